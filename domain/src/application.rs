@@ -1,0 +1,162 @@
+//! What an application goes through, in the line and in the book, and the only steps between. Drawn in docs/states.md.
+
+use serde::{Deserialize, Serialize};
+
+use crate::outcome::Outcome;
+
+/// Why an order is taken back at the order service before the application ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Undo {
+    /// The applicant cancelled.
+    Cancel,
+    /// The order service said no after an attempt whose answer never came: that one may have made an order.
+    Reject,
+}
+
+impl Undo {
+    /// What the application ends as, once the order service confirmed the tombstone.
+    pub fn outcome(self) -> Outcome {
+        match self {
+            Self::Cancel => Outcome::Cancelled,
+            Self::Reject => Outcome::Rejected,
+        }
+    }
+}
+
+/// Where an application stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ApplicationState {
+    /// In the line, without a seat.
+    Waiting,
+    /// In the line, taken back before it was moved; only the book says `cancelled`.
+    Withdrawn,
+    /// In the book with a seat; the order service has not answered yet. `attempts` counts the calls made.
+    Ordering {
+        /// Order calls made so far.
+        attempts: u32,
+    },
+    /// In the book with a seat, while the order is taken back.
+    Undoing {
+        /// Why.
+        undo: Undo,
+        /// Order calls made so far, of either kind.
+        attempts: u32,
+    },
+    /// Called too often without an answer: keeps its seat until an operator ends it.
+    Parked,
+    /// Ended.
+    Ended(Outcome),
+}
+
+/// What happens to an application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The mover gives it a seat.
+    Move,
+    /// The applicant asks to cancel.
+    AskCancel,
+    /// The steward finds the wish of somebody who was withdrawn before being moved.
+    RecordCancel,
+    /// A maker starts an order call.
+    Call,
+    /// The order service made the order.
+    AnswerYes,
+    /// The order service said no.
+    AnswerNo,
+    /// The order service confirmed the tombstone.
+    AnswerGone,
+    /// Too many calls without an answer.
+    Park,
+    /// The event is settled.
+    Settle,
+}
+
+impl ApplicationState {
+    /// The state after the step; `None` if that step cannot be taken from here.
+    pub fn after(self, step: Step) -> Option<Self> {
+        use ApplicationState::{Ended, Ordering, Parked, Undoing, Waiting, Withdrawn};
+        Some(match (self, step) {
+            (Waiting, Step::Move) => Ordering { attempts: 0 },
+            (Waiting, Step::AskCancel) => Withdrawn,
+            (Waiting, Step::Settle) => Ended(Outcome::SoldOut),
+            (Ordering { attempts }, Step::Call) => Ordering { attempts: attempts + 1 },
+            (Ordering { .. }, Step::AnswerYes) => Ended(Outcome::Ordered),
+            (Withdrawn, Step::RecordCancel) | (Ordering { attempts: 0 }, Step::AskCancel) => {
+                Ended(Outcome::Cancelled)
+            }
+            (Ordering { attempts: 1 }, Step::AnswerNo) => Ended(Outcome::Rejected),
+            (Ordering { .. }, Step::AnswerNo) => Undoing { undo: Undo::Reject, attempts: 0 },
+            (Ordering { .. } | Parked | Ended(Outcome::Ordered), Step::AskCancel) => {
+                Undoing { undo: Undo::Cancel, attempts: 0 }
+            }
+            (Undoing { undo, attempts }, Step::Call) => Undoing { undo, attempts: attempts + 1 },
+            (Undoing { undo: Undo::Reject, attempts }, Step::AskCancel) => {
+                Undoing { undo: Undo::Cancel, attempts }
+            }
+            (Undoing { undo, .. }, Step::AnswerGone) => Ended(undo.outcome()),
+            (Ordering { .. } | Undoing { .. }, Step::Park) => Parked,
+            _ => return None,
+        })
+    }
+
+    /// Whether it holds a seat.
+    pub fn has_seat(self) -> bool {
+        matches!(
+            self,
+            Self::Ordering { .. } | Self::Undoing { .. } | Self::Parked | Self::Ended(Outcome::Ordered)
+        )
+    }
+
+    /// The word that is stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Withdrawn => "withdrawn",
+            Self::Ordering { .. } => "ordering",
+            Self::Undoing { .. } => "undoing",
+            Self::Parked => "parked",
+            Self::Ended(outcome) => outcome.as_str(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use ApplicationState::{Ended, Ordering, Undoing, Waiting, Withdrawn};
+
+    #[test]
+    fn an_end_is_final_but_for_cancelling_an_order() {
+        let steps = [
+            Step::Move,
+            Step::AskCancel,
+            Step::RecordCancel,
+            Step::Call,
+            Step::AnswerYes,
+            Step::AnswerNo,
+            Step::AnswerGone,
+            Step::Park,
+            Step::Settle,
+        ];
+        for outcome in Outcome::ALL {
+            let ways_out: Vec<_> =
+                steps.iter().filter(|step| Ended(outcome).after(**step).is_some()).collect();
+            assert_eq!(ways_out.is_empty(), outcome != Outcome::Ordered, "{outcome:?}: {ways_out:?}");
+        }
+    }
+
+    #[test]
+    fn a_no_after_an_unanswered_call_takes_the_order_back_first() {
+        assert_eq!(Ordering { attempts: 1 }.after(Step::AnswerNo), Some(Ended(Outcome::Rejected)));
+        let undoing = Ordering { attempts: 2 }.after(Step::AnswerNo).unwrap();
+        assert_eq!(undoing, Undoing { undo: Undo::Reject, attempts: 0 });
+        assert_eq!(undoing.after(Step::AnswerGone), Some(Ended(Outcome::Rejected)));
+    }
+
+    #[test]
+    fn who_is_withdrawn_is_never_moved() {
+        assert_eq!(Waiting.after(Step::AskCancel), Some(Withdrawn));
+        assert_eq!(Withdrawn.after(Step::Move), None);
+    }
+}

@@ -1,0 +1,206 @@
+//! An event: its settings, their limits, and its states. What a state lets people do is told here once.
+
+use serde::{Deserialize, Serialize};
+
+use crate::id::EventId;
+use crate::pace::Pace;
+use crate::time::Millis;
+
+/// Most seats of an event, and most applications in its line: ten million, the size that the Redis layout was measured at.
+pub const CAPACITY_MAX: u32 = 10_000_000;
+/// Most order calls that may be unanswered at once.
+pub const IN_FLIGHT_MAX: u32 = 10_000;
+/// Longest title or notice, in characters.
+pub const TEXT_MAX: usize = 200;
+
+/// What happens when a number's turn comes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    /// The order is made at once.
+    Order,
+}
+
+/// The release valve.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Release {
+    /// People are moved, orders are made.
+    Running,
+    /// No order call is started; those under way finish.
+    Paused,
+    /// Nobody is moved any more; orders of those who were are made.
+    Draining,
+}
+
+/// A text in both languages of the page.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Text {
+    /// Korean.
+    pub ko: String,
+    /// English.
+    pub en: String,
+}
+
+/// What an operator sets. Stored in the book under a rev, projected into the line.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EventSettings {
+    /// The event.
+    pub id: EventId,
+    /// What the page calls it.
+    pub title: Text,
+    /// What happens when a number's turn comes.
+    pub kind: Kind,
+    /// Seats.
+    pub capacity: u32,
+    /// When applying becomes possible.
+    pub opens_at: Millis,
+    /// When applying ends, for good.
+    pub closes_at: Millis,
+    /// The intake valve: `false` holds applying back, reversibly.
+    pub intake: bool,
+    /// The release valve.
+    pub release: Release,
+    /// Order calls started per second.
+    pub pace: Pace,
+    /// Most order calls unanswered at once.
+    pub in_flight_max: u32,
+    /// Most numbers that the line may give.
+    pub applications_max: u32,
+    /// What the operator tells the applicants, or empty.
+    pub notice: Text,
+    /// Whether the event settles by itself once it has closed and the orders are through.
+    pub settle_after_close: bool,
+    /// The key id that application keys derive from; fixed when the event is made.
+    pub pepper: String,
+}
+
+/// A setting that cannot be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadSettings {
+    /// See the message.
+    #[error("capacity is between 1 and {CAPACITY_MAX}")]
+    Capacity,
+    /// See the message.
+    #[error("in_flight_max is between 1 and {IN_FLIGHT_MAX}")]
+    InFlight,
+    /// See the message.
+    #[error("applications_max is between the capacity and {CAPACITY_MAX}")]
+    Applications,
+    /// See the message.
+    #[error("closes_at must be after opens_at")]
+    Times,
+    /// See the message.
+    #[error(
+        "a title is needed in Korean and English; title and notice have at most {TEXT_MAX} characters each"
+    )]
+    Text,
+}
+
+impl EventSettings {
+    /// Every mistake in the settings, not just the first.
+    pub fn mistakes(&self) -> Vec<BadSettings> {
+        let long = |text: &str| text.chars().count() > TEXT_MAX;
+        let texts = [&self.title.ko, &self.title.en, &self.notice.ko, &self.notice.en];
+        let checks = [
+            (!(1..=CAPACITY_MAX).contains(&self.capacity), BadSettings::Capacity),
+            (!(1..=IN_FLIGHT_MAX).contains(&self.in_flight_max), BadSettings::InFlight),
+            (!(self.capacity..=CAPACITY_MAX).contains(&self.applications_max), BadSettings::Applications),
+            (self.closes_at <= self.opens_at, BadSettings::Times),
+            (
+                self.title.ko.is_empty() || self.title.en.is_empty() || texts.iter().any(|t| long(t)),
+                BadSettings::Text,
+            ),
+        ];
+        checks.into_iter().filter_map(|(wrong, mistake)| wrong.then_some(mistake)).collect()
+    }
+}
+
+/// Where an event stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventState {
+    /// Not open yet.
+    Scheduled,
+    /// People may apply.
+    Open,
+    /// Nobody may apply any more; those in the line still get their turn.
+    Closed,
+    /// Being settled: no order is under way that was not before.
+    Settling,
+    /// Settled: every application has its outcome.
+    Settled,
+}
+
+impl EventState {
+    /// All of them, in order.
+    pub const ALL: [Self; 5] = [Self::Scheduled, Self::Open, Self::Closed, Self::Settling, Self::Settled];
+
+    /// The word that is stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Scheduled => "scheduled",
+            Self::Open => "open",
+            Self::Closed => "closed",
+            Self::Settling => "settling",
+            Self::Settled => "settled",
+        }
+    }
+
+    /// The state of that name.
+    pub fn parse(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|s| s.as_str() == name)
+    }
+
+    /// Whether this state may follow: states only go forward, and none comes back.
+    pub fn may_become(self, next: Self) -> bool {
+        matches!(
+            (self, next),
+            (Self::Scheduled, Self::Open | Self::Closed)
+                | (Self::Open, Self::Closed)
+                | (Self::Closed, Self::Settling)
+                | (Self::Settling, Self::Settled)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn settings() -> EventSettings {
+        EventSettings {
+            id: "spring".parse().unwrap(),
+            title: Text { ko: "봄".into(), en: "Spring".into() },
+            kind: Kind::Order,
+            capacity: 100,
+            opens_at: 1000,
+            closes_at: 2000,
+            intake: true,
+            release: Release::Running,
+            pace: "5".parse().unwrap(),
+            in_flight_max: 10,
+            applications_max: 1000,
+            notice: Text::default(),
+            settle_after_close: false,
+            pepper: "k1".into(),
+        }
+    }
+
+    #[test]
+    fn all_mistakes_are_told_at_once() {
+        assert_eq!(settings().mistakes(), []);
+        let bad = EventSettings { capacity: 0, in_flight_max: 0, closes_at: 1000, ..settings() };
+        assert_eq!(bad.mistakes(), [BadSettings::Capacity, BadSettings::InFlight, BadSettings::Times]);
+    }
+
+    #[test]
+    fn an_event_never_goes_back() {
+        for from in EventState::ALL {
+            for to in EventState::ALL {
+                assert!(!from.may_become(to) || from < to, "{from:?} -> {to:?}");
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! Identifiers. Each has one printed form, used alike in code, SQL, JSON, logs and paths.
+
+use std::fmt;
+use std::str::FromStr;
+
+use data_encoding::HEXLOWER_PERMISSIVE;
+use serde::{Deserialize, Serialize};
+
+/// Longest event id, in bytes: it stands in every path, key and receipt.
+pub const EVENT_ID_MAX: usize = 40;
+
+/// Why a text is not an id.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadId {
+    /// Not `[a-z0-9][a-z0-9-]{0,39}`.
+    #[error("an event id is 1 to 40 of a-z, 0-9 and '-', and starts with a letter or digit")]
+    Event,
+    /// Not 32 hexadecimal digits.
+    #[error("an application key is 32 hexadecimal digits")]
+    AppKey,
+    /// Zero, or above `u32::MAX`.
+    #[error("a number is between 1 and 4294967295")]
+    Number,
+}
+
+/// What people apply for: `[a-z0-9][a-z0-9-]{0,39}`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct EventId(String);
+
+impl EventId {
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for EventId {
+    type Err = BadId;
+    fn from_str(text: &str) -> Result<Self, BadId> {
+        let first = text.bytes().next().ok_or(BadId::Event)?;
+        let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
+        let fits = text.len() <= EVENT_ID_MAX && plain(first) && text.bytes().all(|b| plain(b) || b == b'-');
+        if fits { Ok(Self(text.to_owned())) } else { Err(BadId::Event) }
+    }
+}
+
+impl TryFrom<String> for EventId {
+    type Error = BadId;
+    fn try_from(text: String) -> Result<Self, BadId> {
+        text.parse()
+    }
+}
+
+impl From<EventId> for String {
+    fn from(id: EventId) -> Self {
+        id.0
+    }
+}
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// One person in one event: the first 16 bytes of an HMAC over event and identity, so it tells nothing about either.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct AppKey(pub [u8; 16]);
+
+impl AppKey {
+    /// The application's GUID and trace id: the key with the version and variant bits of a `UUIDv8` (RFC 9562 5.8), 32 hex digits.
+    pub fn guid(self) -> String {
+        let mut bytes = self.0;
+        bytes[6] = (bytes[6] & 0x0f) | 0x80;
+        bytes[8] = (bytes[8] & 0x3f) | 0x80;
+        Self(bytes).to_string()
+    }
+}
+
+impl fmt::Display for AppKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&HEXLOWER_PERMISSIVE.encode(&self.0))
+    }
+}
+
+impl fmt::Debug for AppKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for AppKey {
+    type Err = BadId;
+    fn from_str(text: &str) -> Result<Self, BadId> {
+        let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).map_err(|_| BadId::AppKey)?;
+        bytes.try_into().map(Self).map_err(|_| BadId::AppKey)
+    }
+}
+
+/// The place in the line: given once, from 1, never reused, never changed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Number(u32);
+
+impl Number {
+    /// The number, unless it is 0.
+    pub fn new(n: u32) -> Option<Self> {
+        (n > 0).then_some(Self(n))
+    }
+    /// The number as it is counted, from 1.
+    pub fn get(self) -> u32 {
+        self.0
+    }
+}
+
+impl TryFrom<i64> for Number {
+    type Error = BadId;
+    fn try_from(n: i64) -> Result<Self, BadId> {
+        u32::try_from(n).ok().and_then(Self::new).ok_or(BadId::Number)
+    }
+}
+
+impl From<Number> for i64 {
+    fn from(n: Number) -> Self {
+        i64::from(n.0)
+    }
+}
+
+impl fmt::Display for Number {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// The line's era: rises whenever the line may have lost something, so that a caller from before is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Epoch(pub u32);
+
+/// A leader's rank: only rises; a write that carries a lower one is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Fence(pub i64);
+
+/// First 8 bytes of an HMAC over the client's secret; all zero means that the client had none.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ReqHash(pub [u8; 8]);
+
+impl ReqHash {
+    /// No secret was given.
+    pub const NONE: Self = Self([0; 8]);
+
+    /// Whether both were made from the same secret. No secret matches nothing, not even another missing one.
+    pub fn proves(self, other: Self) -> bool {
+        self != Self::NONE && self == other
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_event_id_is_a_short_lowercase_slug() {
+        for good in ["spring", "a", "0-day", "x23456789012345678901234567890123456789"] {
+            assert_eq!(good.parse::<EventId>().map(String::from), Ok(good.to_owned()));
+        }
+        for bad in ["", "-x", "Spring", "a b", "봄", "a/b", "x2345678901234567890123456789012345678901"] {
+            assert_eq!(bad.parse::<EventId>(), Err(BadId::Event), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_application_key_reads_back_what_it_prints() {
+        let key = AppKey([0xab; 16]);
+        assert_eq!(key.to_string().parse(), Ok(key));
+        assert_eq!("ab".parse::<AppKey>(), Err(BadId::AppKey));
+    }
+
+    #[test]
+    fn a_guid_carries_the_bits_of_a_version_8_uuid() {
+        let guid = AppKey([0xff; 16]).guid();
+        assert_eq!((&guid[12..13], &guid[16..17]), ("8", "b"));
+    }
+
+    #[test]
+    fn a_missing_secret_proves_nothing() {
+        assert!(!ReqHash::NONE.proves(ReqHash::NONE));
+        assert!(ReqHash([1; 8]).proves(ReqHash([1; 8])));
+    }
+}

@@ -1,0 +1,191 @@
+//! The pace of release: a token bucket in whole millionths, so that it is exact however many workers take from it.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::time::Millis;
+
+/// Millionths of a token.
+pub type Micro = i64;
+const ONE: Micro = 1_000_000;
+
+/// A token that nobody took for so long is void: an idle line must not save up a burst.
+const UNUSED_MAX_MS: i64 = 500;
+
+/// The most that may be saved up while somebody is taking, as milliseconds of pace.
+const BURST_MS: i64 = 250;
+
+/// A refill looks no further back than this: an hour brings a token even at the slowest pace.
+const ELAPSED_MAX_MS: i64 = 3_600_000;
+
+/// Order calls started per second: from 0.001 to 100,000, in steps of 0.001, so that every millisecond brings a whole number
+/// of millionths and no refill ever rounds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Pace(Micro);
+
+/// Not a pace.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a pace is order calls per second: 0.001 to 100000, with at most 3 decimals")]
+pub struct BadPace;
+
+impl Pace {
+    /// A pace from millionths of a call per second.
+    pub fn from_micro(micro: Micro) -> Result<Self, BadPace> {
+        let whole_steps = micro % 1000 == 0;
+        if whole_steps && (1000..=100_000 * ONE).contains(&micro) { Ok(Self(micro)) } else { Err(BadPace) }
+    }
+    /// Millionths of a call per second.
+    pub fn micro(self) -> Micro {
+        self.0
+    }
+    fn per_ms(self) -> Micro {
+        self.0 / 1000
+    }
+}
+
+impl FromStr for Pace {
+    type Err = BadPace;
+    fn from_str(text: &str) -> Result<Self, BadPace> {
+        let (whole, part) = text.split_once('.').unwrap_or((text, ""));
+        let digits = |s: &str| s.bytes().all(|b| b.is_ascii_digit());
+        if whole.is_empty() || whole.len() > 6 || part.len() > 3 || !digits(whole) || !digits(part) {
+            return Err(BadPace);
+        }
+        let whole: Micro = whole.parse().map_err(|_| BadPace)?;
+        let part: Micro = format!("{part:0<6}").parse().map_err(|_| BadPace)?;
+        Self::from_micro(whole * ONE + part)
+    }
+}
+
+impl TryFrom<String> for Pace {
+    type Error = BadPace;
+    fn try_from(text: String) -> Result<Self, BadPace> {
+        text.parse()
+    }
+}
+
+impl From<Pace> for String {
+    fn from(pace: Pace) -> Self {
+        pace.to_string()
+    }
+}
+
+impl fmt::Display for Pace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (whole, part) = (self.0 / ONE, self.0 % ONE);
+        if part == 0 {
+            write!(f, "{whole}")
+        } else {
+            write!(f, "{whole}.{}", format!("{part:06}").trim_end_matches('0'))
+        }
+    }
+}
+
+/// Tokens at a moment. It is stored with the event and only ever changed under the event's row lock.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Bucket {
+    /// Millionths of tokens, never negative.
+    pub tokens: Micro,
+    /// When `tokens` was true.
+    pub refilled_at: Millis,
+}
+
+impl Bucket {
+    /// An empty bucket: how an event starts, and how it resumes.
+    pub fn empty(now: Millis) -> Self {
+        Self { tokens: 0, refilled_at: now }
+    }
+
+    /// The bucket `now`: what came in since, less what went void. After an idle spell one token is left, so that the first
+    /// caller need not wait and the next ones come at the pace. A clock that went back adds nothing.
+    pub fn refilled(self, pace: Pace, now: Millis) -> Self {
+        let elapsed = (now - self.refilled_at).clamp(0, ELAPSED_MAX_MS);
+        let after = |ms: i64| self.tokens + ms * pace.per_ms();
+        let went_void = elapsed > UNUSED_MAX_MS && after(elapsed - UNUSED_MAX_MS) >= ONE;
+        let most = if went_void { ONE } else { ONE.max(BURST_MS * pace.per_ms()) };
+        Self { tokens: after(elapsed).min(most), refilled_at: self.refilled_at.max(now) }
+    }
+
+    /// Whole tokens that can be taken.
+    pub fn whole(self) -> u32 {
+        u32::try_from(self.tokens / ONE).unwrap_or(0)
+    }
+
+    /// The bucket after taking `n` tokens; `None` if it holds fewer.
+    pub fn take(self, n: u32) -> Option<Self> {
+        let left = self.tokens - i64::from(n) * ONE;
+        (left >= 0).then_some(Self { tokens: left, ..self })
+    }
+
+    /// How long until a whole token is there, if nobody takes one before.
+    pub fn wait_ms(self, pace: Pace) -> Millis {
+        ((ONE - self.tokens).max(0) * 1000).div_euclid(pace.0) + 1
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn pace(text: &str) -> Pace {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn a_pace_reads_back_what_it_prints() {
+        for text in ["1", "80", "0.5", "0.001", "100000", "12.25"] {
+            assert_eq!(pace(text).to_string(), text);
+        }
+        for bad in ["", "0", "-1", "1e3", "100001", "1.0001", ".5", "1.x", "0.0"] {
+            assert_eq!(bad.parse::<Pace>(), Err(BadPace), "{bad}");
+        }
+    }
+
+    #[test]
+    fn an_idle_line_saves_one_token_and_no_more() {
+        let bucket = Bucket::empty(0).refilled(pace("100"), 60_000);
+        assert_eq!(bucket.whole(), 1);
+        assert_eq!(Bucket::empty(0).refilled(pace("0.1"), 60_000).whole(), 1);
+    }
+
+    #[test]
+    fn a_short_stall_is_caught_up_by_a_quarter_second_of_pace_at_most() {
+        assert_eq!(Bucket::empty(0).refilled(pace("100"), 200).whole(), 20);
+        assert_eq!(Bucket::empty(0).refilled(pace("100"), 400).whole(), 25);
+    }
+
+    #[test]
+    fn a_clock_that_goes_back_gives_nothing() {
+        let bucket = Bucket { tokens: 5, refilled_at: 1000 };
+        assert_eq!(bucket.refilled(pace("100"), 0), bucket);
+    }
+
+    #[test]
+    fn what_is_not_there_cannot_be_taken() {
+        let bucket = Bucket { tokens: ONE, refilled_at: 0 };
+        assert_eq!(bucket.take(2), None);
+        assert_eq!(bucket.take(1), Some(Bucket { tokens: 0, refilled_at: 0 }));
+    }
+
+    proptest! {
+        /// Whoever asks, and however unevenly within a quarter second, gets the pace: exact to one token.
+        #[test]
+        fn any_number_of_takers_keep_the_pace(milli in 1000i64..5_000_000, steps in prop::collection::vec(1i64..200, 1..300)) {
+            let micro = milli * 1000;
+            let pace = Pace::from_micro(micro).unwrap();
+            let (mut bucket, mut now, mut taken) = (Bucket::empty(0), 0, 0i64);
+            for step in steps {
+                now += step;
+                bucket = bucket.refilled(pace, now);
+                taken += i64::from(bucket.whole());
+                bucket = bucket.take(bucket.whole()).unwrap();
+                prop_assert!(taken <= now * micro / 1000 / ONE);
+            }
+            prop_assert!(taken + 1 >= now * micro / 1000 / ONE, "{} of {}", taken, now * micro / 1000 / ONE);
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Who applies: one normal form for each name and phone number, so that one person is one key.
+//! It does not check that the phone belongs to the person; the limit of identity `open` is stated in docs/security.md.
+
+use std::fmt;
+
+use serde::{Deserialize, Serialize};
+
+/// Longest name, in characters.
+pub const NAME_MAX: usize = 50;
+
+/// Why a field was refused. `code` is stable; the words are made where the language is known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum BadField {
+    /// Nothing in it but space.
+    #[error("is empty")]
+    Empty,
+    /// Longer than its limit.
+    #[error("is too long")]
+    TooLong,
+    /// Holds a control or formatting character.
+    #[error("holds a character that cannot be used")]
+    BadCharacter,
+    /// Not a phone number of 8 to 15 digits.
+    #[error("is not a phone number")]
+    NotAPhone,
+}
+
+/// A person's name, trimmed, its inner white space single.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Name(String);
+
+impl Name {
+    /// Reads a name as it was typed.
+    pub fn parse(typed: &str) -> Result<Self, BadField> {
+        if typed.chars().any(|c| (c.is_control() && !c.is_whitespace()) || is_invisible(c)) {
+            return Err(BadField::BadCharacter);
+        }
+        let name = typed.split_whitespace().collect::<Vec<_>>().join(" ");
+        match name.chars().count() {
+            0 => Err(BadField::Empty),
+            n if n > NAME_MAX => Err(BadField::TooLong),
+            _ => Ok(Self(name)),
+        }
+    }
+
+    /// The name in full: for the order service only.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Zero-width and direction marks: they make two names look alike, or a log line lie.
+fn is_invisible(c: char) -> bool {
+    matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest = self.0.chars();
+        write!(f, "{}**", rest.next().unwrap_or('*'))
+    }
+}
+
+/// A phone number in E.164 form, `+821012345678`. A number without a country code is Korean.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Phone(String);
+
+impl Phone {
+    /// Reads a phone number as it was typed: full-width digits, spaces, dots, dashes and brackets are understood.
+    pub fn parse(typed: &str) -> Result<Self, BadField> {
+        if typed.chars().count() > 40 {
+            return Err(BadField::TooLong);
+        }
+        let mut plain = String::with_capacity(16);
+        for c in typed.trim().chars() {
+            match narrow(c) {
+                d if d.is_ascii_digit() => plain.push(d),
+                '+' if plain.is_empty() => plain.push('+'),
+                ' ' | '-' | '.' | '(' | ')' => {}
+                _ => return Err(BadField::NotAPhone),
+            }
+        }
+        if plain.is_empty() { Err(BadField::Empty) } else { Self::from_digits(&plain) }
+    }
+
+    fn from_digits(plain: &str) -> Result<Self, BadField> {
+        let digits =
+            match (plain.strip_prefix('+').or_else(|| plain.strip_prefix("00")), plain.strip_prefix('0')) {
+                (Some(international), _) => international.to_owned(),
+                (None, Some(national)) => format!("82{national}"),
+                (None, None) => return Err(BadField::NotAPhone),
+            };
+        // "+82 010-…" is a common slip: the trunk zero does not belong after the country code.
+        let digits = digits.strip_prefix("820").map_or(digits.clone(), |rest| format!("82{rest}"));
+        let fits = (8..=15).contains(&digits.len()) && !digits.starts_with('0');
+        if fits { Ok(Self(format!("+{digits}"))) } else { Err(BadField::NotAPhone) }
+    }
+
+    /// The number in full: for deriving the application key, and for the order service.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Full-width forms to the ASCII ones that they stand for.
+fn narrow(c: char) -> char {
+    match c {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        '\u{3000}' | '\u{a0}' => ' ',
+        '\u{2010}'..='\u{2015}' | '\u{2212}' => '-',
+        other => other,
+    }
+}
+
+impl fmt::Debug for Phone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}****{}", &self.0[..3], &self.0[self.0.len() - 2..])
+    }
+}
+
+/// What the order service needs to know of a person. Sealed wherever it rests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contact {
+    /// The person's name.
+    pub name: Name,
+    /// The person's phone.
+    pub phone: Phone,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_person_has_one_phone_however_it_is_typed() {
+        for typed in [
+            "010-1234-5678",
+            "01012345678",
+            " 010 1234 5678 ",
+            "+82 10-1234-5678",
+            "+82 010-1234-5678",
+            "0082 10 1234 5678",
+            "(010) 1234.5678",
+            "０１０－１２３４－５６７８",
+        ] {
+            assert_eq!(Phone::parse(typed).unwrap().reveal(), "+821012345678", "{typed}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_phone_is_refused() {
+        for typed in [
+            "12345678",
+            "010-12a4-5678",
+            "+",
+            "0",
+            "010",
+            "+0123456789",
+            "010\u{200b}12345678",
+            "٠١٠١٢٣٤٥٦٧٨",
+        ] {
+            assert_eq!(Phone::parse(typed), Err(BadField::NotAPhone), "{typed}");
+        }
+        assert_eq!(Phone::parse("  "), Err(BadField::Empty));
+        assert_eq!(Phone::parse(&"1".repeat(41)), Err(BadField::TooLong));
+    }
+
+    #[test]
+    fn a_name_is_trimmed_and_bounded() {
+        assert_eq!(Name::parse("  홍 \t 길동 ").unwrap().reveal(), "홍 길동");
+        assert_eq!(Name::parse(" "), Err(BadField::Empty));
+        assert_eq!(Name::parse(&"가".repeat(51)), Err(BadField::TooLong));
+        assert_eq!(Name::parse("a\u{0}b"), Err(BadField::BadCharacter));
+        assert_eq!(Name::parse("a\u{202e}b"), Err(BadField::BadCharacter));
+    }
+
+    #[test]
+    fn debugging_shows_no_personal_data() {
+        let contact =
+            Contact { name: Name::parse("홍길동").unwrap(), phone: Phone::parse("01012345678").unwrap() };
+        let shown = format!("{contact:?}");
+        assert!(!shown.contains("길동") && !shown.contains("1234"), "{shown}");
+    }
+}

@@ -1,0 +1,10 @@
+//! The line: who applied, in which order, durably. One contract (`contract.rs`), one store so far (`sqlite/`).
+//! The line owns numbers. It never decides an outcome: what it shows of settings and outcomes is the book's projection.
+
+mod contract;
+mod sqlite;
+
+pub use contract::{
+    Applicant, Applied, Armed, Arming, Ask, AskKind, Closing, Entry, Figures, Head, LeadError, LineView,
+    Mark, PlaceRow, Projection, Refused, Restored, Shown, Waiting,
+};
