@@ -1,1 +1,16 @@
-//! testkit
+//! For tests only: private folders, a hand-set clock, seeded chance, child processes, HTTP and a browser.
+//! Knows none of the product's crates, so that each of them may use it in its tests.
+
+pub mod browser;
+pub mod chance;
+pub mod clock;
+pub mod folder;
+pub mod http;
+pub mod process;
+
+pub use browser::Browser;
+pub use chance::seeded;
+pub use clock::HandClock;
+pub use folder::TempFolder;
+pub use http::{Answer, Http, HttpError};
+pub use process::Running;

@@ -1,0 +1,116 @@
+//! Child processes, tried on a shell.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
+
+use std::path::Path;
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::Result;
+use testkit::{Running, TempFolder};
+
+const SOON: Duration = Duration::from_secs(10);
+/// The shell waits for its child and so can be told to end while it does.
+const WAIT_LONG: &str = "sleep 20 & trap 'kill $!; echo bye; exit 3' TERM; echo ready on port 4711; wait";
+
+fn shell(script: &str, folder: &TempFolder) -> Running {
+    let log = folder.path().join("shell.log");
+    Running::start(Path::new("/bin/sh"), &["-c", script], &[("GREETING", "안녕")], &log).unwrap()
+}
+
+fn lives(pid: u32) -> bool {
+    // A zombie counts as gone: only its parent still knows it.
+    let shown = Command::new("ps").args(["-o", "stat=", "-p", &pid.to_string()]).output().unwrap();
+    !matches!(shown.stdout.first(), None | Some(b'Z'))
+}
+
+#[tokio::test]
+async fn a_line_is_found_in_its_output_as_soon_as_it_is_whole() -> Result<()> {
+    let folder = TempFolder::new("line");
+    let mut shell =
+        shell("printf 'half'; echo ' and half'; echo $GREETING HOME=$HOME >&2; sleep 600", &folder);
+    assert_eq!(shell.wait_for_line("half", SOON).await?, "half and half");
+    assert_eq!(
+        shell.wait_for_line("안녕", SOON).await?,
+        "안녕 HOME=",
+        "only what was passed is in its environment"
+    );
+    Ok(())
+}
+
+#[tokio::test]
+async fn waiting_for_a_line_ends_with_the_process_and_shows_its_log() {
+    let folder = TempFolder::new("dead");
+    let mut shell = shell("echo cannot open the book; exit 5", &folder);
+    let error = shell.wait_for_line("ready", SOON).await.unwrap_err().to_string();
+    assert!(error.contains("exit status: 5") && error.contains("cannot open the book"), "{error}");
+}
+
+#[tokio::test]
+async fn waiting_for_a_line_that_never_comes_has_an_end() {
+    let folder = TempFolder::new("silent");
+    let mut shell = shell("sleep 600", &folder);
+    let error = shell.wait_for_line("ready", Duration::from_millis(100)).await.unwrap_err().to_string();
+    assert!(error.contains("no \"ready\" within 100ms"), "{error}");
+}
+
+#[tokio::test]
+async fn a_restarted_process_is_not_taken_for_its_predecessor() -> Result<()> {
+    let folder = TempFolder::new("again");
+    shell("echo ready 1", &folder).wait(SOON).await?;
+    let mut second = shell("echo ready 2; sleep 600", &folder);
+    assert_eq!(second.wait_for_line("ready", SOON).await?, "ready 2");
+    Ok(())
+}
+
+#[tokio::test]
+async fn stop_lets_it_finish_and_kill_does_not() -> Result<()> {
+    let folder = TempFolder::new("stop");
+    let mut polite = shell(WAIT_LONG, &folder);
+    polite.wait_for_line("ready on port", SOON).await?;
+    assert_eq!(polite.stop(SOON).await?.code(), Some(3));
+    assert!(polite.log().ends_with("bye\n"));
+    assert!(polite.stop(SOON).await.is_err(), "it has ended: its id may be another's by now");
+
+    let mut killed = shell(WAIT_LONG, &folder);
+    killed.wait_for_line("ready", SOON).await?;
+    killed.kill().await?;
+    assert!(!lives(killed.pid()));
+    assert!(!killed.log().contains("bye"));
+    Ok(())
+}
+
+#[tokio::test]
+async fn who_does_not_stop_in_time_is_killed() -> Result<()> {
+    let folder = TempFolder::new("deaf");
+    let mut deaf = shell("trap '' TERM; echo ready; exec sleep 600", &folder);
+    deaf.wait_for_line("ready", SOON).await?;
+    let error = deaf.stop(Duration::from_millis(100)).await.unwrap_err().to_string();
+    assert!(error.contains("did not stop"), "{error}");
+    assert!(!lives(deaf.pid()));
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_frozen_process_does_nothing_until_it_is_thawed() -> Result<()> {
+    let folder = TempFolder::new("ice");
+    let mut shell =
+        shell("trap 'echo heard; exit 0' USR1; echo ready; while :; do sleep 0.01; done", &folder);
+    shell.wait_for_line("ready", SOON).await?;
+    shell.freeze()?;
+    Command::new("kill").args(["-USR1", &shell.pid().to_string()]).status()?;
+    assert!(shell.wait_for_line("heard", Duration::from_millis(100)).await.is_err());
+    shell.thaw()?;
+    shell.wait_for_line("heard", SOON).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn nothing_outlives_its_test() {
+    let folder = TempFolder::new("drop");
+    let pid = {
+        let shell = shell("exec sleep 600", &folder);
+        assert!(lives(shell.pid()));
+        shell.pid()
+    };
+    assert!(!lives(pid));
+}
