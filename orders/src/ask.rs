@@ -1,0 +1,78 @@
+//! The steward's transaction: what applicants asked for is answered in the book, and only there.
+
+use domain::application::Step;
+use domain::{AppKey, ApplicationState, EventId, Fence, Millis, Number, Outcome};
+
+use crate::answer;
+use crate::book::{Book, BookError, Tx};
+use crate::lead::hold_lead;
+use crate::read::{self, BookRow};
+use crate::relay::{self, Notice};
+use crate::take::{Newcomer, Standing, freeze, standing};
+
+/// A wish to be taken out, as the line's inbox has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Wish {
+    /// Position in the inbox.
+    pub id: i64,
+    /// The application.
+    pub app_key: AppKey,
+    /// Its number.
+    pub number: Number,
+}
+
+impl Book {
+    /// Answers wishes to cancel, in order, and remembers how far it came, in one transaction.
+    pub async fn hear(&self, event: &EventId, fence: Fence, wishes: &[Wish]) -> Result<(), BookError> {
+        let mut tx = self.begin().await?;
+        let held = hold_lead(self, &mut tx, event, fence).await?;
+        let now = self.now(&mut tx).await?;
+        let mut through = held.inbox_through;
+        for wish in wishes.iter().filter(|wish| wish.id > held.inbox_through) {
+            let who = Newcomer { number: wish.number, app_key: wish.app_key, contact: String::new() };
+            match standing(&mut tx, event, &who).await? {
+                Standing::New => record_unseated(&mut tx, event, wish, now).await?,
+                Standing::Known => cancel(&mut tx, event, wish.app_key, now).await?,
+                Standing::Contradicts(why) => return freeze(self, tx, event, fence, why).await,
+            }
+            through = through.max(wish.id);
+        }
+        sqlx::query("UPDATE event SET inbox_through = $2 WHERE id = $1")
+            .bind(event.as_str())
+            .bind(through)
+            .execute(&mut *tx)
+            .await?;
+        Ok(tx.commit().await?)
+    }
+}
+
+/// Somebody who was withdrawn before being moved: a row without a seat.
+async fn record_unseated(tx: &mut Tx, event: &EventId, wish: &Wish, now: Millis) -> Result<(), BookError> {
+    sqlx::query("INSERT INTO application (event, app_key, number, state, outcome, moved_at, ended_at) VALUES ($1, $2, $3, 'ended', 'cancelled', $4, $4)")
+        .bind(event.as_str()).bind(wish.app_key.to_string()).bind(i64::from(wish.number)).bind(now)
+        .execute(&mut **tx).await?;
+    relay::post(tx, &Notice::of(event, wish.app_key, wish.number, Outcome::Cancelled, None), now).await
+}
+
+/// Somebody with a seat: at once if no order call was started, else by taking the order back first. What has ended otherwise
+/// stays as it is.
+async fn cancel(tx: &mut Tx, event: &EventId, app_key: AppKey, now: Millis) -> Result<(), BookError> {
+    let Some(row) = read::application(tx, event, app_key).await? else { return Ok(()) };
+    match row.state.after(Step::AskCancel) {
+        Some(ApplicationState::Ended(outcome)) => answer::end(tx, &row, outcome, None, now).await,
+        Some(ApplicationState::Undoing { .. }) => start_undoing(tx, &row, "cancel").await,
+        _ => Ok(()),
+    }
+}
+
+/// Turns a row to be taken back at the order service. The fence rises, so a maker who is just ordering can record nothing any
+/// more; whatever it made, the tombstone ends.
+pub(crate) async fn start_undoing(tx: &mut Tx, row: &BookRow, undo: &str) -> Result<(), BookError> {
+    sqlx::query(
+        "UPDATE application SET state = 'undoing', undo = $3, fence = fence + 1, attempts = 0, lease_until = 0, next_try_at = 0
+         WHERE event = $1 AND app_key = $2",
+    )
+    .bind(row.event.as_str()).bind(row.app_key.to_string()).bind(undo)
+    .execute(&mut **tx).await?;
+    Ok(())
+}

@@ -1,0 +1,153 @@
+//! Events: made with all their seats, read with their figures.
+
+use domain::{EventId, EventSettings, EventState, Fence, Millis};
+use sqlx::any::AnyRow;
+
+use crate::book::{Book, BookError, Tx, count, int, maybe_text, text};
+
+/// What came of making an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Created {
+    /// It is new, with all its seats.
+    New,
+    /// It was there already, at this rev; nothing was changed.
+    Known(i64),
+}
+
+/// Seats by state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Seats {
+    /// Nobody's yet.
+    pub free: u32,
+    /// An order is under way, or parked.
+    pub held: u32,
+    /// Ordered.
+    pub sold: u32,
+}
+
+/// An event as the book has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BookEvent {
+    /// The settings as of `rev`.
+    pub settings: EventSettings,
+    /// Rises with every change of a setting.
+    pub rev: i64,
+    /// Where the event stands, as far as the book was told.
+    pub state: EventState,
+    /// The leader's fence; 0 if nobody ever led.
+    pub fence: Fence,
+    /// No number above this was ever given.
+    pub line_limit: u32,
+    /// The last wish answered.
+    pub inbox_through: i64,
+    /// Why nobody is moved, if so.
+    pub frozen: Option<String>,
+    /// The last number given before the line closed.
+    pub closed_seq: Option<u32>,
+    /// Up to here, who still waits was too late.
+    pub settled_seq: Option<u32>,
+}
+
+impl BookEvent {
+    pub(crate) fn from_row(row: &AnyRow) -> Result<Self, BookError> {
+        let state = text(row, "state")?;
+        let some = |column: &str| -> Result<Option<u32>, BookError> {
+            Ok(sqlx::Row::try_get::<Option<i64>, _>(row, column)?.and_then(|n| u32::try_from(n).ok()))
+        };
+        Ok(Self {
+            settings: settings(&text(row, "settings")?)?,
+            rev: int(row, "rev")?,
+            state: EventState::parse(&state)
+                .ok_or_else(|| BookError::Inconsistent(format!("an event cannot be '{state}'")))?,
+            fence: Fence(int(row, "mover_fence")?),
+            line_limit: count(row, "line_limit")?,
+            inbox_through: int(row, "inbox_through")?,
+            frozen: maybe_text(row, "frozen")?,
+            closed_seq: some("closed_seq")?,
+            settled_seq: some("settled_seq")?,
+        })
+    }
+}
+
+/// Reads settings as they were stored.
+pub(crate) fn settings(json: &str) -> Result<EventSettings, BookError> {
+    serde_json::from_str(json).map_err(|e| BookError::Inconsistent(format!("an event's settings: {e}")))
+}
+
+impl Book {
+    /// Makes an event with all its seats, as rev 1, in one transaction. An event that is there already stays as it is.
+    pub async fn create_event(&self, settings: &EventSettings, actor: &str) -> Result<Created, BookError> {
+        let mistakes = settings.mistakes();
+        if !mistakes.is_empty() {
+            return Err(BookError::Settings(mistakes));
+        }
+        let json = serde_json::to_string(settings).map_err(|e| BookError::Inconsistent(e.to_string()))?;
+        let mut tx = self.begin().await?;
+        let now = self.now(&mut tx).await?;
+        let made = sqlx::query("INSERT INTO event (id, rev, settings, state, refilled_at) VALUES ($1, 1, $2, 'scheduled', $3) ON CONFLICT (id) DO NOTHING")
+            .bind(settings.id.as_str()).bind(&json).bind(now)
+            .execute(&mut *tx).await?.rows_affected();
+        if made == 0 {
+            let row = sqlx::query("SELECT rev FROM event WHERE id = $1")
+                .bind(settings.id.as_str())
+                .fetch_one(&mut *tx)
+                .await?;
+            return Ok(Created::Known(int(&row, "rev")?));
+        }
+        add_seats(&mut tx, &settings.id, 1, settings.capacity).await?;
+        sqlx::query("INSERT INTO audit (event, rev, at, actor, action, reason, before, after) VALUES ($1, 1, $2, $3, 'create', '', '', $4)")
+            .bind(settings.id.as_str()).bind(now).bind(actor).bind(&json)
+            .execute(&mut *tx).await?;
+        tx.commit().await?;
+        Ok(Created::New)
+    }
+
+    /// All events, by id.
+    pub async fn events(&self) -> Result<Vec<BookEvent>, BookError> {
+        let rows = sqlx::query("SELECT * FROM event ORDER BY id").fetch_all(self.reader()).await?;
+        rows.iter().map(BookEvent::from_row).collect()
+    }
+
+    /// One event.
+    pub async fn event(&self, event: &EventId) -> Result<BookEvent, BookError> {
+        let row = sqlx::query("SELECT * FROM event WHERE id = $1")
+            .bind(event.as_str())
+            .fetch_optional(self.reader())
+            .await?;
+        row.as_ref().map_or_else(|| Err(BookError::UnknownEvent(event.to_string())), BookEvent::from_row)
+    }
+
+    /// Seats by state. It counts the rows: ask about once a second, not for each move.
+    pub async fn seats(&self, event: &EventId) -> Result<Seats, BookError> {
+        let rows = sqlx::query("SELECT state, COUNT(*) AS n FROM seat WHERE event = $1 GROUP BY state")
+            .bind(event.as_str())
+            .fetch_all(self.reader())
+            .await?;
+        let mut seats = Seats::default();
+        for row in &rows {
+            match text(row, "state")?.as_str() {
+                "free" => seats.free = count(row, "n")?,
+                "held" => seats.held = count(row, "n")?,
+                _ => seats.sold = count(row, "n")?,
+            }
+        }
+        Ok(seats)
+    }
+
+    /// The clock of the book, in milliseconds.
+    pub async fn time(&self) -> Result<Millis, BookError> {
+        let mut tx = self.begin().await?;
+        self.now(&mut tx).await
+    }
+}
+
+/// Adds the seats `from` to `to`, both included.
+async fn add_seats(tx: &mut Tx, event: &EventId, from: u32, to: u32) -> Result<(), BookError> {
+    sqlx::query(
+        "WITH RECURSIVE numbered (n) AS (SELECT CAST($2 AS BIGINT) UNION ALL SELECT n + 1 FROM numbered WHERE n < $3)
+         INSERT INTO seat (event, n) SELECT $1, n FROM numbered",
+    )
+    .bind(event.as_str()).bind(i64::from(from)).bind(i64::from(to))
+    .execute(&mut **tx).await?;
+    Ok(())
+}

@@ -1,0 +1,167 @@
+//! What leaves the book: outcomes for the line to show, and notices for everybody else.
+
+use domain::{AppKey, Epoch, EventId, Millis, Number, Outcome};
+use serde_json::json;
+use sqlx::Row;
+
+use crate::book::{Book, BookError, Tx, int, maybe_text, number, parsed, text};
+use crate::read::BookRow;
+
+/// A notice: something happened, told once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Notice {
+    /// The event it is about.
+    pub event: EventId,
+    /// The application, or empty.
+    pub app_key: String,
+    /// What happened, `application.ordered`.
+    pub kind: String,
+    /// JSON without personal data.
+    pub payload: String,
+}
+
+impl Notice {
+    pub(crate) fn of(
+        event: &EventId,
+        app_key: AppKey,
+        number: Number,
+        outcome: Outcome,
+        order_no: Option<&str>,
+    ) -> Self {
+        let payload = json!({ "event": event, "guid": app_key.guid(), "number": number, "outcome": outcome, "order_no": order_no });
+        let kind = format!("application.{}", outcome.as_str());
+        Self { event: event.clone(), app_key: app_key.to_string(), kind, payload: payload.to_string() }
+    }
+
+    pub(crate) fn parked(row: &BookRow) -> Self {
+        let payload = json!({ "event": row.event, "guid": row.app_key.guid(), "number": row.number });
+        let kind = "application.parked".into();
+        Self {
+            event: row.event.clone(),
+            app_key: row.app_key.to_string(),
+            kind,
+            payload: payload.to_string(),
+        }
+    }
+
+    pub(crate) fn of_event(event: &EventId, kind: &str, why: &str) -> Self {
+        let payload = json!({ "event": event, "why": why }).to_string();
+        Self { event: event.clone(), app_key: String::new(), kind: kind.into(), payload }
+    }
+}
+
+/// Writes a notice, in the transaction of what it tells.
+pub(crate) async fn post(tx: &mut Tx, notice: &Notice, now: Millis) -> Result<(), BookError> {
+    sqlx::query("INSERT INTO outbox (event, app_key, type, at, payload) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (event, app_key, type) DO NOTHING")
+        .bind(notice.event.as_str()).bind(&notice.app_key).bind(&notice.kind).bind(now).bind(&notice.payload)
+        .execute(&mut **tx).await?;
+    Ok(())
+}
+
+/// An outcome that the line does not show yet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ToShow {
+    /// The application.
+    pub app_key: AppKey,
+    /// Its number.
+    pub number: Number,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// The order number, if ordered.
+    pub order_no: Option<String>,
+}
+
+impl Book {
+    /// Outcomes that the line of this era does not show yet: new ones, and all of them after the line lost some.
+    pub async fn to_show(&self, event: &EventId, epoch: Epoch, max: u32) -> Result<Vec<ToShow>, BookError> {
+        let rows = sqlx::query(
+            "SELECT app_key, number, outcome, order_no FROM application
+             WHERE event = $1 AND outcome IS NOT NULL AND shown_epoch < $2 LIMIT $3",
+        )
+        .bind(event.as_str())
+        .bind(i64::from(epoch.0))
+        .bind(i64::from(max))
+        .fetch_all(self.reader())
+        .await?;
+        rows.iter()
+            .map(|row| {
+                let outcome = text(row, "outcome")?;
+                let outcome = Outcome::parse(&outcome)
+                    .ok_or_else(|| BookError::Inconsistent(format!("an outcome cannot be '{outcome}'")))?;
+                Ok(ToShow {
+                    app_key: parsed(row, "app_key")?,
+                    number: number(row)?,
+                    outcome,
+                    order_no: maybe_text(row, "order_no")?,
+                })
+            })
+            .collect()
+    }
+
+    /// The line shows these now. One whose outcome changed meanwhile stays to be shown.
+    pub async fn mark_shown(&self, event: &EventId, epoch: Epoch, shown: &[ToShow]) -> Result<(), BookError> {
+        if shown.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.begin().await?;
+        for one in shown {
+            sqlx::query(
+                "UPDATE application SET shown_epoch = $3 WHERE event = $1 AND app_key = $2 AND outcome = $4",
+            )
+            .bind(event.as_str())
+            .bind(one.app_key.to_string())
+            .bind(i64::from(epoch.0))
+            .bind(one.outcome.as_str())
+            .execute(&mut *tx)
+            .await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// Notices of an event that were not sent, oldest first.
+    pub async fn unsent(&self, event: &EventId, max: u32) -> Result<Vec<Notice>, BookError> {
+        let rows = sqlx::query("SELECT app_key, type, payload FROM outbox WHERE event = $1 AND sent_at IS NULL ORDER BY at LIMIT $2")
+            .bind(event.as_str()).bind(i64::from(max)).fetch_all(self.reader()).await?;
+        rows.iter()
+            .map(|row| {
+                Ok(Notice {
+                    event: event.clone(),
+                    app_key: text(row, "app_key")?,
+                    kind: text(row, "type")?,
+                    payload: text(row, "payload")?,
+                })
+            })
+            .collect()
+    }
+
+    /// These notices were sent.
+    pub async fn mark_sent(&self, notices: &[Notice]) -> Result<(), BookError> {
+        if notices.is_empty() {
+            return Ok(());
+        }
+        let mut tx = self.begin().await?;
+        let now = self.now(&mut tx).await?;
+        for notice in notices {
+            sqlx::query("UPDATE outbox SET sent_at = $4 WHERE event = $1 AND app_key = $2 AND type = $3")
+                .bind(notice.event.as_str())
+                .bind(&notice.app_key)
+                .bind(&notice.kind)
+                .bind(now)
+                .execute(&mut *tx)
+                .await?;
+        }
+        Ok(tx.commit().await?)
+    }
+
+    /// How many orders are not answered yet, and how many are parked.
+    pub async fn under_way(&self, event: &EventId) -> Result<(u32, u32), BookError> {
+        let rows = sqlx::query("SELECT state, COUNT(*) AS n FROM application WHERE event = $1 AND state <> 'ended' GROUP BY state")
+            .bind(event.as_str()).fetch_all(self.reader()).await?;
+        let (mut ordering, mut parked) = (0, 0);
+        for row in &rows {
+            let n = u32::try_from(int(row, "n")?).unwrap_or(u32::MAX);
+            if row.try_get::<String, _>("state")? == "parked" { parked += n } else { ordering += n }
+        }
+        Ok((ordering, parked))
+    }
+}

@@ -1,0 +1,112 @@
+//! What each answer of the order service leads to.
+
+use domain::Outcome;
+use orders::{ATTEMPTS_MAX, Answer, CallKind, Recorded};
+
+use crate::desk::Desk;
+
+const LATER: Answer = Answer::Unknown { retry_in_ms: 100 };
+
+#[tokio::test]
+async fn a_yes_sells_the_seat_and_tells_it_once() {
+    let desk = Desk::open(2).await;
+    desk.take([1]).await;
+    let call = desk.lease_one().await;
+    assert_eq!(desk.record(&call, Answer::Made("O-1".into())).await, Recorded::Ended(Outcome::Ordered));
+    assert_eq!(desk.record(&call, Answer::Made("O-1".into())).await, Recorded::Stale);
+    assert_eq!(
+        (desk.seats().await, desk.notices().await),
+        ((1, 0, 1), vec!["application.ordered".to_owned()])
+    );
+    let shown = desk.book.to_show(&desk.event, domain::Epoch(1), 10).await.unwrap();
+    assert_eq!((shown[0].outcome, shown[0].order_no.as_deref()), (Outcome::Ordered, Some("O-1")));
+    desk.book.mark_shown(&desk.event, domain::Epoch(1), &shown).await.unwrap();
+    assert!(desk.book.to_show(&desk.event, domain::Epoch(1), 10).await.unwrap().is_empty());
+    assert_eq!(
+        desk.book.to_show(&desk.event, domain::Epoch(2), 10).await.unwrap().len(),
+        1,
+        "a new era shows all again"
+    );
+}
+
+#[tokio::test]
+async fn a_no_to_the_one_call_frees_the_seat_for_the_next_number() {
+    let desk = Desk::open(1).await;
+    desk.take([1]).await;
+    let call = desk.lease_one().await;
+    assert_eq!(desk.record(&call, Answer::No).await, Recorded::Ended(Outcome::Rejected));
+    assert_eq!(desk.seats().await, (1, 0, 0));
+    desk.order(2).await;
+    assert_eq!(desk.state_of(2).await, "ordered");
+}
+
+#[tokio::test]
+async fn a_no_after_silence_takes_the_order_back_before_the_seat_is_free() {
+    let desk = Desk::open(1).await;
+    desk.take([1]).await;
+    let first = desk.lease_one().await;
+    assert_eq!(desk.record(&first, LATER).await, Recorded::GoesOn);
+    let second = desk.lease_one().await;
+    assert_eq!(desk.record(&second, Answer::No).await, Recorded::GoesOn);
+    assert_eq!((desk.seats().await, desk.state_of(1).await), ((0, 1, 0), "undoing".to_owned()));
+    let undo = desk.lease_one().await;
+    assert_eq!(undo.kind, CallKind::Delete);
+    assert_eq!(desk.record(&undo, Answer::Gone).await, Recorded::Ended(Outcome::Rejected));
+    assert_eq!(desk.seats().await, (1, 0, 0));
+}
+
+#[tokio::test]
+async fn silence_keeps_the_seat_and_the_same_key_is_tried_again_not_too_soon() {
+    let desk = Desk::open(1).await;
+    desk.take([1]).await;
+    let call = desk.lease_one().await;
+    desk.record(&call, Answer::Unknown { retry_in_ms: 60_000 }).await;
+    assert_eq!(desk.seats().await, (0, 1, 0));
+    desk.clock.advance(59_000);
+    assert!(desk.book.lease(&desk.event, 9).await.unwrap().calls.is_empty());
+    let again = desk.lease_one().await;
+    assert_eq!((again.app_key, again.attempts), (call.app_key, 2));
+}
+
+#[tokio::test]
+async fn a_410_to_a_put_that_nobody_took_back_is_no_answer() {
+    let desk = Desk::open(1).await;
+    desk.take([1]).await;
+    let call = desk.lease_one().await;
+    assert_eq!(desk.record(&call, Answer::Gone).await, Recorded::GoesOn);
+    assert_eq!(desk.seats().await, (0, 1, 0));
+}
+
+#[tokio::test]
+async fn poison_is_parked_with_its_seat_and_holds_nobody_up() {
+    let desk = Desk::open(2).await;
+    desk.take([1]).await;
+    for _ in 1..ATTEMPTS_MAX {
+        let call = desk.lease_one().await;
+        assert_eq!(desk.record(&call, LATER).await, Recorded::GoesOn);
+    }
+    let call = desk.lease_one().await;
+    assert_eq!(desk.record(&call, LATER).await, Recorded::Parked);
+    assert_eq!((desk.seats().await, desk.state_of(1).await), ((1, 1, 0), "parked".to_owned()));
+    assert_eq!(desk.book.under_way(&desk.event).await.unwrap(), (0, 1));
+    desk.order(2).await;
+    assert_eq!(desk.notices().await, ["application.ordered", "application.parked"]);
+}
+
+#[tokio::test]
+async fn the_embedded_order_service_keeps_the_contract_it_asks_of_others() {
+    let desk = Desk::open(1).await;
+    let (book, event, key) = (&desk.book, &desk.event, crate::desk::key(1));
+    let number = domain::Number::new(1).unwrap();
+    let made = book.put_order(event, key, number).await.unwrap();
+    assert_eq!(made, Answer::Made("SPRING-000001".into()));
+    assert_eq!(book.put_order(event, key, number).await.unwrap(), made, "a repeated PUT is one order");
+    assert_eq!(book.delete_order(event, key).await.unwrap(), Answer::Gone);
+    assert_eq!(book.delete_order(event, key).await.unwrap(), Answer::Gone);
+    assert_eq!(book.put_order(event, key, number).await.unwrap(), Answer::Gone, "nothing behind a tombstone");
+    assert_eq!(
+        book.delete_order(event, crate::desk::key(2)).await.unwrap(),
+        Answer::Gone,
+        "even if there was no order"
+    );
+}

@@ -1,0 +1,80 @@
+//! The pace holds for all makers together.
+
+use std::collections::BTreeSet;
+
+use domain::{Fence, Release};
+use orders::{CALL_LEASE_MS, CallKind};
+
+use crate::desk::{Desk, settings};
+
+#[tokio::test]
+async fn calls_are_leased_at_the_pace_lowest_number_first() {
+    let mut slow = settings(50);
+    slow.pace = "10".parse().unwrap();
+    let desk = Desk::open_with(slow).await;
+    desk.take(1..=50).await;
+    let mut leased = Vec::new();
+    for _ in 0..30 {
+        desk.clock.advance(100);
+        leased.extend(desk.book.lease(&desk.event, 64).await.unwrap().calls);
+    }
+    let numbers: Vec<_> = leased.iter().map(|call| call.number.get()).collect();
+    assert_eq!(numbers, (1..=30).collect::<Vec<_>>());
+    assert!(leased.iter().all(|call| call.kind == CallKind::Put && call.attempts == 1));
+}
+
+#[tokio::test]
+async fn many_makers_take_each_call_once_and_no_more_than_the_pace() {
+    let mut steady = settings(200);
+    (steady.pace, steady.in_flight_max) = ("20".parse().unwrap(), 200);
+    let desk = Desk::open_with(steady).await;
+    desk.take(1..=200).await;
+    let mut seen = BTreeSet::new();
+    for _ in 0..40 {
+        desk.clock.advance(50);
+        let mut makers = tokio::task::JoinSet::new();
+        for _ in 0..8 {
+            let (book, event) = (desk.book.clone(), desk.event.clone());
+            makers.spawn(async move { book.lease(&event, 64).await.unwrap().calls });
+        }
+        for call in makers.join_all().await.into_iter().flatten() {
+            assert!(seen.insert(call.number), "{} was leased twice", call.number);
+        }
+    }
+    assert_eq!(seen.len(), 40, "two seconds at 20/s");
+}
+
+#[tokio::test]
+async fn a_paused_event_leases_nothing_and_resumes_without_a_burst() {
+    let mut paused = settings(10);
+    paused.release = Release::Paused;
+    let desk = Desk::open_with(paused).await;
+    desk.take(1..=10).await;
+    desk.clock.advance(60_000);
+    let nothing = desk.book.lease(&desk.event, 64).await.unwrap();
+    assert_eq!((nothing.calls.len(), nothing.again_in_ms), (0, None));
+}
+
+#[tokio::test]
+async fn a_maker_that_died_is_followed_by_another_and_its_late_answer_is_stale() {
+    let desk = Desk::open(10).await;
+    desk.take([1]).await;
+    let first = desk.lease_one().await;
+    assert!(desk.book.lease(&desk.event, 64).await.unwrap().calls.is_empty(), "leased once");
+    desk.clock.advance(CALL_LEASE_MS + 1);
+    let second = desk.lease_one().await;
+    assert_eq!((second.attempts, second.number), (2, first.number));
+    assert!(second.fence > first.fence);
+    let late = desk.record(&first, orders::Answer::Made("O-1".into())).await;
+    assert_eq!(late, orders::Recorded::Stale);
+    assert_eq!(desk.state_of(1).await, "ordering");
+}
+
+#[tokio::test]
+async fn who_lost_the_lead_can_still_make_orders() {
+    let desk = Desk::open(10).await;
+    desk.take([1]).await;
+    desk.clock.advance(3001);
+    assert_ne!(desk.book.lead(&desk.event).await.unwrap().unwrap().fence, Fence(0));
+    desk.lease_one().await;
+}

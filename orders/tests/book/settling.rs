@@ -1,0 +1,62 @@
+//! Closing and settling.
+
+use domain::{EventState, Fence};
+use orders::{BookError, Settling};
+
+use crate::desk::Desk;
+
+impl Desk {
+    async fn advance_to(&self, state: EventState) {
+        self.book.advance(&self.event, self.fence, state).await.unwrap();
+    }
+    async fn state(&self) -> EventState {
+        self.book.event(&self.event).await.unwrap().state
+    }
+    async fn settle(&self, anybody_waits: bool) -> Settling {
+        self.book.settle(&self.event, self.fence, anybody_waits).await.unwrap()
+    }
+}
+
+#[tokio::test]
+async fn an_event_only_goes_forward_and_tells_each_step_once() {
+    let desk = Desk::open(1).await;
+    for to in
+        [EventState::Open, EventState::Closed, EventState::Open, EventState::Closed, EventState::Scheduled]
+    {
+        desk.advance_to(to).await;
+    }
+    assert_eq!(desk.state().await, EventState::Closed);
+    assert_eq!(desk.notices().await, ["event.closed", "event.open"]);
+    let late = desk.book.advance(&desk.event, Fence(desk.fence.0 - 1), EventState::Settling).await;
+    assert!(matches!(late, Err(BookError::Lost)));
+}
+
+#[tokio::test]
+async fn an_event_is_settled_when_no_seat_is_held_and_none_is_free_while_somebody_waits() {
+    let desk = Desk::open(2).await;
+    desk.order(1).await;
+    desk.take([2]).await;
+    desk.advance_to(EventState::Closed).await;
+    desk.advance_to(EventState::Settling).await;
+    assert_eq!(desk.settle(false).await, Settling::NotYet, "the line has not closed");
+    desk.book.note_closed(&desk.event, desk.fence, 9).await.unwrap();
+    assert_eq!(desk.settle(true).await, Settling::NotYet, "a seat is held");
+    let call = desk.lease_one().await;
+    desk.record(&call, orders::Answer::No).await;
+    assert_eq!(desk.settle(true).await, Settling::NotYet, "a seat is free and somebody waits");
+    desk.order(3).await;
+    assert_eq!(desk.settle(true).await, Settling::Settled, "all are sold; who waits was too late");
+    assert_eq!(desk.settle(true).await, Settling::Settled);
+    let event = desk.book.event(&desk.event).await.unwrap();
+    assert_eq!((event.state, event.settled_seq), (EventState::Settled, Some(9)));
+    assert_eq!(desk.book.room(&event).await.unwrap(), 0);
+}
+
+#[tokio::test]
+async fn an_event_that_nobody_waits_for_settles_with_seats_unsold() {
+    let desk = Desk::open(2).await;
+    desk.advance_to(EventState::Closed).await;
+    desk.advance_to(EventState::Settling).await;
+    desk.book.note_closed(&desk.event, desk.fence, 0).await.unwrap();
+    assert_eq!(desk.settle(false).await, Settling::Settled);
+}
