@@ -1,0 +1,81 @@
+//! One step of a command: a program run in the workspace, its title before, its time after, and advice if it fails.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+/// The folder of the workspace.
+pub(crate) fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .unwrap_or_else(|| unreachable!("xtask lies in the workspace"))
+}
+
+/// A program in the workspace, which never waits for input.
+pub(crate) fn program(name: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(name);
+    command.args(args).current_dir(root()).stdin(Stdio::null());
+    command
+}
+
+/// `cargo`, in the workspace.
+pub(crate) fn cargo(args: &[&str]) -> Command {
+    program("cargo", args)
+}
+
+/// Whether the program is there and ends well; what it says is not shown.
+pub(crate) fn works(mut command: Command) -> bool {
+    command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
+}
+
+/// Runs a step. `advice` is what to do if it fails.
+pub(crate) fn run(mut command: Command, advice: &str) -> Result<()> {
+    let line = shown(&command);
+    println!("\n==> {line}");
+    let clock = Stopwatch::start();
+    let status = command.status().with_context(|| format!("cannot run {line}"))?;
+    if !status.success() {
+        bail!("`{line}` failed after {} ({status}).\n{advice}", clock.shown());
+    }
+    println!("==> done in {}", clock.shown());
+    Ok(())
+}
+
+/// Measures how long the developer waits.
+pub(crate) struct Stopwatch(Instant);
+
+impl Stopwatch {
+    #[expect(clippy::disallowed_methods, reason = "real waiting is what it measures")]
+    pub(crate) fn start() -> Self {
+        Self(Instant::now())
+    }
+
+    pub(crate) fn shown(&self) -> String {
+        let seconds = self.0.elapsed().as_secs_f64();
+        if seconds < 60.0 {
+            format!("{seconds:.1} s")
+        } else {
+            format!("{} min {:.0} s", (seconds / 60.0).floor(), (seconds % 60.0).floor())
+        }
+    }
+}
+
+fn shown(command: &Command) -> String {
+    let words = std::iter::once(command.get_program()).chain(command.get_args());
+    words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failed_step_says_what_to_do() {
+        let error = run(program("sh", &["-c", "exit 3"]), "Do this.").unwrap_err().to_string();
+        assert!(error.contains("exit status: 3") && error.ends_with("Do this."), "{error}");
+        let error = run(program("no-such-program", &[]), "").unwrap_err().to_string();
+        assert_eq!(error, "cannot run no-such-program");
+    }
+}

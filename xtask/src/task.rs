@@ -1,0 +1,59 @@
+//! What the command line asks for.
+
+/// A command with its arguments.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) enum Task {
+    Help,
+    Test { install: bool, filters: Vec<String> },
+    Ci,
+}
+
+impl Task {
+    /// Reads the arguments; the error says what is wrong with them.
+    pub(crate) fn parse(args: &[String]) -> Result<Self, String> {
+        if args.iter().any(|arg| ["--help", "-h", "help"].contains(&arg.as_str())) {
+            return Ok(Self::Help);
+        }
+        match args.split_first().map(|(name, rest)| (name.as_str(), rest)) {
+            None => Err("which command?".into()),
+            Some(("test", rest)) => Self::test(rest),
+            Some(("ci", [])) => Ok(Self::Ci),
+            Some(("ci", [first, ..])) => Err(format!("ci takes no arguments, and so not {first:?}")),
+            Some((other, _)) => Err(format!("there is no command {other:?}")),
+        }
+    }
+
+    fn test(args: &[String]) -> Result<Self, String> {
+        let (options, filters): (Vec<_>, Vec<_>) = args.iter().cloned().partition(|arg| arg.starts_with('-'));
+        match options.iter().find(|option| *option != "--install") {
+            Some(unknown) => Err(format!("test has no option {unknown:?}")),
+            None => Ok(Self::Test { install: !options.is_empty(), filters }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(line: &str) -> Result<Task, String> {
+        Task::parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn the_commands_are_understood() {
+        assert_eq!(parse("ci"), Ok(Task::Ci));
+        assert_eq!(parse("test"), Ok(Task::Test { install: false, filters: vec![] }));
+        let filtered = Task::Test { install: true, filters: vec!["line".into(), "book".into()] };
+        assert_eq!(parse("test line --install book"), Ok(filtered));
+        assert_eq!(parse("test --help"), Ok(Task::Help));
+    }
+
+    #[test]
+    fn what_is_not_understood_is_told_and_nothing_runs() {
+        assert_eq!(parse("tset"), Err("there is no command \"tset\"".into()));
+        assert_eq!(parse("test --instal"), Err("test has no option \"--instal\"".into()));
+        assert_eq!(parse("ci now"), Err("ci takes no arguments, and so not \"now\"".into()));
+        assert!(parse("").is_err());
+    }
+}
