@@ -94,6 +94,10 @@ pub enum LeadError {
     /// `arm` came with an epoch that is not above the line's own.
     #[error("the line is already in epoch {0}")]
     OldEpoch(u32),
+    /// `restore` left out so many rows, because the line has their key under another number or their number under another
+    /// key; all others are restored. Numbers never change, so one side went back: somebody has to look.
+    #[error("{0} applications contradict the line")]
+    Conflicts(u32),
     /// The store did not answer, or could not write.
     #[error("the line cannot be reached: {0}")]
     Unavailable(String),

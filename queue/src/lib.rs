@@ -1,4 +1,4 @@
-//! The line: who applied, in which order, durably. One contract (`contract.rs`), one store so far (`sqlite/`).
+//! The line: who applied, in which order, durably. One contract (`contract.rs`), one store so far (`sqlite.rs`).
 //! The line owns numbers. It never decides an outcome: what it shows of settings and outcomes is the book's projection.
 
 mod contract;
@@ -10,3 +10,4 @@ pub use contract::{
     Mark, PlaceRow, Projection, Refused, Restored, Shown, Waiting,
 };
 pub use line::Line;
+pub use sqlite::SqliteLine;

@@ -8,56 +8,118 @@ use crate::contract::{
     Applicant, Applied, Armed, Arming, Ask, AskKind, Closing, Entry, Head, LeadError, LineView, PlaceRow,
     Projection, Refused, Restored,
 };
+use crate::sqlite::{Lead, Led, SqliteLine};
 
 /// A handle on the line; cloning it is cheap.
 #[derive(Debug, Clone)]
 pub enum Line {
     /// The embedded store: one file, one process.
-    Sqlite(()),
+    Sqlite(SqliteLine),
 }
 
-#[expect(clippy::todo, clippy::unused_async, unused_variables, missing_docs, reason = "signatures first")]
 impl Line {
+    /// Opens the embedded store, made if missing. `now` is the line's clock. Nothing is armed yet.
+    ///
+    /// The file stays locked until the last clone is dropped and its writes are through; whoever opens it meanwhile
+    /// waits up to a second, then is told.
     pub async fn open_sqlite(file: &Path, now: Now) -> Result<Self, LeadError> {
-        todo!()
+        SqliteLine::open(file, now).await.map(Self::Sqlite)
     }
-    pub async fn publish(&self, events: &[EventId]) -> Result<(), LeadError> {
-        todo!()
-    }
+
+    // -- for everybody
+
+    /// The published events; `NotArmed` until the leader has published them since the start.
     pub async fn catalogue(&self) -> Result<Vec<EventId>, Refused> {
-        todo!()
+        match self {
+            Self::Sqlite(line) => line.catalogue().await,
+        }
     }
+
+    /// Gives the next number, durably, or tells the one that the application already has: an event that is closed or on
+    /// hold still answers who is in it. Whoever is refused burns no number.
     pub async fn apply(&self, event: &EventId, applicant: Applicant) -> Result<Applied, Refused> {
-        todo!()
+        match self {
+            Self::Sqlite(line) => line.apply(event, applicant).await,
+        }
     }
+
+    /// Writes the wish into the inbox, once, and withdraws who was not passed yet. The place after it; `None` if nobody
+    /// has that key.
     pub async fn ask(
         &self,
         event: &EventId,
         app_key: AppKey,
         kind: AskKind,
     ) -> Result<Option<PlaceRow>, Refused> {
-        todo!()
+        match self {
+            Self::Sqlite(line) => line.ask(event, app_key, kind).await,
+        }
     }
+
+    /// One application; `None` if nobody has that key. An unarmed line says only what it has, never `None`.
     pub async fn place(&self, event: &EventId, app_key: AppKey) -> Result<Option<PlaceRow>, Refused> {
-        todo!()
+        match self {
+            Self::Sqlite(line) => line.place(event, app_key).await,
+        }
     }
+
+    /// The line at this moment, armed or not.
     pub async fn view(&self, event: &EventId) -> Result<LineView, Refused> {
-        todo!()
+        match self {
+            Self::Sqlite(line) => line.view(event).await,
+        }
     }
+
+    /// All applications with a number above `after`, in order, at most `max`; armed or not.
+    pub async fn entries(&self, event: &EventId, after: u32, max: u32) -> Result<Vec<Entry>, Refused> {
+        match self {
+            Self::Sqlite(line) => line.entries(event, after, max).await,
+        }
+    }
+
+    /// Who has the number; `None` if nobody has. An unarmed line says only what it has, never `None`.
+    pub async fn number_of(&self, event: &EventId, number: Number) -> Result<Option<AppKey>, Refused> {
+        match self {
+            Self::Sqlite(line) => line.number_of(event, number).await,
+        }
+    }
+
+    // -- for the leader
+
+    /// Makes these the events there are, and arms the catalogue.
+    pub async fn publish(&self, events: &[EventId]) -> Result<(), LeadError> {
+        match self {
+            Self::Sqlite(line) => line.publish(events).await,
+        }
+    }
+
+    /// Makes the line if it is missing, takes it into a new epoch above every number that may have been given, and lets it
+    /// take writes. Numbers are given again once `project` has raised the limit.
     pub async fn arm(&self, event: &EventId, fence: i64, arming: Arming) -> Result<Armed, LeadError> {
-        todo!()
+        match self.lead(event, fence, Lead::Arm(arming)).await? {
+            Led::Armed(armed) => Ok(armed),
+            other => unreachable!("arming is answered in kind, not by {other:?}"),
+        }
     }
+
+    /// Writes what the book says into the line, armed or not. Nothing older replaces anything newer; see [`Projection`].
     pub async fn project(
         &self,
         event: &EventId,
         fence: i64,
         projection: Projection,
     ) -> Result<(), LeadError> {
-        todo!()
+        self.lead(event, fence, Lead::Project(projection)).await.map(drop)
     }
+
+    /// The first `n` waiting, those that were passed by first; looks over at most 4096 numbers above `moved_through`.
     pub async fn head(&self, event: &EventId, n: u32) -> Result<Head, LeadError> {
-        todo!()
+        match self {
+            Self::Sqlite(line) => line.head(event, n).await,
+        }
     }
+
+    /// Marks these as being in the book, and everybody up to `through` as looked at. Repeating it changes nothing.
     pub async fn moved(
         &self,
         event: &EventId,
@@ -65,24 +127,38 @@ impl Line {
         through: u32,
         keys: &[AppKey],
     ) -> Result<(), LeadError> {
-        todo!()
+        self.lead(event, fence, Lead::Moved { through, keys: keys.to_vec() }).await.map(drop)
     }
+
+    /// The wishes above position `after`, in order, at most `max`.
     pub async fn inbox(&self, event: &EventId, after: i64, max: u32) -> Result<Vec<Ask>, LeadError> {
-        todo!()
+        match self {
+            Self::Sqlite(line) => line.inbox(event, after, max).await,
+        }
     }
+
+    /// Forgets the wishes up to this position: the book has them.
     pub async fn acknowledge(&self, event: &EventId, fence: i64, through: i64) -> Result<(), LeadError> {
-        todo!()
+        self.lead(event, fence, Lead::Acknowledge { through }).await.map(drop)
     }
+
+    /// Brings back what the line has lost, armed or not. Repeating it changes nothing; rows that contradict the line are
+    /// left out and counted in [`LeadError::Conflicts`].
     pub async fn restore(&self, event: &EventId, fence: i64, rows: &[Restored]) -> Result<(), LeadError> {
-        todo!()
+        self.lead(event, fence, Lead::Restore(rows.to_vec())).await.map(drop)
     }
+
+    /// Closes the line for good, if it is not closed yet.
     pub async fn settle(&self, event: &EventId, fence: i64) -> Result<Closing, LeadError> {
-        todo!()
+        match self.lead(event, fence, Lead::Settle).await? {
+            Led::Closed(closing) => Ok(closing),
+            other => unreachable!("settling is answered in kind, not by {other:?}"),
+        }
     }
-    pub async fn entries(&self, event: &EventId, after: u32, max: u32) -> Result<Vec<Entry>, Refused> {
-        todo!()
-    }
-    pub async fn number_of(&self, event: &EventId, number: Number) -> Result<Option<AppKey>, Refused> {
-        todo!()
+
+    async fn lead(&self, event: &EventId, fence: i64, lead: Lead) -> Result<Led, LeadError> {
+        match self {
+            Self::Sqlite(line) => line.lead(event, fence, lead).await,
+        }
     }
 }

@@ -1,0 +1,154 @@
+//! What applicants write: applying, and asking to be taken out.
+
+use domain::{AppKey, Millis, Number, Outcome, ReqHash};
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+
+use super::held::Held;
+use super::read;
+use super::record::{Ending, Record};
+use super::writer::Answer;
+use crate::contract::{Applicant, Applied, AskKind, Mark, PlaceRow, Refused};
+
+/// Gives the next number, or the one that the application already has.
+pub(super) async fn apply(
+    conn: &mut SqliteConnection,
+    held: &mut Held,
+    applicant: Applicant,
+    now: Millis,
+) -> Answer<Applied, Refused> {
+    let (record, remembered) = match held.open() {
+        Ok(open) => open,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    let (app_key, req_hash) = (applicant.app_key, applicant.req_hash);
+    let went_back = remembered.acknowledged > record.seq;
+    let next = if went_back { Err(Refused::Regressed) } else { record.next(now) };
+    // Almost everybody is new, so the row is tried first and looked for only if the key is taken.
+    if let Ok(number) = next
+        && insert(conn, record.id, number, applicant).await?
+    {
+        record.seq = number.get();
+        remembered.acknowledged = number.get();
+        let (epoch, proven) = (record.epoch, req_hash != ReqHash::NONE);
+        return Ok(Ok(Applied { number, epoch, mark: Mark::Waiting, again: false, proven }));
+    }
+    if let Some(known) = known(conn, record, app_key, req_hash).await? {
+        return Ok(Ok(known));
+    }
+    if went_back {
+        remembered.armed = None;
+    }
+    next.err().map(Err).ok_or(sqlx::Error::RowNotFound)
+}
+
+async fn insert(
+    conn: &mut SqliteConnection,
+    line: i64,
+    number: Number,
+    applicant: Applicant,
+) -> sqlx::Result<bool> {
+    let done = sqlx::query(
+        "INSERT INTO application (line, number, app_key, mark, req_hash, contact) VALUES (?, ?, ?, 'W', ?, ?) \
+         ON CONFLICT (line, app_key) DO NOTHING",
+    )
+    .bind(line)
+    .bind(number.get())
+    .bind(&applicant.app_key.0[..])
+    .bind(&applicant.req_hash.0[..])
+    .bind(applicant.contact)
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+async fn known(
+    conn: &mut SqliteConnection,
+    record: &Record,
+    app_key: AppKey,
+    req_hash: ReqHash,
+) -> sqlx::Result<Option<Applied>> {
+    let row = sqlx::query("SELECT number, mark, req_hash FROM application WHERE line = ? AND app_key = ?")
+        .bind(record.id)
+        .bind(&app_key.0[..])
+        .fetch_optional(conn)
+        .await?;
+    let Some(row) = row else { return Ok(None) };
+    let stored = ReqHash(read::bytes(&row, "req_hash")?);
+    Ok(Some(Applied {
+        number: read::number(&row)?,
+        epoch: record.epoch,
+        mark: read::mark(row.try_get("mark")?)?,
+        again: true,
+        proven: req_hash.proves(stored),
+    }))
+}
+
+/// Takes the wish down, once, and takes out who was not passed yet. Somebody who was passed may be in the book
+/// already, so there only the book can take them out.
+pub(super) async fn ask(
+    conn: &mut SqliteConnection,
+    held: &mut Held,
+    app_key: AppKey,
+    kind: AskKind,
+    now: Millis,
+) -> Answer<Option<PlaceRow>, Refused> {
+    let record = match held.open() {
+        Ok((record, _)) => record,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    let Some(mut place) = read::place(conn, record, app_key).await? else { return Ok(Ok(None)) };
+    let settled = matches!(record.ending, Ending::Settled { .. });
+    if settled || place.mark == Mark::Withdrawn {
+        return Ok(Ok(Some(place)));
+    }
+    if place.mark == Mark::Waiting && place.number.get() > record.moved_through {
+        withdraw(conn, record.id, place.number).await?;
+        place.mark = Mark::Withdrawn;
+    }
+    if place.shown.as_ref().is_none_or(|shown| shown.outcome == Outcome::Ordered) {
+        write_down(conn, record, place.number, kind, now).await?;
+    }
+    Ok(Ok(Some(place)))
+}
+
+async fn withdraw(conn: &mut SqliteConnection, line: i64, number: Number) -> sqlx::Result<()> {
+    sqlx::query("UPDATE application SET mark = 'X', contact = NULL WHERE line = ? AND number = ?")
+        .bind(line)
+        .bind(number.get())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+async fn write_down(
+    conn: &mut SqliteConnection,
+    record: &mut Record,
+    number: Number,
+    kind: AskKind,
+    now: Millis,
+) -> sqlx::Result<()> {
+    // An epoch's ids lie above all ids of earlier ones, also of those that were lost with the file's last minutes.
+    let id = record.inbox_last.max(i64::from(record.epoch.0) << 31) + 1;
+    let done = sqlx::query(
+        "INSERT INTO inbox (line, id, number, kind, at) VALUES (?, ?, ?, ?, ?) \
+         ON CONFLICT (line, number, kind) DO NOTHING",
+    )
+    .bind(record.id)
+    .bind(id)
+    .bind(number.get())
+    .bind(kind_word(kind))
+    .bind(now)
+    .execute(conn)
+    .await?;
+    if done.rows_affected() == 1 {
+        record.inbox_last = id;
+    }
+    Ok(())
+}
+
+fn kind_word(kind: AskKind) -> &'static str {
+    match kind {
+        AskKind::Cancel => "cancel",
+    }
+}

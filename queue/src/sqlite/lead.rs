@@ -1,0 +1,223 @@
+//! What the leader writes. Every write carries the leader's fence; one that is refused leaves nothing.
+
+use domain::{AppKey, EventId, Millis, Number};
+use sqlx::Row;
+use sqlx::sqlite::SqliteConnection;
+
+use super::held::Held;
+use super::read;
+use super::record::Record;
+use super::writer::Answer;
+use crate::contract::{Armed, Arming, Closing, LeadError, Mark, Projection, Restored, Shown};
+
+/// A leader's write.
+#[derive(Debug)]
+pub(crate) enum Lead {
+    Arm(Arming),
+    Project(Projection),
+    Moved { through: u32, keys: Vec<AppKey> },
+    Acknowledge { through: i64 },
+    Restore(Vec<Restored>),
+    Settle,
+}
+
+/// What a leader's write did.
+#[derive(Debug)]
+pub(crate) enum Led {
+    Armed(Armed),
+    Closed(Closing),
+    Written,
+}
+
+impl Lead {
+    /// Whether it may come before the line is armed: these are what brings a line back.
+    fn needs_no_arming(&self) -> bool {
+        matches!(self, Self::Arm(_) | Self::Project(_) | Self::Restore(_))
+    }
+}
+
+/// Carries out a leader's write.
+pub(super) async fn lead(
+    conn: &mut SqliteConnection,
+    (event, held): (&EventId, &mut Held),
+    fence: i64,
+    lead: Lead,
+    now: Millis,
+) -> Answer<Led, LeadError> {
+    if let Lead::Arm(arming) = lead {
+        return Ok(arm(conn, (event, held), fence, &arming, now).await?.map(Led::Armed));
+    }
+    let armed = held.armed();
+    let Some(record) = &mut held.record else { return Ok(Err(LeadError::UnknownEvent)) };
+    if fence < record.fence {
+        return Ok(Err(LeadError::Fenced(record.fence)));
+    }
+    if !armed && !lead.needs_no_arming() {
+        return Ok(Err(LeadError::NotArmed));
+    }
+    record.fence = fence;
+    match lead {
+        Lead::Project(projection) => project(conn, record, fence, projection, now).await?,
+        Lead::Moved { through, keys } => moved(conn, record, through, &keys).await?,
+        Lead::Acknowledge { through } => acknowledge(conn, record, through).await?,
+        Lead::Restore(rows) => return restore(conn, record, rows).await,
+        Lead::Settle | Lead::Arm(_) => {
+            return Ok(Ok(Led::Closed(record.close(now.min(record.settings.closes_at)))));
+        }
+    }
+    Ok(Ok(Led::Written))
+}
+
+async fn arm(
+    conn: &mut SqliteConnection,
+    (event, held): (&EventId, &mut Held),
+    fence: i64,
+    arming: &Arming,
+    now: Millis,
+) -> Answer<Armed, LeadError> {
+    match &held.record {
+        None => held.record = Some(Record::create(conn, event, fence, arming).await?),
+        Some(record) if fence < record.fence => return Ok(Err(LeadError::Fenced(record.fence))),
+        Some(record) if arming.epoch <= record.epoch => {
+            return Ok(Err(LeadError::OldEpoch(record.epoch.0)));
+        }
+        Some(_) => {}
+    }
+    let record = held.record.as_mut().ok_or(sqlx::Error::RowNotFound)?;
+    let armed = record.arm(arming);
+    record.fence = fence;
+    record.close_if_due(now);
+    held.remembered.armed = Some(arming.epoch);
+    Ok(Ok(armed))
+}
+
+async fn project(
+    conn: &mut SqliteConnection,
+    record: &mut Record,
+    fence: i64,
+    projection: Projection,
+    now: Millis,
+) -> sqlx::Result<()> {
+    record.project(fence, &projection, now);
+    for (number, shown) in projection.outcomes {
+        show(conn, record.id, number, shown).await?;
+    }
+    Ok(())
+}
+
+async fn show(conn: &mut SqliteConnection, line: i64, number: Number, shown: Shown) -> sqlx::Result<()> {
+    let before: Option<String> =
+        sqlx::query_scalar("SELECT outcome FROM shown WHERE line = ? AND number = ?")
+            .bind(line)
+            .bind(number.get())
+            .fetch_optional(&mut *conn)
+            .await?;
+    if let Some(before) = before
+        && !read::outcome(&before)?.may_become(shown.outcome)
+    {
+        return Ok(());
+    }
+    sqlx::query("INSERT OR REPLACE INTO shown (line, number, outcome, order_no) VALUES (?, ?, ?, ?)")
+        .bind(line)
+        .bind(number.get())
+        .bind(shown.outcome.as_str())
+        .bind(shown.order_no)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+async fn moved(
+    conn: &mut SqliteConnection,
+    record: &mut Record,
+    through: u32,
+    keys: &[AppKey],
+) -> sqlx::Result<()> {
+    for key in keys {
+        sqlx::query(
+            "UPDATE application SET mark = 'M', contact = NULL WHERE line = ? AND app_key = ? AND mark = 'W'",
+        )
+        .bind(record.id)
+        .bind(&key.0[..])
+        .execute(&mut *conn)
+        .await?;
+    }
+    record.moved_through = record.moved_through.max(through.min(record.seq));
+    Ok(())
+}
+
+async fn acknowledge(conn: &mut SqliteConnection, record: &Record, through: i64) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM inbox WHERE line = ? AND id <= ?")
+        .bind(record.id)
+        .bind(through)
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+async fn restore(
+    conn: &mut SqliteConnection,
+    record: &mut Record,
+    rows: Vec<Restored>,
+) -> Answer<Led, LeadError> {
+    let mut conflicts = 0;
+    for row in rows {
+        let number = row.number;
+        if restore_one(conn, record.id, row).await? {
+            record.reach(number);
+        } else {
+            conflicts += 1;
+        }
+    }
+    Ok(if conflicts == 0 { Ok(Led::Written) } else { Err(LeadError::Conflicts(conflicts)) })
+}
+
+/// Brings one application back; `false` if the line has its key under another number or its number under another key.
+async fn restore_one(conn: &mut SqliteConnection, line: i64, row: Restored) -> sqlx::Result<bool> {
+    let known = sqlx::query("SELECT number FROM application WHERE line = ? AND app_key = ?")
+        .bind(line)
+        .bind(&row.app_key.0[..])
+        .fetch_optional(&mut *conn)
+        .await?;
+    match known {
+        Some(known) if known.try_get::<u32, _>("number")? != row.number.get() => Ok(false),
+        Some(_) if row.mark == Mark::Moved => {
+            sqlx::query(
+                "UPDATE application SET mark = 'M', contact = NULL WHERE line = ? AND number = ? AND mark = 'W'",
+            )
+            .bind(line)
+            .bind(row.number.get())
+            .execute(conn)
+            .await?;
+            Ok(true)
+        }
+        Some(_) => Ok(true),
+        None => insert(conn, line, row).await,
+    }
+}
+
+async fn insert(conn: &mut SqliteConnection, line: i64, row: Restored) -> sqlx::Result<bool> {
+    // The contact is needed for moving only.
+    let contact = (row.mark == Mark::Waiting).then_some(row.contact);
+    let done = sqlx::query(
+        "INSERT INTO application (line, number, app_key, mark, req_hash, contact) VALUES (?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (line, number) DO NOTHING",
+    )
+    .bind(line)
+    .bind(row.number.get())
+    .bind(&row.app_key.0[..])
+    .bind(letter(row.mark))
+    .bind(&row.req_hash.0[..])
+    .bind(contact)
+    .execute(conn)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+fn letter(mark: Mark) -> &'static str {
+    match mark {
+        Mark::Waiting => "W",
+        Mark::Moved => "M",
+        Mark::Withdrawn => "X",
+    }
+}

@@ -1,0 +1,250 @@
+//! The stored standing of one line, and the rules that need nothing else. It is read whole and written whole.
+
+use domain::{Epoch, EventId, EventSettings, EventState, Gaps, Millis, Number};
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sqlx::Row;
+use sqlx::sqlite::{SqliteConnection, SqliteRow};
+
+use crate::contract::{Armed, Arming, Closing, Figures, Projection, Refused};
+
+/// How far the book has ended the event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ending {
+    NotYet,
+    Settling,
+    /// Who still waits up to here is sold out; unknown until the book tells.
+    Settled {
+        through: Option<u32>,
+    },
+}
+
+/// One row of `line`.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Record {
+    pub(super) id: i64,
+    pub(super) epoch: Epoch,
+    pub(super) fence: i64,
+    pub(super) seq: u32,
+    pub(super) line_limit: u32,
+    pub(super) moved_through: u32,
+    pub(super) gaps: Gaps,
+    pub(super) inbox_last: i64,
+    pub(super) closed: Option<Closing>,
+    pub(super) ending: Ending,
+    pub(super) settings: EventSettings,
+    pub(super) rev: i64,
+    pub(super) figures: Figures,
+    /// The fence and round that the figures came with.
+    pub(super) figures_of: (i64, i64),
+}
+
+impl Record {
+    /// Where the event stands by the clock.
+    pub(super) fn state(&self, now: Millis) -> EventState {
+        match self.ending {
+            Ending::Settled { .. } => EventState::Settled,
+            Ending::Settling => EventState::Settling,
+            Ending::NotYet if self.closed.is_some() || now >= self.settings.closes_at => EventState::Closed,
+            Ending::NotYet if now >= self.settings.opens_at => EventState::Open,
+            Ending::NotYet => EventState::Scheduled,
+        }
+    }
+
+    /// Closes the line for good; the first closing stays.
+    pub(super) fn close(&mut self, at: Millis) -> Closing {
+        let (closed_seq, inbox_last) = (self.seq, self.inbox_last);
+        *self.closed.get_or_insert(Closing { closed_seq, closed_at: at, inbox_last })
+    }
+
+    /// Closes the line if its time has come.
+    pub(super) fn close_if_due(&mut self, now: Millis) {
+        if now >= self.settings.closes_at {
+            self.close(self.settings.closes_at);
+        }
+    }
+
+    /// The number that somebody who applies now gets.
+    pub(super) fn next(&self, now: Millis) -> Result<Number, Refused> {
+        let given = self.seq - self.gaps.count(0, self.seq);
+        match self.closed {
+            Some(Closing { closed_at, .. }) => Err(Refused::Closed { closed_at }),
+            None if now < self.settings.opens_at => {
+                Err(Refused::NotOpen { opens_at: self.settings.opens_at })
+            }
+            None if !self.settings.intake => Err(Refused::OnHold),
+            None if given >= self.settings.applications_max => Err(Refused::Full),
+            None if self.seq >= self.line_limit => Err(Refused::AtLimit),
+            None => Number::new(self.seq + 1).ok_or(Refused::AtLimit),
+        }
+    }
+
+    /// Goes on above every number that may ever have been given.
+    pub(super) fn arm(&mut self, arming: &Arming) -> Armed {
+        let limit = self.line_limit.max(arming.line_limit);
+        let skipped = limit.saturating_sub(self.seq);
+        if skipped > 0 {
+            self.gaps.push(self.seq + 1, limit);
+        }
+        self.epoch = arming.epoch;
+        self.seq += skipped;
+        // Restored numbers may lie above every limit.
+        self.line_limit = self.seq;
+        Armed { seq: self.seq, skipped }
+    }
+
+    /// Takes over what the book says, but for times that were acted on and for anything older.
+    pub(super) fn project(&mut self, fence: i64, projection: &Projection, now: Millis) {
+        if projection.rev > self.rev {
+            self.take_settings(projection, now);
+        }
+        self.line_limit = self.line_limit.max(projection.line_limit);
+        let figures_of = (fence, projection.round);
+        if figures_of >= self.figures_of {
+            (self.figures, self.figures_of) = (projection.figures, figures_of);
+        }
+        self.ending = match (self.ending, projection.state) {
+            (Ending::Settled { through: Some(known) }, _) => Ending::Settled { through: Some(known) },
+            (Ending::Settled { .. }, _) | (_, EventState::Settled) => {
+                Ending::Settled { through: projection.settled_seq }
+            }
+            (Ending::NotYet, EventState::Settling) => Ending::Settling,
+            (kept, _) => kept,
+        };
+        if self.ending != Ending::NotYet {
+            self.close(now.min(self.settings.closes_at));
+        }
+    }
+
+    fn take_settings(&mut self, projection: &Projection, now: Millis) {
+        let (opens_at, closes_at) = (self.settings.opens_at, self.settings.closes_at);
+        let closed = self.closed.is_some() || now >= closes_at;
+        self.settings = projection.settings.clone();
+        self.rev = projection.rev;
+        if now >= opens_at {
+            self.settings.opens_at = opens_at;
+        }
+        if closed {
+            self.settings.closes_at = closes_at;
+        }
+    }
+
+    /// A number that was given before comes back: it lies in the line, and before its end.
+    pub(super) fn reach(&mut self, number: Number) {
+        self.seq = self.seq.max(number.get());
+        if let Some(closing) = &mut self.closed {
+            closing.closed_seq = closing.closed_seq.max(number.get());
+        }
+    }
+
+    /// Who waits up to here is sold out; 0 before the event is settled.
+    pub(super) fn sold_out_through(&self) -> u32 {
+        match self.ending {
+            Ending::Settled { through } => through.unwrap_or(0),
+            Ending::NotYet | Ending::Settling => 0,
+        }
+    }
+
+    /// The line of the event, if it was ever made.
+    pub(super) async fn load(conn: &mut SqliteConnection, event: &EventId) -> sqlx::Result<Option<Self>> {
+        let row = sqlx::query("SELECT * FROM line WHERE event = ?")
+            .bind(event.as_str())
+            .fetch_optional(conn)
+            .await?;
+        row.as_ref().map(Self::from_row).transpose()
+    }
+
+    /// Makes the line of an event.
+    pub(super) async fn create(
+        conn: &mut SqliteConnection,
+        event: &EventId,
+        fence: i64,
+        arming: &Arming,
+    ) -> sqlx::Result<Self> {
+        let row = sqlx::query(
+            "INSERT INTO line (event, epoch, fence, settings, rev, figures) VALUES (?, ?, ?, ?, ?, ?) RETURNING *",
+        )
+        .bind(event.as_str())
+        .bind(arming.epoch.0)
+        .bind(fence)
+        .bind(to_json(&arming.settings)?)
+        .bind(arming.rev)
+        .bind(to_json(&Figures::default())?)
+        .fetch_one(conn)
+        .await?;
+        Self::from_row(&row)
+    }
+
+    /// Writes the record back.
+    pub(super) async fn save(&self, conn: &mut SqliteConnection) -> sqlx::Result<()> {
+        let (ending, settled_seq) = match self.ending {
+            Ending::NotYet => (None, None),
+            Ending::Settling => (Some(EventState::Settling.as_str()), None),
+            Ending::Settled { through } => (Some(EventState::Settled.as_str()), through),
+        };
+        sqlx::query(
+            "UPDATE line SET epoch = ?, fence = ?, seq = ?, line_limit = ?, moved_through = ?, gaps = ?, \
+             inbox_last = ?, closed_at = ?, closed_seq = ?, closed_inbox = ?, ending = ?, settled_seq = ?, \
+             settings = ?, rev = ?, figures = ?, figures_fence = ?, figures_round = ? WHERE id = ?",
+        )
+        .bind(self.epoch.0)
+        .bind(self.fence)
+        .bind(self.seq)
+        .bind(self.line_limit)
+        .bind(self.moved_through)
+        .bind(to_json(&self.gaps)?)
+        .bind(self.inbox_last)
+        .bind(self.closed.map(|c| c.closed_at))
+        .bind(self.closed.map(|c| c.closed_seq))
+        .bind(self.closed.map(|c| c.inbox_last))
+        .bind(ending)
+        .bind(settled_seq)
+        .bind(to_json(&self.settings)?)
+        .bind(self.rev)
+        .bind(to_json(&self.figures)?)
+        .bind(self.figures_of.0)
+        .bind(self.figures_of.1)
+        .bind(self.id)
+        .execute(conn)
+        .await?;
+        Ok(())
+    }
+
+    fn from_row(row: &SqliteRow) -> sqlx::Result<Self> {
+        let ending = match row.try_get::<Option<&str>, _>("ending")?.and_then(EventState::parse) {
+            Some(EventState::Settled) => Ending::Settled { through: row.try_get("settled_seq")? },
+            Some(_) => Ending::Settling,
+            None => Ending::NotYet,
+        };
+        Ok(Self {
+            id: row.try_get("id")?,
+            epoch: Epoch(row.try_get("epoch")?),
+            fence: row.try_get("fence")?,
+            seq: row.try_get("seq")?,
+            line_limit: row.try_get("line_limit")?,
+            moved_through: row.try_get("moved_through")?,
+            gaps: from_json(row.try_get("gaps")?)?,
+            inbox_last: row.try_get("inbox_last")?,
+            closed: closing(row)?,
+            ending,
+            settings: from_json(row.try_get("settings")?)?,
+            rev: row.try_get("rev")?,
+            figures: from_json(row.try_get("figures")?)?,
+            figures_of: (row.try_get("figures_fence")?, row.try_get("figures_round")?),
+        })
+    }
+}
+
+fn closing(row: &SqliteRow) -> sqlx::Result<Option<Closing>> {
+    let Some(closed_at) = row.try_get("closed_at")? else { return Ok(None) };
+    let (closed_seq, inbox_last) = (row.try_get("closed_seq")?, row.try_get("closed_inbox")?);
+    Ok(Some(Closing { closed_seq, closed_at, inbox_last }))
+}
+
+fn to_json(value: &impl Serialize) -> sqlx::Result<String> {
+    serde_json::to_string(value).map_err(|error| sqlx::Error::Encode(Box::new(error)))
+}
+
+fn from_json<T: DeserializeOwned>(text: &str) -> sqlx::Result<T> {
+    serde_json::from_str(text).map_err(|error| sqlx::Error::Decode(Box::new(error)))
+}

@@ -1,0 +1,129 @@
+//! The tables of the line, private to this store, and how its file is opened. It never changes an older schema:
+//! a file of another version is refused.
+
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
+use sqlx::{ConnectOptions, Row};
+
+const VERSION: i64 = 1;
+
+/// Longer than any checkpoint; only somebody else's tool on the file makes the writer wait so long.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// `application` lies in number order, so that applying appends and the head is read in one sweep.
+const TABLES: &str = "
+BEGIN IMMEDIATE;
+CREATE TABLE catalogue (event TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
+CREATE TABLE line (
+    id            INTEGER PRIMARY KEY,
+    event         TEXT    NOT NULL UNIQUE,
+    epoch         INTEGER NOT NULL,
+    fence         INTEGER NOT NULL,
+    seq           INTEGER NOT NULL DEFAULT 0,
+    line_limit    INTEGER NOT NULL DEFAULT 0,
+    moved_through INTEGER NOT NULL DEFAULT 0,
+    gaps          TEXT    NOT NULL DEFAULT '[]',
+    inbox_last    INTEGER NOT NULL DEFAULT 0,
+    closed_at     INTEGER,
+    closed_seq    INTEGER,
+    closed_inbox  INTEGER,
+    ending        TEXT    CHECK (ending IN ('settling', 'settled')),
+    settled_seq   INTEGER,
+    settings      TEXT    NOT NULL,
+    rev           INTEGER NOT NULL,
+    figures       TEXT    NOT NULL,
+    figures_fence INTEGER NOT NULL DEFAULT 0,
+    figures_round INTEGER NOT NULL DEFAULT 0
+) STRICT;
+CREATE TABLE application (
+    line     INTEGER NOT NULL REFERENCES line (id),
+    number   INTEGER NOT NULL CHECK (number > 0),
+    app_key  BLOB    NOT NULL CHECK (length(app_key) = 16),
+    mark     TEXT    NOT NULL CHECK (mark IN ('W', 'M', 'X')),
+    req_hash BLOB    NOT NULL CHECK (length(req_hash) = 8),
+    contact  BLOB,
+    PRIMARY KEY (line, number),
+    UNIQUE (line, app_key)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX application_waiting ON application (line, number) WHERE mark = 'W';
+CREATE TABLE inbox (
+    line   INTEGER NOT NULL,
+    id     INTEGER NOT NULL,
+    number INTEGER NOT NULL,
+    kind   TEXT    NOT NULL CHECK (kind IN ('cancel')),
+    at     INTEGER NOT NULL,
+    PRIMARY KEY (line, id),
+    UNIQUE (line, number, kind),
+    FOREIGN KEY (line, number) REFERENCES application (line, number)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE shown (
+    line     INTEGER NOT NULL REFERENCES line (id),
+    number   INTEGER NOT NULL,
+    outcome  TEXT    NOT NULL,
+    order_no TEXT,
+    PRIMARY KEY (line, number)
+) STRICT, WITHOUT ROWID;
+PRAGMA user_version = 1;
+COMMIT;
+";
+
+/// Why a file is not a line that this program can use.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum BadFile {
+    #[error(
+        "the file was written by a newer version of this program (format {0}, this one reads {VERSION}): \
+             run that version, or give another file"
+    )]
+    Newer(i64),
+    #[error("the file is a database of something else: give another file")]
+    Foreign,
+    #[error(transparent)]
+    Sql(#[from] sqlx::Error),
+}
+
+/// How the one writing connection is opened.
+pub(super) fn to_write(file: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(file)
+        .create_if_missing(true)
+        .journal_mode(SqliteJournalMode::Wal)
+        .synchronous(SqliteSynchronous::Full)
+        .busy_timeout(BUSY_TIMEOUT)
+        .foreign_keys(true)
+        // A deleted contact is overwritten in its page, not just unlinked.
+        .pragma("secure_delete", "FAST")
+        // In pages of 4 KiB: a checkpoint costs two more syncs, so it is not made every fourth batch.
+        .pragma("wal_autocheckpoint", "4096")
+        // In KiB if negative: applications come with random keys, so their index must stay in memory.
+        .pragma("cache_size", "-32768")
+        .disable_statement_logging()
+}
+
+/// How a reading connection is opened.
+pub(super) fn to_read(file: &Path) -> SqliteConnectOptions {
+    SqliteConnectOptions::new()
+        .filename(file)
+        .read_only(true)
+        .busy_timeout(BUSY_TIMEOUT)
+        .disable_statement_logging()
+}
+
+/// Makes the tables in a new file, and refuses a file that is not ours.
+pub(super) async fn prepare(conn: &mut SqliteConnection) -> Result<(), BadFile> {
+    let row = sqlx::query(
+        "SELECT user_version, (SELECT count(*) FROM sqlite_schema) AS tables FROM pragma_user_version",
+    )
+    .fetch_one(&mut *conn)
+    .await?;
+    match (row.try_get("user_version")?, row.try_get("tables")?) {
+        (VERSION, _) => Ok(()),
+        (0, 0i64) => {
+            sqlx::raw_sql(TABLES).execute(conn).await?;
+            Ok(())
+        }
+        (newer, _) if newer > VERSION => Err(BadFile::Newer(newer)),
+        _ => Err(BadFile::Foreign),
+    }
+}

@@ -1,0 +1,204 @@
+//! A line of its own for each test, whichever store is behind it, with a clock set by hand and a way to restart it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+
+use domain::event::Text;
+use domain::{AppKey, Epoch, EventId, EventSettings, EventState, Kind, Millis, Number, Release, ReqHash};
+use queue::{Applicant, Applied, Arming, Figures, Line, Mark, Projection, Refused, Restored, Shown};
+
+pub(crate) const OPENS: Millis = 1_000;
+pub(crate) const CLOSES: Millis = 100_000;
+pub(crate) const FENCE: i64 = 1;
+
+/// Where the line lies, so that it can be opened again.
+pub(crate) enum Store {
+    Sqlite(Folder),
+}
+
+impl Store {
+    pub(crate) fn sqlite() -> Self {
+        Self::Sqlite(Folder::new())
+    }
+    async fn open(&self, clock: &Arc<AtomicI64>) -> Line {
+        let clock = Arc::clone(clock);
+        let now = Arc::new(move || clock.load(Ordering::SeqCst));
+        match self {
+            Self::Sqlite(folder) => Line::open_sqlite(&folder.line(), now).await.unwrap(),
+        }
+    }
+}
+
+pub(crate) struct House {
+    line: Option<Line>,
+    clock: Arc<AtomicI64>,
+    pub(crate) store: Store,
+}
+
+impl House {
+    /// A store that nothing was written to, a second after opening time.
+    pub(crate) async fn empty(store: Store) -> Self {
+        let clock = Arc::new(AtomicI64::new(OPENS + 1_000));
+        let line = Some(store.open(&clock).await);
+        Self { line, clock, store }
+    }
+
+    /// An open event in epoch 1 that may give 1,000 numbers.
+    pub(crate) async fn new(store: Store) -> Self {
+        let house = Self::empty(store).await;
+        house.line().publish(&[event()]).await.unwrap();
+        house.line().arm(&event(), FENCE, arming(1, 0)).await.unwrap();
+        house.project(|_| {}).await;
+        house
+    }
+
+    pub(crate) fn line(&self) -> &Line {
+        self.line.as_ref().unwrap()
+    }
+
+    pub(crate) fn set_clock(&self, now: Millis) {
+        self.clock.store(now, Ordering::SeqCst);
+    }
+
+    /// Ends the line and starts it again.
+    pub(crate) async fn restart(&mut self) {
+        self.line = None;
+        self.line = Some(self.store.open(&self.clock).await);
+    }
+
+    pub(crate) async fn apply(&self, who: u32) -> Result<Applied, Refused> {
+        self.line().apply(&event(), applicant(who)).await
+    }
+
+    /// Applies for 1 to `n`, who get these as their numbers.
+    pub(crate) async fn fill(&self, n: u32) {
+        for who in 1..=n {
+            assert_eq!(self.apply(who).await.unwrap().number, number(who));
+        }
+    }
+
+    pub(crate) async fn project(&self, change: impl FnOnce(&mut Projection)) {
+        let mut projection = projection();
+        change(&mut projection);
+        self.line().project(&event(), FENCE, projection).await.unwrap();
+    }
+
+    pub(crate) async fn view(&self) -> queue::LineView {
+        self.line().view(&event()).await.unwrap()
+    }
+
+    /// The numbers at the head, and how far it looked.
+    pub(crate) async fn head(&self, n: u32) -> (Vec<u32>, u32) {
+        let head = self.line().head(&event(), n).await.unwrap();
+        (head.waiting.iter().map(|w| w.number.get()).collect(), head.through)
+    }
+
+    pub(crate) async fn moved(&self, through: u32, who: &[u32]) {
+        let keys: Vec<_> = who.iter().copied().map(key).collect();
+        self.line().moved(&event(), FENCE, through, &keys).await.unwrap();
+    }
+
+    pub(crate) async fn cancel(&self, who: u32) -> Option<queue::PlaceRow> {
+        self.line().ask(&event(), key(who), queue::AskKind::Cancel).await.unwrap()
+    }
+
+    pub(crate) async fn place(&self, who: u32) -> queue::PlaceRow {
+        self.line().place(&event(), key(who)).await.unwrap().unwrap()
+    }
+
+    pub(crate) async fn inbox(&self) -> Vec<queue::Ask> {
+        self.line().inbox(&event(), 0, 100).await.unwrap()
+    }
+}
+
+pub(crate) fn event() -> EventId {
+    "spring".parse().unwrap()
+}
+
+pub(crate) fn number(n: u32) -> Number {
+    Number::new(n).unwrap()
+}
+
+pub(crate) fn key(who: u32) -> AppKey {
+    AppKey((u128::from(who) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes())
+}
+
+/// Somebody whose secret is made from their name, as is their contact.
+pub(crate) fn applicant(who: u32) -> Applicant {
+    Applicant { app_key: key(who), req_hash: secret(who), contact: contact(who) }
+}
+
+pub(crate) fn secret(who: u32) -> ReqHash {
+    ReqHash((u64::from(who) + 1).to_be_bytes())
+}
+
+pub(crate) fn contact(who: u32) -> Vec<u8> {
+    format!("contact of {who}").into_bytes()
+}
+
+pub(crate) fn restored(n: u32, who: u32, mark: Mark) -> Restored {
+    Restored { number: number(n), app_key: key(who), req_hash: secret(who), mark, contact: contact(who) }
+}
+
+pub(crate) fn settings() -> EventSettings {
+    EventSettings {
+        id: event(),
+        title: Text { ko: "봄".into(), en: "Spring".into() },
+        kind: Kind::Order,
+        capacity: 10,
+        opens_at: OPENS,
+        closes_at: CLOSES,
+        intake: true,
+        release: Release::Running,
+        pace: "5".parse().unwrap(),
+        in_flight_max: 10,
+        applications_max: 100_000,
+        notice: Text::default(),
+        settle_after_close: false,
+        pepper: "k1".into(),
+    }
+}
+
+pub(crate) fn arming(epoch: u32, line_limit: u32) -> Arming {
+    Arming { epoch: Epoch(epoch), line_limit, settings: settings(), rev: 1 }
+}
+
+pub(crate) fn projection() -> Projection {
+    Projection {
+        rev: 2,
+        settings: settings(),
+        state: EventState::Open,
+        line_limit: 1_000,
+        round: 1,
+        figures: Figures::default(),
+        settled_seq: None,
+        outcomes: Vec::new(),
+    }
+}
+
+pub(crate) fn shown(outcome: domain::Outcome) -> Shown {
+    Shown { outcome, order_no: (outcome == domain::Outcome::Ordered).then(|| "A-1".to_owned()) }
+}
+
+/// A folder that goes with its owner.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let name = format!("firstcome-line-{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::SeqCst));
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+    pub(crate) fn line(&self) -> PathBuf {
+        self.0.join("line.db")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}

@@ -1,0 +1,143 @@
+//! What only the embedded store promises: its file, its lock, and what it does when the disk does not.
+
+use std::sync::Arc;
+
+use domain::EventState;
+use queue::{LeadError, Line, Refused};
+use sqlx::Connection;
+use sqlx::sqlite::SqliteConnection;
+
+use crate::house::{FENCE, Folder, House, Store, applicant, arming, event, number};
+
+crate::suite::cases!(Store::sqlite());
+
+fn folder(house: &House) -> &Folder {
+    let Store::Sqlite(folder) = &house.store;
+    folder
+}
+
+/// A second, plain connection to the file: the test's way to play faults.
+async fn meddle(house: &House, sql: &'static str) {
+    let url = format!("sqlite://{}", folder(house).line().display());
+    let mut conn = SqliteConnection::connect(&url).await.unwrap();
+    sqlx::raw_sql(sql).execute(&mut conn).await.unwrap();
+    conn.close().await.unwrap();
+}
+
+async fn open_error(folder: &Folder) -> String {
+    match Line::open_sqlite(&folder.line(), Arc::new(|| 0)).await.unwrap_err() {
+        LeadError::Unavailable(why) => why,
+        other => panic!("{other}"),
+    }
+}
+
+#[tokio::test]
+async fn a_second_opener_is_refused_until_the_first_is_gone() {
+    let mut house = House::new(Store::sqlite()).await;
+    let clone = house.line().clone();
+    let why = open_error(folder(&house)).await;
+    assert!(why.contains("another process has this line open"), "{why}");
+    drop(clone);
+    house.restart().await;
+    assert_eq!(house.view().await.state, EventState::Open);
+}
+
+#[tokio::test]
+async fn a_file_of_a_newer_version_or_of_something_else_is_refused() {
+    let (newer, foreign) = (Folder::new(), Folder::new());
+    for (folder, sql) in
+        [(&newer, "PRAGMA user_version = 99; CREATE TABLE t (a)"), (&foreign, "CREATE TABLE t (a)")]
+    {
+        let url = format!("sqlite://{}?mode=rwc", folder.line().display());
+        let mut conn = SqliteConnection::connect(&url).await.unwrap();
+        sqlx::raw_sql(sql).execute(&mut conn).await.unwrap();
+        conn.close().await.unwrap();
+    }
+    assert!(open_error(&newer).await.contains("newer version"));
+    assert!(open_error(&foreign).await.contains("something else"));
+    std::fs::write(foreign.line(), "this is no database, but it is long enough to be read as one").unwrap();
+    assert!(open_error(&foreign).await.contains("damaged"));
+}
+
+#[tokio::test]
+async fn a_folder_that_is_missing_is_told() {
+    let folder = Folder::new();
+    std::fs::remove_dir(folder.line().parent().unwrap()).unwrap();
+    assert!(open_error(&folder).await.contains("check the folder"));
+}
+
+/// `SQLite` ends the transaction by itself when the disk is full, as `RAISE(ROLLBACK)` does.
+#[tokio::test]
+async fn when_a_write_fails_its_whole_batch_is_refused_and_leaves_nothing() {
+    let house = House::new(Store::sqlite()).await;
+    house.fill(1).await;
+    meddle(
+        &house,
+        "CREATE TRIGGER broken BEFORE INSERT ON application WHEN NEW.number = 3
+         BEGIN SELECT RAISE(ROLLBACK, 'played fault'); END",
+    )
+    .await;
+    let mut all = tokio::task::JoinSet::new();
+    for who in 2..=5 {
+        let line = house.line().clone();
+        all.spawn(async move { line.apply(&event(), applicant(who)).await });
+    }
+    for refused in all.join_all().await {
+        assert!(matches!(&refused, Err(Refused::Unavailable(why)) if why.contains("played fault")));
+    }
+    assert_eq!(house.view().await.seq, 1);
+    assert_eq!(house.line().entries(&event(), 0, 9).await.unwrap().len(), 1);
+    meddle(&house, "DROP TRIGGER broken").await;
+    assert_eq!(house.apply(5).await.unwrap().number, number(2), "the line is still armed and goes on");
+}
+
+#[tokio::test]
+async fn when_the_commit_fails_nobody_was_acknowledged() {
+    let house = House::new(Store::sqlite()).await;
+    meddle(
+        &house,
+        "CREATE TABLE nobody (id INTEGER PRIMARY KEY);
+         CREATE TABLE owed (id INTEGER REFERENCES nobody (id) DEFERRABLE INITIALLY DEFERRED);
+         CREATE TRIGGER broken AFTER INSERT ON application BEGIN INSERT INTO owed VALUES (1); END",
+    )
+    .await;
+    assert!(matches!(house.apply(1).await, Err(Refused::Unavailable(_))));
+    let settled = house.line().settle(&event(), FENCE).await;
+    assert_eq!(settled.map(|closing| closing.closed_seq), Ok(0));
+}
+
+#[tokio::test]
+async fn a_line_that_went_back_disarms_itself() {
+    let house = House::new(Store::sqlite()).await;
+    house.fill(3).await;
+    meddle(&house, "DELETE FROM application WHERE number = 3; UPDATE line SET seq = 2").await;
+    assert_eq!(house.apply(1).await.unwrap().number, number(1));
+    assert_eq!(house.apply(4).await, Err(Refused::Regressed));
+    assert_eq!(house.apply(4).await, Err(Refused::NotArmed));
+    assert!(!house.view().await.armed);
+    house.line().arm(&event(), FENCE, arming(2, 1_000)).await.unwrap();
+    house.project(|p| p.line_limit = 2_000).await;
+    assert_eq!(house.apply(4).await.unwrap().number, number(1_001));
+}
+
+#[tokio::test]
+async fn a_file_put_back_from_another_epoch_is_not_armed() {
+    let house = House::new(Store::sqlite()).await;
+    meddle(&house, "UPDATE line SET epoch = 9").await;
+    assert_eq!(house.apply(1).await, Err(Refused::NotArmed));
+}
+
+#[tokio::test]
+async fn a_contact_is_gone_once_it_is_not_needed() {
+    let house = House::new(Store::sqlite()).await;
+    house.fill(3).await;
+    house.moved(1, &[1]).await;
+    house.cancel(2).await;
+    let url = format!("sqlite://{}", folder(&house).line().display());
+    let mut conn = SqliteConnection::connect(&url).await.unwrap();
+    let kept: Vec<u32> = sqlx::query_scalar("SELECT number FROM application WHERE contact IS NOT NULL")
+        .fetch_all(&mut conn)
+        .await
+        .unwrap();
+    assert_eq!(kept, [3]);
+}
