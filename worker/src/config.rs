@@ -1,0 +1,51 @@
+//! The worker's settings.
+
+use std::time::Duration;
+
+use service::config::Part;
+
+/// What the worker is told when it starts.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Order calls that one process has open at once.
+    pub calls_max: u32,
+    /// How long the order service may take for one call. Below the lease of a call, so that nobody repeats it meanwhile.
+    pub call_timeout: Duration,
+    /// Numbers that are written ahead of the line, at least.
+    pub numbers_ahead_min: u32,
+    /// The base of the order service's address; without one the book itself keeps the orders.
+    pub order_service: Option<String>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            calls_max: 64,
+            call_timeout: Duration::from_secs(5),
+            numbers_ahead_min: 1000,
+            order_service: None,
+        }
+    }
+}
+
+const _: () = assert!(CALL_TIMEOUT_MAX_MS < orders::CALL_LEASE_MS, "a call must end before its lease does");
+const CALL_TIMEOUT_MAX_MS: i64 = 8_000;
+
+impl Config {
+    /// Reads the settings; mistakes are left with the part.
+    pub fn read(part: &mut Part<'_>) -> Self {
+        let usual = Self::default();
+        let timeout_ms = part.duration_ms("call_timeout", 5000, 100..=CALL_TIMEOUT_MAX_MS);
+        let order_service = part.optional_text("order_service");
+        if order_service.as_ref().is_some_and(|url| !url.starts_with("http://")) {
+            part.mistake("order_service", "begins with http://");
+        }
+        Self {
+            calls_max: u32::try_from(part.integer("calls_max", 1..=4096, 64)).unwrap_or(usual.calls_max),
+            call_timeout: Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(5000)),
+            numbers_ahead_min: u32::try_from(part.integer("numbers_ahead_min", 1..=1_000_000, 1000))
+                .unwrap_or(usual.numbers_ahead_min),
+            order_service,
+        }
+    }
+}

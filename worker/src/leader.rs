@@ -1,0 +1,116 @@
+//! One event's leader: takes the lead, then goes round - arm, hear, move, show, settle - until it loses it or the process stops.
+
+use std::time::Duration;
+
+use domain::{EventId, EventState, Fence, Millis};
+use orders::BookError;
+use queue::{LeadError, LineView, Refused};
+
+use crate::{ChoreError, Floor, mover, recover, relay, steward};
+
+/// Between rounds that found work.
+const BUSY: Duration = Duration::from_millis(10);
+/// Between rounds that found none.
+const IDLE: Duration = Duration::from_millis(50);
+/// Between tries to take the lead, and after a store failed.
+const RETRY: Duration = Duration::from_millis(500);
+/// The lead is extended this often even if nothing is written: a third of its lease.
+const EXTEND_EVERY_MS: Millis = 1000;
+
+/// What a leader knows from one round to the next. All of it can be lost: the stores hold the truth.
+pub(crate) struct Term {
+    pub(crate) event: EventId,
+    pub(crate) fence: Fence,
+    pub(crate) round: i64,
+    pub(crate) relay: relay::Told,
+    pub(crate) growth: recover::Growth,
+    extended_at: Millis,
+}
+
+/// Leads the event whenever nobody else does.
+pub(crate) async fn lead(floor: Floor, event: EventId) {
+    let check = floor.context.health.check("leader");
+    while !floor.context.tasks.is_stopping() {
+        match floor.book.lead(&event).await {
+            Ok(Some(lead)) => {
+                tracing::info!(%event, fence = lead.fence.0, "leading event {event}");
+                check.ok();
+                serve_term(&floor, &event, lead.fence).await;
+            }
+            Ok(None) => check.ok(),
+            Err(error) => {
+                check.warn(error.to_string());
+                tracing::warn!(%event, %error, "cannot take the lead of event {event}");
+            }
+        }
+        floor.pause(RETRY).await;
+    }
+}
+
+async fn serve_term(floor: &Floor, event: &EventId, fence: Fence) {
+    let mut term = Term {
+        event: event.clone(),
+        fence,
+        round: 0,
+        relay: relay::Told::default(),
+        growth: recover::Growth::default(),
+        extended_at: 0,
+    };
+    while !floor.context.tasks.is_stopping() {
+        match go_round(floor, &mut term).await {
+            Ok(busy) => floor.pause(if busy { BUSY } else { IDLE }).await,
+            Err(ChoreError::Book(BookError::Lost) | ChoreError::Lead(LeadError::Fenced(_))) => {
+                tracing::warn!(%event, "another leads event {event} now");
+                return;
+            }
+            Err(ChoreError::Book(BookError::Frozen(why))) => {
+                tracing::error!(%event, "event {event} is frozen, nobody is moved: {why}");
+                floor.pause(RETRY * 10).await;
+            }
+            Err(error) => {
+                metrics::counter!("leader_rounds_failed_total", "event" => event.to_string()).increment(1);
+                tracing::warn!(%event, %error, "a leader's round of event {event} failed; it is repeated");
+                floor.pause(RETRY).await;
+            }
+        }
+    }
+    if let Err(error) = floor.book.step_down(event, fence).await {
+        tracing::debug!(%error, "the lead was not given back; it runs out by itself");
+    }
+}
+
+/// One round. Every step can be repeated and may fail anywhere between: the next round finds the same truth.
+async fn go_round(floor: &Floor, term: &mut Term) -> Result<bool, ChoreError> {
+    let now = (floor.context.now)();
+    term.round += 1;
+    if now - term.extended_at >= EXTEND_EVERY_MS {
+        floor.book.extend(&term.event, term.fence).await?;
+        term.extended_at = now;
+    }
+    let event = floor.book.event(&term.event).await?;
+    if event.fence != term.fence {
+        return Err(BookError::Lost.into());
+    }
+    let view = armed_view(floor, term).await?;
+    recover::keep_limit_ahead(floor, term, &view, &event).await?;
+    let heard = steward::hear_wishes(floor, term, &event).await?;
+    let moved = if event.state < EventState::Settled {
+        mover::move_head(floor, term, &event, &view).await?
+    } else {
+        0
+    };
+    steward::move_state_on(floor, term, &event, &view).await?;
+    let told = relay::tell(floor, term, &event, &view, now).await?;
+    Ok(heard > 0 || moved > 0 || told > 0)
+}
+
+/// The line as it is, armed: a line that was restarted is armed first.
+async fn armed_view(floor: &Floor, term: &Term) -> Result<LineView, ChoreError> {
+    match floor.line.view(&term.event).await {
+        Ok(view) if view.armed => return Ok(view),
+        Ok(_) | Err(Refused::NotArmed | Refused::UnknownEvent) => {}
+        Err(error) => return Err(error.into()),
+    }
+    recover::arm(floor, term).await?;
+    Ok(floor.line.view(&term.event).await?)
+}

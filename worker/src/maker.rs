@@ -1,0 +1,137 @@
+//! The order makers of one event: lease what is due and paid for, call the order service, record its word. Any number of
+//! processes may do so at once; the book holds them to one pace.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use data_encoding::BASE64;
+use domain::person::Contact;
+use domain::{EventId, Kid, Millis};
+use orders::{Answer, BookError, Call, CallKind, Recorded};
+
+use crate::Floor;
+use crate::breaker::Breaker;
+
+/// A look for due orders at least this often, for those of other workers' moves.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
+/// After the book failed.
+const RETRY: Duration = Duration::from_millis(500);
+/// First and longest wait before an unanswered call is repeated.
+const RETRY_MS: (Millis, Millis) = (100, 30_000);
+
+/// What the calls of one event share.
+#[derive(Default)]
+struct Bench {
+    breaker: Mutex<Breaker>,
+    under_way: AtomicU32,
+}
+
+/// Makes the event's orders until the process stops; calls under way are finished.
+pub(crate) async fn make_orders(floor: Floor, event: EventId) {
+    let bench = Arc::new(Bench::default());
+    while !floor.context.tasks.is_stopping() {
+        match start_calls(&floor, &bench, &event).await {
+            Ok(wait) => rest(&floor, wait).await,
+            Err(error) => {
+                tracing::warn!(%event, %error, "cannot lease orders of event {event}");
+                floor.pause(RETRY).await;
+            }
+        }
+    }
+}
+
+/// Waits for the next token or for somebody to be moved.
+async fn rest(floor: &Floor, wait: Option<Duration>) {
+    if let Some(for_token) = wait {
+        return floor.pause(for_token).await;
+    }
+    tokio::select! {
+        () = floor.moved.notified() => {}
+        () = floor.pause(LOOK_EVERY) => {}
+    }
+}
+
+/// Leases and starts what may be started now; says when the next token comes, if something is due.
+async fn start_calls(
+    floor: &Floor,
+    bench: &Arc<Bench>,
+    event: &EventId,
+) -> Result<Option<Duration>, BookError> {
+    let now = (floor.context.now)();
+    let under_way = bench.under_way.load(Ordering::Acquire);
+    let wanted = floor.config.calls_max.saturating_sub(under_way);
+    let breaker = *bench.breaker.lock().unwrap_or_else(PoisonError::into_inner);
+    let may = breaker.allows(wanted, under_way, now);
+    if may == 0 || !floor.book.is_due(event, now).await? {
+        return Ok(None);
+    }
+    let leased = floor.book.lease(event, may).await?;
+    for call in leased.calls {
+        bench.under_way.fetch_add(1, Ordering::AcqRel);
+        let (floor, bench) = (floor.clone(), Arc::clone(bench));
+        floor.context.tasks.clone().spawn("order call", async move {
+            make(&floor, &bench, &call).await;
+            bench.under_way.fetch_sub(1, Ordering::AcqRel);
+        });
+    }
+    Ok(leased.again_in_ms.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(1)).min(LOOK_EVERY)))
+}
+
+async fn make(floor: &Floor, bench: &Bench, call: &Call) {
+    let contact = open_contact(floor, call);
+    let answer = match floor.orders.call(call, contact.as_ref(), floor.config.call_timeout).await {
+        Answer::Unknown { .. } => {
+            Answer::Unknown { retry_in_ms: backoff_ms(call.attempts, &floor.context.chance) }
+        }
+        definite => definite,
+    };
+    let answered = !matches!(answer, Answer::Unknown { .. });
+    {
+        let mut breaker = bench.breaker.lock().unwrap_or_else(PoisonError::into_inner);
+        *breaker = breaker.after(answered, (floor.context.now)());
+    }
+    record(floor, call, &answer).await;
+}
+
+/// An answer that cannot be recorded is not lost: the lease runs out, and the same key brings the same answer again.
+async fn record(floor: &Floor, call: &Call, answer: &Answer) {
+    let (guid, event, number) = (call.app_key.guid(), &call.event, call.number.get());
+    match floor.book.record(call, answer).await {
+        Ok(Recorded::Ended(outcome)) => {
+            metrics::counter!("firstcome_orders_total", "event" => event.to_string(), "outcome" => outcome.as_str()).increment(1);
+            tracing::info!(target: "business", guid, %event, number, outcome = outcome.as_str(), "number {number} of event {event}: {}", outcome.as_str());
+        }
+        Ok(Recorded::Parked) => {
+            tracing::error!(target: "business", guid, %event, number, attempts = call.attempts, "number {number} of event {event} is parked: the order service never answered; an operator must end it");
+        }
+        Ok(Recorded::GoesOn | Recorded::Stale) => {}
+        Err(error) => {
+            tracing::warn!(guid, %event, number, %error, "the answer for number {number} was not recorded; it is asked for again");
+        }
+    }
+}
+
+/// The contact for the order; an order is made even if it cannot be opened, since the place is what was promised.
+fn open_contact(floor: &Floor, call: &Call) -> Option<Contact> {
+    if call.kind == CallKind::Delete || call.contact.is_empty() {
+        return None;
+    }
+    let opened = Kid::new(&call.pepper)
+        .and_then(|kid| floor.keys.event(&call.event, &kid).ok())
+        .zip(BASE64.decode(call.contact.as_bytes()).ok())
+        .and_then(|(keys, sealed)| keys.open(&sealed, call.app_key).ok());
+    if opened.is_none() {
+        tracing::error!(guid = call.app_key.guid(), event = %call.event, "the contact cannot be opened: is key '{}' in the ring?", call.pepper);
+    }
+    opened
+}
+
+/// Doubling from a tenth of a second to half a minute, with up to as much again by chance, so that calls that failed together
+/// do not come back together.
+fn backoff_ms(attempts: u32, chance: &domain::Chance) -> Millis {
+    let base = (RETRY_MS.0 << attempts.min(10)).min(RETRY_MS.1);
+    let mut byte = [0];
+    chance(&mut byte);
+    base + base * Millis::from(byte[0]) / 255
+}

@@ -1,0 +1,49 @@
+//! The order service as the worker calls it: the book itself, or the shop's own over HTTP.
+
+use std::time::Duration;
+
+use domain::person::Contact;
+use orders::{Answer, Book, Call, CallKind};
+
+mod http;
+
+pub use http::HttpOrders;
+
+/// Where orders are made.
+#[derive(Debug, Clone)]
+pub enum OrderService {
+    /// In the book.
+    Embedded(Book),
+    /// At the shop's order service.
+    Http(HttpOrders),
+}
+
+impl OrderService {
+    /// Makes one call. Whatever goes wrong is `Unknown`: the order may exist, the seat stays, and the same key is tried again.
+    pub(crate) async fn call(&self, call: &Call, contact: Option<&Contact>, timeout: Duration) -> Answer {
+        match tokio::time::timeout(timeout, self.call_untimed(call, contact)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(why)) => unknown(call, &why),
+            Err(_) => unknown(call, "no answer in time"),
+        }
+    }
+
+    async fn call_untimed(&self, call: &Call, contact: Option<&Contact>) -> Result<Answer, String> {
+        match (self, call.kind) {
+            (Self::Embedded(book), CallKind::Put) => {
+                book.put_order(&call.event, call.app_key, call.number).await.map_err(|e| e.to_string())
+            }
+            (Self::Embedded(book), CallKind::Delete) => {
+                book.delete_order(&call.event, call.app_key).await.map_err(|e| e.to_string())
+            }
+            (Self::Http(http), CallKind::Put) => http.put(call, contact).await,
+            (Self::Http(http), CallKind::Delete) => http.delete(call).await,
+        }
+    }
+}
+
+fn unknown(call: &Call, why: &str) -> Answer {
+    let guid = call.app_key.guid();
+    tracing::warn!(guid, event = %call.event, number = call.number.get(), attempts = call.attempts, "order call without an answer: {why}");
+    Answer::Unknown { retry_in_ms: 0 }
+}

@@ -1,0 +1,110 @@
+//! The relay: shows the book's settings, figures and outcomes in the line, and sends notices. It decides nothing.
+
+use domain::{EventState, Millis};
+use orders::{BookEvent, ToShow};
+use queue::{Figures, LineView, Projection, Shown};
+
+use crate::leader::Term;
+use crate::{ChoreError, Floor};
+
+/// Outcomes shown in one write.
+const SHOW_MAX: u32 = 500;
+/// Notices sent in one round.
+const NOTICES_MAX: u32 = 500;
+/// The figures are counted anew this often.
+const FIGURES_EVERY_MS: Millis = 250;
+
+/// What this leader told the line.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    figures: Figures,
+    limit: u32,
+    rev: i64,
+    state: Option<EventState>,
+}
+
+impl Told {
+    /// The limit that the next projection carries.
+    pub(crate) fn allow(&mut self, limit: u32) {
+        self.limit = limit;
+    }
+}
+
+/// Projects what changed, and sends what is unsent; says how many outcomes and notices went out.
+pub(crate) async fn tell(
+    floor: &Floor,
+    term: &mut Term,
+    event: &BookEvent,
+    view: &LineView,
+    now: Millis,
+) -> Result<usize, ChoreError> {
+    let to_show = floor.book.to_show(&term.event, view.epoch, SHOW_MAX).await?;
+    let stale = now - term.relay.figures.at >= FIGURES_EVERY_MS;
+    if stale {
+        let seats = floor.book.seats(&term.event).await?;
+        term.relay.figures = Figures { sold: seats.sold, free: seats.free, held: seats.held, at: now };
+        gauge(event, view, term.relay.figures);
+    }
+    let changed = term.relay.rev != event.rev || term.relay.state != Some(event.state);
+    if stale || changed || !to_show.is_empty() {
+        write(floor, term, event, view, &to_show).await?;
+        floor.book.mark_shown(&term.event, view.epoch, &to_show).await?;
+    }
+    Ok(to_show.len() + send_notices(floor, event).await?)
+}
+
+/// Projects settings, limit and figures at once, without outcomes.
+pub(crate) async fn project(
+    floor: &Floor,
+    term: &mut Term,
+    event: &BookEvent,
+    view: &LineView,
+) -> Result<(), ChoreError> {
+    write(floor, term, event, view, &[]).await
+}
+
+async fn write(
+    floor: &Floor,
+    term: &mut Term,
+    event: &BookEvent,
+    view: &LineView,
+    to_show: &[ToShow],
+) -> Result<(), ChoreError> {
+    let outcomes = to_show
+        .iter()
+        .map(|one| (one.number, Shown { outcome: one.outcome, order_no: one.order_no.clone() }))
+        .collect();
+    let projection = Projection {
+        rev: event.rev,
+        settings: event.settings.clone(),
+        state: event.state,
+        line_limit: term.relay.limit.max(event.line_limit).max(view.line_limit),
+        round: term.round,
+        figures: term.relay.figures,
+        settled_seq: event.settled_seq,
+        outcomes,
+    };
+    floor.line.project(&term.event, term.fence.0, projection).await?;
+    (term.relay.rev, term.relay.state) = (event.rev, Some(event.state));
+    Ok(())
+}
+
+/// Until there are webhooks, a notice is a line in the log: one for each, never a personal datum in it.
+async fn send_notices(floor: &Floor, event: &BookEvent) -> Result<usize, ChoreError> {
+    let notices = floor.book.unsent(&event.settings.id, NOTICES_MAX).await?;
+    for notice in &notices {
+        tracing::info!(target: "notice", event = %notice.event, kind = %notice.kind, payload = %notice.payload, "{}", notice.kind);
+    }
+    floor.book.mark_sent(&notices).await?;
+    Ok(notices.len())
+}
+
+fn gauge(event: &BookEvent, view: &LineView, figures: Figures) {
+    let id = event.settings.id.to_string();
+    let waiting = view.seq - view.moved_through - view.gaps.count(view.moved_through, view.seq);
+    metrics::gauge!("firstcome_waiting", "event" => id.clone()).set(waiting);
+    metrics::gauge!("firstcome_stock_capacity", "event" => id.clone()).set(event.settings.capacity);
+    metrics::gauge!("firstcome_seats", "event" => id.clone(), "state" => "free").set(figures.free);
+    metrics::gauge!("firstcome_seats", "event" => id.clone(), "state" => "held").set(figures.held);
+    metrics::gauge!("firstcome_seats", "event" => id, "state" => "sold").set(figures.sold);
+}

@@ -1,0 +1,72 @@
+//! The steward: answers what applicants asked for, and moves the event through its states.
+
+use domain::EventState;
+use orders::{BookEvent, Settling, Wish};
+use queue::{AskKind, LineView};
+
+use crate::leader::Term;
+use crate::{ChoreError, Floor};
+
+/// Wishes answered in one transaction.
+const WISHES_MAX: u32 = 256;
+
+/// Answers what is in the inbox, in the book first; says how many.
+pub(crate) async fn hear_wishes(floor: &Floor, term: &Term, event: &BookEvent) -> Result<usize, ChoreError> {
+    if event.frozen.is_some() {
+        return Ok(0);
+    }
+    let asks = floor.line.inbox(&term.event, event.inbox_through, WISHES_MAX).await?;
+    let Some(last) = asks.last().map(|ask| ask.id) else { return Ok(0) };
+    let wishes: Vec<Wish> = asks
+        .iter()
+        .map(|ask| match ask.kind {
+            AskKind::Cancel => Wish { id: ask.id, app_key: ask.app_key, number: ask.number },
+        })
+        .collect();
+    floor.book.hear(&term.event, term.fence, &wishes).await?;
+    floor.line.acknowledge(&term.event, term.fence.0, last).await?;
+    floor.moved.notify_waiters();
+    Ok(wishes.len())
+}
+
+/// Takes the event's state forward: what the line's clock says, then settling.
+pub(crate) async fn move_state_on(
+    floor: &Floor,
+    term: &Term,
+    event: &BookEvent,
+    view: &LineView,
+) -> Result<(), ChoreError> {
+    let (book, id, fence) = (&floor.book, &term.event, term.fence);
+    match event.state {
+        EventState::Scheduled if view.state == EventState::Open => {
+            book.advance(id, fence, EventState::Open).await?;
+        }
+        EventState::Scheduled | EventState::Open if view.state >= EventState::Closed => {
+            book.advance(id, fence, EventState::Closed).await?;
+        }
+        EventState::Closed if event.settings.settle_after_close => {
+            book.advance(id, fence, EventState::Settling).await?;
+        }
+        EventState::Settling => settle(floor, term, event, view).await?,
+        _ => {}
+    }
+    Ok(())
+}
+
+/// Settles once every wish from before the closing is answered, no seat is held, and none is free while somebody waits.
+async fn settle(floor: &Floor, term: &Term, event: &BookEvent, view: &LineView) -> Result<(), ChoreError> {
+    let closing = floor.line.settle(&term.event, term.fence.0).await?;
+    if event.closed_seq.is_none() {
+        floor.book.note_closed(&term.event, term.fence, closing.closed_seq).await?;
+    }
+    let unheard = !floor.line.inbox(&term.event, event.inbox_through, 1).await?.is_empty();
+    if unheard {
+        return Ok(());
+    }
+    let anybody_waits =
+        view.moved_through < view.seq && !floor.line.head(&term.event, 1).await?.waiting.is_empty();
+    if floor.book.settle(&term.event, term.fence, anybody_waits).await? == Settling::Settled {
+        tracing::info!(event = %term.event, "event {} is settled", term.event);
+    }
+    Ok(())
+}
