@@ -1,1 +1,43 @@
-//! service
+//! What every process needs once: config, telemetry, shutdown, health, HTTP, clock and chance. It knows nothing of events.
+
+pub mod admin;
+pub mod chance;
+pub mod clock;
+pub mod config;
+pub mod health;
+pub mod http;
+pub mod problem;
+pub mod tasks;
+pub mod telemetry;
+
+pub use chance::Chance;
+pub use clock::Now;
+pub use config::Settings;
+pub use health::Health;
+pub use problem::Problem;
+pub use tasks::Tasks;
+
+/// What each role is given besides its settings. A clone is the same process.
+#[derive(Clone)]
+pub struct Context {
+    /// The clock.
+    pub now: Now,
+    /// The source of chance.
+    pub chance: Chance,
+    /// Where everything that runs on its own is started, and what tells it to stop.
+    pub tasks: Tasks,
+    /// What decides whether the process is ready.
+    pub health: Health,
+}
+
+impl Context {
+    /// The real clock and the real chance, with nothing started yet.
+    pub fn system() -> Self {
+        Self {
+            now: clock::system(),
+            chance: chance::system(),
+            tasks: Tasks::default(),
+            health: Health::default(),
+        }
+    }
+}

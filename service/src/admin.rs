@@ -1,0 +1,37 @@
+//! The routes that operators' tools look for: `/livez`, `/readyz`, `/metrics`. They are for a listener that the public cannot reach.
+
+use axum::Router;
+use axum::extract::{RawQuery, State};
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse;
+use axum::routing::get;
+
+use crate::{Context, telemetry};
+
+/// The routes, to serve alone or merged into others.
+pub fn routes(ctx: &Context) -> Router {
+    Router::new()
+        .route("/livez", get(livez))
+        .route("/readyz", get(readyz))
+        .route("/metrics", get(metrics))
+        .with_state(ctx.clone())
+}
+
+/// Never looks at anything else: a process whose database is away must not be restarted for it.
+async fn livez() -> &'static str {
+    "ok\n"
+}
+
+async fn readyz(State(ctx): State<Context>, RawQuery(query): RawQuery) -> impl IntoResponse {
+    let readiness = ctx.health.readiness(ctx.tasks.is_stopping());
+    let verbose = query.is_some_and(|q| q.split('&').any(|p| p == "verbose" || p.starts_with("verbose=")));
+    match (readiness.ready, verbose) {
+        (true, false) => (StatusCode::OK, "ok\n".to_owned()),
+        (true, true) => (StatusCode::OK, readiness.report),
+        (false, _) => (StatusCode::SERVICE_UNAVAILABLE, readiness.report),
+    }
+}
+
+async fn metrics() -> impl IntoResponse {
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], telemetry::render())
+}

@@ -1,0 +1,217 @@
+//! The HTTP/1.1 server of every listener: own accept loop over hyper, because every wait and every size here has a bound.
+//! What one request goes through is in `answer`, the waits of one connection in `wire`.
+
+mod answer;
+mod body;
+mod meter;
+mod wire;
+
+use std::future::poll_fn;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::Router;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use tokio::net::{TcpSocket, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+use crate::{Context, Tasks};
+use answer::Server;
+use wire::{Progress, Watch, Wire};
+
+pub use answer::AsIs;
+pub use meter::RouteName;
+
+/// What a client may take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// From the first byte of a request to the end of its headers.
+    pub header_read_timeout: Duration,
+    /// How long a connection may be silent before its first request, and between two.
+    pub first_byte_timeout: Duration,
+    /// Request line and headers together; more is 431. hyper allows no less than 8 KiB.
+    pub header_bytes_max: usize,
+    /// Header lines; more is 431.
+    pub headers_max: usize,
+    /// Path and query; more is 414.
+    pub uri_max: usize,
+    /// Request body; more is 413.
+    pub body_max: u64,
+    /// From the end of the headers to the end of the body; more is 408.
+    pub body_read_timeout: Duration,
+    /// Whether a body with a `Content-Encoding` is let through, as a proxy must; else it is 415.
+    pub encoded_bodies: bool,
+    /// How long a client may read nothing of its answer.
+    pub write_stall_timeout: Duration,
+    /// Open connections; at the cap no more are accepted until one closes.
+    pub connections_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            header_read_timeout: Duration::from_secs(5),
+            first_byte_timeout: Duration::from_secs(15),
+            header_bytes_max: 16 * 1024,
+            headers_max: 64,
+            uri_max: 4 * 1024,
+            body_max: 8 * 1024,
+            body_read_timeout: Duration::from_secs(10),
+            encoded_bodies: false,
+            write_stall_timeout: Duration::from_secs(20),
+            connections_max: 10_000,
+        }
+    }
+}
+
+/// Connections that may wait to be accepted: a crowd arrives within the same second. The kernel's `somaxconn` caps it.
+const BACKLOG: u32 = 4096;
+/// The least buffer that hyper works with.
+const BUFFER_MIN: usize = 8 * 1024;
+/// The first and the longest pause after an accept error that time must heal.
+const PAUSE_MS: (u64, u64) = (50, 1000);
+
+/// Binds a listener fit for a crowd; needs a runtime. Port 0 takes a free one.
+pub fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let listen = || {
+        let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)?.into_std()
+    };
+    listen().with_context(|| format!("cannot listen on {address}"))
+}
+
+/// Serves the router on the listener until the tasks are asked to stop; returns the bound address at once.
+/// Then no connection is accepted any more, idle ones are closed, and running requests finish.
+pub fn serve(
+    listener: TcpListener,
+    router: Router,
+    limits: Limits,
+    ctx: &Context,
+) -> anyhow::Result<SocketAddr> {
+    anyhow::ensure!(limits.header_bytes_max >= BUFFER_MIN, "header_bytes_max is at least {BUFFER_MIN}");
+    listener.set_nonblocking(true)?;
+    let address = listener.local_addr()?;
+    let listener = tokio::net::TcpListener::from_std(listener)?;
+    let server = Arc::new(Server::new(router, limits));
+    ctx.tasks.spawn("http accept", accept_all(listener, server, ctx.tasks.clone()));
+    tracing::info!(%address, "listening on {address}");
+    Ok(address)
+}
+
+async fn accept_all(listener: tokio::net::TcpListener, server: Arc<Server>, tasks: Tasks) {
+    let places = Arc::new(Semaphore::new(server.limits.connections_max));
+    let mut pause = None;
+    loop {
+        let accepted = tokio::select! {
+            biased;
+            () = tasks.stopping() => return,
+            accepted = accept(&listener, &places, pause) => accepted,
+        };
+        match accepted {
+            Ok((stream, peer, place)) => {
+                pause = None;
+                let connection = serve_one(stream, peer, Arc::clone(&server), tasks.clone(), place);
+                tasks.spawn_for_one("http connection", connection);
+            }
+            Err(error) => {
+                pause = next_pause(pause, &error);
+                tracing::warn!(%error, pause_ms = pause.map_or(0, as_ms), "a connection could not be accepted");
+                metrics::counter!("http_server_accept_errors_total").increment(1);
+            }
+        }
+    }
+}
+
+/// Takes a place before the connection: at the cap the crowd waits in the kernel's queue, not in our memory.
+async fn accept(
+    listener: &tokio::net::TcpListener,
+    places: &Arc<Semaphore>,
+    pause: Option<Duration>,
+) -> io::Result<(TcpStream, SocketAddr, OwnedSemaphorePermit)> {
+    if let Some(pause) = pause {
+        tokio::time::sleep(pause).await;
+    }
+    let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+    let (stream, peer) = listener.accept().await?;
+    Ok((stream, peer, place))
+}
+
+/// A client that went away while it waited needs no pause; running out of files or memory does.
+fn next_pause(last: Option<Duration>, error: &io::Error) -> Option<Duration> {
+    use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
+    if matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted) {
+        return None;
+    }
+    let next = last.map_or(PAUSE_MS.0, |last| (as_ms(last) * 2).min(PAUSE_MS.1));
+    Some(Duration::from_millis(next))
+}
+
+fn as_ms(pause: Duration) -> u64 {
+    u64::try_from(pause.as_millis()).unwrap_or(u64::MAX)
+}
+
+async fn serve_one(
+    stream: TcpStream,
+    peer: SocketAddr,
+    server: Arc<Server>,
+    tasks: Tasks,
+    place: OwnedSemaphorePermit,
+) {
+    let _place = place;
+    // Answers are small and whole: waiting to fill a packet only delays them. A socket that is already gone may refuse.
+    let _ = stream.set_nodelay(true);
+    let progress = Arc::new(Progress::default());
+    let wire = Wire::new(stream, Arc::clone(&progress), &server.limits);
+    let mut watch = Watch::new(Arc::clone(&progress), &server.limits);
+    let mut http = hyper::server::conn::http1::Builder::new();
+    // `Watch` times the headers.
+    http.header_read_timeout(None);
+    http.max_buf_size(server.limits.header_bytes_max).max_header_size(server.limits.header_bytes_max);
+    let service = service_fn(move |request| {
+        let (server, turn) = (Arc::clone(&server), progress.begin());
+        async move { Ok::<_, std::convert::Infallible>(server.answer(request, peer, turn).await) }
+    });
+    let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(wire), service));
+    let (mut stop, mut told) = (std::pin::pin!(tasks.stopping()), false);
+    let ended = poll_fn(|cx| {
+        if !told && stop.as_mut().poll(cx).is_ready() {
+            told = true;
+            connection.as_mut().graceful_shutdown();
+        }
+        match connection.as_mut().poll(cx) {
+            Poll::Ready(ended) => Poll::Ready(ended.map_err(anyhow::Error::from)),
+            Poll::Pending => {
+                watch.poll(cx).map(|()| Err(anyhow::anyhow!("the client was silent for too long")))
+            }
+        }
+    });
+    if let Err(error) = ended.await {
+        tracing::debug!(%peer, %error, "connection ended early");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_accept_loop_out_of_files_waits_longer_each_time_up_to_a_second() {
+        let too_many_files = io::Error::from_raw_os_error(24);
+        let mut pause = None;
+        let waits: Vec<u64> = (0..7)
+            .map(|_| {
+                pause = next_pause(pause, &too_many_files);
+                as_ms(pause.unwrap())
+            })
+            .collect();
+        assert_eq!(waits, [50, 100, 200, 400, 800, 1000, 1000]);
+        assert_eq!(next_pause(pause, &io::ErrorKind::ConnectionAborted.into()), None);
+    }
+}

@@ -1,0 +1,214 @@
+//! What every request goes through, whatever its handler: bounds, a net under panics, safe headers, and being counted.
+
+use std::convert::Infallible;
+use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Request};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt as _;
+use hyper::body::{Body as _, Incoming};
+use tokio::time::Instant;
+use tower::Service as _;
+use tower::util::MapRequestLayer;
+
+use super::Limits;
+use super::body::{Bounded, Cut, Note, Outgoing, drain};
+use super::meter::{Meter, RouteName, Slot, note_route};
+use super::wire::Turn;
+use crate::Problem;
+use crate::tasks::message;
+
+/// Put into an answer's extensions, it says that the answer is somebody else's and passes through: no header is added
+/// and no body replaced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AsIs;
+
+/// A listener's router with its bounds.
+pub(super) struct Server {
+    router: Router,
+    pub(super) limits: Limits,
+    meter: Meter,
+}
+
+impl Server {
+    pub(super) fn new(router: Router, limits: Limits) -> Self {
+        let router = router.layer(MapRequestLayer::new(note_route as fn(Request) -> Request));
+        Self { router, limits, meter: Meter::new() }
+    }
+
+    pub(super) async fn answer(
+        &self,
+        request: hyper::Request<Incoming>,
+        peer: SocketAddr,
+        turn: Turn,
+    ) -> hyper::Response<Outgoing> {
+        let (begun, active, slot) = (Instant::now(), self.meter.begin(), Slot::default());
+        let method = request.method().clone();
+        let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
+        let mut response = match self.refusal(&request) {
+            Some(problem) => refuse(problem, request).await,
+            None => self.pass(request, peer, &slot, turn.clone()).await,
+        };
+        finish(&mut response);
+        if chunked {
+            // hyper hides a Content-Length beside Transfer-Encoding. RFC 9112 6.3: close then, so that nothing smuggled
+            // behind such a request is ever taken for a next one.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+        }
+        let name = response.extensions().get::<RouteName>();
+        let route = name.map_or_else(|| slot.0.name(), |name| name.0);
+        let (status, took) = (response.status(), begun.elapsed());
+        self.meter.record(&method, route, status, took);
+        // The route, never the path: a receipt in a path is a secret.
+        tracing::debug!(%method, route, status = status.as_u16(), took_us = took.as_micros(), %peer, "answered");
+        response.map(|body| Outgoing { body, _turn: turn, _active: active })
+    }
+
+    /// What can be refused before anything of the body is read.
+    fn refusal(&self, request: &hyper::Request<Incoming>) -> Option<Problem> {
+        let limits = &self.limits;
+        let uri = request.uri().path_and_query().map_or(0, |uri| uri.as_str().len());
+        if uri > limits.uri_max {
+            let title = format!("The address is longer than {} bytes", limits.uri_max);
+            return Some(Problem::new(StatusCode::URI_TOO_LONG, "uri-too-long", title));
+        }
+        if request.headers().len() > limits.headers_max {
+            let title = format!("There are more than {} header lines", limits.headers_max);
+            return Some(Problem::new(
+                StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE,
+                "too-many-headers",
+                title,
+            ));
+        }
+        if !limits.encoded_bodies && is_encoded(request.headers()) {
+            let title = "A request body must not be compressed";
+            return Some(Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "encoded-body", title));
+        }
+        (request.body().size_hint().lower() > limits.body_max).then(|| self.cut(Cut::TooLarge))
+    }
+
+    fn cut(&self, cut: Cut) -> Problem {
+        match cut {
+            Cut::TooLarge => {
+                let title = format!("The request body is larger than {} bytes", self.limits.body_max);
+                Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", title)
+            }
+            Cut::TooSlow => {
+                let title = "The request body did not come in time";
+                Problem::new(StatusCode::REQUEST_TIMEOUT, "body-too-slow", title)
+            }
+        }
+    }
+
+    /// Hands the request to the router.
+    async fn pass(
+        &self,
+        request: hyper::Request<Incoming>,
+        peer: SocketAddr,
+        slot: &Slot,
+        turn: Turn,
+    ) -> Response {
+        let note = Arc::new(Note::default());
+        let mut request = request.map(|body| self.bound(body, &note, turn));
+        request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(slot.clone());
+        let response = self.call(request).await;
+        match note.read() {
+            // An answer that was begun before its request was through, as a proxy's may be, is not taken back.
+            Some(cut) if !response.status().is_success() => closing(self.cut(cut)),
+            _ => response,
+        }
+    }
+
+    fn bound(&self, body: Incoming, note: &Arc<Note>, turn: Turn) -> Body {
+        if body.is_end_stream() {
+            return Body::empty();
+        }
+        let deadline = Instant::now() + self.limits.body_read_timeout;
+        let (left, note) = (self.limits.body_max, Arc::clone(note));
+        Body::new(Bounded { body, left, deadline, timer: None, note, _turn: turn })
+    }
+
+    async fn call(&self, request: Request) -> Response {
+        let mut router = self.router.clone();
+        let handled = async move { router.call(request).await };
+        match AssertUnwindSafe(handled).catch_unwind().await {
+            Ok(Ok::<_, Infallible>(response)) => response,
+            Err(panic) => {
+                tracing::error!("a handler panicked: {}", message(panic.as_ref()));
+                metrics::counter!("http_server_panics_total").increment(1);
+                unexpected()
+            }
+        }
+    }
+}
+
+fn unexpected() -> Response {
+    let status = StatusCode::INTERNAL_SERVER_ERROR;
+    Problem::new(status, "unexpected", "Something went wrong on our side").into_response()
+}
+
+fn is_encoded(headers: &HeaderMap) -> bool {
+    let mut encodings = headers.get_all(header::CONTENT_ENCODING).into_iter();
+    encodings.any(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
+}
+
+/// Answers a request that no handler sees.
+async fn refuse(problem: Problem, request: hyper::Request<Incoming>) -> Response {
+    // Whoever asks first whether to send the body has not sent it, and reading would invite it.
+    if !request.headers().contains_key(header::EXPECT) {
+        drain(request.into_body()).await;
+    }
+    closing(problem)
+}
+
+fn closing(problem: Problem) -> Response {
+    let mut response = problem.into_response();
+    response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+/// Gives the router's own empty 404 and 405 a body, and every answer the headers that make it safe.
+fn finish(response: &mut Response) {
+    if response.extensions().get::<AsIs>().is_some() {
+        return;
+    }
+    if let Some(problem) = missing(response) {
+        let (parts, body) = problem.into_response().into_parts();
+        *response.body_mut() = body;
+        response.headers_mut().extend(parts.headers);
+        // The router said 0; hyper counts the new body.
+        response.headers_mut().remove(header::CONTENT_LENGTH);
+    }
+    let headers = response.headers_mut();
+    headers.remove(header::SERVER);
+    default_to(headers, header::X_CONTENT_TYPE_OPTIONS, "nosniff");
+    default_to(headers, header::REFERRER_POLICY, "no-referrer");
+    default_to(headers, header::CACHE_CONTROL, "no-store");
+    if !headers.contains_key(header::CONTENT_SECURITY_POLICY) {
+        default_to(headers, header::X_FRAME_OPTIONS, "DENY");
+        default_to(headers, header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'");
+    }
+}
+
+fn default_to(headers: &mut HeaderMap, name: HeaderName, value: &'static str) {
+    headers.entry(name).or_insert(HeaderValue::from_static(value));
+}
+
+/// The problem that stands for the router's own empty answer, if it is one.
+fn missing(response: &Response) -> Option<Problem> {
+    let status = response.status();
+    let empty = !response.headers().contains_key(header::CONTENT_TYPE) && response.body().is_end_stream();
+    match status {
+        StatusCode::NOT_FOUND if empty => Some(Problem::new(status, "not-found", "There is nothing here")),
+        StatusCode::METHOD_NOT_ALLOWED if empty => {
+            Some(Problem::new(status, "method-not-allowed", "This address does not take that method"))
+        }
+        _ => None,
+    }
+}

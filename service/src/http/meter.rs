@@ -1,0 +1,102 @@
+//! What is counted of every request. Labels are methods, route templates and statuses, never what a client typed.
+
+use std::collections::HashMap;
+use std::sync::{OnceLock, PoisonError, RwLock};
+use std::time::Duration;
+
+use axum::extract::{MatchedPath, Request};
+use axum::http::{Method, StatusCode};
+use metrics::{Gauge, Histogram};
+
+/// Put into an answer's extensions, it names the route in metrics and logs in place of the matched path: for handlers
+/// that serve many routes, as a proxy does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RouteName(pub &'static str);
+
+/// Where the router notes which route matched; read when the answer is there.
+#[derive(Debug, Default)]
+pub(super) struct Matched(OnceLock<MatchedPath>);
+
+impl Matched {
+    pub(super) fn name(&self) -> &str {
+        self.0.get().map_or("none", MatchedPath::as_str)
+    }
+}
+
+/// The request's slot for its route, shared with whoever reads the name.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Slot(pub(super) std::sync::Arc<Matched>);
+
+/// Runs inside the router, where the route is known.
+pub(super) fn note_route(request: Request) -> Request {
+    let extensions = request.extensions();
+    if let (Some(slot), Some(path)) = (extensions.get::<Slot>(), extensions.get::<MatchedPath>()) {
+        let _ = slot.0.0.set(path.clone());
+    }
+    request
+}
+
+/// A request under way; counted down when dropped, also if the client went away.
+pub(super) struct Active(Gauge);
+
+impl Drop for Active {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}
+
+type ByRoute = HashMap<Box<str>, Histogram>;
+
+/// The handles are kept: looking one up at the recorder costs more than a small answer.
+pub(super) struct Meter {
+    active: Gauge,
+    durations: RwLock<HashMap<(&'static str, StatusCode), ByRoute>>,
+}
+
+impl Meter {
+    pub(super) fn new() -> Self {
+        metrics::describe_histogram!(
+            "http_server_request_duration_seconds",
+            "From the request's headers to the answer's."
+        );
+        metrics::describe_gauge!("http_server_active_requests", "Requests whose answer is not through yet.");
+        Self { active: metrics::gauge!("http_server_active_requests"), durations: RwLock::default() }
+    }
+
+    pub(super) fn begin(&self) -> Active {
+        self.active.increment(1.0);
+        Active(self.active.clone())
+    }
+
+    pub(super) fn record(&self, method: &Method, route: &str, status: StatusCode, took: Duration) {
+        let key = (method_name(method), status);
+        let known = self.durations.read().unwrap_or_else(PoisonError::into_inner);
+        if let Some(duration) = known.get(&key).and_then(|routes| routes.get(route)) {
+            return duration.record(took);
+        }
+        drop(known);
+        let duration = metrics::histogram!(
+            "http_server_request_duration_seconds",
+            "http_request_method" => key.0,
+            "http_route" => route.to_owned(),
+            "http_response_status_code" => status.as_str().to_owned(),
+        );
+        duration.record(took);
+        let mut known = self.durations.write().unwrap_or_else(PoisonError::into_inner);
+        known.entry(key).or_default().insert(route.into(), duration);
+    }
+}
+
+/// A method is what the client typed; only the known ones may become a label.
+fn method_name(method: &Method) -> &'static str {
+    match *method {
+        Method::GET => "GET",
+        Method::HEAD => "HEAD",
+        Method::POST => "POST",
+        Method::PUT => "PUT",
+        Method::PATCH => "PATCH",
+        Method::DELETE => "DELETE",
+        Method::OPTIONS => "OPTIONS",
+        _ => "_OTHER",
+    }
+}

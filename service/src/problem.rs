@@ -1,0 +1,130 @@
+//! Errors as clients see them: RFC 9457 `application/problem+json`. It carries no stack, no SQL and no key.
+
+use axum::body::Body;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Map, Value};
+
+use crate::Chance;
+
+/// An answer that says what went wrong and what to do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem {
+    /// The HTTP status.
+    pub status: StatusCode,
+    /// The stable word that clients may depend on; the type is `/problems/{code}`.
+    pub code: &'static str,
+    /// What went wrong, in a few words.
+    pub title: String,
+    /// What it means for the reader; may be empty.
+    pub detail: String,
+    /// When to come again, in seconds.
+    pub retry_after_s: Option<u32>,
+    /// Members that belong to this code.
+    pub extra: Map<String, Value>,
+}
+
+impl Problem {
+    /// A problem without detail.
+    pub fn new(status: StatusCode, code: &'static str, title: impl Into<String>) -> Self {
+        let (title, detail) = (title.into(), String::new());
+        Self { status, code, title, detail, retry_after_s: None, extra: Map::new() }
+    }
+
+    /// Says what it means for the reader.
+    pub fn detail(mut self, detail: impl Into<String>) -> Self {
+        self.detail = detail.into();
+        self
+    }
+
+    /// Says when to come again. Use [`jittered`], or everybody comes again at once.
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after_s = Some(seconds);
+        self
+    }
+
+    /// Adds a member. The names of the standard ones are taken: those keep their own value.
+    pub fn with(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.extra.insert(key.into(), value.into());
+        self
+    }
+
+    /// The body.
+    pub fn to_json(&self) -> Value {
+        let mut members = self.extra.clone();
+        members.insert("type".to_owned(), format!("/problems/{}", self.code).into());
+        members.insert("code".to_owned(), self.code.into());
+        members.insert("title".to_owned(), self.title.as_str().into());
+        members.insert("status".to_owned(), self.status.as_u16().into());
+        if !self.detail.is_empty() {
+            members.insert("detail".to_owned(), self.detail.as_str().into());
+        }
+        members.into()
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::from(self.to_json().to_string()));
+        *response.status_mut() = self.status;
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+        if let Some(seconds) = self.retry_after_s {
+            headers.insert(header::RETRY_AFTER, seconds.into());
+        }
+        response
+    }
+}
+
+/// Between once and twice the base, at least 1: a crowd that was refused together must not come again together.
+pub fn jittered(base_s: u32, chance: &Chance) -> u32 {
+    let base = base_s.max(1);
+    let mut bytes = [0; 4];
+    chance(&mut bytes);
+    let spread = (u64::from(u32::from_le_bytes(bytes)) * (u64::from(base) + 1)) >> 32;
+    base.saturating_add(u32::try_from(spread).unwrap_or(base))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// Steps through the whole range of `u32` in odd strides, so that every part of it is met.
+    fn seeded() -> Chance {
+        let state = AtomicU32::new(1);
+        Arc::new(move |bytes: &mut [u8]| {
+            let next = state.fetch_add(0x9e37_79b9, Ordering::Relaxed);
+            bytes.copy_from_slice(&next.to_le_bytes());
+        })
+    }
+
+    #[test]
+    fn a_retry_is_spread_over_once_to_twice_the_base() {
+        let chance = seeded();
+        let mut seen: Vec<u32> = (0..1000).map(|_| jittered(5, &chance)).collect();
+        seen.sort_unstable();
+        seen.dedup();
+        assert_eq!(seen, [5, 6, 7, 8, 9, 10]);
+        assert!((0..100).all(|_| (1..=2).contains(&jittered(0, &chance))));
+        let highest: Chance = Arc::new(|bytes: &mut [u8]| bytes.fill(0xff));
+        assert_eq!(jittered(u32::MAX, &highest), u32::MAX);
+    }
+
+    #[test]
+    fn a_problem_keeps_its_standard_members() {
+        let problem = Problem::new(StatusCode::CONFLICT, "event-not-open", "Not open yet")
+            .detail("It opens soon.")
+            .with("opens_at", 17)
+            .with("status", "mine");
+        let expected = serde_json::json!({
+            "type": "/problems/event-not-open", "code": "event-not-open", "title": "Not open yet",
+            "status": 409, "detail": "It opens soon.", "opens_at": 17,
+        });
+        assert_eq!(problem.to_json(), expected);
+        let response = problem.retry_after(3).into_response();
+        assert_eq!(response.headers()[header::RETRY_AFTER], "3");
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+    }
+}

@@ -1,0 +1,210 @@
+//! What a client may not do to the server: be slow, be large, be ambiguous, or be many.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use service::http::Limits;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::client::{Answer, Client, context, limits, router, start};
+
+/// A server with short waits and the answer to these bytes.
+async fn answer_to(bytes: impl AsRef<[u8]>) -> Answer {
+    let mut client = Client::to(start(router(), limits(), &context())).await;
+    client.send(bytes).await;
+    client.answer().await
+}
+
+#[tokio::test]
+async fn half_sent_headers_are_cut() {
+    let mut client = Client::to(start(router(), limits(), &context())).await;
+    client.send("GET / HTTP/1.1\r\nhost:").await;
+    let begun = Instant::now();
+    assert_eq!(client.rest().await, "");
+    assert!(begun.elapsed() < Duration::from_millis(390), "cut as silence, not as slow headers");
+}
+
+#[tokio::test]
+async fn headers_that_trickle_in_are_cut_all_the_same() {
+    let mut client = Client::to(start(router(), limits(), &context())).await;
+    let begun = Instant::now();
+    client.send("GET / HTTP/1.1\r\n").await;
+    // Each byte comes well within the limit; only the whole does not.
+    while client.is_silent().await {
+        assert!(begun.elapsed() < Duration::from_secs(10), "the headers were never cut");
+        client.send("x").await;
+    }
+    assert!(begun.elapsed() >= Duration::from_millis(200));
+}
+
+#[tokio::test]
+async fn a_connection_that_says_nothing_is_closed() {
+    let mut client = Client::to(start(router(), limits(), &context())).await;
+    let begun = Instant::now();
+    assert_eq!(client.rest().await, "");
+    assert!(begun.elapsed() >= Duration::from_millis(390), "silence is allowed for longer than slow headers");
+}
+
+#[tokio::test]
+async fn a_connection_that_says_nothing_more_is_closed() {
+    let mut client = Client::to(start(router(), limits(), &context())).await;
+    assert_eq!(client.get("/").await.body, "hello");
+    let begun = Instant::now();
+    assert_eq!(client.rest().await, "");
+    assert!(begun.elapsed() >= Duration::from_millis(390));
+}
+
+#[tokio::test]
+async fn a_slow_handler_is_not_taken_for_a_silent_client() {
+    let limits = limits();
+    let slow = limits.first_byte_timeout * 2;
+    let handler = get(move || async move {
+        tokio::time::sleep(slow).await;
+        "at last"
+    });
+    let mut client = Client::to(start(Router::new().route("/slow", handler), limits, &context())).await;
+    assert_eq!(client.get("/slow").await.body, "at last");
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_its_answer_is_cut() {
+    let limits = Limits { write_stall_timeout: Duration::from_millis(200), ..limits() };
+    let ctx = context();
+    let large = get(|| async { vec![b'x'; 64 << 20] });
+    let mut client = Client::to(start(Router::new().route("/large", large), limits, &ctx)).await;
+    client.send("GET /large HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    // Once this has been read the rest fills the socket's buffers and stalls.
+    assert!(!client.is_silent().await);
+    // Only the accept loop ends by itself at the soft stop: a connection that still wrote would be cut as left.
+    tokio::time::timeout(Duration::from_secs(10), async {
+        assert_eq!(ctx.tasks.shut_down(Duration::from_secs(8)).await, service::tasks::Ended::Cleanly);
+    })
+    .await
+    .unwrap();
+}
+
+#[tokio::test]
+async fn headers_too_large_or_too_many_are_431() {
+    let large = format!("GET / HTTP/1.1\r\nhost: x\r\nx-pad: {}\r\n\r\n", "a".repeat(17 * 1024));
+    assert_eq!(answer_to(large).await.status, 431);
+    let many = format!("GET / HTTP/1.1\r\nhost: x\r\n{}\r\n", "a: b\r\n".repeat(64));
+    assert_eq!(answer_to(many).await.problem()["code"], "too-many-headers");
+}
+
+#[tokio::test]
+async fn a_long_address_is_414() {
+    let long = format!("GET /?{} HTTP/1.1\r\nhost: x\r\n\r\n", "a".repeat(4 * 1024));
+    let answer = answer_to(long).await;
+    assert_eq!((answer.status, &answer.problem()["code"]), (414, &"uri-too-long".into()));
+    let fits = format!("GET /?{} HTTP/1.1\r\nhost: x\r\n\r\n", "a".repeat(4 * 1024 - 2));
+    assert_eq!(answer_to(fits).await.status, 200);
+}
+
+#[tokio::test]
+async fn a_body_over_the_limit_is_413_whether_declared_or_found() {
+    let size = 8 * 1024 + 1;
+    let declared =
+        format!("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: {size}\r\n\r\n{}", "a".repeat(size));
+    let answer = answer_to(declared).await;
+    assert_eq!((answer.status, &answer.problem()["code"]), (413, &"body-too-large".into()));
+    let head = "POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
+    let found = format!("{head}{size:x}\r\n{}\r\n0\r\n\r\n", "a".repeat(size));
+    let answer = answer_to(found).await;
+    assert_eq!((answer.status, &answer.problem()["code"]), (413, &"body-too-large".into()));
+    let fits = format!("{head}{:x}\r\n{}\r\n0\r\n\r\n", size - 1, "a".repeat(size - 1));
+    assert_eq!(answer_to(fits).await.body.len(), size - 1);
+}
+
+#[tokio::test]
+async fn a_refused_body_is_not_invited() {
+    let asks = "POST /echo HTTP/1.1\r\nhost: x\r\nexpect: 100-continue\r\ncontent-length: 9999999\r\n\r\n";
+    assert_eq!(answer_to(asks).await.status, 413);
+}
+
+#[tokio::test]
+async fn a_slow_body_is_408_and_the_connection_is_closed() {
+    let mut client = Client::to(start(router(), limits(), &context())).await;
+    client.send("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf").await;
+    let answer = client.answer().await;
+    assert_eq!((answer.status, &answer.problem()["code"]), (408, &"body-too-slow".into()));
+    assert_eq!(answer.header("connection"), Some("close"));
+    assert_eq!(client.rest().await, "");
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_415_but_to_a_proxy() {
+    let packed = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\nhi";
+    assert_eq!(answer_to(packed).await.status, 415);
+    let plain = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-encoding: identity\r\ncontent-length: 2\r\n\r\nhi";
+    assert_eq!(answer_to(plain).await.body, "hi");
+    let limits = Limits { encoded_bodies: true, ..limits() };
+    let mut client = Client::to(start(router(), limits, &context())).await;
+    client.send(packed).await;
+    assert_eq!(client.answer().await.body, "hi");
+}
+
+#[tokio::test]
+async fn what_is_no_http_or_can_be_read_two_ways_is_400() {
+    let post = "POST /echo HTTP/1.1\r\nhost: x\r\n";
+    let cases = [
+        "\u{1}\u{2}\u{3}garbage\r\n\r\n".to_owned(),
+        "GET / HTTP/1.1\r\nhost : x\r\n\r\n".to_owned(),
+        "GET / HTTP/1.1\r\nhost: x\r\na: b\r\n folded\r\n\r\n".to_owned(),
+        "GET / HTTP/1.1\r\nhost: x\r\na: b\0c\r\n\r\n".to_owned(),
+        format!("{post}content-length: 2\r\ncontent-length: 3\r\n\r\nhi!"),
+        format!("{post}content-length: +2\r\n\r\nhi"),
+        format!("{post}transfer-encoding: gzip\r\n\r\n0\r\n\r\n"),
+        "POST /echo HTTP/1.0\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n".to_owned(),
+    ];
+    for case in cases {
+        assert_eq!(answer_to(&case).await.status, 400, "{case:?}");
+    }
+}
+
+#[tokio::test]
+async fn nothing_behind_a_request_with_two_lengths_is_taken_for_a_request() {
+    let orders = [
+        "content-length: 4\r\ntransfer-encoding: chunked",
+        "transfer-encoding: chunked\r\ncontent-length: 4",
+    ];
+    for lengths in orders {
+        let mut client = Client::to(start(router(), limits(), &context())).await;
+        let smuggled = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
+        client.send(format!("POST /echo HTTP/1.1\r\nhost: x\r\n{lengths}\r\n\r\n0\r\n\r\n{smuggled}")).await;
+        assert_eq!(client.answer().await.header("connection"), Some("close"));
+        assert_eq!(client.rest().await, "", "{lengths}");
+    }
+}
+
+#[tokio::test]
+async fn at_the_cap_a_connection_waits_until_another_closes() {
+    let limits = Limits { connections_max: 1, first_byte_timeout: Duration::from_mins(1), ..limits() };
+    let address = start(router(), limits, &context());
+    let mut first = Client::to(address).await;
+    assert_eq!(first.get("/").await.status, 200);
+    let mut second = Client::to(address).await;
+    second.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert!(second.is_silent().await);
+    drop(first);
+    assert_eq!(second.answer().await.status, 200);
+}
+
+#[tokio::test]
+async fn a_client_that_goes_away_gives_its_place_back() {
+    let reached = Arc::new(Notify::new());
+    let told = Arc::clone(&reached);
+    let stuck = get(move || async move {
+        told.notify_one();
+        std::future::pending::<&str>().await
+    });
+    let limits = Limits { connections_max: 1, ..limits() };
+    let address = start(router().route("/stuck", stuck), limits, &context());
+    let mut gone = Client::to(address).await;
+    gone.send("GET /stuck HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    reached.notified().await;
+    drop(gone);
+    assert_eq!(Client::to(address).await.get("/").await.status, 200);
+}

@@ -1,0 +1,142 @@
+//! What the server gives every answer, and how it lives through panics and its own end.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::extract::ConnectInfo;
+use axum::http::{StatusCode, header};
+use axum::response::IntoResponse as _;
+use axum::routing::get;
+use axum::{Extension, Router};
+use service::http::{AsIs, RouteName};
+use service::tasks::Ended;
+use service::telemetry;
+use tokio::net::TcpStream;
+use tokio::sync::{Notify, Semaphore};
+
+use crate::client::{Client, context, limits, router, start};
+
+#[tokio::test]
+async fn a_connection_serves_many_requests() {
+    let mut client = Client::to(start(router(), limits(), &context())).await;
+    for _ in 0..3 {
+        assert_eq!(client.get("/").await.body, "hello");
+    }
+    client.send("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nhi").await;
+    assert_eq!(client.answer().await.body, "hi");
+    assert_eq!(client.get("/").await.body, "hello");
+}
+
+#[tokio::test]
+async fn every_answer_is_safe_unless_its_handler_says_otherwise() {
+    let own = get(|| async {
+        [(header::CONTENT_SECURITY_POLICY, "default-src 'self'"), (header::CACHE_CONTROL, "max-age=1")]
+    });
+    let proxied = get(|| async { (Extension(AsIs), [(header::SERVER, "shop")], "theirs").into_response() });
+    let router = router().route("/own", own).route("/proxied", proxied);
+    let mut client = Client::to(start(router, limits(), &context())).await;
+
+    let answer = client.get("/").await;
+    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
+    assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
+    assert_eq!(answer.header("x-frame-options"), Some("DENY"));
+    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let policy = "default-src 'none'; frame-ancestors 'none'";
+    assert_eq!(answer.header("content-security-policy"), Some(policy));
+    assert_eq!(answer.header("server"), None);
+
+    let answer = client.get("/own").await;
+    assert_eq!(answer.header("content-security-policy"), Some("default-src 'self'"));
+    assert_eq!(answer.header("cache-control"), Some("max-age=1"));
+    assert_eq!(answer.header("x-frame-options"), None);
+
+    let answer = client.get("/proxied").await;
+    assert_eq!((answer.header("server"), answer.header("referrer-policy")), (Some("shop"), None));
+}
+
+#[tokio::test]
+async fn a_missing_page_and_a_wrong_method_are_problems() {
+    let missing = get(|| async { (StatusCode::NOT_FOUND, "my own words") });
+    let mut client = Client::to(start(router().route("/mine", missing), limits(), &context())).await;
+    let answer = client.get("/nowhere").await;
+    assert_eq!((answer.status, &answer.problem()["type"]), (404, &"/problems/not-found".into()));
+    client.send("DELETE / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let answer = client.answer().await;
+    assert_eq!((answer.status, &answer.problem()["code"]), (405, &"method-not-allowed".into()));
+    assert_eq!(answer.header("allow"), Some("GET,HEAD"));
+    assert_eq!(client.get("/mine").await.body, "my own words");
+}
+
+#[tokio::test]
+async fn a_panic_is_a_500_and_the_server_lives() {
+    let ctx = context();
+    let mut client = Client::to(start(router(), limits(), &ctx)).await;
+    let answer = client.get("/panic").await;
+    assert_eq!((answer.status, &answer.problem()["code"]), (500, &"unexpected".into()));
+    assert!(!answer.body.contains("on purpose"));
+    assert_eq!(client.get("/").await.body, "hello");
+    assert!(!ctx.tasks.is_stopping());
+}
+
+#[tokio::test]
+async fn a_handler_learns_who_asks() {
+    let who = get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.ip().to_string() });
+    let mut client = Client::to(start(Router::new().route("/who", who), limits(), &context())).await;
+    assert_eq!(client.get("/who").await.body, "127.0.0.1");
+}
+
+#[tokio::test]
+async fn requests_are_counted_by_route_never_by_what_was_typed() {
+    telemetry::render();
+    let page = get(|| async { "a page" });
+    let named = get(|| async { (Extension(RouteName("shop")), "named").into_response() });
+    let router = router().route("/a/{receipt}", page).route("/named", named);
+    let mut client = Client::to(start(router, limits(), &context())).await;
+    for path in ["/a/very-secret", "/a/other-secret", "/wp-login.php", "/named"] {
+        client.get(path).await;
+    }
+    let text = telemetry::render();
+    let count = |route: &str, status: &str| {
+        let labels = format!("http_route=\"{route}\",http_response_status_code=\"{status}\"");
+        let name = "http_server_request_duration_seconds_count";
+        let line = text.lines().find(|line| line.starts_with(name) && line.contains(&labels));
+        line.and_then(|line| line.rsplit(' ').next()).map(str::to_owned)
+    };
+    assert_eq!(count("/a/{receipt}", "200").as_deref(), Some("2"), "{text}");
+    assert_eq!(count("none", "404").as_deref(), Some("1"), "{text}");
+    assert_eq!(count("shop", "200").as_deref(), Some("1"), "{text}");
+    assert!(!text.contains("secret") && !text.contains("wp-login"), "{text}");
+}
+
+#[tokio::test]
+async fn a_soft_stop_finishes_what_runs_and_refuses_what_is_new() {
+    let (reached, go) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(0)));
+    let (told, wait) = (Arc::clone(&reached), Arc::clone(&go));
+    let slow = get(move || async move {
+        told.notify_one();
+        wait.acquire().await.unwrap().forget();
+        "finished"
+    });
+    let ctx = context();
+    let address = start(router().route("/slow", slow), limits(), &ctx);
+    let mut idle = Client::to(address).await;
+    assert_eq!(idle.get("/").await.status, 200);
+    let mut running = Client::to(address).await;
+    running.send("GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    reached.notified().await;
+
+    let tasks = ctx.tasks.clone();
+    let down = tokio::join!(tasks.shut_down(Duration::from_secs(10)), async {
+        ctx.tasks.stopping().await;
+        assert_eq!(idle.rest().await, "", "an idle connection is closed");
+        while TcpStream::connect(address).await.is_ok() {
+            tokio::task::yield_now().await;
+        }
+        go.add_permits(1);
+        let answer = running.answer().await;
+        assert_eq!((answer.body.as_str(), answer.header("connection")), ("finished", Some("close")));
+        assert_eq!(running.rest().await, "");
+    });
+    assert_eq!(down.0, Ended::Cleanly);
+}

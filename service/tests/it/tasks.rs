@@ -1,0 +1,94 @@
+//! How a process comes to its end.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::time::Duration;
+
+use service::Tasks;
+use service::tasks::Ended;
+use tokio::sync::Notify;
+
+const LONG: Duration = Duration::from_mins(1);
+
+#[tokio::test]
+async fn a_chore_that_panics_stops_the_process() {
+    let tasks = Tasks::default();
+    let other = tasks.clone();
+    tasks.spawn("other", async move { other.stopping().await });
+    assert_eq!(tasks.failed(), None);
+    tasks.spawn("relay", async { panic!("on purpose") });
+    tasks.stopping().await;
+    assert_eq!(tasks.failed(), Some("relay"));
+    assert_eq!(tasks.shut_down(LONG).await, Ended::Cleanly);
+}
+
+#[tokio::test]
+async fn a_panic_while_serving_one_client_stops_nobody_else() {
+    let tasks = Tasks::default();
+    tasks.spawn_for_one("client", async { panic!("on purpose") });
+    let waiter = tasks.clone();
+    tasks.spawn("other", async move { waiter.stopping().await });
+    assert!(!tasks.is_stopping());
+    assert_eq!(tasks.shut_down(LONG).await, Ended::Cleanly);
+    assert_eq!(tasks.failed(), None);
+}
+
+#[tokio::test]
+async fn a_shutdown_waits_for_those_that_finish() {
+    let tasks = Tasks::default();
+    let (own, done) = (tasks.clone(), Arc::new(Notify::new()));
+    let told = Arc::clone(&done);
+    tasks.spawn("worker", async move {
+        own.stopping().await;
+        tokio::task::yield_now().await;
+        told.notify_one();
+    });
+    assert_eq!(tasks.shut_down(LONG).await, Ended::Cleanly);
+    done.notified().await;
+}
+
+#[tokio::test]
+async fn a_shutdown_drops_those_that_do_not() {
+    struct Told(Arc<Notify>);
+    impl Drop for Told {
+        fn drop(&mut self) {
+            self.0.notify_one();
+        }
+    }
+    let (tasks, dropped) = (Tasks::default(), Arc::new(Notify::new()));
+    let told = Told(Arc::clone(&dropped));
+    tasks.spawn("stuck", async move {
+        let _told = told;
+        pending::<()>().await;
+    });
+    tasks.spawn("stuck too", pending());
+    assert_eq!(tasks.shut_down(Duration::from_millis(50)).await, Ended::Cut { left: 2 });
+    dropped.notified().await;
+}
+
+#[tokio::test]
+async fn waiting_for_a_signal_also_ends_at_a_stop() {
+    let tasks = Tasks::default();
+    let signal = tasks.until_signal();
+    tasks.stop();
+    signal.await;
+    assert!(tasks.is_stopping());
+}
+
+#[tokio::test]
+async fn the_first_signal_stops_softly_and_the_second_at_once() {
+    let tasks = Tasks::default();
+    let signal = tasks.until_signal();
+    tasks.spawn("stuck", pending());
+    send("-TERM").await;
+    signal.await;
+    assert!(tasks.is_stopping());
+    let (ended, ()) = tokio::join!(tasks.shut_down(LONG), send("-INT"));
+    assert_eq!(ended, Ended::Cut { left: 1 });
+}
+
+async fn send(signal: &str) {
+    let own = std::process::id().to_string();
+    let sent = tokio::process::Command::new("kill").args([signal, &own]).status().await.unwrap();
+    assert!(sent.success());
+}
