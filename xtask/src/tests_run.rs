@@ -19,7 +19,10 @@ pub(crate) fn run(install: bool, filters: &[String]) -> Result<()> {
         step::run(cargo(&[&["nextest", "run", "--workspace"], &*filters].concat()), ADVICE)?;
     } else {
         // `--tests` leaves the examples in the documentation out, which follow if there are any.
-        step::run(cargo(&[&["test", "--workspace", "--tests", "--"], &*filters].concat()), ADVICE)?;
+        step::run(
+            cargo(&[&["test", "--workspace", "--tests", "--no-fail-fast", "--"], &*filters].concat()),
+            ADVICE,
+        )?;
     }
     if filters.is_empty() && has_doctest(step::root()) {
         step::run(cargo(&["test", "--workspace", "--doc"]), ADVICE)?;
