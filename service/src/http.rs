@@ -3,6 +3,7 @@
 
 mod answer;
 mod body;
+mod limits;
 mod meter;
 mod wire;
 
@@ -25,54 +26,11 @@ use answer::Server;
 use wire::{Progress, Watch, Wire};
 
 pub use answer::AsIs;
+pub use limits::Limits;
 pub use meter::RouteName;
-
-/// What a client may take.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Limits {
-    /// From the first byte of a request to the end of its headers.
-    pub header_read_timeout: Duration,
-    /// How long a connection may be silent before its first request, and between two.
-    pub first_byte_timeout: Duration,
-    /// Request line and headers together; more is 431. hyper allows no less than 8 KiB.
-    pub header_bytes_max: usize,
-    /// Header lines; more is 431.
-    pub headers_max: usize,
-    /// Path and query; more is 414.
-    pub uri_max: usize,
-    /// Request body; more is 413.
-    pub body_max: u64,
-    /// From the end of the headers to the end of the body; more is 408.
-    pub body_read_timeout: Duration,
-    /// Whether a body with a `Content-Encoding` is let through, as a proxy must; else it is 415.
-    pub encoded_bodies: bool,
-    /// How long a client may read nothing of its answer.
-    pub write_stall_timeout: Duration,
-    /// Open connections; at the cap no more are accepted until one closes.
-    pub connections_max: usize,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            header_read_timeout: Duration::from_secs(5),
-            first_byte_timeout: Duration::from_secs(15),
-            header_bytes_max: 16 * 1024,
-            headers_max: 64,
-            uri_max: 4 * 1024,
-            body_max: 8 * 1024,
-            body_read_timeout: Duration::from_secs(10),
-            encoded_bodies: false,
-            write_stall_timeout: Duration::from_secs(20),
-            connections_max: 10_000,
-        }
-    }
-}
 
 /// Connections that may wait to be accepted: a crowd arrives within the same second. The kernel's `somaxconn` caps it.
 const BACKLOG: u32 = 4096;
-/// The least buffer that hyper works with.
-const BUFFER_MIN: usize = 8 * 1024;
 /// The first and the longest pause after an accept error that time must heal.
 const PAUSE_MS: (u64, u64) = (50, 1000);
 
@@ -95,7 +53,11 @@ pub fn serve(
     limits: Limits,
     ctx: &Context,
 ) -> anyhow::Result<SocketAddr> {
-    anyhow::ensure!(limits.header_bytes_max >= BUFFER_MIN, "header_bytes_max is at least {BUFFER_MIN}");
+    anyhow::ensure!(
+        limits.header_bytes_max >= limits::HEADER_BYTES_MIN,
+        "header_bytes_max is at least {}",
+        limits::HEADER_BYTES_MIN
+    );
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
@@ -106,7 +68,7 @@ pub fn serve(
 }
 
 async fn accept_all(listener: tokio::net::TcpListener, server: Arc<Server>, tasks: Tasks) {
-    let places = Arc::new(Semaphore::new(server.limits.connections_max));
+    let places = Arc::new(Semaphore::new(server.limits.connections_max.min(Semaphore::MAX_PERMITS)));
     let mut pause = None;
     loop {
         let accepted = tokio::select! {
@@ -164,7 +126,7 @@ async fn serve_one(
     tasks: Tasks,
     place: OwnedSemaphorePermit,
 ) {
-    let _place = place;
+    let (_place, _open) = (place, server.open());
     // Answers are small and whole: waiting to fill a packet only delays them. A socket that is already gone may refuse.
     let _ = stream.set_nodelay(true);
     let progress = Arc::new(Progress::default());

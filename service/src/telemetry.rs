@@ -87,3 +87,21 @@ fn install() -> anyhow::Result<PrometheusHandle> {
     })?;
     Ok(handle)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_filter_that_is_none_is_told() {
+        let error = init(LogFormat::Json, "loud=very").unwrap_err();
+        assert_eq!(error.to_string(), "'loud=very' is not a log filter");
+    }
+
+    #[test]
+    fn there_are_two_log_formats() {
+        assert_eq!("json".parse(), Ok(LogFormat::Json));
+        assert_eq!("text".parse(), Ok(LogFormat::Text));
+        assert!("xml".parse::<LogFormat>().is_err());
+    }
+}

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{ConnectInfo, Request};
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
 use hyper::body::{Body as _, Incoming};
@@ -18,7 +18,7 @@ use tower::util::MapRequestLayer;
 
 use super::Limits;
 use super::body::{Bounded, Cut, Note, Outgoing, drain};
-use super::meter::{Meter, RouteName, Slot, note_route};
+use super::meter::{Active, Meter, RouteName, Slot, note_route};
 use super::wire::Turn;
 use crate::Problem;
 use crate::tasks::message;
@@ -39,6 +39,11 @@ impl Server {
     pub(super) fn new(router: Router, limits: Limits) -> Self {
         let router = router.layer(MapRequestLayer::new(note_route as fn(Request) -> Request));
         Self { router, limits, meter: Meter::new() }
+    }
+
+    /// Counts a connection while it is held.
+    pub(super) fn open(&self) -> Active {
+        self.meter.open()
     }
 
     pub(super) async fn answer(
@@ -84,6 +89,10 @@ impl Server {
                 "too-many-headers",
                 title,
             ));
+        }
+        if !names_one_host(request) {
+            let title = "A request must name one host";
+            return Some(Problem::new(StatusCode::BAD_REQUEST, "no-host", title));
         }
         if !limits.encoded_bodies && is_encoded(request.headers()) {
             let title = "A request body must not be compressed";
@@ -151,6 +160,12 @@ impl Server {
 fn unexpected() -> Response {
     let status = StatusCode::INTERNAL_SERVER_ERROR;
     Problem::new(status, "unexpected", "Something went wrong on our side").into_response()
+}
+
+/// RFC 9112 3.2: a request without a host, or with two, must not be guessed at; only HTTP/1.0 knew none.
+fn names_one_host(request: &hyper::Request<Incoming>) -> bool {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    hosts == 1 || (hosts == 0 && request.version() < Version::HTTP_11)
 }
 
 fn is_encoded(headers: &HeaderMap) -> bool {

@@ -36,7 +36,7 @@ pub(super) fn note_route(request: Request) -> Request {
     request
 }
 
-/// A request under way; counted down when dropped, also if the client went away.
+/// A request or connection under way; counted down when dropped, also if the client went away.
 pub(super) struct Active(Gauge);
 
 impl Drop for Active {
@@ -50,6 +50,7 @@ type ByRoute = HashMap<Box<str>, Histogram>;
 /// The handles are kept: looking one up at the recorder costs more than a small answer.
 pub(super) struct Meter {
     active: Gauge,
+    open: Gauge,
     durations: RwLock<HashMap<(&'static str, StatusCode), ByRoute>>,
 }
 
@@ -60,7 +61,15 @@ impl Meter {
             "From the request's headers to the answer's."
         );
         metrics::describe_gauge!("http_server_active_requests", "Requests whose answer is not through yet.");
-        Self { active: metrics::gauge!("http_server_active_requests"), durations: RwLock::default() }
+        metrics::describe_gauge!("http_server_open_connections", "Connections that hold a place.");
+        let active = metrics::gauge!("http_server_active_requests");
+        let open = metrics::gauge!("http_server_open_connections");
+        Self { active, open, durations: RwLock::default() }
+    }
+
+    pub(super) fn open(&self) -> Active {
+        self.open.increment(1.0);
+        Active(self.open.clone())
     }
 
     pub(super) fn begin(&self) -> Active {

@@ -150,6 +150,8 @@ async fn a_compressed_body_is_415_but_to_a_proxy() {
 async fn what_is_no_http_or_can_be_read_two_ways_is_400() {
     let post = "POST /echo HTTP/1.1\r\nhost: x\r\n";
     let cases = [
+        "GET / HTTP/1.1\r\n\r\n".to_owned(),
+        "GET / HTTP/1.1\r\nhost: x\r\nhost: y\r\n\r\n".to_owned(),
         "\u{1}\u{2}\u{3}garbage\r\n\r\n".to_owned(),
         "GET / HTTP/1.1\r\nhost : x\r\n\r\n".to_owned(),
         "GET / HTTP/1.1\r\nhost: x\r\na: b\r\n folded\r\n\r\n".to_owned(),
@@ -162,6 +164,11 @@ async fn what_is_no_http_or_can_be_read_two_ways_is_400() {
     for case in cases {
         assert_eq!(answer_to(&case).await.status, 400, "{case:?}");
     }
+}
+
+#[tokio::test]
+async fn an_old_client_needs_no_host() {
+    assert_eq!(answer_to("GET / HTTP/1.0\r\n\r\n").await.status, 200);
 }
 
 #[tokio::test]

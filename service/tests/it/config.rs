@@ -2,8 +2,10 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use service::Settings;
+use service::http::Limits;
 
 /// A file of its own for each test, gone with it.
 struct File(PathBuf);
@@ -174,6 +176,20 @@ fn a_time_is_a_date_or_so_long_after_now() {
     assert_eq!(part.time("b", 500), 10_500);
     assert_eq!(part.time("c", 500), 500);
     assert_eq!(part.time_or("d", "+1m", 500), 60_500);
+}
+
+#[test]
+fn a_listeners_limits_can_be_set() {
+    let flags =
+        [("http.body_max", "100"), ("http.first_byte_timeout", "30s"), ("http.header_bytes_max", "1024")];
+    let mut settings = from_flags(flags);
+    let limits = Limits::default().read(&mut settings.part("http"));
+    let boundless = Limits { body_max: u64::MAX, ..Limits::default() };
+    assert!(boundless.read(&mut settings.part("gateway")).body_max > 1 << 50);
+    let expected = Limits { body_max: 100, first_byte_timeout: Duration::from_secs(30), ..Limits::default() };
+    assert_eq!(limits, expected);
+    let mistakes = settings.finish().unwrap_err();
+    assert!(mistakes.to_string().starts_with("http.header_bytes_max: must be a whole number from 8192 to"));
 }
 
 #[test]

@@ -1,0 +1,89 @@
+//! What a client may take of a listener: time, bytes, places. The defaults suit small forms and JSON.
+
+use std::time::Duration;
+
+use crate::config::Part;
+
+/// The least that hyper's buffer works with.
+pub(super) const HEADER_BYTES_MIN: usize = 8 * 1024;
+
+/// Longest wait that may be set: an hour is no bound any more, but a proxy may have to carry large files.
+const WAIT_MAX_MS: i64 = 3_600_000;
+
+/// Most bytes or places that may be set: as good as no limit, and within what a semaphore can count.
+const COUNT_MAX: i64 = i64::MAX >> 4;
+
+/// What a client may take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// From the first byte of a request to the end of its headers.
+    pub header_read_timeout: Duration,
+    /// How long a connection may be silent before its first request, and between two.
+    pub first_byte_timeout: Duration,
+    /// Request line and headers together; more is 431. hyper allows no less than 8 KiB.
+    pub header_bytes_max: usize,
+    /// Header lines; more is 431.
+    pub headers_max: usize,
+    /// Path and query; more is 414.
+    pub uri_max: usize,
+    /// Request body; more is 413.
+    pub body_max: u64,
+    /// From the end of the headers to the end of the body; more is 408.
+    pub body_read_timeout: Duration,
+    /// Whether a body with a `Content-Encoding` is let through, as a proxy must; else it is 415.
+    pub encoded_bodies: bool,
+    /// How long a client may read nothing of its answer.
+    pub write_stall_timeout: Duration,
+    /// Open connections; at the cap no more are accepted until one closes.
+    pub connections_max: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            header_read_timeout: Duration::from_secs(5),
+            first_byte_timeout: Duration::from_secs(15),
+            header_bytes_max: 16 * 1024,
+            headers_max: 64,
+            uri_max: 4 * 1024,
+            body_max: 8 * 1024,
+            body_read_timeout: Duration::from_secs(10),
+            encoded_bodies: false,
+            write_stall_timeout: Duration::from_secs(20),
+            connections_max: 10_000,
+        }
+    }
+}
+
+impl Limits {
+    /// The limits that are set in a part; those that are not are `self`'s.
+    pub fn read(self, part: &mut Part<'_>) -> Self {
+        Self {
+            header_read_timeout: wait(part, "header_read_timeout", self.header_read_timeout),
+            first_byte_timeout: wait(part, "first_byte_timeout", self.first_byte_timeout),
+            header_bytes_max: count(part, "header_bytes_max", HEADER_BYTES_MIN, self.header_bytes_max),
+            headers_max: count(part, "headers_max", 1, self.headers_max),
+            uri_max: count(part, "uri_max", 1, self.uri_max),
+            body_max: count(part, "body_max", 0, self.body_max),
+            body_read_timeout: wait(part, "body_read_timeout", self.body_read_timeout),
+            encoded_bodies: part.flag("encoded_bodies", self.encoded_bodies),
+            write_stall_timeout: wait(part, "write_stall_timeout", self.write_stall_timeout),
+            connections_max: count(part, "connections_max", 1, self.connections_max),
+        }
+    }
+}
+
+fn wait(part: &mut Part<'_>, key: &str, default: Duration) -> Duration {
+    let default_ms = i64::try_from(default.as_millis()).unwrap_or(WAIT_MAX_MS).clamp(1, WAIT_MAX_MS);
+    let ms = part.duration_ms(key, default_ms, 1..=WAIT_MAX_MS);
+    Duration::from_millis(ms.unsigned_abs())
+}
+
+fn count<T>(part: &mut Part<'_>, key: &str, least: T, default: T) -> T
+where
+    T: Copy + TryInto<i64> + TryFrom<i64>,
+{
+    let whole = |number: T| number.try_into().unwrap_or(i64::MAX);
+    let default_or_most = whole(default).min(COUNT_MAX);
+    T::try_from(part.integer(key, whole(least)..=COUNT_MAX, default_or_most)).unwrap_or(default)
+}
