@@ -4,5 +4,7 @@
 #![expect(clippy::unwrap_used, reason = "in a test, unwrapping asserts")]
 
 mod house;
+mod model;
 mod sqlite;
+mod steps;
 mod suite;

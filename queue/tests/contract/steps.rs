@@ -1,0 +1,324 @@
+//! Random steps taken with a real store and with the model side by side: every answer, and all that can be read after
+//! each step, must be the same. Failing runs shrink to the shortest one.
+
+use std::collections::BTreeMap;
+
+use domain::{EventState, Outcome, ReqHash};
+use proptest::prelude::*;
+use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
+use queue::{
+    Applicant, Applied, Armed, Arming, Ask, AskKind, Closing, Figures, Head, LeadError, Mark, PlaceRow,
+    Projection, Refused, Restored,
+};
+
+use crate::house::{House, OPENS, Store, arming, contact, event, key, number, projection, restored, shown};
+use crate::model::Model;
+
+const PEOPLE: u32 = 8;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Publish {
+        listed: bool,
+    },
+    Restart,
+    Pass {
+        ms: i64,
+    },
+    Apply(Applicant),
+    Cancel {
+        who: u32,
+    },
+    Arm {
+        fence: i64,
+        arming: Arming,
+    },
+    Project {
+        fence: i64,
+        projection: Projection,
+    },
+    /// What the mover does: read the head, then say that it is in the book.
+    Release {
+        fence: i64,
+        n: u32,
+    },
+    Moved {
+        fence: i64,
+        through: u32,
+        who: Vec<u32>,
+    },
+    /// Acknowledges the first `n` of the inbox.
+    Acknowledge {
+        fence: i64,
+        n: usize,
+    },
+    Settle {
+        fence: i64,
+    },
+    Restore {
+        fence: i64,
+        rows: Vec<Restored>,
+    },
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Reply {
+    Nothing,
+    Applied(Result<Applied, Refused>),
+    Asked(Result<Option<PlaceRow>, Refused>),
+    Armed(Result<Armed, LeadError>),
+    Led(Result<(), LeadError>),
+    Released(Result<(Head, Result<(), LeadError>), LeadError>),
+    Closed(Result<Closing, LeadError>),
+}
+
+/// The model, and what it answered last.
+#[derive(Debug, Clone)]
+struct Told {
+    model: Model,
+    reply: Reply,
+}
+
+/// An event that is open, so that not every run has to get there first.
+fn opening() -> [Step; 3] {
+    let fence = 1;
+    [
+        Step::Publish { listed: true },
+        Step::Arm { fence, arming: arming(1, 0) },
+        Step::Project { fence, projection: projection() },
+    ]
+}
+
+fn keys(head: &Head) -> Vec<domain::AppKey> {
+    head.waiting.iter().map(|w| w.app_key).collect()
+}
+
+fn tell(model: &mut Model, step: &Step) -> Reply {
+    match step.clone() {
+        Step::Publish { listed } => {
+            (model.published, model.listed) = (true, listed);
+            Reply::Led(Ok(()))
+        }
+        Step::Restart => {
+            (model.published, model.armed) = (false, false);
+            Reply::Nothing
+        }
+        Step::Pass { ms } => {
+            model.now += ms;
+            Reply::Nothing
+        }
+        Step::Apply(applicant) => Reply::Applied(model.apply(applicant)),
+        Step::Cancel { who } => Reply::Asked(model.cancel(key(who))),
+        Step::Arm { fence, arming } => Reply::Armed(model.arm(fence, &arming)),
+        Step::Project { fence, projection } => Reply::Led(model.project(fence, projection)),
+        Step::Release { fence, n } => Reply::Released(model.head(n as usize).map(|head| {
+            let moved = model.moved(fence, head.through, &keys(&head));
+            (head, moved)
+        })),
+        Step::Moved { fence, through, who } => {
+            let who: Vec<_> = who.into_iter().map(key).collect();
+            Reply::Led(model.moved(fence, through, &who))
+        }
+        Step::Acknowledge { fence, n } => {
+            let through =
+                model.line.as_ref().and_then(|l| l.inbox.iter().take(n).next_back()).map_or(0, |a| a.id);
+            Reply::Led(model.acknowledge(fence, through))
+        }
+        Step::Settle { fence } => Reply::Closed(model.settle(fence)),
+        Step::Restore { fence, rows } => Reply::Led(model.restore(fence, &rows)),
+    }
+}
+
+/// The real store, and the real inbox positions of those that the model counts.
+struct Real {
+    runtime: tokio::runtime::Runtime,
+    house: House,
+    positions: BTreeMap<i64, i64>,
+}
+
+impl Real {
+    async fn take(house: &mut House, step: Step, model: &Model, first: &[i64]) -> Reply {
+        let line = house.line().clone();
+        let event = &event();
+        match step {
+            Step::Publish { listed } => {
+                let events: &[_] = if listed { std::slice::from_ref(event) } else { &[] };
+                Reply::Led(line.publish(events).await)
+            }
+            Step::Restart => {
+                drop(line);
+                house.restart().await;
+                Reply::Nothing
+            }
+            Step::Pass { .. } => {
+                house.set_clock(model.now);
+                Reply::Nothing
+            }
+            Step::Apply(applicant) => Reply::Applied(line.apply(event, applicant).await),
+            Step::Cancel { who } => Reply::Asked(line.ask(event, key(who), AskKind::Cancel).await),
+            Step::Arm { fence, arming } => Reply::Armed(line.arm(event, fence, arming).await),
+            Step::Project { fence, projection } => Reply::Led(line.project(event, fence, projection).await),
+            Step::Release { fence, n } => Reply::Released(match line.head(event, n).await {
+                Err(error) => Err(error),
+                Ok(head) => {
+                    let moved = line.moved(event, fence, head.through, &keys(&head)).await;
+                    Ok((head, moved))
+                }
+            }),
+            Step::Moved { fence, through, who } => {
+                let who: Vec<_> = who.into_iter().map(key).collect();
+                Reply::Led(line.moved(event, fence, through, &who).await)
+            }
+            Step::Acknowledge { fence, n } => {
+                let through = first.iter().take(n).next_back().copied().unwrap_or(0);
+                Reply::Led(line.acknowledge(event, fence, through).await)
+            }
+            Step::Settle { fence } => Reply::Closed(line.settle(event, fence).await),
+            Step::Restore { fence, rows } => Reply::Led(line.restore(event, fence, &rows).await),
+        }
+    }
+
+    /// The closing with the real inbox position.
+    fn real(&self, closing: Closing) -> Closing {
+        let inbox_last = self.positions.get(&closing.inbox_last).copied().unwrap_or(0);
+        Closing { inbox_last, ..closing }
+    }
+
+    async fn compare(house: &House, model: &Model) -> Vec<Ask> {
+        let (line, event) = (house.line(), &event());
+        let entries = line.entries(event, 0, 100).await;
+        assert_eq!(entries, model.entries());
+        // Two at a time are enough: over a run, everybody's turn comes.
+        let turn = model.line.as_ref().map_or(0, |line| line.seq);
+        for who in [turn, turn + 1].map(|who| who % PEOPLE) {
+            let found = entries.clone().map(|all| all.into_iter().find(|e| e.app_key == key(who)));
+            let place = found.and_then(|found| match found {
+                None if !model.armed => Err(Refused::NotArmed),
+                found => Ok(found.map(|e| PlaceRow { number: e.number, mark: e.mark, shown: e.shown })),
+            });
+            assert_eq!(line.place(event, key(who)).await, place);
+        }
+        for n in [2, 100] {
+            assert_eq!(line.head(event, n).await, model.head(n as usize), "the head of {n}");
+        }
+        line.inbox(event, 0, 100).await.unwrap_or_default()
+    }
+}
+
+struct Sqlite;
+
+impl ReferenceStateMachine for Sqlite {
+    type State = Told;
+    type Transition = Step;
+
+    fn init_state() -> BoxedStrategy<Told> {
+        let mut model = Model { now: OPENS, ..Model::default() };
+        for step in opening() {
+            tell(&mut model, &step);
+        }
+        Just(Told { model, reply: Reply::Nothing }).boxed()
+    }
+
+    fn transitions(told: &Told) -> BoxedStrategy<Step> {
+        let (armed, line) = (told.model.armed, told.model.line.as_ref());
+        let (epoch, fence, seq, rev) = line.map_or((0, 1, 0, 1), |l| (l.epoch, l.fence, l.seq, l.rev));
+        let fence = prop_oneof![12 => Just(fence), 1 => Just(fence - 1), 1 => Just(fence + 1)];
+        let n = 0..5u32;
+        let line_limit = prop_oneof![Just(0), 0..seq + 6, Just(seq + 4_200)];
+        prop_oneof![
+            if told.model.listed && told.model.published { 1 } else { 12 } => prop::bool::weighted(0.9).prop_map(|listed| Step::Publish { listed }),
+            1 => Just(Step::Restart),
+            3 => (1i64..1_500).prop_map(|ms| Step::Pass { ms }),
+            14 => (0..PEOPLE, 0..3u8).prop_map(|(who, secret)| Step::Apply(Applicant {
+                app_key: key(who), req_hash: ReqHash([secret; 8]), contact: contact(who),
+            })),
+            4 => (0..PEOPLE).prop_map(|who| Step::Cancel { who }),
+            if armed { 1 } else { 20 } => (fence.clone(), epoch..epoch + 3, line_limit).prop_map(|(fence, epoch, limit)|
+                Step::Arm { fence, arming: arming(epoch, limit) }),
+            6 => (fence.clone(), projections(seq, rev)).prop_map(|(fence, projection)| Step::Project { fence, projection }),
+            5 => (fence.clone(), n.clone()).prop_map(|(fence, n)| Step::Release { fence, n }),
+            1 => (fence.clone(), 0..seq + 3, prop::collection::vec(0..PEOPLE, 0..4))
+                .prop_map(|(fence, through, who)| Step::Moved { fence, through, who }),
+            2 => (fence.clone(), 0..4usize).prop_map(|(fence, n)| Step::Acknowledge { fence, n }),
+            1 => fence.clone().prop_map(|fence| Step::Settle { fence }),
+            3 => (fence, prop::collection::vec(rows(seq), 0..4)).prop_map(|(fence, rows)| Step::Restore { fence, rows }),
+        ]
+        .boxed()
+    }
+
+    fn apply(mut told: Told, step: &Step) -> Told {
+        told.reply = tell(&mut told.model, step);
+        told
+    }
+}
+
+fn projections(seq: u32, rev: i64) -> impl Strategy<Value = Projection> {
+    let times = (0..4i64, 1..8i64).prop_map(|(opens, more)| (opens * 600, opens * 600 + more * 2_500));
+    let valves = (prop::bool::weighted(0.8), prop_oneof![1 => Just(4), 2 => Just(100_000)]);
+    let state = prop_oneof![30 => Just(EventState::Open), 1 => Just(EventState::Settling), 1 => Just(EventState::Settled)];
+    let ended = (state, prop::option::of(0..seq + 2));
+    let outcomes = prop::collection::vec((1..10u32, prop::sample::select(Outcome::ALL.to_vec())), 0..3);
+    let figures = (0..3i64, 0..3u32);
+    (rev - 1..rev + 3, 0..8u32, times, valves, ended, (outcomes, figures)).prop_map(
+        move |(rev, more, (opens_at, closes_at), (intake, applications_max), ended, (outcomes, figures))| {
+            let mut p = projection();
+            (p.rev, p.line_limit, p.state, p.settled_seq) = (rev, seq + more, ended.0, ended.1);
+            (p.settings.opens_at, p.settings.closes_at) = (opens_at, closes_at);
+            (p.settings.intake, p.settings.applications_max) = (intake, applications_max);
+            (p.round, p.figures) = (figures.0, Figures { sold: figures.1, ..Figures::default() });
+            p.outcomes = outcomes.into_iter().map(|(n, outcome)| (number(n), shown(outcome))).collect();
+            p
+        },
+    )
+}
+
+fn rows(seq: u32) -> impl Strategy<Value = Restored> {
+    let mark = prop::sample::select(vec![Mark::Waiting, Mark::Moved, Mark::Withdrawn]);
+    (1..seq + 4, 0..PEOPLE, mark).prop_map(|(n, who, mark)| restored(n, who, mark))
+}
+
+impl StateMachineTest for Sqlite {
+    type SystemUnderTest = Real;
+    type Reference = Self;
+
+    fn init_test(told: &Told) -> Real {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        let mut house = runtime.block_on(House::empty(Store::sqlite()));
+        house.set_clock(told.model.now);
+        for step in opening() {
+            runtime.block_on(Real::take(&mut house, step, &told.model, &[]));
+        }
+        Real { runtime, house, positions: BTreeMap::new() }
+    }
+
+    fn apply(mut real: Real, told: &Told, step: Step) -> Real {
+        let Real { runtime, house, positions } = &mut real;
+        let inbox = runtime.block_on(house.line().inbox(&event(), 0, 100)).unwrap_or_default();
+        let first: Vec<_> = inbox.iter().map(|ask| ask.id).collect();
+        let reply = runtime.block_on(Real::take(house, step, &told.model, &first));
+        let inbox = runtime.block_on(Real::compare(house, &told.model));
+        let line = told.model.line.as_ref().filter(|_| told.model.armed);
+        let expected = line.map_or(&[][..], |line| &line.inbox);
+        positions.extend(expected.iter().zip(&inbox).map(|(model, real)| (model.id, real.id)));
+        let counted = expected.iter().map(|ask| Ask { id: positions[&ask.id], ..*ask });
+        assert_eq!(inbox, counted.collect::<Vec<_>>());
+        let told_reply = match told.reply.clone() {
+            Reply::Closed(closing) => Reply::Closed(closing.map(|closing| real.real(closing))),
+            other => other,
+        };
+        assert_eq!(reply, told_reply);
+        let view = told
+            .model
+            .view()
+            .map(|view| queue::LineView { closed: view.closed.map(|closing| real.real(closing)), ..view });
+        assert_eq!(real.runtime.block_on(real.house.line().view(&event())), view);
+        real
+    }
+}
+
+prop_state_machine! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_store_answers_as_the_model(sequential 30..50 => Sqlite);
+}
