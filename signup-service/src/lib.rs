@@ -1,1 +1,47 @@
-//! signup-service
+//! The desk: the page, apply, status, cancel, find. It gives receipts and reads the line; it has no path to the book,
+//! and it decides no outcome.
+
+mod apply;
+mod cancel;
+mod config;
+mod copy;
+mod desk;
+mod event_page;
+mod events;
+mod fields;
+mod find;
+mod knock;
+mod language;
+mod limiter;
+mod pages;
+mod progress;
+mod receipt_page;
+mod refusal;
+mod routes;
+mod shell;
+mod status;
+mod views;
+mod when;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use domain::Keyring;
+use queue::Line;
+use service::Context;
+
+pub use config::Config;
+pub use desk::Desk;
+pub use routes::router;
+
+/// Serves the desk on the listener, and keeps its documents fresh, until the tasks are stopped.
+pub async fn start(
+    config: Config,
+    line: Line,
+    keys: Arc<Keyring>,
+    listener: TcpListener,
+    ctx: &Context,
+) -> anyhow::Result<SocketAddr> {
+    let desk = Desk::open(config, line, keys, ctx).await;
+    service::http::serve(listener, router(desk), service::http::Limits::default(), ctx)
+}

@@ -1,0 +1,87 @@
+//! Finding an application by phone and recovery code. All that does not match is answered alike, and tries are counted.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::extract::rejection::BytesRejection;
+use axum::http::HeaderMap;
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use domain::{Number, Receipt, Right};
+
+use crate::apply::Proof;
+use crate::desk::Desk;
+use crate::fields::{self, Seeker, Typed, Written};
+use crate::knock;
+use crate::language::Language;
+use crate::pages;
+use crate::refusal::{Refusal, localised};
+use crate::routes::{Client, see_other};
+use crate::status::{Own, OwnState, guid_header, no_store};
+
+/// Tries a minute for one person's application.
+const TRIES_FOR_ONE: u32 = 10;
+/// Tries a minute from one address.
+const TRIES_FROM_ONE: u32 = 20;
+
+/// `POST /application/com/v1/find/application`
+pub(crate) async fn find(
+    State(desk): State<Arc<Desk>>,
+    client: Client,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Response {
+    let body = fields::whole(body);
+    let typed =
+        Written::is_form(&headers).then(|| body.as_ref().map(|body| Typed::read(body)).unwrap_or_default());
+    let language = Language::of_client(&headers);
+    match (seek(&desk, &client, &headers, typed.as_ref(), body).await, typed) {
+        (Ok(own), Some(_)) => see_other(&format!("/a/{}", own.text)),
+        (Ok(own), None) => {
+            let told = [guid_header(own.receipt.app_key), no_store()];
+            localised((told, Json(Proof::of(&own, true, &desk))).into_response(), language)
+        }
+        (Err(refusal), Some(typed)) => pages::not_found_by_code(&desk, &headers, &typed, &refusal),
+        (Err(refusal), None) => refusal.problem(language, &desk.chance),
+    }
+}
+
+async fn seek(
+    desk: &Desk,
+    client: &Client,
+    headers: &HeaderMap,
+    typed: Option<&Typed>,
+    body: Result<Bytes, Refusal>,
+) -> Result<Own, Refusal> {
+    knock::from_our_site(headers)?;
+    Written::of(headers)?;
+    let body = body?;
+    let seeker = match typed {
+        Some(typed) => fields::seeker_of_form(typed)?,
+        None => fields::seeker_of_json(&body)?,
+    };
+    match_code(desk, client, &seeker).await
+}
+
+async fn match_code(desk: &Desk, client: &Client, seeker: &Seeker) -> Result<Own, Refusal> {
+    let sheet = desk.sheet(&seeker.event).map_err(|refusal| match refusal {
+        Refusal::NotReady => Refusal::Safe,
+        other => other,
+    })?;
+    let keys = sheet.keys.as_ref().ok_or(Refusal::Safe)?;
+    let (event, app_key, now) = (sheet.view.event.clone(), keys.app_key(&seeker.phone), desk.now());
+    let too_many = |retry_s| Refusal::TooMany { retry_s };
+    desk.finds.try_now(("client", client.0), TRIES_FROM_ONE, now).map_err(too_many)?;
+    desk.finds.try_now(("person", &event, app_key), TRIES_FOR_ONE, now).map_err(too_many)?;
+    let row = desk.line.place(&event, app_key).await.map_err(|refused| Refusal::of_look_up(&refused))?;
+    // A code is computed even for nobody, so that the time of an answer tells nothing either.
+    let number =
+        row.as_ref().map_or_else(|| Number::new(1), |row| Some(row.number)).ok_or(Refusal::NoMatch)?;
+    let matches = keys.recovers(&seeker.code, app_key, number);
+    let row = row.filter(|_| matches).ok_or(Refusal::NoMatch)?;
+    let receipt = Receipt { event, epoch: sheet.view.epoch, number, app_key, right: Right::Full };
+    let state = OwnState::of_row(&row);
+    let order_no = row.shown.and_then(|shown| shown.order_no);
+    Ok(Own { text: receipt.sign(&desk.keys), receipt, state, order_no, sheet })
+}

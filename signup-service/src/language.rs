@@ -1,0 +1,101 @@
+//! Which language to answer in: what was asked for by hand, else what the client prefers, else Korean.
+
+use axum::http::{HeaderMap, header};
+use domain::event::Text;
+
+/// A language of the desk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Language {
+    /// 한국어.
+    Korean,
+    /// English.
+    English,
+}
+
+impl Language {
+    /// The tag for `lang` and `Content-Language`.
+    pub(crate) fn tag(self) -> &'static str {
+        match self {
+            Self::Korean => "ko",
+            Self::English => "en",
+        }
+    }
+
+    /// The language of that tag.
+    pub(crate) fn of_tag(tag: &str) -> Option<Self> {
+        let primary = tag.split('-').next().unwrap_or(tag);
+        [Self::Korean, Self::English].into_iter().find(|l| l.tag().eq_ignore_ascii_case(primary))
+    }
+
+    /// The half of a text that is in this language.
+    pub(crate) fn of_text(self, text: &Text) -> &str {
+        match self {
+            Self::Korean => &text.ko,
+            Self::English => &text.en,
+        }
+    }
+
+    /// The language for an API answer: `Accept-Language` alone.
+    pub(crate) fn of_client(headers: &HeaderMap) -> Self {
+        let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok());
+        accepted.and_then(preferred).unwrap_or(Self::Korean)
+    }
+
+    /// The language for a page: as asked for by hand, else the cookie from an earlier time, else the client's.
+    pub(crate) fn of_page(asked: Option<&str>, headers: &HeaderMap) -> Self {
+        asked
+            .and_then(Self::of_tag)
+            .or_else(|| cookie(headers).and_then(Self::of_tag))
+            .unwrap_or_else(|| Self::of_client(headers))
+    }
+}
+
+fn cookie(headers: &HeaderMap) -> Option<&str> {
+    let cookies = headers.get_all(header::COOKIE).into_iter().filter_map(|v| v.to_str().ok());
+    cookies.flat_map(|line| line.split(';')).find_map(|pair| pair.trim().strip_prefix("lang="))
+}
+
+/// The first of ours with the highest `q`.
+fn preferred(accepted: &str) -> Option<Language> {
+    let mut best: Option<(Language, f32)> = None;
+    for item in accepted.split(',').take(20) {
+        let (tag, rest) = item.split_once(';').unwrap_or((item, ""));
+        let q = rest.trim().strip_prefix("q=").map_or(1.0, |q| q.trim().parse().unwrap_or(0.0));
+        let Some(language) = Language::of_tag(tag.trim()) else { continue };
+        if q > best.map_or(0.0, |(_, q)| q) {
+            best = Some((language, q));
+        }
+    }
+    best.map(|(language, _)| language)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_client_s_order_of_preference_is_kept() {
+        for (accepted, language) in [
+            ("en-US,en;q=0.9,ko;q=0.8", Some(Language::English)),
+            ("ko-KR", Some(Language::Korean)),
+            ("fr, en;q=0.3, ko;q=0.5", Some(Language::Korean)),
+            ("en;q=0, fr", None),
+            ("en;q=x", None),
+            ("*", None),
+        ] {
+            assert_eq!(preferred(accepted), language, "{accepted}");
+        }
+    }
+
+    #[test]
+    fn what_was_asked_for_by_hand_wins_over_the_cookie_and_that_over_the_client() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(Language::of_page(None, &headers), Language::Korean);
+        headers.insert(header::ACCEPT_LANGUAGE, "en".parse().unwrap());
+        assert_eq!(Language::of_page(None, &headers), Language::English);
+        headers.insert(header::COOKIE, "a=b; lang=ko".parse().unwrap());
+        assert_eq!(Language::of_page(None, &headers), Language::Korean);
+        assert_eq!(Language::of_page(Some("en"), &headers), Language::English);
+        assert_eq!(Language::of_page(Some("xx"), &headers), Language::Korean);
+    }
+}

@@ -1,0 +1,223 @@
+//! The public documents of an event, rendered once a refresh and then only handed out: a poll costs no read of the line.
+//! The page does its sums from the progress document; see `assets/wait.js`.
+
+use std::hash::{DefaultHasher, Hasher};
+use std::sync::Arc;
+
+use axum::http::HeaderValue;
+use bytes::Bytes;
+use domain::event::Text;
+use domain::keys::EventKeys;
+use domain::{EventState, Gap, Millis, Number, Place, Release, Stock};
+use queue::LineView;
+use serde::Serialize;
+
+use crate::config::Config;
+
+/// A document ready to be sent.
+#[derive(Debug, Clone)]
+pub(crate) struct Document {
+    /// The JSON.
+    pub(crate) body: Bytes,
+    /// Changes when something changes that a poller needs to know.
+    pub(crate) etag: HeaderValue,
+}
+
+/// How often to poll.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub(crate) struct Poll {
+    near_ms: i64,
+    far_ms: i64,
+}
+
+impl Poll {
+    /// As configured.
+    pub(crate) fn of(config: &Config) -> Self {
+        Self { near_ms: config.poll_near_ms, far_ms: config.poll_far_ms }
+    }
+}
+
+#[derive(Serialize)]
+struct Progress<'a> {
+    event: &'a str,
+    epoch: u32,
+    state: EventState,
+    stock: Stock,
+    capacity: u32,
+    sold: u32,
+    last_number: u32,
+    moved_through: u32,
+    gaps: &'a [Gap],
+    pace: f64,
+    paused: bool,
+    intake: bool,
+    notice: &'a Text,
+    opens_at_ms: Millis,
+    closes_at_ms: Millis,
+    poll: Poll,
+    server_time_ms: Millis,
+    book_age_ms: Millis,
+}
+
+/// Public facts of an event.
+#[derive(Serialize)]
+pub(crate) struct Facts<'a> {
+    event: &'a str,
+    title: &'a Text,
+    state: EventState,
+    stock: Stock,
+    capacity: u32,
+    intake: bool,
+    opens_at_ms: Millis,
+    closes_at_ms: Millis,
+    notice: &'a Text,
+    page: String,
+}
+
+/// What the desk knows of one event, and its documents.
+#[derive(Debug, Clone)]
+pub(crate) struct Sheet {
+    /// The line as it was read.
+    pub(crate) view: LineView,
+    /// What the event derives; none if its key is not in the ring.
+    pub(crate) keys: Option<EventKeys>,
+    /// When the view was read, by our own clock.
+    read_at: Millis,
+    /// The progress document.
+    pub(crate) progress: Document,
+    /// The facts document.
+    pub(crate) facts: Document,
+}
+
+impl Sheet {
+    /// A sheet from a fresh view.
+    pub(crate) fn fresh(view: LineView, keys: Option<EventKeys>, now: Millis, config: &Config) -> Arc<Self> {
+        let nothing = Document::of(&(), 0);
+        let sheet = Self { view, keys, read_at: now, progress: nothing.clone(), facts: nothing };
+        sheet.again(now, config)
+    }
+
+    /// The same view, told at a later time: the state follows the clock and the book's age grows.
+    pub(crate) fn again(&self, now: Millis, config: &Config) -> Arc<Self> {
+        let mut sheet = self.clone();
+        sheet.progress = self.progress(now, config);
+        sheet.facts = Document::of(&self.facts_at(now, config), 0);
+        Arc::new(sheet)
+    }
+
+    /// The line's own time.
+    pub(crate) fn line_time(&self, now: Millis) -> Millis {
+        self.view.now + (now - self.read_at).max(0)
+    }
+
+    /// Where the event stands: opening and closing do not wait for the next refresh.
+    pub(crate) fn state(&self, now: Millis) -> EventState {
+        let (time, settings) = (self.line_time(now), &self.view.settings);
+        match self.view.state {
+            EventState::Scheduled | EventState::Open if time >= settings.closes_at => EventState::Closed,
+            EventState::Scheduled if time >= settings.opens_at => EventState::Open,
+            state => state,
+        }
+    }
+
+    /// The event's standing; before the book first spoke there is stock.
+    pub(crate) fn stock(&self) -> Stock {
+        let figures = self.view.figures;
+        if figures.at > 0 && figures.free == 0 && figures.held == 0 {
+            Stock::SoldOut
+        } else {
+            Stock::Available
+        }
+    }
+
+    /// Whether nobody is being moved.
+    pub(crate) fn paused(&self) -> bool {
+        self.view.settings.release != Release::Running
+    }
+
+    /// Where a number stands.
+    pub(crate) fn place(&self, number: Number) -> Place {
+        Place::of(number, self.view.moved_through, &self.view.gaps)
+    }
+
+    /// Its number on the waitlist, if the capacity does not reach it.
+    pub(crate) fn waitlisted(&self, number: Number) -> Option<u32> {
+        self.place(number).waitlisted(self.view.settings.capacity)
+    }
+
+    /// How many are moved a second, as set.
+    pub(crate) fn pace(&self) -> f64 {
+        // A pace has at most three decimals, so its text is exact.
+        self.view.settings.pace.to_string().parse().unwrap_or(0.0)
+    }
+
+    /// The public facts.
+    pub(crate) fn facts_at<'a>(&'a self, now: Millis, config: &Config) -> Facts<'a> {
+        let settings = &self.view.settings;
+        Facts {
+            event: settings.id.as_str(),
+            title: &settings.title,
+            state: self.state(now),
+            stock: self.stock(),
+            capacity: settings.capacity,
+            intake: settings.intake,
+            opens_at_ms: settings.opens_at,
+            closes_at_ms: settings.closes_at,
+            notice: &settings.notice,
+            page: format!("{}/e/{}", config.public_url, settings.id),
+        }
+    }
+
+    fn progress(&self, now: Millis, config: &Config) -> Document {
+        let (view, settings, time) = (&self.view, &self.view.settings, self.line_time(now));
+        let book_age_ms = (time - view.figures.at).max(0);
+        let progress = Progress {
+            event: settings.id.as_str(),
+            epoch: view.epoch.0,
+            state: self.state(now),
+            stock: self.stock(),
+            capacity: settings.capacity,
+            sold: view.figures.sold,
+            last_number: view.seq,
+            moved_through: view.moved_through,
+            gaps: view.gaps.runs(),
+            pace: self.pace(),
+            paused: self.paused(),
+            intake: settings.intake,
+            notice: &settings.notice,
+            opens_at_ms: settings.opens_at,
+            closes_at_ms: settings.closes_at,
+            poll: Poll::of(config),
+            server_time_ms: 0,
+            book_age_ms: 0,
+        };
+        // The two that change with every millisecond are left out of the tag, or no poll would ever be answered 304;
+        // a book that falls silent still changes it every five seconds.
+        let tag = Document::hash(&json(&progress), book_age_ms / 5000);
+        Document::tagged(&Progress { server_time_ms: time, book_age_ms, ..progress }, tag)
+    }
+}
+
+fn json(value: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(value).unwrap_or_else(|_| unreachable!("a document has text keys only"))
+}
+
+impl Document {
+    /// A document whose tag is a hash of all of it, and of `salt`.
+    pub(crate) fn of(value: &impl Serialize, salt: i64) -> Self {
+        Self::tagged(value, Self::hash(&json(value), salt))
+    }
+
+    fn tagged(value: &impl Serialize, tag: u64) -> Self {
+        let etag = HeaderValue::from_str(&format!("W/\"{tag:016x}\""))
+            .unwrap_or_else(|_| unreachable!("hexadecimal digits fit in a header"));
+        Self { body: Bytes::from(json(value)), etag }
+    }
+
+    fn hash(body: &[u8], salt: i64) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        hasher.write(body);
+        hasher.write_i64(salt);
+        hasher.finish()
+    }
+}

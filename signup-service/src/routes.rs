@@ -1,0 +1,69 @@
+//! The desk's table of routes, and what its handlers take from a request.
+
+use std::convert::Infallible;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::{DefaultBodyLimit, FromRequestParts, Path};
+use axum::http::request::Parts;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+use crate::desk::Desk;
+use crate::{apply, cancel, events, find, knock, pages, status};
+
+/// Largest body: a name, a phone number, a key.
+const BODY_MAX: usize = 8 * 1024;
+
+/// All routes of the desk.
+pub fn router(desk: Arc<Desk>) -> Router {
+    Router::new()
+        .route("/application/com/v1/create/application/{event}", post(apply::create))
+        .route("/application/com/v1/get/application/{receipt}", get(status::get))
+        .route("/application/com/v1/cancel/application/{receipt}", post(cancel::cancel))
+        .route("/application/com/v1/find/application", post(find::find))
+        .route("/event/com/v1/list/event", get(events::list))
+        .route("/event/com/v1/get/event/{event}", get(events::event))
+        .route("/event/com/v1/get/progress/{event}", get(events::progress))
+        .route("/event/com/v1/get/time/{event}", get(events::time))
+        .route("/", get(pages::list))
+        .route("/e/{event}", get(pages::event))
+        .route("/a/{receipt}", get(pages::receipt))
+        .layer(DefaultBodyLimit::max(BODY_MAX))
+        .with_state(desk)
+}
+
+/// The id in a path; one that cannot be read names nothing.
+pub(crate) struct PathId(pub(crate) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for PathId {
+    type Rejection = Infallible;
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let id = Path::<String>::from_request_parts(parts, state).await;
+        Ok(Self(id.map_or_else(|_| String::new(), |Path(id)| id)))
+    }
+}
+
+/// Who knocks, as far as limits tell clients apart; none where there is no connection.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Client(pub(crate) Option<IpAddr>);
+
+impl FromRequestParts<Arc<Desk>> for Client {
+    type Rejection = Infallible;
+    async fn from_request_parts(parts: &mut Parts, desk: &Arc<Desk>) -> Result<Self, Infallible> {
+        Ok(Self(knock::client(&parts.extensions, &parts.headers, &desk.config.trusted_proxies)))
+    }
+}
+
+/// Sends a browser on after a form, so that a reload repeats nothing.
+pub(crate) fn see_other(path: &str) -> Response {
+    let headers = [(header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    let mut answer = (StatusCode::SEE_OTHER, headers).into_response();
+    match HeaderValue::from_str(path) {
+        Ok(path) => answer.headers_mut().insert(header::LOCATION, path),
+        Err(_) => unreachable!("receipts and event ids fit in a header"),
+    };
+    answer
+}

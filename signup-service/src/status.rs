@@ -1,0 +1,171 @@
+//! One's own application: what a receipt and the line together say about it. Reading only.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::response::{IntoResponse, Response};
+use domain::{AppKey, Millis, Number, Outcome, Receipt, Right};
+use queue::{Mark, PlaceRow};
+use serde::Serialize;
+
+use crate::desk::Desk;
+use crate::language::Language;
+use crate::progress::{Poll, Sheet};
+use crate::refusal::{Refusal, localised};
+use crate::routes::PathId;
+
+/// Where an application stands, as far as the line shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OwnState {
+    /// In the line.
+    Waiting,
+    /// Taken back before its turn.
+    Withdrawn,
+    /// Its turn has come.
+    Ordering,
+    /// Ended.
+    Ended(Outcome),
+}
+
+impl OwnState {
+    /// By the line's mark and the outcome that it shows.
+    pub(crate) fn of(mark: Mark, shown: Option<Outcome>) -> Self {
+        match (shown, mark) {
+            (Some(outcome), _) => Self::Ended(outcome),
+            (None, Mark::Waiting) => Self::Waiting,
+            (None, Mark::Withdrawn) => Self::Withdrawn,
+            (None, Mark::Moved) => Self::Ordering,
+        }
+    }
+
+    /// By a row of the line.
+    pub(crate) fn of_row(row: &PlaceRow) -> Self {
+        Self::of(row.mark, row.shown.as_ref().map(|shown| shown.outcome))
+    }
+
+    /// The word of the API.
+    pub(crate) fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Withdrawn => "withdrawn",
+            Self::Ordering => "ordering",
+            Self::Ended(outcome) => outcome.as_str(),
+        }
+    }
+}
+
+/// One's own application.
+#[derive(Debug, Clone)]
+pub(crate) struct Own {
+    /// The receipt as it was shown.
+    pub(crate) text: String,
+    /// What it says.
+    pub(crate) receipt: Receipt,
+    /// Where the application stands.
+    pub(crate) state: OwnState,
+    /// The order's number, once ordered.
+    pub(crate) order_no: Option<String>,
+    /// Its event.
+    pub(crate) sheet: Arc<Sheet>,
+}
+
+/// What every answer about an application says.
+#[derive(Debug, Clone, Serialize)]
+pub(crate) struct OwnAnswer {
+    event: String,
+    number: Number,
+    state: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_no: Option<String>,
+    standing: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    waitlist_number: Option<u32>,
+    ahead: u32,
+    right: &'static str,
+    poll: Poll,
+    server_time_ms: Millis,
+}
+
+impl Own {
+    /// The answer's common part.
+    pub(crate) fn answer(&self, desk: &Desk) -> OwnAnswer {
+        let number = self.receipt.number;
+        let waitlist_number = self.sheet.waitlisted(number);
+        let waits = self.state == OwnState::Waiting;
+        OwnAnswer {
+            event: self.receipt.event.to_string(),
+            number,
+            state: self.state.as_str(),
+            order_no: self.order_no.clone(),
+            standing: if waitlist_number.is_some() { "waitlisted" } else { "in_range" },
+            waitlist_number,
+            ahead: if waits { self.sheet.place(number).ahead } else { 0 },
+            right: if self.full() { "full" } else { "view" },
+            poll: Poll::of(&desk.config),
+            server_time_ms: self.sheet.line_time(desk.now()),
+        }
+    }
+
+    /// Whether the receipt may cancel.
+    pub(crate) fn full(&self) -> bool {
+        self.receipt.right == Right::Full
+    }
+
+    /// The recovery code as it is shown, `K7QD-22MF`; with the full receipt only.
+    pub(crate) fn recovery_code(&self) -> Option<String> {
+        let keys = self.sheet.keys.as_ref().filter(|_| self.full())?;
+        let code = keys.recovery_code(self.receipt.app_key, self.receipt.number);
+        let (head, tail) = code.split_at_checked(4)?;
+        Some(format!("{head}-{tail}"))
+    }
+}
+
+impl Desk {
+    /// The receipt and its event, or why not. No line is read.
+    pub(crate) fn receipt(&self, text: &str) -> Result<(Receipt, Arc<Sheet>), Refusal> {
+        let receipt = Receipt::read(text, &self.keys).map_err(|_| Refusal::NotFound)?;
+        let sheet = self.sheet(receipt.event.as_str()).map_err(|refusal| match refusal {
+            Refusal::NotReady => Refusal::Safe,
+            other => other,
+        })?;
+        Ok((receipt, sheet))
+    }
+
+    /// The application that a receipt proves. One that the line does not know, or knows under another number, is not gone:
+    /// the line is, and the receipt will restore it.
+    pub(crate) async fn own(&self, text: &str) -> Result<Own, Refusal> {
+        let (receipt, sheet) = self.receipt(text)?;
+        let row = self.line.place(&receipt.event, receipt.app_key).await;
+        let row = row.map_err(|refused| Refusal::of_look_up(&refused))?;
+        let row = row.filter(|row| row.number == receipt.number).ok_or(Refusal::Safe)?;
+        let state = OwnState::of_row(&row);
+        let order_no = row.shown.and_then(|shown| shown.order_no);
+        Ok(Own { text: text.to_owned(), receipt, state, order_no, sheet })
+    }
+}
+
+/// The header that carries the application's GUID.
+pub(crate) fn guid_header(app_key: AppKey) -> (HeaderName, HeaderValue) {
+    let value = HeaderValue::from_str(&app_key.guid())
+        .unwrap_or_else(|_| unreachable!("hexadecimal digits fit in a header"));
+    (HeaderName::from_static("guid"), value)
+}
+
+/// `GET /application/com/v1/get/application/{receipt}`
+pub(crate) async fn get(State(desk): State<Arc<Desk>>, PathId(text): PathId, headers: HeaderMap) -> Response {
+    let language = Language::of_client(&headers);
+    match desk.own(&text).await {
+        Ok(own) => {
+            let told = [guid_header(own.receipt.app_key), no_store()];
+            localised((told, Json(own.answer(&desk))).into_response(), language)
+        }
+        Err(refusal) => refusal.problem(language, &desk.chance),
+    }
+}
+
+/// For answers that belong to one person.
+pub(crate) fn no_store() -> (HeaderName, HeaderValue) {
+    (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))
+}

@@ -1,0 +1,146 @@
+//! Applying: the number, the receipt, and who gets which.
+
+use serde_json::{Value, json};
+
+use crate::house::{CREATE, House, PHONE, entrant, own_path};
+
+fn form<'a>(phone: &'a str, key: &'a str) -> Vec<(&'a str, &'a str)> {
+    vec![("name", "홍길동"), ("phone", phone), ("consent", "on"), ("key", key), ("lang", "ko")]
+}
+
+#[tokio::test]
+async fn who_applies_gets_a_number_and_a_full_receipt() {
+    let house = House::open().await;
+    let answer = house.apply(PHONE, Some("mine")).await;
+    assert_eq!(answer.status, 201);
+    let applied = answer.json();
+    let expected = json!({
+        "event": "spring", "number": 1, "standing": "in_range", "ahead": 0, "state": "waiting",
+        "right": "full", "already_applied": false, "server_time_ms": crate::house::OPENS + 1000,
+    });
+    for (field, value) in expected.as_object().unwrap() {
+        assert_eq!(&applied[field], value, "{field}");
+    }
+    assert_eq!(applied["recovery_code"].as_str().unwrap().len(), 9);
+    assert_eq!(answer.header("location"), own_path(&applied));
+    assert_eq!(applied["links"]["page"], format!("/a/{}", applied["receipt"].as_str().unwrap()));
+    assert_eq!(answer.header("guid").len(), 32);
+    assert_eq!(answer.header("cache-control"), "no-store");
+}
+
+#[tokio::test]
+async fn whoever_comes_after_the_capacity_is_told_at_once() {
+    let house = House::open().await;
+    let third = house.crowd(3).await.json();
+    assert_eq!(
+        (&third["standing"], &third["waitlist_number"], &third["ahead"]),
+        (&json!("waitlisted"), &json!(1), &json!(2))
+    );
+}
+
+#[tokio::test]
+async fn the_same_secret_gets_the_full_receipt_again_and_another_or_none_only_a_view() {
+    let house = House::open().await;
+    let first = house.apply(PHONE, Some("mine")).await.json();
+    let again = house.apply("+82 10 1234 5678", Some("\"mine\"")).await;
+    assert_eq!(again.status, 200);
+    let again = again.json();
+    assert_eq!(again["receipt"], first["receipt"]);
+    assert_eq!((&again["already_applied"], &again["number"]), (&json!(true), &json!(1)));
+    for key in [Some("another"), None] {
+        let view = house.apply(PHONE, key).await.json();
+        assert_eq!((&view["right"], &view["number"]), (&json!("view"), &json!(1)));
+        assert_eq!(view["recovery_code"], Value::Null);
+        assert_ne!(view["receipt"], first["receipt"]);
+    }
+}
+
+#[tokio::test]
+async fn a_first_application_without_a_secret_is_full_but_cannot_be_proven_again() {
+    let house = House::open().await;
+    assert_eq!(house.apply(PHONE, None).await.json()["right"], "full");
+    assert_eq!(house.apply(PHONE, None).await.json()["right"], "view");
+}
+
+#[tokio::test]
+async fn a_double_press_is_one_application() {
+    let house = House::open().await;
+    let (first, second) = tokio::join!(house.apply(PHONE, Some("k")), house.apply(PHONE, Some("k")));
+    let mut statuses = [first.status, second.status];
+    statuses.sort_unstable();
+    assert_eq!(statuses, [200, 201]);
+    assert_eq!(first.json()["receipt"], second.json()["receipt"]);
+    assert_eq!(house.apply("010-9999-9999", None).await.json()["number"], 2);
+}
+
+#[tokio::test]
+async fn the_plain_form_leads_to_the_receipt_and_pressing_twice_to_the_same_one() {
+    let house = House::open().await;
+    let first = house.post_form(CREATE, &form(PHONE, "k")).await;
+    let second = house.post_form(CREATE, &form(PHONE, "k")).await;
+    assert_eq!((first.status, second.status), (303, 303));
+    assert_eq!(first.header("location"), second.header("location"));
+    let page = house.get(first.header("location")).await;
+    assert!(page.status == 200 && page.text().contains("id=\"code\""));
+    let other = house.post_form(CREATE, &form(PHONE, "other")).await;
+    assert!(house.get(other.header("location")).await.text().contains("id=\"view-only\""));
+}
+
+#[tokio::test]
+async fn who_applied_is_answered_even_when_applying_is_over() {
+    let mut house = House::open().await;
+    house.apply(PHONE, Some("mine")).await;
+    house.project(|p| p.settings.intake = false).await;
+    assert_eq!(house.apply(PHONE, Some("mine")).await.status, 200);
+    house.clock.set(crate::house::CLOSES + 1);
+    house.desk.refresh().await;
+    assert_eq!(house.apply(PHONE, Some("mine")).await.json()["right"], "full");
+    assert_eq!(house.apply("010-9999-9999", None).await.status, 410);
+}
+
+#[tokio::test]
+async fn who_was_moved_and_applies_again_sees_the_order() {
+    let mut house = House::open().await;
+    house.apply(PHONE, Some("mine")).await;
+    house.moved(1).await;
+    assert_eq!(house.apply(PHONE, Some("mine")).await.json()["state"], "ordering");
+    house.shown(1, domain::Outcome::Ordered, Some("A-1")).await;
+    let again = house.apply(PHONE, Some("mine")).await.json();
+    assert_eq!((&again["state"], &again["order_no"]), (&json!("ordered"), &json!("A-1")));
+}
+
+#[tokio::test]
+async fn links_begin_with_the_public_address() {
+    let config = signup_service::Config { public_url: "https://e.example".into(), ..Default::default() };
+    let applied = House::open_with(config).await.apply(PHONE, None).await.json();
+    assert!(applied["links"]["page"].as_str().unwrap().starts_with("https://e.example/a/"));
+}
+
+#[tokio::test]
+async fn the_log_knows_the_application_but_not_the_person() {
+    let log = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
+    let sink = std::sync::Arc::clone(&log);
+    let writer = move || Sink(std::sync::Arc::clone(&sink));
+    let logger = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(writer);
+    let _here = tracing::subscriber::set_default(logger.with_ansi(false).finish());
+    let house = House::open().await;
+    let trace = "0af7651916cd43dd8448eb211c80319c";
+    let parent = format!("00-{trace}-b7ad6b7169203331-01");
+    let answer = house.post(CREATE, &entrant(PHONE), &[("traceparent", &parent)]).await;
+    house.post(CREATE, &json!({"name": "홍길동", "phone": "010-1234-5678 x"}), &[]).await;
+    let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();
+    assert!(log.contains("business") && log.contains(answer.header("guid")) && log.contains(trace), "{log}");
+    assert!(!log.contains("홍길동") && !log.contains("1234-5678") && !log.contains("12345678"), "{log}");
+}
+
+struct Sink(std::sync::Arc<std::sync::Mutex<Vec<u8>>>);
+
+impl std::io::Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}

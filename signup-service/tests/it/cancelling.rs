@@ -1,0 +1,91 @@
+//! Cancelling: as easy as applying, for whoever has the full receipt.
+
+use domain::Outcome;
+use serde_json::json;
+
+use crate::house::{House, PHONE, cancel_path, own_path, spring};
+
+#[tokio::test]
+async fn who_waits_is_out_at_once_and_asking_again_changes_nothing() {
+    let house = House::open().await;
+    let applied = house.apply(PHONE, Some("mine")).await.json();
+    for _ in 0..2 {
+        let answer = house.post(&cancel_path(&applied), &json!({}), &[]).await;
+        assert_eq!((answer.status, &answer.json()["state"]), (202, &json!("cancelled")));
+    }
+    assert_eq!(house.get(&own_path(&applied)).await.json()["state"], "withdrawn");
+    let again = house.apply(PHONE, Some("mine")).await;
+    assert_eq!((again.status, &again.json()["state"]), (200, &json!("withdrawn")));
+    assert_eq!(again.json()["number"], 1);
+    assert_eq!(house.line.inbox(&spring(), 0, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn who_was_moved_waits_for_the_book_s_word() {
+    let mut house = House::open().await;
+    let applied = house.apply(PHONE, Some("mine")).await.json();
+    house.moved(1).await;
+    let answer = house.post(&cancel_path(&applied), &json!({}), &[]).await;
+    assert_eq!((answer.status, &answer.json()["state"]), (202, &json!("cancelling")));
+    house.shown(1, Outcome::Cancelled, None).await;
+    let answer = house.post(&cancel_path(&applied), &json!({}), &[]).await;
+    assert_eq!((answer.status, &answer.json()["state"]), (202, &json!("cancelled")));
+}
+
+#[tokio::test]
+async fn what_is_rejected_stays_rejected() {
+    let mut house = House::open().await;
+    let applied = house.apply(PHONE, Some("mine")).await.json();
+    house.moved(1).await;
+    house.shown(1, Outcome::Rejected, None).await;
+    let answer = house.post(&cancel_path(&applied), &json!({}), &[]).await;
+    assert_eq!((answer.status, &answer.json()["state"]), (202, &json!("rejected")));
+}
+
+#[tokio::test]
+async fn a_view_receipt_cannot_cancel_and_is_told_how() {
+    let house = House::open().await;
+    house.apply(PHONE, Some("mine")).await;
+    let view = house.apply(PHONE, None).await.json();
+    let answer = house.post(&cancel_path(&view), &json!({}), &[]).await;
+    assert_eq!(answer.problem(), (403, "view-only".into()));
+    assert!(answer.json()["detail"].as_str().unwrap().contains("확인 코드"));
+    assert_eq!(house.get(&own_path(&view)).await.json()["state"], "waiting");
+    let page = house.post_form(&cancel_path(&view), &[("lang", "ko")]).await;
+    assert!(page.status == 403 && page.text().contains("확인 코드"));
+}
+
+#[tokio::test]
+async fn the_page_s_button_leads_back_to_the_page() {
+    let house = House::open().await;
+    let applied = house.apply(PHONE, Some("mine")).await.json();
+    let page = format!("/a/{}", applied["receipt"].as_str().unwrap());
+    assert!(house.get(&page).await.text().contains(&format!("action=\"{}\"", cancel_path(&applied))));
+    let answer = house.post_form(&cancel_path(&applied), &[("lang", "ko")]).await;
+    assert_eq!((answer.status, answer.header("location")), (303, page.as_str()));
+    assert!(house.get(&page).await.text().contains("data-state=\"cancelled\""));
+
+    let moved = house.apply("010-7777-7777", Some("x")).await.json();
+    house.moved(2).await;
+    let answer = house.post_form(&cancel_path(&moved), &[("lang", "ko")]).await;
+    assert!(house.get(answer.header("location")).await.text().contains("data-state=\"cancelling\""));
+}
+
+#[tokio::test]
+async fn another_site_cannot_cancel() {
+    let house = House::open().await;
+    let applied = house.apply(PHONE, Some("mine")).await.json();
+    let answer = house.post(&cancel_path(&applied), &json!({}), &[("sec-fetch-site", "cross-site")]).await;
+    assert_eq!(answer.problem(), (403, "cross-site".into()));
+    let lost = "/application/com/v1/cancel/application/k1.AAAA";
+    assert_eq!(house.post(lost, &json!({}), &[]).await.problem(), (404, "not-found".into()));
+}
+
+#[tokio::test]
+async fn after_a_loss_a_cancel_is_not_swallowed() {
+    let house = House::open().await;
+    let applied = house.apply(PHONE, Some("mine")).await.json();
+    let after = House::open().await;
+    let answer = after.post(&cancel_path(&applied), &json!({}), &[]).await;
+    assert_eq!(answer.problem(), (503, "place-safe".into()));
+}

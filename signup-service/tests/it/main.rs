@@ -1,0 +1,13 @@
+//! The desk over its real routes and the real line, with time and chance set by hand.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails where it stands")]
+
+mod applying;
+mod cancelling;
+mod documents;
+mod finding;
+mod garbage;
+mod house;
+mod pages;
+mod refusing;
+mod showing;
