@@ -1,2 +1,10 @@
-//! firstcome
-fn main() {}
+//! The command line.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use firstcome::command::{Cli, run};
+
+fn main() -> ExitCode {
+    run(Cli::parse())
+}

@@ -1,0 +1,131 @@
+//! `firstcome demo`: everything in one process, and a line of text a second about what happens.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use domain::{EventId, EventState, Millis};
+use queue::LineView;
+use service::Context;
+use service::telemetry::LogFormat;
+
+use super::serve::shut_down;
+use super::{Demo, Failed};
+use crate::crowd;
+use crate::said::say;
+use crate::setup::{Setup, demo_event};
+use crate::system::System;
+
+/// The event opens so long after the start.
+const OPENS_IN_MS: Millis = 10_000;
+
+pub(super) async fn demo(args: Demo) -> Result<(), Failed> {
+    let context = Context::system();
+    service::telemetry::init(LogFormat::Text, "warn")?;
+    if args.fresh {
+        forget(&args.data)?;
+    }
+    let event = demo_event((context.now)() + OPENS_IN_MS);
+    let id = event.id.clone();
+    let setup = Setup {
+        folder: args.data,
+        listen: free_or_other(args.listen),
+        admin_listen: free_or_other(SocketAddr::from((Ipv4Addr::LOCALHOST, 9090))),
+        signup: signup_service::Config::default(),
+        worker: worker::Config::default(),
+        events: vec![event],
+        log_format: LogFormat::Text,
+        log_filter: "warn".into(),
+    };
+    let signal = context.tasks.until_signal();
+    let system = System::start(setup, &context).await?;
+    let opens_at = system.book.event(&id).await?.settings.opens_at;
+    greet(&system, &id, opens_at - (context.now)());
+    if args.crowd > 0 {
+        let (address, event, context) = (system.address, id.to_string(), context.clone());
+        context.tasks.clone().spawn("crowd", async move {
+            let until_open = u64::try_from(opens_at - (context.now)()).unwrap_or(0);
+            tokio::time::sleep(Duration::from_millis(until_open)).await;
+            crowd::send(address, event, args.crowd, context).await;
+        });
+    }
+    tokio::select! {
+        () = signal => {}
+        () = narrate(&system, &id, &context) => {}
+        () = time_up(args.seconds) => {}
+    }
+    say("stopping; the data stays, and the next `demo` goes on from here (`--fresh` starts anew)");
+    shut_down(system, &context).await
+}
+
+/// Only what a demo made is removed: a folder with anything else in it is left alone.
+fn forget(folder: &Path) -> anyhow::Result<()> {
+    let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
+    for entry in entries {
+        let path = entry?.path();
+        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let ours = ["line.db", "book.db", "keys."].iter().any(|made| name.starts_with(made));
+        anyhow::ensure!(
+            ours,
+            "--fresh removes an earlier demo's data only, and {} is none: name another folder with --data",
+            path.display()
+        );
+        std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// The wanted address, or one with a free port if somebody else has it.
+fn free_or_other(wanted: SocketAddr) -> SocketAddr {
+    let free = TcpListener::bind(wanted).is_ok();
+    if free { wanted } else { SocketAddr::new(wanted.ip(), 0) }
+}
+
+fn greet(system: &System, event: &EventId, opens_in_ms: Millis) {
+    let base = format!("http://{}", system.address);
+    let opens = if opens_in_ms > 0 {
+        format!("opens in {} s", (opens_in_ms + 999) / 1000)
+    } else {
+        "goes on from an earlier demo".into()
+    };
+    say(format!("\n선착 Firstcome: one event, 100 seats, {opens}.\n"));
+    say(format!("  Event page   {base}/e/{event}"));
+    say(format!("  Apply        curl -sS {base}/application/com/v1/create/application/{event} \\"));
+    say("                 -H 'Content-Type: application/json' -H 'Idempotency-Key: my-first-try' \\");
+    say("                 -d '{\"name\":\"홍길동\",\"phone\":\"010-1234-5678\",\"consent\":true}'");
+    say(format!("  Health       http://{}/readyz?verbose", system.admin_address));
+    say("  Stop         Ctrl-C; afterwards: firstcome verify\n");
+}
+
+async fn time_up(seconds: Option<u64>) {
+    match seconds {
+        Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// One line a second, until the process stops.
+async fn narrate(system: &System, event: &EventId, context: &Context) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    while !context.tasks.is_stopping() {
+        ticks.tick().await;
+        if let Ok(view) = system.line.view(event).await {
+            say(sentence(&view));
+        }
+    }
+}
+
+fn sentence(view: &LineView) -> String {
+    let waiting = (view.seq - view.moved_through) - view.gaps.count(view.moved_through, view.seq);
+    let state = match view.state {
+        EventState::Scheduled => format!("opens in {} s", (view.settings.opens_at - view.now + 999) / 1000),
+        state => state.as_str().to_owned(),
+    };
+    let figures = view.figures;
+    let left = figures.free + figures.held;
+    let stock = if left == 0 && figures.sold > 0 { "sold out" } else { "" };
+    format!("{state:<13} waiting {waiting:>5}   ordered {:>4}   seats left {left:>4}   {stock}", figures.sold)
+        .trim_end()
+        .to_owned()
+}

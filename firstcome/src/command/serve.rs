@@ -1,0 +1,41 @@
+//! `firstcome serve`: all roles in this process, until a signal.
+
+use std::time::Duration;
+
+use service::Context;
+use service::tasks::Ended;
+
+use super::{Failed, SettingsArgs};
+use crate::setup::{Setup, load};
+use crate::system::System;
+
+/// How long requests and calls under way may take after the first signal.
+const GRACE: Duration = Duration::from_secs(15);
+
+pub(super) async fn serve(args: &SettingsArgs) -> Result<(), Failed> {
+    let context = Context::system();
+    let mut settings = load(args.config.as_deref(), &args.set).map_err(Failed::Settings)?;
+    let setup = Setup::read(&settings, (context.now)());
+    settings.finish().map_err(Failed::Settings)?;
+    service::telemetry::init(setup.log_format, &setup.log_filter)?;
+    let signal = context.tasks.until_signal();
+    let system = System::start(setup, &context).await?;
+    tracing::info!("serving on http://{}; events: {}", system.address, system.events.join(", "));
+    signal.await;
+    shut_down(system, &context).await
+}
+
+/// Ends in order: no new connection, what runs is finished, the stores are closed last.
+pub(super) async fn shut_down(system: System, context: &Context) -> Result<(), Failed> {
+    let ended = context.tasks.shut_down(GRACE).await;
+    system.close().await;
+    if let Some(chore) = context.tasks.failed() {
+        return Err(anyhow::anyhow!("{chore} ended unexpectedly; see the log above").into());
+    }
+    match ended {
+        Ended::Cleanly => Ok(()),
+        Ended::Cut { left } => {
+            Err(anyhow::anyhow!("{left} tasks were cut; nothing acknowledged is lost").into())
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! `firstcome verify`: the promises, checked over what is stored.
+
+use std::path::Path;
+
+use anyhow::Context as _;
+use domain::{EventId, Receipt};
+use orders::{Book, OrderRow};
+use queue::Line;
+use worker::verify::{Report, Witness};
+
+use super::{Failed, Verify};
+use crate::said::{complain, say};
+use crate::setup::{Setup, load};
+use crate::{keys, system};
+
+pub(super) async fn verify(args: Verify) -> Result<(), Failed> {
+    let now = service::clock::system();
+    let mut settings = load(args.settings.config.as_deref(), &args.settings.set).map_err(Failed::Settings)?;
+    let setup = Setup::read(&settings, now());
+    settings.finish().map_err(Failed::Settings)?;
+    let folder = args.data.unwrap_or(setup.folder);
+    let acks = args.acks.as_deref().map(|file| read_acks(file, &folder)).transpose()?;
+    let (line, book) = system::open_to_read(&folder, now).await?;
+    let embedded = setup.worker.order_service.is_none();
+    let mut reports = Vec::new();
+    for event in events(&book, args.event).await? {
+        let orders = match &args.orders {
+            Some(file) => Some(read_orders(file, &event)?),
+            None if embedded => Some(book.order_rows(&event).await?),
+            None => None,
+        };
+        reports.push(check(&line, &book, &event, &Witness { acks: acks.clone(), orders }).await?);
+    }
+    book.close().await;
+    tell(&reports, args.json)?;
+    if reports.iter().any(|report| report.violations() > 0) { Err(Failed::Violations) } else { Ok(()) }
+}
+
+async fn check(line: &Line, book: &Book, event: &EventId, witness: &Witness) -> anyhow::Result<Report> {
+    worker::verify::verify(line, book, event, witness)
+        .await
+        .with_context(|| format!("event {event} cannot be checked"))
+}
+
+async fn events(book: &Book, only: Option<EventId>) -> anyhow::Result<Vec<EventId>> {
+    match only {
+        Some(event) => Ok(vec![book.event(&event).await?.settings.id]),
+        None => Ok(book.events().await?.into_iter().map(|event| event.settings.id).collect()),
+    }
+}
+
+fn read_acks(file: &Path, folder: &Path) -> anyhow::Result<Vec<Receipt>> {
+    let ring = keys::read(&folder.join(keys::FILE))?;
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
+    lines
+        .map(|line| Receipt::read(line, &ring).with_context(|| format!("{} in {}", line, file.display())))
+        .collect()
+}
+
+fn read_orders(file: &Path, event: &EventId) -> anyhow::Result<Vec<OrderRow>> {
+    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let mut orders = Vec::new();
+    for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        let parts = line.split_once(' ').and_then(|(key, no)| Some((key.split_once(':')?, no)));
+        let ((of, key), order_no) =
+            parts.with_context(|| format!("'{line}' is not 'event:key order-number'"))?;
+        if of == event.as_str() {
+            let app_key = key.parse().with_context(|| format!("in '{line}'"))?;
+            orders.push(OrderRow { app_key, order_no: order_no.to_owned(), live: true });
+        }
+    }
+    Ok(orders)
+}
+
+fn tell(reports: &[Report], json: bool) -> anyhow::Result<()> {
+    if json {
+        say(serde_json::to_string_pretty(reports)?);
+        return Ok(());
+    }
+    if reports.is_empty() {
+        complain("the book has no event: nothing to check");
+    }
+    for report in reports {
+        say(format!(
+            "event {}: {} applications, {} seats sold, {} orders under way",
+            report.event, report.applications, report.sold, report.under_way
+        ));
+        for check in &report.checks {
+            let word = match (check.violations, check.not_checked) {
+                (0, Some(why)) => format!("not checked: {why}"),
+                (0, None) => "holds".to_owned(),
+                (n, _) => format!("BROKEN {n} times"),
+            };
+            say(format!("  {}  {:<58} {word}", check.name, check.promise));
+            for violation in &check.told {
+                say(format!("        {violation}"));
+            }
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,118 @@
+//! The key file: root secrets by key id. Made once if missing, readable by its owner only, and never overwritten: without the
+//! old keys no receipt could be read and everybody could apply a second time.
+
+use std::io::Write as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::path::Path;
+
+use anyhow::{Context as _, bail, ensure};
+use data_encoding::HEXLOWER_PERMISSIVE;
+use domain::keys::Root;
+use domain::{Chance, Keyring, Kid};
+
+/// The key file's name in the data folder.
+pub(crate) const FILE: &str = "keys.toml";
+
+/// Reads the keys, or makes the first one if there is no file and no data that was made with an earlier one.
+pub(crate) fn read_or_make(folder: &Path, chance: &Chance) -> anyhow::Result<Keyring> {
+    let file = folder.join(FILE);
+    if !file.exists() {
+        let orphaned = folder.join("line.db").exists();
+        ensure!(
+            !orphaned,
+            "{} is missing, but {} holds a line that was made with it: put the key file back",
+            file.display(),
+            folder.display()
+        );
+        make(&file, chance)?;
+    }
+    read(&file)
+}
+
+fn make(file: &Path, chance: &Chance) -> anyhow::Result<()> {
+    let mut secret = [0; 32];
+    chance(&mut secret);
+    let text = format!(
+        "# Root secrets. Keep this file: receipts and application keys are made with it.\n\
+         # To rotate, add a key, then name it as current; keep the old ones until their events are over.\n\
+         current = \"k1\"\n\n[keys]\nk1 = \"{}\"\n",
+        HEXLOWER_PERMISSIVE.encode(&secret)
+    );
+    // Written whole under another name first: half a key file would be worse than none.
+    let half = file.with_extension("new");
+    let mut out =
+        std::fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&half)?;
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.sync_all())
+        .with_context(|| format!("cannot write {}", half.display()))?;
+    std::fs::rename(&half, file).with_context(|| format!("cannot write {}", file.display()))
+}
+
+/// Reads a key file. One that others can read is refused.
+pub(crate) fn read(file: &Path) -> anyhow::Result<Keyring> {
+    let shown = file.display();
+    let mode = std::fs::metadata(file).with_context(|| format!("cannot read {shown}"))?.permissions().mode();
+    let others_may_read = mode.trailing_zeros() < 6;
+    ensure!(!others_may_read, "{shown} can be read by others: chmod 600 {shown}");
+    let table: toml::Table =
+        std::fs::read_to_string(file)?.parse().with_context(|| format!("{shown} is not TOML"))?;
+    let current = table.get("current").and_then(toml::Value::as_str).and_then(Kid::new);
+    let current = current.with_context(|| format!("{shown} names no current key: current = \"k1\""))?;
+    let Some(keys) = table.get("keys").and_then(toml::Value::as_table) else {
+        bail!("{shown} has no [keys]")
+    };
+    let roots = keys.iter().map(|(kid, secret)| {
+        let kid = Kid::new(kid)
+            .with_context(|| format!("{shown}: a key id is 1 to 8 of a-z and 0-9, not '{kid}'"))?;
+        let bytes = secret.as_str().and_then(|hex| HEXLOWER_PERMISSIVE.decode(hex.as_bytes()).ok());
+        let bytes = bytes.and_then(|bytes| <[u8; 32]>::try_from(bytes).ok());
+        let root =
+            bytes.with_context(|| format!("{shown}: key {} is not 64 hexadecimal digits", kid.as_str()))?;
+        Ok((kid, Root::new(root)))
+    });
+    let roots = roots.collect::<anyhow::Result<Vec<_>>>()?;
+    Keyring::new(current, roots).with_context(|| format!("in {shown}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use testkit::TempFolder;
+
+    fn told(folder: &TempFolder) -> String {
+        format!("{:#}", read_or_make(folder.path(), &testkit::seeded(1)).unwrap_err())
+    }
+
+    #[test]
+    fn the_first_key_is_made_once_and_for_its_owner_only() {
+        let folder = TempFolder::new("keys");
+        read_or_make(folder.path(), &testkit::seeded(1)).unwrap();
+        let first = std::fs::read(folder.path().join(FILE)).unwrap();
+        read_or_make(folder.path(), &testkit::seeded(2)).unwrap();
+        assert_eq!(std::fs::read(folder.path().join(FILE)).unwrap(), first);
+        let mode = std::fs::metadata(folder.path().join(FILE)).unwrap().permissions().mode();
+        assert_eq!(mode & 0o777, 0o600);
+    }
+
+    #[test]
+    fn a_line_without_its_keys_gets_no_new_ones() {
+        let folder = TempFolder::new("keys");
+        std::fs::write(folder.path().join("line.db"), "").unwrap();
+        assert!(told(&folder).contains("put the key file back"));
+    }
+
+    #[test]
+    fn a_key_file_that_others_can_read_or_that_is_broken_is_refused_with_the_reason() {
+        let folder = TempFolder::new("keys");
+        let file = folder.path().join(FILE);
+        std::fs::write(&file, "current = \"k1\"").unwrap();
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+        assert!(told(&folder).contains("chmod 600"));
+        std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o600)).unwrap();
+        assert!(told(&folder).contains("[keys]"));
+        std::fs::write(&file, "current = \"k1\"\n[keys]\nk1 = \"abc\"").unwrap();
+        assert!(told(&folder).contains("64 hexadecimal digits"));
+        std::fs::write(&file, format!("current = \"k2\"\n[keys]\nk1 = \"{}\"", "0".repeat(64))).unwrap();
+        assert!(told(&folder).contains("'k2'"));
+    }
+}

@@ -1,0 +1,11 @@
+//! The program's composition root: which parts run, over which stores. It holds no rule of its own.
+
+pub mod command;
+mod crowd;
+mod keys;
+mod said;
+pub mod setup;
+pub mod system;
+
+pub use setup::Setup;
+pub use system::System;

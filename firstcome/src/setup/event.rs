@@ -1,0 +1,68 @@
+//! Events as the settings describe them. They are the first rev; afterwards the book's word counts, not the file's.
+
+use domain::event::{BadSettings, CAPACITY_MAX, IN_FLIGHT_MAX, Text};
+use domain::{EventSettings, Kind, Millis, Pace, Release};
+use service::config::Part;
+
+/// One `[[event]]` table; `None` if it has no usable id or pace, which is then among the mistakes.
+pub(super) fn read(part: &mut Part<'_>, now: Millis) -> Option<EventSettings> {
+    let id = part.required("id");
+    let pace = part.parse::<Pace>("pace", "10");
+    let capacity = whole(part, "capacity", CAPACITY_MAX, 100);
+    let opens_at = part.time("opens_at", now);
+    let settings = EventSettings {
+        id: id?,
+        title: Text { ko: part.required_text("title_ko"), en: part.required_text("title_en") },
+        kind: Kind::Order,
+        capacity,
+        opens_at,
+        closes_at: part.time("closes_at", now),
+        intake: part.flag("intake", true),
+        release: if part.flag("release", true) { Release::Running } else { Release::Paused },
+        pace,
+        in_flight_max: whole(part, "in_flight_max", IN_FLIGHT_MAX, 20),
+        applications_max: whole(part, "applications_max", CAPACITY_MAX, 1_000_000),
+        notice: Text { ko: part.text("notice_ko", ""), en: part.text("notice_en", "") },
+        settle_after_close: part.flag("settle_after_close", true),
+        pepper: part.text("pepper", "k1"),
+    };
+    for mistake in settings.mistakes() {
+        part.mistake(key_of(mistake), &mistake.to_string());
+    }
+    Some(settings)
+}
+
+fn whole(part: &mut Part<'_>, key: &str, most: u32, default: u32) -> u32 {
+    u32::try_from(part.integer(key, 1..=i64::from(most), i64::from(default))).unwrap_or(default)
+}
+
+/// The key that the person would change.
+fn key_of(mistake: BadSettings) -> &'static str {
+    match mistake {
+        BadSettings::Capacity => "capacity",
+        BadSettings::InFlight => "in_flight_max",
+        BadSettings::Applications => "applications_max",
+        BadSettings::Times => "closes_at",
+        BadSettings::Text => "title_ko",
+    }
+}
+
+/// The demo's event: small enough to see it sell out, slow enough to watch.
+pub fn demo_event(opens_at: Millis) -> EventSettings {
+    EventSettings {
+        id: "demo".parse().unwrap_or_else(|_| unreachable!("'demo' is an event id")),
+        title: Text { ko: "봄맞이 특가 세트".into(), en: "Spring special set".into() },
+        kind: Kind::Order,
+        capacity: 100,
+        opens_at,
+        closes_at: opens_at + 3_600_000,
+        intake: true,
+        release: Release::Running,
+        pace: "4".parse().unwrap_or_else(|_| unreachable!("4 is a pace")),
+        in_flight_max: 10,
+        applications_max: 1_000_000,
+        notice: Text::default(),
+        settle_after_close: true,
+        pepper: "k1".into(),
+    }
+}
