@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use domain::{Epoch, EventId};
+use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
 use super::record::Record;
@@ -78,12 +79,15 @@ impl Held {
         memory: &Memory,
         event: &EventId,
     ) -> sqlx::Result<Self> {
-        let listed = sqlx::query_scalar("SELECT EXISTS (SELECT 1 FROM catalogue WHERE event = ?)")
-            .bind(event.as_str())
-            .fetch_one(&mut *conn)
-            .await?;
-        let listing = Listing::of(listed, memory.catalogue_armed());
-        Ok(Self { listing, remembered: memory.of(event), record: Record::load(conn, event).await? })
+        let row = sqlx::query(
+            "SELECT EXISTS (SELECT 1 FROM catalogue WHERE event = ?1) AS listed, line.* \
+             FROM (SELECT 1) LEFT JOIN line ON line.event = ?1",
+        )
+        .bind(event.as_str())
+        .fetch_one(conn)
+        .await?;
+        let listing = Listing::of(row.try_get("listed")?, memory.catalogue_armed());
+        Ok(Self { listing, remembered: memory.of(event), record: Record::from_left_join(&row)? })
     }
 
     /// Whether the line takes writes: it was armed here, and the file still is in that epoch.

@@ -145,13 +145,9 @@ impl Record {
         }
     }
 
-    /// The line of the event, if it was ever made.
-    pub(super) async fn load(conn: &mut SqliteConnection, event: &EventId) -> sqlx::Result<Option<Self>> {
-        let row = sqlx::query("SELECT * FROM line WHERE event = ?")
-            .bind(event.as_str())
-            .fetch_optional(conn)
-            .await?;
-        row.as_ref().map(Self::from_row).transpose()
+    /// The line in the row, unless it was never made.
+    pub(super) fn from_left_join(row: &SqliteRow) -> sqlx::Result<Option<Self>> {
+        row.try_get::<Option<i64>, _>("id")?.map(|_| Self::from_row(row)).transpose()
     }
 
     /// Makes the line of an event.

@@ -133,11 +133,13 @@ fn tell(model: &mut Model, step: &Step) -> Reply {
 struct Real {
     runtime: tokio::runtime::Runtime,
     house: House,
+    /// As it was after the last step.
+    inbox: Vec<Ask>,
     positions: BTreeMap<i64, i64>,
 }
 
 impl Real {
-    async fn take(house: &mut House, step: Step, model: &Model, first: &[i64]) -> Reply {
+    async fn take(house: &mut House, step: Step, model: &Model, inbox: &[Ask]) -> Reply {
         let line = house.line().clone();
         let event = &event();
         match step {
@@ -170,7 +172,7 @@ impl Real {
                 Reply::Led(line.moved(event, fence, through, &who).await)
             }
             Step::Acknowledge { fence, n } => {
-                let through = first.iter().take(n).next_back().copied().unwrap_or(0);
+                let through = inbox.iter().take(n).next_back().map_or(0, |ask| ask.id);
                 Reply::Led(line.acknowledge(event, fence, through).await)
             }
             Step::Settle { fence } => Reply::Closed(line.settle(event, fence).await),
@@ -188,19 +190,15 @@ impl Real {
         let (line, event) = (house.line(), &event());
         let entries = line.entries(event, 0, 100).await;
         assert_eq!(entries, model.entries());
-        // Two at a time are enough: over a run, everybody's turn comes.
-        let turn = model.line.as_ref().map_or(0, |line| line.seq);
-        for who in [turn, turn + 1].map(|who| who % PEOPLE) {
-            let found = entries.clone().map(|all| all.into_iter().find(|e| e.app_key == key(who)));
-            let place = found.and_then(|found| match found {
-                None if !model.armed => Err(Refused::NotArmed),
-                found => Ok(found.map(|e| PlaceRow { number: e.number, mark: e.mark, shown: e.shown })),
-            });
-            assert_eq!(line.place(event, key(who)).await, place);
-        }
-        for n in [2, 100] {
-            assert_eq!(line.head(event, n).await, model.head(n as usize), "the head of {n}");
-        }
+        // One at a time is enough: over a run, everybody's turn comes.
+        let turn = key(model.line.as_ref().map_or(0, |line| line.seq % PEOPLE));
+        let found = entries.map(|all| all.into_iter().find(|e| e.app_key == turn));
+        let place = found.and_then(|found| match found {
+            None if !model.armed => Err(Refused::NotArmed),
+            found => Ok(found.map(|e| PlaceRow { number: e.number, mark: e.mark, shown: e.shown })),
+        });
+        assert_eq!(line.place(event, turn).await, place);
+        assert_eq!(line.head(event, 100).await, model.head(100));
         line.inbox(event, 0, 100).await.unwrap_or_default()
     }
 }
@@ -288,20 +286,18 @@ impl StateMachineTest for Sqlite {
         for step in opening() {
             runtime.block_on(Real::take(&mut house, step, &told.model, &[]));
         }
-        Real { runtime, house, positions: BTreeMap::new() }
+        Real { runtime, house, inbox: Vec::new(), positions: BTreeMap::new() }
     }
 
     fn apply(mut real: Real, told: &Told, step: Step) -> Real {
-        let Real { runtime, house, positions } = &mut real;
-        let inbox = runtime.block_on(house.line().inbox(&event(), 0, 100)).unwrap_or_default();
-        let first: Vec<_> = inbox.iter().map(|ask| ask.id).collect();
-        let reply = runtime.block_on(Real::take(house, step, &told.model, &first));
-        let inbox = runtime.block_on(Real::compare(house, &told.model));
+        let Real { runtime, house, inbox, positions } = &mut real;
+        let reply = runtime.block_on(Real::take(house, step, &told.model, inbox));
+        *inbox = runtime.block_on(Real::compare(house, &told.model));
         let line = told.model.line.as_ref().filter(|_| told.model.armed);
         let expected = line.map_or(&[][..], |line| &line.inbox);
-        positions.extend(expected.iter().zip(&inbox).map(|(model, real)| (model.id, real.id)));
+        positions.extend(expected.iter().zip(&*inbox).map(|(model, real)| (model.id, real.id)));
         let counted = expected.iter().map(|ask| Ask { id: positions[&ask.id], ..*ask });
-        assert_eq!(inbox, counted.collect::<Vec<_>>());
+        assert_eq!(*inbox, counted.collect::<Vec<_>>());
         let told_reply = match told.reply.clone() {
             Reply::Closed(closing) => Reply::Closed(closing.map(|closing| real.real(closing))),
             other => other,
