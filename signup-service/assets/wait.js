@@ -37,6 +37,7 @@ const render = () => {
   put('ahead', fill(T.people, { n: group(ahead) }));
   put('eta', eta(ahead));
   put('checked', hms(checked));
+  put('cancel-label', state === 'waitlisted' || state === 'claimed' ? T.leave : T.cancel);
   put('notice', doc.notice[D.lang]);
   show('notice', doc.notice[D.lang] !== '');
   $('bar').value = Math.max($('bar').value, rank > 1 ? 100 * (rank - 1 - ahead) / (rank - 1) : 100);
@@ -61,7 +62,7 @@ const plan = ahead => {
   timer = setTimeout(check, ms);
 };
 const check = async () => {
-  if (busy || final()) return;
+  if (busy || final() || document.hidden) return;
   busy = true;
   try {
     doc = (await get(D.progress_url)).body;

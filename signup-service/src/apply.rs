@@ -78,7 +78,7 @@ pub(crate) async fn create(
     let typed =
         Written::is_form(&headers).then(|| body.as_ref().map(|body| Typed::read(body)).unwrap_or_default());
     let taken = take(&desk, &event, &headers, typed.as_ref(), body).await;
-    count(&event, &taken);
+    count(&desk, &event, &taken);
     match (taken, typed) {
         (Ok(accepted), Some(_)) => see_other(&format!("/a/{}", accepted.own.text)),
         (Ok(accepted), None) => answer(&desk, &accepted, Language::of_client(&headers)),
@@ -178,16 +178,15 @@ fn log(desk: &Desk, accepted: &Accepted, headers: &HeaderMap) {
     );
 }
 
-fn count(event: &str, taken: &Result<Accepted, Refusal>) {
-    let (event, result) = match taken {
-        Ok(accepted) if accepted.again => (event, "again"),
-        Ok(_) => (event, "accepted"),
-        // A label must not be whatever somebody puts into a path.
-        Err(Refusal::UnknownEvent | Refusal::CrossSite) => ("", "refused"),
-        Err(refusal) => (event, refusal.kind().1),
+fn count(desk: &Desk, event: &str, taken: &Result<Accepted, Refusal>) {
+    let result = match taken {
+        Ok(accepted) if accepted.again => "again",
+        Ok(_) => "accepted",
+        Err(refusal) => refusal.kind().1,
     };
-    metrics::counter!("firstcome_applications_total", "event" => event.to_owned(), "result" => result)
-        .increment(1);
+    // A label must not be whatever somebody puts into a path.
+    let event = desk.sheet(event).map_or_else(|_| String::new(), |sheet| sheet.view.event.to_string());
+    metrics::counter!("firstcome_applications_total", "event" => event, "result" => result).increment(1);
 }
 
 fn answer(desk: &Desk, accepted: &Accepted, language: Language) -> Response {

@@ -126,6 +126,10 @@ impl<'a> ReceiptPage<'a> {
             checked: when::clock(sheet.line_time(self.desk.now())),
             order_no: own.order_no.as_deref().unwrap_or(""),
             notice: self.language.of_text(&sheet.view.settings.notice),
+            cancel_label: match self.face {
+                Face::Waitlisted | Face::Claimed => copy.leave_waitlist,
+                _ => copy.cancel,
+            },
             code: own.recovery_code(),
         })
     }
@@ -201,6 +205,8 @@ impl<'a> ReceiptPage<'a> {
             "offline": copy.offline,
             "stale": copy.stale,
             "copied": copy.copied,
+            "cancel": copy.cancel,
+            "leave": copy.leave_waitlist,
         });
         for face in Face::ALL {
             let words = face.words(copy);

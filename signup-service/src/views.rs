@@ -62,6 +62,7 @@ pub(crate) struct ReceiptView<'a> {
     pub(crate) checked: String,
     pub(crate) order_no: &'a str,
     pub(crate) notice: &'a str,
+    pub(crate) cancel_label: &'static str,
     /// The recovery code; a view receipt has none.
     pub(crate) code: Option<String>,
 }

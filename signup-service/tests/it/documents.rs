@@ -163,3 +163,19 @@ async fn a_settled_event_says_so() {
     house.project(|p| (p.state, p.settled_seq) = (EventState::Settled, Some(1))).await;
     assert_eq!(house.get(PROGRESS).await.json()["state"], "settled");
 }
+
+#[tokio::test]
+async fn a_started_desk_keeps_its_documents_fresh_and_stops_when_told() {
+    let mut house = House::open().await;
+    let listener = service::http::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let config = signup_service::Config { refresh_ms: 50, ..Default::default() };
+    let (line, keys) = (house.line.clone(), crate::house::keys());
+    let at = signup_service::start(config, line, keys, listener, &house.ctx).await.unwrap();
+    let http = testkit::Http::new(format!("http://{at}"));
+    assert_eq!(http.get(PROGRESS).await.unwrap().json()["paused"], false);
+    house.project(|p| p.settings.release = Release::Paused).await;
+    let seen = async { while http.get(PROGRESS).await.unwrap().json()["paused"] == false {} };
+    tokio::time::timeout(std::time::Duration::from_secs(10), seen).await.unwrap();
+    let ended = house.ctx.tasks.shut_down(std::time::Duration::from_secs(10)).await;
+    assert!(matches!(ended, service::tasks::Ended::Cleanly), "{ended:?}");
+}

@@ -76,6 +76,11 @@ pub(crate) fn settings(id: &str) -> EventSettings {
     }
 }
 
+pub(crate) fn keys() -> Arc<Keyring> {
+    let kid = Kid::new("k1").unwrap();
+    Arc::new(Keyring::new(kid.clone(), [(kid, Root::new([7; 32]))]).unwrap())
+}
+
 pub(crate) struct House {
     pub(crate) clock: HandClock,
     pub(crate) line: Line,
@@ -96,15 +101,13 @@ impl House {
         let folder = TempFolder::new("desk");
         let clock = HandClock::at(OPENS + 1000);
         let line = Line::open_sqlite(&folder.path().join("line.db"), clock.now()).await.unwrap();
-        let kid = Kid::new("k1").unwrap();
-        let keys = Arc::new(Keyring::new(kid.clone(), [(kid, Root::new([7; 32]))]).unwrap());
         let ctx = Context {
             now: clock.now(),
             chance: seeded(1),
             tasks: Tasks::default(),
             health: Health::default(),
         };
-        let desk = Arc::new(Desk::new(config, line.clone(), keys, &ctx));
+        let desk = Arc::new(Desk::new(config, line.clone(), keys(), &ctx));
         let projection = Projection {
             rev: 1,
             settings: settings("spring"),

@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails where it stands")]
 
 mod applying;
+mod browser;
 mod cancelling;
 mod documents;
 mod finding;
