@@ -40,6 +40,8 @@ impl System {
         let admin_listener = service::http::bind(setup.admin_listen)?;
         let keys = Arc::new(keys::read_or_make(&setup.folder, &context.chance)?);
         let (line, book) = open(&setup.folder, context.now.clone()).await?;
+        // The line's file lock is ours, so whoever led before is gone: nobody has to wait for its leases to run out.
+        book.end_leases().await?;
         let orders = match &setup.worker.order_service {
             Some(base) => OrderService::Http(HttpOrders::new(base)),
             None => OrderService::Embedded(book.clone()),

@@ -51,6 +51,16 @@ impl Book {
         Ok(tx.commit().await?)
     }
 
+    /// Ends every lease: for a process that holds the only key to the stores and so knows that nobody else lives. Fences stay.
+    pub async fn end_leases(&self) -> Result<(), BookError> {
+        let mut tx = self.begin().await?;
+        sqlx::query("UPDATE event SET mover_until = 0").execute(&mut *tx).await?;
+        sqlx::query("UPDATE application SET lease_until = 0 WHERE state IN ('ordering', 'undoing')")
+            .execute(&mut *tx)
+            .await?;
+        Ok(tx.commit().await?)
+    }
+
     /// Extends the lead and reads the event, in one step.
     pub async fn extend(&self, event: &EventId, fence: Fence) -> Result<BookEvent, BookError> {
         let mut tx = self.begin().await?;

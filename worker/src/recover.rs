@@ -1,7 +1,7 @@
 //! Arming the line after it started, and keeping its limit of numbers ahead of it. Both are written in the book first, so that
 //! whatever state the line comes back in, no number is ever given twice.
 
-use domain::Millis;
+use domain::{EventState, Millis};
 use orders::BookEvent;
 use queue::{Arming, LineView, Mark, Restored};
 
@@ -12,6 +12,8 @@ use crate::{ChoreError, Floor};
 const RESTORE_BATCH: u32 = 500;
 /// Seconds of numbers, at the rate of the last second, that are written ahead.
 const AHEAD_S: u32 = 3;
+/// Before any rate is known, a crowd of so many times the seats is expected at once, up to the most.
+const CROWD: (u32, u32) = (10, 20_000);
 
 /// How fast numbers are being given.
 #[derive(Debug, Default)]
@@ -81,7 +83,12 @@ pub(crate) async fn keep_limit_ahead(
     event: &BookEvent,
 ) -> Result<(), ChoreError> {
     let rate = term.growth.at(view.seq, (floor.context.now)());
-    let ahead = rate.saturating_mul(AHEAD_S).max(floor.config.numbers_ahead_min);
+    let crowd = if view.state < EventState::Open {
+        event.settings.capacity.saturating_mul(CROWD.0).min(CROWD.1)
+    } else {
+        0
+    };
+    let ahead = rate.saturating_mul(AHEAD_S).max(crowd).max(floor.config.numbers_ahead_min);
     if view.line_limit.saturating_sub(view.seq) > ahead / 2 && view.line_limit >= event.line_limit {
         return Ok(());
     }

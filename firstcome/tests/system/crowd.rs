@@ -1,0 +1,148 @@
+//! People who apply over HTTP and do not give up: who is not answered presses again with the same key.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use testkit::Http;
+use testkit::http::Answer;
+use tokio::task::JoinSet;
+
+/// Doors that the crowd comes through; each holds at most 64 connections.
+const DOORS: usize = 8;
+/// Presses of one person before the test gives up on the system.
+const PRESSES_MAX: u32 = 600;
+
+/// What one person holds in the end.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Ack {
+    pub(crate) person: u32,
+    pub(crate) number: u32,
+    pub(crate) receipt: String,
+}
+
+/// The crowd before one system.
+#[derive(Clone)]
+pub(crate) struct Crowd {
+    doors: Arc<Vec<Http>>,
+    event: String,
+}
+
+impl Crowd {
+    pub(crate) fn before(base: &str, event: &str) -> Self {
+        let doors = (0..DOORS).map(|_| Http::new(base).with_timeout(Duration::from_secs(5))).collect();
+        Self { doors: Arc::new(doors), event: event.to_owned() }
+    }
+
+    fn door(&self, person: u32) -> &Http {
+        &self.doors[person as usize % DOORS]
+    }
+
+    /// All of them at once; each until it holds a receipt.
+    pub(crate) async fn apply(&self, people: std::ops::Range<u32>) -> Vec<Ack> {
+        let mut pressing = JoinSet::new();
+        for person in people {
+            let crowd = self.clone();
+            pressing.spawn(async move { crowd.apply_one(person).await });
+        }
+        let mut acks = pressing.join_all().await;
+        acks.sort_by_key(|ack| ack.number);
+        acks
+    }
+
+    pub(crate) async fn apply_one(&self, person: u32) -> Ack {
+        let path = format!("/application/com/v1/create/application/{}", self.event);
+        let body = json!({ "name": format!("사람 {person}"), "phone": format!("010-{:04}-{:04}", person / 10_000, person % 10_000), "consent": true });
+        let key = format!("key-{person}");
+        let answer = self
+            .until_answered(person, || async {
+                self.door(person).post_json(&path, &body, &[("Idempotency-Key", &key)]).await
+            })
+            .await;
+        assert!(matches!(answer.status, 200 | 201), "person {person}: {} {}", answer.status, answer.text());
+        let told = answer.json();
+        assert_eq!(told["right"], "full", "the same key is the same person");
+        Ack { person, number: number(&told), receipt: told["receipt"].as_str().unwrap().to_owned() }
+    }
+
+    /// Presses until the answer is neither a broken connection nor "later".
+    async fn until_answered<F, R>(&self, person: u32, press: F) -> Answer
+    where
+        F: Fn() -> R,
+        R: Future<Output = Result<Answer, testkit::http::HttpError>>,
+    {
+        for _ in 0..PRESSES_MAX {
+            match press().await {
+                Ok(answer) if answer.status != 503 => return answer,
+                _ => tokio::time::sleep(Duration::from_millis(100)).await,
+            }
+        }
+        panic!("person {person} was never answered");
+    }
+
+    pub(crate) async fn cancel(&self, ack: &Ack) {
+        let path = format!("/application/com/v1/cancel/application/{}", ack.receipt);
+        let answer = self
+            .until_answered(ack.person, || async {
+                self.door(ack.person).post_json(&path, &json!({}), &[]).await
+            })
+            .await;
+        assert!(
+            matches!(answer.status, 200 | 202),
+            "cancel of {}: {} {}",
+            ack.number,
+            answer.status,
+            answer.text()
+        );
+    }
+
+    pub(crate) async fn status(&self, ack: &Ack) -> Value {
+        let path = format!("/application/com/v1/get/application/{}", ack.receipt);
+        let answer =
+            self.until_answered(ack.person, || async { self.door(ack.person).get(&path).await }).await;
+        assert_eq!(answer.status, 200, "status of {}: {}", ack.number, answer.text());
+        answer.json()
+    }
+
+    pub(crate) async fn progress(&self) -> Option<Value> {
+        let answer = self.door(0).get(&format!("/event/com/v1/get/progress/{}", self.event)).await.ok()?;
+        (answer.status == 200).then(|| answer.json())
+    }
+
+    /// Waits until the progress document fits; the test's only way of waiting is to look.
+    pub(crate) async fn until(&self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        let mut last = None;
+        for _ in 0..1200 {
+            last = self.progress().await;
+            match &last {
+                Some(progress) if fits(progress) => return progress.clone(),
+                _ => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+        panic!("waited a minute for {what}; the last document was {last:?}");
+    }
+
+    /// How everybody's application ended, by word.
+    pub(crate) async fn ends(&self, acks: &[Ack]) -> BTreeMap<String, Vec<u32>> {
+        let mut asking = JoinSet::new();
+        for ack in acks.iter().cloned() {
+            let crowd = self.clone();
+            asking.spawn(async move {
+                (crowd.status(&ack).await["state"].as_str().unwrap().to_owned(), ack.number)
+            });
+        }
+        let mut ends = BTreeMap::<String, Vec<u32>>::new();
+        for (state, number) in asking.join_all().await {
+            ends.entry(state).or_default().push(number);
+        }
+        for numbers in ends.values_mut() {
+            numbers.sort_unstable();
+        }
+        ends
+    }
+}
+
+fn number(told: &Value) -> u32 {
+    u32::try_from(told["number"].as_u64().unwrap()).unwrap()
+}
