@@ -175,7 +175,10 @@ impl<'a> ReceiptPage<'a> {
 
     fn data(&self) -> String {
         let (own, sheet) = (self.own, &self.own.sheet);
-        let progress: Value = serde_json::from_slice(&sheet.progress.body).unwrap_or(Value::Null);
+        let mut progress: Value = serde_json::from_slice(&sheet.progress.body).unwrap_or(Value::Null);
+        // The page shows one language; the other half would only weigh.
+        let (tag, notice) = (self.language.tag(), self.language.of_text(&sheet.view.settings.notice));
+        progress["notice"] = json!({ tag: notice });
         for_script(&json!({
             "event": own.receipt.event,
             "number": own.receipt.number,
