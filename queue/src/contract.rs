@@ -194,7 +194,8 @@ pub struct Figures {
 pub struct Projection {
     /// The settings' rev: a lower one than the line has changes no setting.
     pub rev: i64,
-    /// The settings. A time that was already acted on does not move: see the contract suite.
+    /// The settings. A time that was acted on does not move: `opens_at` once it is reached, `closes_at` once the line is
+    /// closed or it is reached. The line then keeps its own under the new rev.
     pub settings: EventSettings,
     /// The book's state, if it is `Settling` or `Settled`; the earlier ones are the line's own to decide.
     pub state: EventState,
@@ -213,7 +214,7 @@ pub struct Projection {
 /// What the line was when it closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Closing {
-    /// The last number given.
+    /// The last number given; a restored one may still raise it.
     pub closed_seq: u32,
     /// When.
     pub closed_at: Millis,
@@ -277,9 +278,9 @@ pub struct LineView {
     pub line_limit: u32,
     /// Everybody up to here is in the book, withdrawn, or nobody.
     pub moved_through: u32,
-    /// Numbers that nobody has.
+    /// Numbers that were skipped; what is restored into such a run does not split it.
     pub gaps: Gaps,
-    /// When it closed, and the last number then.
+    /// How it closed; written by the first write after `closes_at` to an armed line, so it may come after `state` says it.
     pub closed: Option<Closing>,
     /// The settings as projected.
     pub settings: EventSettings,

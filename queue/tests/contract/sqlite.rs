@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use domain::EventState;
-use queue::{LeadError, Line, Refused};
+use queue::{LeadError, Line, Mark, Refused};
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 
-use crate::house::{FENCE, Folder, House, Store, applicant, arming, event, number};
+use crate::house::{FENCE, Folder, House, Store, applicant, arming, event, number, restored};
 
 crate::suite::cases!(Store::sqlite());
 
@@ -120,6 +120,22 @@ async fn a_line_that_went_back_disarms_itself() {
     assert_eq!(house.apply(4).await.unwrap().number, number(1_001));
 }
 
+/// The book keeps its position in the inbox, so a wish must never come at or below it.
+#[tokio::test]
+async fn after_the_file_went_back_wishes_still_come_above_every_earlier_one() {
+    let mut house = House::new(Store::sqlite()).await;
+    house.fill(3).await;
+    for who in [1, 2] {
+        house.cancel(who).await;
+    }
+    let position = house.inbox().await[1].id;
+    meddle(&house, "DELETE FROM inbox; UPDATE line SET inbox_last = 0").await;
+    house.restart().await;
+    house.line().arm(&event(), FENCE, arming(2, 0)).await.unwrap();
+    house.cancel(3).await;
+    assert_eq!(house.line().inbox(&event(), position, 9).await.unwrap().len(), 1);
+}
+
 #[tokio::test]
 async fn a_file_put_back_from_another_epoch_is_not_armed() {
     let house = House::new(Store::sqlite()).await;
@@ -133,11 +149,13 @@ async fn a_contact_is_gone_once_it_is_not_needed() {
     house.fill(3).await;
     house.moved(1, &[1]).await;
     house.cancel(2).await;
+    let rows = [restored(7, 7, Mark::Moved), restored(8, 8, Mark::Withdrawn), restored(9, 9, Mark::Waiting)];
+    house.line().restore(&event(), FENCE, &rows).await.unwrap();
     let url = format!("sqlite://{}", folder(&house).line().display());
     let mut conn = SqliteConnection::connect(&url).await.unwrap();
     let kept: Vec<u32> = sqlx::query_scalar("SELECT number FROM application WHERE contact IS NOT NULL")
         .fetch_all(&mut conn)
         .await
         .unwrap();
-    assert_eq!(kept, [3]);
+    assert_eq!(kept, [3, 9]);
 }

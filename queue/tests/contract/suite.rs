@@ -34,6 +34,7 @@ macro_rules! cases {
             older_settings_figures_and_limits_change_nothing
             a_time_that_was_acted_on_does_not_move
             closing_is_final
+            a_line_that_was_down_at_its_time_closes_when_armed
             settling_closes_the_line_once
             a_settled_event_is_sold_out_for_who_still_waits
             an_outcome_is_final_but_for_cancelling_an_order
@@ -372,6 +373,18 @@ pub(crate) async fn closing_is_final(house: &mut House) {
     house.line().arm(&event(), FENCE, arming(2, 0)).await.unwrap();
     assert_eq!(house.view().await.closed, Some(closing));
     assert_eq!(house.line().settle(&event(), FENCE).await, Ok(closing));
+}
+
+pub(crate) async fn a_line_that_was_down_at_its_time_closes_when_armed(house: &mut House) {
+    house.fill(2).await;
+    house.restart().await;
+    house.set_clock(CLOSES + 5);
+    house.project(|p| (p.rev, p.settings.closes_at) = (3, CLOSES + 1_000)).await;
+    assert_eq!((house.view().await.state, house.view().await.closed), (EventState::Closed, None));
+    house.line().arm(&event(), FENCE, arming(2, 50)).await.unwrap();
+    // Whatever was lost lies at or below the limit, so before the end.
+    let closing = Closing { closed_seq: 1_000, closed_at: CLOSES, inbox_last: 0 };
+    assert_eq!(house.view().await.closed, Some(closing));
 }
 
 pub(crate) async fn settling_closes_the_line_once(house: &mut House) {
