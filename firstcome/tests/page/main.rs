@@ -1,0 +1,5 @@
+//! The applicant's journey in a real browser, before a whole running system. Screenshots land in target/screens.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod journey;
+mod stage;

@@ -1,0 +1,133 @@
+//! A running system with one event, and the few things that an applicant's hands do.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use domain::event::Text;
+use domain::{EventSettings, Kind, Release};
+use firstcome::{Setup, System};
+use serde_json::json;
+use service::Context;
+use service::telemetry::LogFormat;
+use testkit::browser::{Browser, Options, screen_path};
+use testkit::{Http, TempFolder};
+
+/// Patience with a page; an answer that needs it all is a failure.
+pub(crate) const SOON: Duration = Duration::from_secs(15);
+
+pub(crate) struct Stage {
+    pub(crate) base: String,
+    _folder: TempFolder,
+    _system: System,
+}
+
+pub(crate) struct Play {
+    pub(crate) capacity: u32,
+    pub(crate) opens_in_ms: i64,
+    pub(crate) open_for_ms: i64,
+    pub(crate) pace: &'static str,
+}
+
+impl Default for Play {
+    fn default() -> Self {
+        Self { capacity: 3, opens_in_ms: -1000, open_for_ms: 600_000, pace: "100" }
+    }
+}
+
+impl Stage {
+    pub(crate) async fn open(play: Play) -> Self {
+        let (folder, context) = (TempFolder::new("page"), Context::system());
+        let now = (context.now)();
+        let event = EventSettings {
+            id: "spring".parse().unwrap(),
+            title: Text { ko: "봄맞이 특가 세트".into(), en: "Spring special set".into() },
+            kind: Kind::Order,
+            capacity: play.capacity,
+            opens_at: now + play.opens_in_ms,
+            closes_at: now + play.opens_in_ms + play.open_for_ms,
+            intake: true,
+            release: Release::Running,
+            pace: play.pace.parse().unwrap(),
+            in_flight_max: 10,
+            applications_max: 100_000,
+            notice: Text::default(),
+            settle_after_close: true,
+            pepper: "k1".into(),
+        };
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let setup = Setup {
+            folder: folder.path().to_owned(),
+            listen: any,
+            admin_listen: any,
+            signup: signup_service::Config::default(),
+            worker: worker::Config::default(),
+            events: vec![event],
+            log_format: LogFormat::Text,
+            log_filter: "warn".into(),
+        };
+        let system = System::start(setup, &context).await.unwrap();
+        let stage = Self { base: format!("http://{}", system.address), _folder: folder, _system: system };
+        stage.until("/e/spring").await;
+        stage
+    }
+
+    /// Waits until the page answers: the line is armed a moment after the start.
+    async fn until(&self, path: &str) {
+        let http = Http::new(&self.base);
+        for _ in 0..200 {
+            if http.get(path).await.is_ok_and(|answer| answer.status == 200) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("{path} never answered");
+    }
+
+    pub(crate) fn event_page(&self) -> String {
+        format!("{}/e/spring", self.base)
+    }
+
+    /// Somebody else applies, without a browser.
+    pub(crate) async fn others_apply(&self, people: u32) {
+        let http = Http::new(&self.base);
+        for person in 0..people {
+            let body =
+                json!({ "name": "다른 사람", "phone": format!("010-7777-{person:04}"), "consent": true });
+            for _ in 0..100 {
+                let answer = http
+                    .post_json("/application/com/v1/create/application/spring", &body, &[])
+                    .await
+                    .unwrap();
+                if answer.status == 201 {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+}
+
+pub(crate) async fn phone(language: &str, javascript: bool) -> Browser {
+    Browser::start(Options { language: language.into(), javascript, ..Options::default() }).await.unwrap()
+}
+
+pub(crate) async fn fill_in(browser: &Browser, name: &str, number: &str) {
+    browser.fill("#name", name).await.unwrap();
+    browser.fill("#phone", number).await.unwrap();
+    browser.click("#consent").await.unwrap();
+}
+
+pub(crate) async fn wait(browser: &Browser, css: &str) {
+    browser.wait_for(css, SOON).await.unwrap();
+}
+
+pub(crate) async fn picture(browser: &Browser, name: &str) {
+    browser.screenshot(&screen_path(name)).await.unwrap();
+}
+
+/// Nothing sticks out at the right: the page fits a phone.
+pub(crate) async fn fits(browser: &Browser) {
+    let width =
+        browser.script("return [document.documentElement.scrollWidth, window.innerWidth]").await.unwrap();
+    assert!(width[0].as_i64() <= width[1].as_i64(), "the page is {width:?} wide");
+}
