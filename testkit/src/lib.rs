@@ -1,4 +1,4 @@
-//! For tests only: private folders, a hand-set clock, seeded chance, child processes, HTTP and a browser.
+//! For tests only: private folders, a hand-set clock, seeded chance, child processes, servers, HTTP and a browser.
 //! Knows none of the product's crates, so that each of them may use it in its tests.
 
 pub mod browser;
@@ -7,6 +7,7 @@ pub mod clock;
 pub mod folder;
 pub mod http;
 pub mod process;
+pub mod servers;
 
 pub use browser::Browser;
 pub use chance::seeded;
@@ -14,3 +15,4 @@ pub use clock::HandClock;
 pub use folder::TempFolder;
 pub use http::{Answer, Http, HttpError};
 pub use process::Running;
+pub use servers::postgres::Postgres;

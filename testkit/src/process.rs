@@ -61,6 +61,14 @@ impl Running {
         self.child.kill().await.with_context(|| format!("cannot kill {}", self.name))
     }
 
+    /// Ends it and all that it started, as a power cut would (SIGKILL), and waits until they are gone.
+    pub async fn kill_family(&mut self) -> Result<()> {
+        if matches!(self.child.try_wait(), Ok(None)) {
+            kill_family(self.pid);
+        }
+        self.kill().await
+    }
+
     /// Asks it to end (SIGTERM). If it has not by then, it is killed, and that is an error.
     pub async fn stop(&mut self, grace: Duration) -> Result<ExitStatus> {
         self.signal(Signal::TERM)?;
