@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use domain::Now;
@@ -15,6 +16,10 @@ use worker::order_service::HttpOrders;
 
 use crate::Setup;
 use crate::keys;
+
+/// How often readiness is looked at, and how many times.
+const READY_LOOK: Duration = Duration::from_millis(20);
+const READY_LOOKS: u32 = 500;
 
 /// A running system.
 #[derive(Debug)]
@@ -53,6 +58,18 @@ impl System {
         let admin = service::admin::routes(context);
         let admin_address = service::http::serve(admin_listener, admin, Limits::default(), context)?;
         Ok(Self { address, admin_address, events, line, book })
+    }
+
+    /// Waits until every part says that it is ready: the line is armed, the pages are made. Tells who is not, after ten seconds.
+    pub async fn until_ready(&self, context: &Context) -> anyhow::Result<()> {
+        let mut looks = tokio::time::interval(READY_LOOK);
+        for _ in 0..READY_LOOKS {
+            looks.tick().await;
+            if context.health.readiness(false).ready {
+                return Ok(());
+            }
+        }
+        anyhow::bail!("not ready after ten seconds:\n{}", context.health.readiness(false).report)
     }
 
     /// Closes the stores. After this nothing is written any more.

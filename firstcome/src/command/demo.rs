@@ -40,6 +40,7 @@ pub(super) async fn demo(args: Demo) -> Result<(), Failed> {
     };
     let signal = context.tasks.until_signal();
     let system = System::start(setup, &context).await?;
+    system.until_ready(&context).await?;
     let opens_at = system.book.event(&id).await?.settings.opens_at;
     greet(&system, &id, opens_at - (context.now)());
     if args.crowd > 0 {

@@ -9,13 +9,14 @@ pub(super) fn read(part: &mut Part<'_>, now: Millis) -> Option<EventSettings> {
     let id = part.required("id");
     let pace = part.parse::<Pace>("pace", "10");
     let capacity = whole(part, "capacity", CAPACITY_MAX, 100);
-    let opens_at = part.time("opens_at", now);
-    let settings = EventSettings {
-        id: id?,
-        title: Text { ko: part.required_text("title_ko"), en: part.required_text("title_en") },
+    let title = Text { ko: part.required_text("title_ko"), en: part.required_text("title_en") };
+    let mut settings = EventSettings {
+        // Reading goes on without an id, so that the other mistakes are told too.
+        id: NO_ID.parse().unwrap_or_else(|_| unreachable!("it is an event id")),
+        title,
         kind: Kind::Order,
         capacity,
-        opens_at,
+        opens_at: part.time("opens_at", now),
         closes_at: part.time("closes_at", now),
         intake: part.flag("intake", true),
         release: if part.flag("release", true) { Release::Running } else { Release::Paused },
@@ -29,8 +30,12 @@ pub(super) fn read(part: &mut Part<'_>, now: Millis) -> Option<EventSettings> {
     for mistake in settings.mistakes() {
         part.mistake(key_of(mistake), &mistake.to_string());
     }
+    settings.id = id?;
     Some(settings)
 }
+
+/// Stands for the id of an event whose own is missing or wrong; such an event is never made.
+const NO_ID: &str = "x";
 
 fn whole(part: &mut Part<'_>, key: &str, most: u32, default: u32) -> u32 {
     u32::try_from(part.integer(key, 1..=i64::from(most), i64::from(default))).unwrap_or(default)

@@ -1,0 +1,62 @@
+//! The pictures in docs/states.md, held against the transition functions that they show.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::collections::BTreeSet;
+
+use domain::application::Step;
+use domain::{ApplicationState, EventState, Outcome, Undo};
+
+const DOC: &str = include_str!("../../docs/states.md");
+
+/// The arrows of the nth picture, `from --> to` or `from --> to: step`.
+fn drawn(nth: usize) -> BTreeSet<String> {
+    let picture = DOC.split("```mermaid").nth(nth + 1).unwrap().split("```").next().unwrap();
+    let arrows =
+        picture.lines().map(str::trim).filter(|line| line.contains("-->") && !line.starts_with("[*]"));
+    arrows.map(str::to_owned).collect()
+}
+
+fn states() -> Vec<ApplicationState> {
+    let mut all = vec![ApplicationState::Waiting, ApplicationState::Withdrawn, ApplicationState::Parked];
+    for attempts in 0..3 {
+        all.push(ApplicationState::Ordering { attempts });
+        all.extend([Undo::Cancel, Undo::Reject].map(|undo| ApplicationState::Undoing { undo, attempts }));
+    }
+    all.extend(Outcome::ALL.map(ApplicationState::Ended));
+    all
+}
+
+const STEPS: [(Step, &str); 9] = [
+    (Step::Move, "move"),
+    (Step::AskCancel, "cancel asked"),
+    (Step::RecordCancel, "cancel recorded"),
+    (Step::Call, "call"),
+    (Step::AnswerYes, "yes"),
+    (Step::AnswerNo, "no"),
+    (Step::AnswerGone, "gone"),
+    (Step::Park, "park"),
+    (Step::Settle, "settle"),
+];
+
+#[test]
+fn an_application_takes_exactly_the_steps_that_are_drawn() {
+    let mut taken = BTreeSet::new();
+    for from in states() {
+        for (step, label) in STEPS {
+            if let Some(to) = from.after(step) {
+                taken.insert(format!("{} --> {}: {label}", from.as_str(), to.as_str()));
+            }
+        }
+    }
+    assert_eq!(taken, drawn(0));
+}
+
+#[test]
+fn an_event_takes_exactly_the_steps_that_are_drawn() {
+    let pairs = EventState::ALL.into_iter().flat_map(|from| EventState::ALL.map(|to| (from, to)));
+    let taken: BTreeSet<String> = pairs
+        .filter(|(from, to)| from.may_become(*to))
+        .map(|(from, to)| format!("{} --> {}", from.as_str(), to.as_str()))
+        .collect();
+    assert_eq!(taken, drawn(1));
+}

@@ -1,0 +1,108 @@
+//! The commands as a newcomer runs them: what they print, and how they end.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use testkit::{Http, Running, TempFolder};
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_firstcome");
+const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../firstcome.toml");
+
+fn run(args: &[&str]) -> Output {
+    Command::new(PROGRAM).args(args).output().unwrap()
+}
+
+fn told(out: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr))
+}
+
+#[test]
+fn the_sample_settings_are_fine_and_can_be_printed_with_their_origins() {
+    let checked = run(&["config", "check", "--config", SAMPLE]);
+    assert!(checked.status.success(), "{}", told(&checked));
+    let printed = run(&["config", "print", "--config", SAMPLE, "--set", "worker.calls_max=7"]);
+    let text = told(&printed);
+    assert!(
+        printed.status.success() && text.contains("calls_max = 7") && text.contains("firstcome.toml"),
+        "{text}"
+    );
+}
+
+#[test]
+fn every_mistake_in_the_settings_is_told_at_once_and_ends_with_2() {
+    let folder = TempFolder::new("config");
+    let file = folder.path().join("bad.toml");
+    let text = "signup.lissten = \"x\"\nworker.calls_max = 0\n[[event]]\nid = \"Spring\"\ntitle_en = \"Spring\"\nopens_at = \"soon\"\ncloses_at = \"+1h\"\n";
+    std::fs::write(&file, text).unwrap();
+    for args in [["config", "check"].as_slice(), &["serve"], &["verify"]] {
+        let out = run(&[args, &["--config", file.to_str().unwrap()]].concat());
+        let said = told(&out);
+        assert_eq!(out.status.code(), Some(2), "{said}");
+        for part in ["did you mean", "listen", "calls_max", "title_ko", "opens_at", "event id"] {
+            assert!(said.contains(part), "'{part}' is not in:\n{said}");
+        }
+    }
+}
+
+#[test]
+fn verify_without_data_says_what_to_name() {
+    let folder = TempFolder::new("nothing");
+    let out = run(&["verify", "--data", folder.path().to_str().unwrap()]);
+    assert_eq!(out.status.code(), Some(1));
+    assert!(told(&out).contains("--data"), "{}", told(&out));
+}
+
+#[test]
+fn fresh_removes_nothing_that_a_demo_did_not_make() {
+    let folder = TempFolder::new("fresh");
+    std::fs::write(folder.path().join("diary.txt"), "dear diary").unwrap();
+    let out = run(&["demo", "--fresh", "--seconds", "1", "--data", folder.path().to_str().unwrap()]);
+    assert_eq!(out.status.code(), Some(1), "{}", told(&out));
+    assert!(told(&out).contains("diary.txt") && folder.path().join("diary.txt").exists());
+}
+
+/// The README's first command: what it prints is true.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_demo_prints_a_page_that_answers_and_a_curl_line_that_applies() {
+    let folder = TempFolder::new("demo");
+    let (data, log) = (folder.path().join("data"), folder.path().join("log"));
+    let args = ["demo", "--data", data.to_str().unwrap(), "--listen", "127.0.0.1:0", "--crowd", "40"];
+    let mut demo = Running::start(Path::new(PROGRAM), &args, &[], &log).unwrap();
+    demo.wait_for_line("Stop ", Duration::from_secs(20)).await.unwrap();
+    let shown = demo.log();
+    let after = |label: &str| {
+        shown.lines().find_map(|line| line.trim().strip_prefix(label)).unwrap().trim().to_owned()
+    };
+    let page = after("Event page");
+    let answer = Http::new(page.strip_suffix("/e/demo").unwrap()).get("/e/demo").await.unwrap();
+    assert_eq!(answer.status, 200, "{page}");
+    assert_eq!(
+        Http::new(after("Health").strip_suffix("/readyz?verbose").unwrap())
+            .get("/readyz")
+            .await
+            .unwrap()
+            .status,
+        200
+    );
+
+    let curl = shown.split("Apply").nth(1).unwrap().split("Health").next().unwrap().trim();
+    demo.wait_for_line("open  ", Duration::from_secs(20)).await.unwrap();
+    let applied = Command::new("sh").args(["-c", curl]).output().unwrap();
+    let receipt: serde_json::Value = serde_json::from_slice(&applied.stdout).unwrap();
+    assert_eq!(receipt["standing"], "in_range", "{receipt}");
+    demo.wait_for_line("ordered    4", Duration::from_secs(20)).await.unwrap();
+
+    // A second one finds the folder taken, and says so; the first stops in order, and everybody is where the line says.
+    let second = run(&["demo", "--data", data.to_str().unwrap(), "--seconds", "1"]);
+    assert!(told(&second).contains("another process"), "{}", told(&second));
+    demo.stop(Duration::from_secs(20)).await.unwrap();
+    let verified = run(&["verify", "--data", data.to_str().unwrap()]);
+    assert!(verified.status.success(), "{}", told(&verified));
+    assert!(
+        told(&verified).contains("I4  no seat is given while a lower number waits"),
+        "{}",
+        told(&verified)
+    );
+}
