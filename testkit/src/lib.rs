@@ -16,3 +16,4 @@ pub use folder::TempFolder;
 pub use http::{Answer, Http, HttpError};
 pub use process::Running;
 pub use servers::postgres::Postgres;
+pub use servers::redis::{RedisKind, RedisServer};

