@@ -122,16 +122,13 @@ async fn apply(desk: &Desk, sheet: &Sheet, keys: &EventKeys, entrant: &Entrant) 
         req_hash: keys.req_hash(&entrant.secret),
         contact: keys.seal(&entrant.contact, app_key, nonce),
     };
-    desk.line.apply(&sheet.view.event, applicant).await.map_err(|refused| match refused {
+    let applied = desk.line.apply(&sheet.view.event, applicant).await;
+    desk.note_write(applied.as_ref().err());
+    applied.map_err(|refused| match refused {
         Refused::NotOpen { opens_at } => {
             Refusal::NotOpen { opens_at, now: sheet.line_time(desk.now()).min(opens_at) }
         }
-        other => {
-            if let Refused::Unavailable(why) = &other {
-                tracing::warn!(event = %sheet.view.event, why, "an application could not be stored");
-            }
-            other.into()
-        }
+        other => other.into(),
     })
 }
 

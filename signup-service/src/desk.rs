@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use domain::keys::EventKeys;
 use domain::{Chance, EventId, Keyring, Kid, Millis, Now};
-use queue::{Line, LineView};
+use queue::{Line, LineView, Refused};
 use service::Context;
 use service::health::Check;
 use tokio::sync::Semaphore;
@@ -18,6 +18,7 @@ use crate::limiter::Limiter;
 use crate::progress::{Document, Sheet};
 use crate::refusal::Refusal;
 use crate::shell::Shell;
+use crate::writes::Writes;
 
 /// The desk at work.
 pub struct Desk {
@@ -29,6 +30,7 @@ pub struct Desk {
     pub(crate) applying: Semaphore,
     pub(crate) finds: Limiter,
     pub(crate) shell: Shell,
+    writes: Writes,
     board: ArcSwap<Board>,
     health: Check,
 }
@@ -84,6 +86,7 @@ impl Desk {
             chance: Arc::clone(&ctx.chance),
             board: ArcSwap::default(),
             health: ctx.health.check("signup-documents"),
+            writes: Writes::watched_by(ctx.health.check("signup-writes")),
             config,
             line,
             keys,
@@ -146,6 +149,14 @@ impl Desk {
             tracing::error!(event = %settings.id, kid = settings.pepper, "the event's key is not in the ring");
         }
         keys
+    }
+
+    /// Notes whether an application could be stored; a refusal by the rules says nothing about that.
+    pub(crate) fn note_write(&self, refused: Option<&Refused>) {
+        match refused {
+            Some(Refused::Unavailable(why)) => self.writes.failed(why),
+            _ => self.writes.done(),
+        }
     }
 
     /// All events as last read.

@@ -22,6 +22,7 @@ mod shell;
 mod status;
 mod views;
 mod when;
+mod writes;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;

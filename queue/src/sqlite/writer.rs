@@ -62,14 +62,21 @@ pub(super) struct Writer {
 impl Writer {
     /// Works until the last handle is gone.
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
-        let mut waiting = Vec::with_capacity(BATCH_MAX);
+        let (mut waiting, mut failing) = (Vec::with_capacity(BATCH_MAX), false);
         while commands.recv_many(&mut waiting, BATCH_MAX).await > 0 {
             let (works, replies): (Vec<_>, Vec<_>) = waiting.drain(..).map(|c| (c.work, c.reply)).unzip();
-            let answers: Vec<_> = match self.commit(works).await {
+            let committed = self.commit(works).await;
+            // Told when it begins and when it is over: a crowd before a full disk must not fill it with log lines.
+            match &committed {
+                Err(error) if !failing => tracing::error!(%error, "the line cannot be written"),
+                Ok(_) if failing => tracing::info!("the line is written again"),
+                _ => {}
+            }
+            failing = committed.is_err();
+            let answers: Vec<_> = match committed {
                 Ok(done) => done.into_iter().map(Ok).collect(),
                 Err(error) => {
                     let told = fault::in_words(&error);
-                    tracing::error!(%error, batch = replies.len(), "the line could not be written");
                     replies.iter().map(|_| Err(told.clone())).collect()
                 }
             };
