@@ -134,10 +134,11 @@ impl Desk {
 
     fn report(&self, troubles: &[String]) {
         let board = self.board.load();
-        let shows_all = board.events.as_ref().is_some_and(|events| events.len() == board.sheets.len());
+        // One event that cannot be read must not take the others down.
+        let shows_any = board.events.is_some() && !board.sheets.is_empty();
         match troubles {
             [] => self.health.ok(),
-            _ if shows_all => self.health.warn(troubles.join("; ")),
+            _ if shows_any => self.health.warn(troubles.join("; ")),
             _ => self.health.fail(troubles.join("; ")),
         }
     }
