@@ -65,18 +65,28 @@ impl Report {
     }
 }
 
-/// Checks one event.
+/// Checks one event, and looks again a second later at what seems wrong.
 pub async fn verify(
     line: &Line,
     book: &Book,
     event: &EventId,
     witness: &Witness,
 ) -> Result<Report, ChoreError> {
+    look_twice((line, book), event, witness, tokio::time::sleep(LOOK_AGAIN)).await
+}
+
+/// Checks one event, and looks again after `between` at what seems wrong.
+pub async fn look_twice(
+    (line, book): (&Line, &Book),
+    event: &EventId,
+    witness: &Witness,
+    between: impl Future<Output = ()>,
+) -> Result<Report, ChoreError> {
     let (first, found) = look(line, book, event, witness).await?;
     if first.violations() == 0 {
         return Ok(first);
     }
-    tokio::time::sleep(LOOK_AGAIN).await;
+    between.await;
     let (second, mut again) = look(line, book, event, witness).await?;
     for (now, before) in again.iter_mut().zip(&found) {
         now.violations.retain(|violation| before.violations.contains(violation));

@@ -1,0 +1,7 @@
+//! The worker over the real stores: what its checker catches, how it calls an order service, how it leads.
+#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+
+mod bugs;
+mod people;
+mod stores;
+mod verifying;
