@@ -45,9 +45,9 @@ impl Book {
     /// Records the answer to a leased call.
     pub async fn record(&self, call: &Call, answer: &Answer) -> Result<Recorded, BookError> {
         let mut tx = self.begin().await?;
-        let now = self.now(&mut tx).await?;
         let row = read::application(&mut tx, &call.event, call.app_key).await?;
         let Some(row) = row.filter(|row| row.fence == call.fence) else { return Ok(Recorded::Stale) };
+        let now = self.now(&mut tx).await?;
         let recorded = match (step(call.kind, answer).and_then(|step| row.state.after(step)), answer) {
             (Some(ApplicationState::Ended(outcome)), Answer::Made(order_no)) => {
                 end(&mut tx, &row, outcome, Some(order_no), now).await?;

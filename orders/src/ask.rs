@@ -5,10 +5,11 @@ use domain::{AppKey, ApplicationState, EventId, Fence, Millis, Number, Outcome};
 
 use crate::answer;
 use crate::book::{Book, BookError, Tx};
+use crate::known::{Known, Standing};
 use crate::lead::hold_lead;
 use crate::read::{self, BookRow};
 use crate::relay::{self, Notice};
-use crate::take::{Newcomer, Standing, freeze, standing};
+use crate::take::freeze;
 
 /// A wish to be taken out, as the line's inbox has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -25,13 +26,16 @@ impl Book {
     /// Answers wishes to cancel, in order, and remembers how far it came, in one transaction.
     pub async fn hear(&self, event: &EventId, fence: Fence, wishes: &[Wish]) -> Result<(), BookError> {
         let mut tx = self.begin().await?;
-        let held = hold_lead(self, &mut tx, event, fence).await?;
-        let now = self.now(&mut tx).await?;
+        let (held, now) = hold_lead(self, &mut tx, event, fence).await?;
+        let wishes = || wishes.iter().filter(|wish| wish.id > held.inbox_through);
+        let mut known = Known::of(&mut tx, event, wishes().map(|wish| (wish.number, wish.app_key))).await?;
         let mut through = held.inbox_through;
-        for wish in wishes.iter().filter(|wish| wish.id > held.inbox_through) {
-            let who = Newcomer { number: wish.number, app_key: wish.app_key, contact: String::new() };
-            match standing(&mut tx, event, &who).await? {
-                Standing::New => record_unseated(&mut tx, event, wish, now).await?,
+        for wish in wishes() {
+            match known.standing(wish.number, wish.app_key) {
+                Standing::New => {
+                    record_unseated(&mut tx, event, wish, now).await?;
+                    known.add(wish.number, wish.app_key);
+                }
                 Standing::Known => cancel(&mut tx, event, wish.app_key, now).await?,
                 Standing::Contradicts(why) => return freeze(self, tx, event, fence, why).await,
             }
@@ -42,7 +46,7 @@ impl Book {
             .bind(through)
             .execute(&mut *tx)
             .await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 }
 

@@ -1,5 +1,6 @@
 //! Opening the book, and how its parts talk to the database. What is written stands in the other files, one job each.
 
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::str::FromStr;
 use std::sync::Once;
@@ -7,20 +8,15 @@ use std::sync::Once;
 use domain::Now;
 use domain::event::BadSettings;
 use sqlx::any::{AnyPoolOptions, AnyRow, install_default_drivers};
-use sqlx::migrate::{Migration, MigrationType, Migrator};
-use sqlx::{Any, AnyPool, Row, SqlSafeStr, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, Row, Transaction};
 
 use crate::dialect::Dialect;
-
-pub(crate) type Tx = Transaction<'static, Any>;
-
-/// The SQL of the book, in order. Written out here since sqlx's macro would build every driver a second time for the host.
-const MIGRATIONS: [(i64, &str, &str); 1] = [(1, "book", include_str!("../../migrations/0001_book.sql"))];
+use crate::schema;
 
 /// Read connections of the embedded book.
 const READERS: u32 = 4;
 
-/// Why the book did not do it. Nothing was written, unless the connection broke at the commit: then read again.
+/// Why the book did not do it. Nothing was written, unless the connection broke at the commit: see [`Tx::commit`].
 #[derive(Debug, thiserror::Error)]
 pub enum BookError {
     /// Somebody else leads now, or leads no more: stop.
@@ -38,20 +34,25 @@ pub enum BookError {
     /// A row says what cannot be; somebody wrote past us.
     #[error("the book is inconsistent: {0}")]
     Inconsistent(String),
-    /// The database did not answer, or could not write.
+    /// The database did not answer, or could not write: down, a lock held too long, a deadlock. Asking again is safe.
     #[error("the book cannot be reached: {0}")]
     Unavailable(#[from] sqlx::Error),
     /// The book's tables do not fit this program.
     #[error("the book's tables do not fit this program: {0}")]
-    Schema(#[from] sqlx::migrate::MigrateError),
+    Schema(String),
+    /// The database may forget what it acknowledged.
+    #[error(
+        "the book's database has {0} = off and could lose orders that it has acknowledged; turn it on for this database and user"
+    )]
+    NotDurable(&'static str),
 }
 
 /// A handle on the book; cloning it is cheap.
 #[derive(Clone)]
 pub struct Book {
-    write: AnyPool,
-    read: AnyPool,
-    dialect: Dialect,
+    pub(crate) write: AnyPool,
+    pub(crate) read: AnyPool,
+    pub(crate) dialect: Dialect,
 }
 
 impl std::fmt::Debug for Book {
@@ -64,13 +65,14 @@ impl Book {
     /// Opens the embedded book, making the file and its tables if they are missing.
     pub async fn open_sqlite(file: &Path, now: Now) -> Result<Self, BookError> {
         let write = sqlite_pool(file, "rwc", 1).await?;
-        migrator().run(&write).await?;
+        schema::run(&schema::sqlite(), &write).await?;
         let read = sqlite_pool(file, "rw", READERS).await?;
         Ok(Self { write, read, dialect: Dialect::Sqlite(now) })
     }
 
     pub(crate) async fn begin(&self) -> Result<Tx, BookError> {
-        Ok(self.write.begin_with(self.dialect.begin()).await?)
+        let inner = self.write.begin_with(self.dialect.begin()).await?;
+        Ok(Tx { inner, dialect: self.dialect.clone() })
     }
 
     pub(crate) async fn now(&self, tx: &mut Tx) -> Result<domain::Millis, BookError> {
@@ -88,17 +90,48 @@ impl Book {
     }
 }
 
-fn migrator() -> Migrator {
-    let made = MIGRATIONS.map(|(version, name, sql)| {
-        Migration::new(version, name.into(), MigrationType::Simple, sql.into_sql_str(), false)
-    });
-    Migrator::with_migrations(made.into())
+/// A writing transaction; dropped without a commit, it leaves nothing.
+pub(crate) struct Tx {
+    inner: Transaction<'static, Any>,
+    pub(crate) dialect: Dialect,
+}
+
+impl Tx {
+    /// Makes it last. If the connection breaks here, nobody knows whether it did: `Unavailable` may stand for a commit. So every
+    /// transaction of the book can be repeated: it locks, reads again and finds done what was done. `take` reports whom it knows
+    /// from before; `record` finds its fence passed and is stale; `hear` starts behind `inbox_through`; limits and states only
+    /// rise; a lease, an era or a lead whose answer was lost is used by nobody and runs out or is followed by the next.
+    pub(crate) async fn commit(self) -> Result<(), BookError> {
+        Ok(self.inner.commit().await?)
+    }
+
+    pub(crate) async fn rollback(self) -> Result<(), BookError> {
+        Ok(self.inner.rollback().await?)
+    }
+}
+
+impl Deref for Tx {
+    type Target = AnyConnection;
+    fn deref(&self) -> &AnyConnection {
+        &self.inner
+    }
+}
+
+impl DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut AnyConnection {
+        &mut self.inner
+    }
+}
+
+/// Makes the databases known to sqlx, once.
+pub(crate) fn install_drivers() {
+    static DRIVERS: Once = Once::new();
+    DRIVERS.call_once(install_default_drivers);
 }
 
 /// WAL with `synchronous = FULL`: a commit is on disk before it is answered.
 async fn sqlite_pool(file: &Path, mode: &str, connections: u32) -> Result<AnyPool, BookError> {
-    static DRIVERS: Once = Once::new();
-    DRIVERS.call_once(install_default_drivers);
+    install_drivers();
     let path = file
         .to_str()
         .ok_or_else(|| sqlx::Error::Configuration("the path of the book is not UTF-8".into()))?;

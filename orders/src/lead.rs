@@ -1,9 +1,11 @@
 //! Leading an event: one mover, steward and relay at a time, by a lease with a fence. A stopped holder blocks nobody: its lease
 //! runs out, and its fence is refused from then on.
 
-use domain::{Epoch, EventId, Fence};
+use domain::{Epoch, EventId, Fence, Millis};
+use sqlx::any::AnyRow;
 
 use crate::book::{Book, BookError, Tx, count, int};
+use crate::dialect::Dialect;
 use crate::event::BookEvent;
 
 /// How long the lead lasts unless a round extends it, in milliseconds.
@@ -31,13 +33,21 @@ impl Book {
     /// Takes the lead, if nobody has it.
     pub async fn lead(&self, event: &EventId) -> Result<Option<Lead>, BookError> {
         let mut tx = self.begin().await?;
+        let Some(row) = lock_event(&mut tx, event).await? else { return Ok(None) };
         let now = self.now(&mut tx).await?;
-        let row = sqlx::query("UPDATE event SET mover_fence = mover_fence + 1, mover_until = $2 WHERE id = $1 AND mover_until < $3 RETURNING *")
-            .bind(event.as_str()).bind(now + LEAD_MS).bind(now)
-            .fetch_optional(&mut *tx).await?;
+        if int(&row, "mover_until")? >= now {
+            return Ok(None);
+        }
+        let fence = int(&row, "mover_fence")? + 1;
+        sqlx::query("UPDATE event SET mover_fence = $2, mover_until = $3 WHERE id = $1")
+            .bind(event.as_str())
+            .bind(fence)
+            .bind(now + LEAD_MS)
+            .execute(&mut *tx)
+            .await?;
         tx.commit().await?;
-        row.map(|row| Ok(Lead { fence: Fence(int(&row, "mover_fence")?), event: BookEvent::from_row(&row)? }))
-            .transpose()
+        let event = BookEvent { fence: Fence(fence), ..BookEvent::from_row(&row)? };
+        Ok(Some(Lead { fence: event.fence, event }))
     }
 
     /// Gives the lead back, so that the next one need not wait for the lease to run out.
@@ -48,23 +58,27 @@ impl Book {
             .bind(fence.0)
             .execute(&mut *tx)
             .await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Ends every lease: for a process that holds the only key to the stores and so knows that nobody else lives. Fences stay.
+    /// On Postgres it does nothing, since others may live.
     pub async fn end_leases(&self) -> Result<(), BookError> {
+        if matches!(self.dialect, Dialect::Postgres) {
+            return Ok(());
+        }
         let mut tx = self.begin().await?;
         sqlx::query("UPDATE event SET mover_until = 0").execute(&mut *tx).await?;
         sqlx::query("UPDATE application SET lease_until = 0 WHERE state IN ('ordering', 'undoing')")
             .execute(&mut *tx)
             .await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Extends the lead and reads the event, in one step.
     pub async fn extend(&self, event: &EventId, fence: Fence) -> Result<BookEvent, BookError> {
         let mut tx = self.begin().await?;
-        let event = hold_lead(self, &mut tx, event, fence).await?;
+        let (event, _) = hold_lead(self, &mut tx, event, fence).await?;
         tx.commit().await?;
         Ok(event)
     }
@@ -88,24 +102,32 @@ impl Book {
             .bind(i64::from(line_limit))
             .execute(&mut *tx)
             .await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 }
 
-/// Locks the event's row, checks the fence and extends the lease: the first step of every write of a leader.
+/// Locks the event's row, checks the fence and extends the lease: the first step of every write of a leader. Says the time too.
 pub(crate) async fn hold_lead(
     book: &Book,
     tx: &mut Tx,
     event: &EventId,
     fence: Fence,
-) -> Result<BookEvent, BookError> {
+) -> Result<(BookEvent, Millis), BookError> {
+    let row = lock_event(tx, event).await?.ok_or(BookError::Lost)?;
+    let held = BookEvent::from_row(&row)?;
+    if held.fence != fence {
+        return Err(BookError::Lost);
+    }
     let now = book.now(tx).await?;
-    let row = sqlx::query("UPDATE event SET mover_until = $3 WHERE id = $1 AND mover_fence = $2 RETURNING *")
+    sqlx::query("UPDATE event SET mover_until = $2 WHERE id = $1")
         .bind(event.as_str())
-        .bind(fence.0)
         .bind(now + LEAD_MS)
-        .fetch_optional(&mut **tx)
-        .await?
-        .ok_or(BookError::Lost)?;
-    BookEvent::from_row(&row)
+        .execute(&mut **tx)
+        .await?;
+    Ok((held, now))
+}
+
+/// Locks an event and reads it, so that what is decided from it still holds at the commit.
+pub(crate) async fn lock_event(tx: &mut Tx, event: &EventId) -> Result<Option<AnyRow>, BookError> {
+    Ok(sqlx::query(tx.dialect.lock_event()).bind(event.as_str()).fetch_optional(&mut **tx).await?)
 }

@@ -5,6 +5,7 @@ use domain::{AppKey, Bucket, EventId, Millis, Number, Release};
 
 use crate::book::{Book, BookError, Tx, int, number, parsed, text};
 use crate::event;
+use crate::lead::lock_event;
 
 /// How long a maker has for one call, its retries aside, in milliseconds. Longer than the order service's time-out.
 pub const CALL_LEASE_MS: i64 = 10_000;
@@ -62,14 +63,8 @@ impl Book {
     /// Leases at most `max` due calls of an event and pays for them.
     pub async fn lease(&self, event: &EventId, max: u32) -> Result<Leased, BookError> {
         let mut tx = self.begin().await?;
-        // The update that changes nothing locks the row, in both databases.
-        let row = sqlx::query(
-            "UPDATE event SET tokens = tokens WHERE id = $1 RETURNING settings, tokens, refilled_at",
-        )
-        .bind(event.as_str())
-        .fetch_optional(&mut *tx)
-        .await?
-        .ok_or_else(|| BookError::UnknownEvent(event.to_string()))?;
+        let row =
+            lock_event(&mut tx, event).await?.ok_or_else(|| BookError::UnknownEvent(event.to_string()))?;
         let settings = event::settings(&text(&row, "settings")?)?;
         let now = self.now(&mut tx).await?;
         let stored = Bucket { tokens: int(&row, "tokens")?, refilled_at: int(&row, "refilled_at")? };
@@ -108,15 +103,13 @@ async fn due(
     now: Millis,
     pepper: &str,
 ) -> Result<Vec<Call>, BookError> {
-    let rows = sqlx::query(
-        "UPDATE application SET fence = fence + 1, attempts = attempts + 1, lease_until = $2
-         WHERE event = $1 AND app_key IN (
-             SELECT app_key FROM application WHERE event = $1 AND state IN ('ordering', 'undoing') AND lease_until <= $3 AND next_try_at <= $3
-             ORDER BY number LIMIT $4)
-         RETURNING app_key, number, state, attempts, fence, contact",
-    )
-    .bind(event.as_str()).bind(now + CALL_LEASE_MS).bind(now).bind(i64::from(max))
-    .fetch_all(&mut **tx).await?;
+    let rows = sqlx::query(tx.dialect.lease_due())
+        .bind(event.as_str())
+        .bind(now + CALL_LEASE_MS)
+        .bind(now)
+        .bind(i64::from(max))
+        .fetch_all(&mut **tx)
+        .await?;
     let mut calls = Vec::with_capacity(rows.len());
     for row in &rows {
         calls.push(Call {

@@ -7,10 +7,13 @@ mod book;
 mod dialect;
 mod embedded;
 mod event;
+mod known;
 mod lead;
 mod lease;
+mod postgres;
 mod read;
 mod relay;
+mod schema;
 mod settle;
 mod take;
 

@@ -67,12 +67,11 @@ pub(crate) async fn application(
     event: &EventId,
     app_key: AppKey,
 ) -> Result<Option<BookRow>, BookError> {
-    let row =
-        sqlx::query("UPDATE application SET fence = fence WHERE event = $1 AND app_key = $2 RETURNING *")
-            .bind(event.as_str())
-            .bind(app_key.to_string())
-            .fetch_optional(&mut **tx)
-            .await?;
+    let row = sqlx::query(tx.dialect.lock_application())
+        .bind(event.as_str())
+        .bind(app_key.to_string())
+        .fetch_optional(&mut **tx)
+        .await?;
     row.as_ref().map(BookRow::from_row).transpose()
 }
 

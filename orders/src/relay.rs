@@ -5,6 +5,7 @@ use serde_json::json;
 use sqlx::Row;
 
 use crate::book::{Book, BookError, Tx, int, maybe_text, number, parsed, text};
+use crate::lead::lock_event;
 use crate::read::BookRow;
 
 /// A notice: something happened, told once.
@@ -104,18 +105,19 @@ impl Book {
             return Ok(());
         }
         let mut tx = self.begin().await?;
-        for one in shown {
-            sqlx::query(
-                "UPDATE application SET shown_epoch = $3 WHERE event = $1 AND app_key = $2 AND outcome = $4",
-            )
-            .bind(event.as_str())
-            .bind(one.app_key.to_string())
-            .bind(i64::from(epoch.0))
-            .bind(one.outcome.as_str())
-            .execute(&mut *tx)
-            .await?;
-        }
-        Ok(tx.commit().await?)
+        // Many rows are locked below: without this, a leader that was just followed could wait in a circle with the next one.
+        lock_event(&mut tx, event).await?;
+        let json = |one: &ToShow| json!({ "key": one.app_key.to_string(), "outcome": one.outcome.as_str() });
+        sqlx::query(
+            "UPDATE application SET shown_epoch = $3 FROM json_each($2) AS one
+             WHERE event = $1 AND app_key = one.value ->> 'key' AND outcome = one.value ->> 'outcome'",
+        )
+        .bind(event.as_str())
+        .bind(json!(shown.iter().map(json).collect::<Vec<_>>()).to_string())
+        .bind(i64::from(epoch.0))
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await
     }
 
     /// Notices of an event that were not sent, oldest first.
@@ -141,16 +143,15 @@ impl Book {
         }
         let mut tx = self.begin().await?;
         let now = self.now(&mut tx).await?;
-        for notice in notices {
-            sqlx::query("UPDATE outbox SET sent_at = $4 WHERE event = $1 AND app_key = $2 AND type = $3")
-                .bind(notice.event.as_str())
-                .bind(&notice.app_key)
-                .bind(&notice.kind)
-                .bind(now)
-                .execute(&mut *tx)
-                .await?;
-        }
-        Ok(tx.commit().await?)
+        let json =
+            |notice: &Notice| json!({ "event": notice.event, "key": notice.app_key, "kind": notice.kind });
+        sqlx::query(
+            "UPDATE outbox SET sent_at = $2 FROM json_each($1) AS one
+             WHERE outbox.event = one.value ->> 'event' AND app_key = one.value ->> 'key' AND outbox.type = one.value ->> 'kind'",
+        )
+        .bind(json!(notices.iter().map(json).collect::<Vec<_>>()).to_string()).bind(now)
+        .execute(&mut *tx).await?;
+        tx.commit().await
     }
 
     /// How many orders are not answered yet, and how many are parked.

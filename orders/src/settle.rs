@@ -21,18 +21,17 @@ impl Book {
     /// Moves the event's state forward; what is already there or further on stays.
     pub async fn advance(&self, event: &EventId, fence: Fence, to: EventState) -> Result<(), BookError> {
         let mut tx = self.begin().await?;
-        let held = hold_lead(self, &mut tx, event, fence).await?;
+        let (held, now) = hold_lead(self, &mut tx, event, fence).await?;
         if held.state.may_become(to) && to != EventState::Settled {
             sqlx::query("UPDATE event SET state = $2 WHERE id = $1")
                 .bind(event.as_str())
                 .bind(to.as_str())
                 .execute(&mut *tx)
                 .await?;
-            let now = self.now(&mut tx).await?;
             relay::post(&mut tx, &Notice::of_event(event, &format!("event.{}", to.as_str()), ""), now)
                 .await?;
         }
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Notes the last number that was given before the line closed.
@@ -44,7 +43,7 @@ impl Book {
             .bind(i64::from(closed_seq))
             .execute(&mut *tx)
             .await?;
-        Ok(tx.commit().await?)
+        tx.commit().await
     }
 
     /// Settles an event that is settling, unless a seat is held, or one is free while `anybody_waits`. From then on, whoever
@@ -56,7 +55,7 @@ impl Book {
         anybody_waits: bool,
     ) -> Result<Settling, BookError> {
         let mut tx = self.begin().await?;
-        let BookEvent { state, closed_seq, .. } = hold_lead(self, &mut tx, event, fence).await?;
+        let (BookEvent { state, closed_seq, .. }, now) = hold_lead(self, &mut tx, event, fence).await?;
         let (EventState::Settling, Some(closed_seq)) = (state, closed_seq) else {
             return Ok(if state == EventState::Settled { Settling::Settled } else { Settling::NotYet });
         };
@@ -74,7 +73,6 @@ impl Book {
             .bind(i64::from(closed_seq))
             .execute(&mut *tx)
             .await?;
-        let now = self.now(&mut tx).await?;
         relay::post(&mut tx, &Notice::of_event(event, "event.settled", ""), now).await?;
         tx.commit().await?;
         Ok(Settling::Settled)

@@ -1,10 +1,12 @@
 //! The mover's transaction: the head of the line gets seats, in order, or nobody does.
 
 use domain::{AppKey, EventId, EventState, Fence, Millis, Number, Release};
+use serde_json::json;
 use sqlx::Row;
 
-use crate::book::{Book, BookError, Tx, count, int, text};
+use crate::book::{Book, BookError, Tx, count, int};
 use crate::event::BookEvent;
+use crate::known::{Known, Standing};
 use crate::lead::hold_lead;
 use crate::relay::{self, Notice};
 
@@ -61,35 +63,37 @@ impl Book {
         newcomers: &[Newcomer],
     ) -> Result<Taken, BookError> {
         let mut tx = self.begin().await?;
-        let held = hold_lead(self, &mut tx, event, fence).await?;
+        let (held, now) = hold_lead(self, &mut tx, event, fence).await?;
         if let Some(why) = held.frozen {
             return Err(BookError::Frozen(why));
         }
-        let now = self.now(&mut tx).await?;
+        let named = newcomers.iter().map(|who| (who.number, who.app_key));
+        let mut known = Known::of(&mut tx, event, named).await?;
         let mut seats = free_seats(&mut tx, event, newcomers.len()).await?.into_iter();
-        let mut taken = Taken::default();
+        let (mut taken, mut seated) = (Taken { all: true, ..Taken::default() }, Vec::new());
         for newcomer in newcomers {
-            match standing(&mut tx, event, newcomer).await? {
+            match known.standing(newcomer.number, newcomer.app_key) {
                 Standing::Known => {}
                 Standing::Contradicts(why) => return freeze(self, tx, event, fence, why).await,
                 Standing::New => {
-                    let Some(seat) = seats.next() else { return commit(tx, taken).await };
-                    seat_newcomer(&mut tx, event, newcomer, seat, now).await?;
-                    taken.seated += 1;
+                    let Some(seat) = seats.next() else {
+                        taken.all = false;
+                        break;
+                    };
+                    known.add(newcomer.number, newcomer.app_key);
+                    seated.push((newcomer, seat));
                 }
             }
             taken.known.push(newcomer.app_key);
         }
-        taken.all = true;
-        commit(tx, taken).await
+        taken.seated = u32::try_from(seated.len()).unwrap_or(u32::MAX);
+        seat_newcomers(&mut tx, event, &seated, now).await?;
+        tx.commit().await?;
+        Ok(taken)
     }
 }
 
-async fn commit(tx: Tx, taken: Taken) -> Result<Taken, BookError> {
-    tx.commit().await?;
-    Ok(taken)
-}
-
+/// A free seat stays free: only who holds the event's lock gives one away.
 async fn free_seats(tx: &mut Tx, event: &EventId, most: usize) -> Result<Vec<i64>, BookError> {
     let most = i64::try_from(most).unwrap_or(i64::MAX);
     let rows = sqlx::query("SELECT n FROM seat WHERE event = $1 AND state = 'free' ORDER BY n LIMIT $2")
@@ -98,34 +102,6 @@ async fn free_seats(tx: &mut Tx, event: &EventId, most: usize) -> Result<Vec<i64
         .fetch_all(&mut **tx)
         .await?;
     rows.iter().map(|row| int(row, "n")).collect()
-}
-
-/// What the book knows of a newcomer.
-pub(crate) enum Standing {
-    New,
-    Known,
-    Contradicts(String),
-}
-
-pub(crate) async fn standing(tx: &mut Tx, event: &EventId, who: &Newcomer) -> Result<Standing, BookError> {
-    let rows = sqlx::query(
-        "SELECT app_key, number FROM application WHERE event = $1 AND (app_key = $2 OR number = $3)",
-    )
-    .bind(event.as_str())
-    .bind(who.app_key.to_string())
-    .bind(i64::from(who.number))
-    .fetch_all(&mut **tx)
-    .await?;
-    for row in &rows {
-        let (key, number) = (text(row, "app_key")?, int(row, "number")?);
-        if key != who.app_key.to_string() || number != i64::from(who.number) {
-            return Ok(Standing::Contradicts(format!(
-                "the line has {} at number {}, the book has {key} at number {number}: the line was put back to an earlier state",
-                who.app_key, who.number
-            )));
-        }
-    }
-    Ok(if rows.is_empty() { Standing::New } else { Standing::Known })
 }
 
 pub(crate) async fn freeze<T>(
@@ -138,40 +114,43 @@ pub(crate) async fn freeze<T>(
     // Nothing of this round may stay, only the freeze itself.
     tx.rollback().await?;
     let mut tx = book.begin().await?;
-    hold_lead(book, &mut tx, event, fence).await?;
+    let (_, now) = hold_lead(book, &mut tx, event, fence).await?;
     sqlx::query("UPDATE event SET frozen = $2 WHERE id = $1")
         .bind(event.as_str())
         .bind(&why)
         .execute(&mut *tx)
         .await?;
-    let now = book.now(&mut tx).await?;
     relay::post(&mut tx, &Notice::of_event(event, "event.frozen", &why), now).await?;
     tx.commit().await?;
     Err(BookError::Frozen(why))
 }
 
-async fn seat_newcomer(
+async fn seat_newcomers(
     tx: &mut Tx,
     event: &EventId,
-    who: &Newcomer,
-    seat: i64,
+    seated: &[(&Newcomer, i64)],
     now: Millis,
 ) -> Result<(), BookError> {
-    let key = who.app_key.to_string();
+    let json = |(who, seat): &(&Newcomer, i64)| json!({ "number": who.number, "key": who.app_key.to_string(), "contact": who.contact, "seat": seat });
+    let rows = json!(seated.iter().map(json).collect::<Vec<_>>()).to_string();
+    sqlx::query(
+        "INSERT INTO application (event, app_key, number, state, seat, contact, moved_at)
+         SELECT $1, value ->> 'key', CAST(value ->> 'number' AS BIGINT), 'ordering', CAST(value ->> 'seat' AS BIGINT), value ->> 'contact', $3
+         FROM json_each($2) AS one",
+    )
+    .bind(event.as_str()).bind(&rows).bind(now)
+    .execute(&mut **tx).await?;
     let held = sqlx::query(
-        "UPDATE seat SET state = 'held', app_key = $3 WHERE event = $1 AND n = $2 AND state = 'free'",
+        "UPDATE seat SET state = 'held', app_key = one.value ->> 'key' FROM json_each($2) AS one
+         WHERE event = $1 AND n = CAST(one.value ->> 'seat' AS BIGINT) AND state = 'free'",
     )
     .bind(event.as_str())
-    .bind(seat)
-    .bind(&key)
+    .bind(&rows)
     .execute(&mut **tx)
     .await?;
-    if held.rows_affected() != 1 {
-        return Err(BookError::Inconsistent(format!("seat {seat} was taken under the event's lock")));
+    if held.rows_affected() != seated.len() as u64 {
+        return Err(BookError::Inconsistent("a seat was taken under the event's lock".into()));
     }
-    sqlx::query("INSERT INTO application (event, app_key, number, state, seat, contact, moved_at) VALUES ($1, $2, $3, 'ordering', $4, $5, $6)")
-        .bind(event.as_str()).bind(&key).bind(i64::from(who.number)).bind(seat).bind(&who.contact).bind(now)
-        .execute(&mut **tx).await?;
     Ok(())
 }
 

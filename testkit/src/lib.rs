@@ -6,6 +6,7 @@ pub mod chance;
 pub mod clock;
 pub mod folder;
 pub mod http;
+pub mod order_stub;
 pub mod process;
 pub mod servers;
 
@@ -14,6 +15,7 @@ pub use chance::seeded;
 pub use clock::HandClock;
 pub use folder::TempFolder;
 pub use http::{Answer, Http, HttpError};
+pub use order_stub::OrderStub;
 pub use process::Running;
 pub use servers::postgres::Postgres;
 pub use servers::redis::{RedisKind, RedisServer};

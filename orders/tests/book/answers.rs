@@ -3,13 +3,12 @@
 use domain::Outcome;
 use orders::{ATTEMPTS_MAX, Answer, CallKind, Recorded};
 
-use crate::desk::Desk;
+use crate::desk::{Desk, Store};
 
 const LATER: Answer = Answer::Unknown { retry_in_ms: 100 };
 
-#[tokio::test]
-async fn a_yes_sells_the_seat_and_tells_it_once() {
-    let desk = Desk::open(2).await;
+pub(crate) async fn a_yes_sells_the_seat_and_tells_it_once(store: Store) {
+    let desk = Desk::open(store, 2).await;
     desk.take([1]).await;
     let call = desk.lease_one().await;
     assert_eq!(desk.record(&call, Answer::Made("O-1".into())).await, Recorded::Ended(Outcome::Ordered));
@@ -29,9 +28,8 @@ async fn a_yes_sells_the_seat_and_tells_it_once() {
     );
 }
 
-#[tokio::test]
-async fn a_no_to_the_one_call_frees_the_seat_for_the_next_number() {
-    let desk = Desk::open(1).await;
+pub(crate) async fn a_no_to_the_one_call_frees_the_seat_for_the_next_number(store: Store) {
+    let desk = Desk::open(store, 1).await;
     desk.take([1]).await;
     let call = desk.lease_one().await;
     assert_eq!(desk.record(&call, Answer::No).await, Recorded::Ended(Outcome::Rejected));
@@ -40,9 +38,8 @@ async fn a_no_to_the_one_call_frees_the_seat_for_the_next_number() {
     assert_eq!(desk.state_of(2).await, "ordered");
 }
 
-#[tokio::test]
-async fn a_no_after_silence_takes_the_order_back_before_the_seat_is_free() {
-    let desk = Desk::open(1).await;
+pub(crate) async fn a_no_after_silence_takes_the_order_back_before_the_seat_is_free(store: Store) {
+    let desk = Desk::open(store, 1).await;
     desk.take([1]).await;
     let first = desk.lease_one().await;
     assert_eq!(desk.record(&first, LATER).await, Recorded::GoesOn);
@@ -55,9 +52,8 @@ async fn a_no_after_silence_takes_the_order_back_before_the_seat_is_free() {
     assert_eq!(desk.seats().await, (1, 0, 0));
 }
 
-#[tokio::test]
-async fn silence_keeps_the_seat_and_the_same_key_is_tried_again_not_too_soon() {
-    let desk = Desk::open(1).await;
+pub(crate) async fn silence_keeps_the_seat_and_the_same_key_is_tried_again_not_too_soon(store: Store) {
+    let desk = Desk::open(store, 1).await;
     desk.take([1]).await;
     let call = desk.lease_one().await;
     desk.record(&call, Answer::Unknown { retry_in_ms: 60_000 }).await;
@@ -68,18 +64,16 @@ async fn silence_keeps_the_seat_and_the_same_key_is_tried_again_not_too_soon() {
     assert_eq!((again.app_key, again.attempts), (call.app_key, 2));
 }
 
-#[tokio::test]
-async fn a_410_to_a_put_that_nobody_took_back_is_no_answer() {
-    let desk = Desk::open(1).await;
+pub(crate) async fn a_410_to_a_put_that_nobody_took_back_is_no_answer(store: Store) {
+    let desk = Desk::open(store, 1).await;
     desk.take([1]).await;
     let call = desk.lease_one().await;
     assert_eq!(desk.record(&call, Answer::Gone).await, Recorded::GoesOn);
     assert_eq!(desk.seats().await, (0, 1, 0));
 }
 
-#[tokio::test]
-async fn poison_is_parked_with_its_seat_and_holds_nobody_up() {
-    let desk = Desk::open(2).await;
+pub(crate) async fn poison_is_parked_with_its_seat_and_holds_nobody_up(store: Store) {
+    let desk = Desk::open(store, 2).await;
     desk.take([1]).await;
     for _ in 1..ATTEMPTS_MAX {
         let call = desk.lease_one().await;
@@ -93,9 +87,8 @@ async fn poison_is_parked_with_its_seat_and_holds_nobody_up() {
     assert_eq!(desk.notices().await, ["application.ordered", "application.parked"]);
 }
 
-#[tokio::test]
-async fn the_embedded_order_service_keeps_the_contract_it_asks_of_others() {
-    let desk = Desk::open(1).await;
+pub(crate) async fn the_embedded_order_service_keeps_the_contract_it_asks_of_others(store: Store) {
+    let desk = Desk::open(store, 1).await;
     let (book, event, key) = (&desk.book, &desk.event, crate::desk::key(1));
     let number = domain::Number::new(1).unwrap();
     let made = book.put_order(event, key, number).await.unwrap();

@@ -1,18 +1,99 @@
 //! A fresh book with one event, and the few sentences in which the tests speak.
 
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
 use domain::event::Text;
 use domain::{AppKey, EventId, EventSettings, Fence, Kind, Number, Release};
 use orders::{Answer, Book, Call, Newcomer, Recorded, Taken};
-use testkit::{HandClock, TempFolder};
+use sqlx::{ConnectOptions, Connection};
+use testkit::{HandClock, Postgres, TempFolder};
 
 pub(crate) const NOON: i64 = 1_795_345_200_000;
 
+/// Which database is behind the book.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Store {
+    Sqlite,
+    Postgres,
+}
+
 pub(crate) struct Desk {
     pub book: Book,
-    pub clock: HandClock,
+    pub clock: Clock,
     pub event: EventId,
     pub fence: Fence,
+    /// The server behind the book, if there is one.
+    pub postgres: Option<Postgres>,
+}
+
+/// A clock set by hand, in a file too, where the database server reads it.
+pub(crate) struct Clock {
+    hand: HandClock,
     folder: TempFolder,
+}
+
+impl Clock {
+    fn at(ms: i64) -> Self {
+        let clock = Self { hand: HandClock::at(ms), folder: TempFolder::new("book") };
+        // The server may run as somebody else.
+        std::fs::set_permissions(clock.folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        clock.advance(0);
+        clock
+    }
+
+    pub(crate) fn advance(&self, ms: i64) {
+        self.hand.advance(ms);
+        let (file, next) = (self.file(), self.folder.path().join("clock.next"));
+        std::fs::write(&next, self.hand.now()().to_string()).unwrap();
+        std::fs::set_permissions(&next, PermissionsExt::from_mode(0o644)).unwrap();
+        std::fs::rename(next, file).unwrap();
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("clock")
+    }
+}
+
+/// Runs SQL past the book.
+pub(crate) async fn meddle(url: &str, sql: &str) -> Result<(), sqlx::Error> {
+    let mut session = Session::open(url).await?;
+    session.run(sql).await?;
+    session.0.close().await
+}
+
+/// Somebody else at the same database.
+pub(crate) struct Session(sqlx::AnyConnection);
+
+impl Session {
+    pub(crate) async fn open(url: &str) -> Result<Self, sqlx::Error> {
+        sqlx::any::install_default_drivers();
+        let options: sqlx::any::AnyConnectOptions = url.parse()?;
+        Ok(Self(options.connect().await?))
+    }
+
+    pub(crate) async fn run(&mut self, sql: &str) -> Result<(), sqlx::Error> {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut self.0).await.map(|_| ())
+    }
+
+    /// Waits until one of the book's sessions is in this state.
+    pub(crate) async fn wait_until(&mut self, condition: &str) {
+        let sql = format!(
+            "SELECT COUNT(*) FROM pg_stat_activity WHERE application_name = 'firstcome' AND {condition}"
+        );
+        let found = async {
+            while sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(sql.clone()))
+                .fetch_one(&mut self.0)
+                .await
+                .unwrap()
+                == 0
+            {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), found).await.unwrap();
+    }
 }
 
 pub(crate) fn settings(capacity: u32) -> EventSettings {
@@ -46,22 +127,41 @@ pub(crate) fn newcomers(numbers: impl IntoIterator<Item = u32>) -> Vec<Newcomer>
     numbers.into_iter().map(newcomer).collect()
 }
 
+async fn open(postgres: Option<&Postgres>, clock: &Clock) -> Book {
+    match postgres {
+        None => Book::open_sqlite(&clock.folder.path().join("book.db"), clock.hand.now()).await.unwrap(),
+        Some(postgres) => Book::open_postgres(&postgres.url(), 12).await.unwrap(),
+    }
+}
+
 impl Desk {
-    pub(crate) async fn open(capacity: u32) -> Self {
-        Self::open_with(settings(capacity)).await
+    pub(crate) async fn open(store: Store, capacity: u32) -> Self {
+        Self::open_with(store, settings(capacity)).await
     }
 
-    pub(crate) async fn open_with(settings: EventSettings) -> Self {
-        let (folder, clock) = (TempFolder::new("book"), HandClock::at(NOON));
-        let book = Book::open_sqlite(&folder.path().join("book.db"), clock.now()).await.unwrap();
+    pub(crate) async fn open_with(store: Store, settings: EventSettings) -> Self {
+        let clock = Clock::at(NOON);
+        let postgres = match store {
+            Store::Sqlite => None,
+            Store::Postgres => Some(Postgres::start().await),
+        };
+        if let Some(postgres) = &postgres {
+            Book::migrate(&postgres.url()).await.unwrap();
+            let by_hand = format!(
+                "CREATE OR REPLACE FUNCTION book.now_ms() RETURNS BIGINT LANGUAGE sql AS $$ SELECT pg_read_file('{}')::BIGINT $$",
+                clock.file().display()
+            );
+            meddle(&postgres.url(), &by_hand).await.unwrap();
+        }
+        let book = open(postgres.as_ref(), &clock).await;
         book.create_event(&settings, "test").await.unwrap();
         let fence = book.lead(&settings.id).await.unwrap().unwrap().fence;
-        Self { book, clock, event: settings.id, fence, folder }
+        Self { book, clock, event: settings.id, fence, postgres }
     }
 
     /// The same book, opened a second time.
     pub(crate) async fn reopened(&self) -> Book {
-        Book::open_sqlite(&self.folder.path().join("book.db"), self.clock.now()).await.unwrap()
+        open(self.postgres.as_ref(), &self.clock).await
     }
 
     pub(crate) async fn take(&self, numbers: impl IntoIterator<Item = u32>) -> Taken {

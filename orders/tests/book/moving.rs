@@ -3,11 +3,10 @@
 use domain::{Fence, Number, Release};
 use orders::{BookError, Created, Newcomer, Taken};
 
-use crate::desk::{Desk, NOON, key, newcomers, settings};
+use crate::desk::{Desk, NOON, Store, key, newcomers, settings};
 
-#[tokio::test]
-async fn an_event_is_made_once_with_all_its_seats() {
-    let desk = Desk::open(100).await;
+pub(crate) async fn an_event_is_made_once_with_all_its_seats(store: Store) {
+    let desk = Desk::open(store, 100).await;
     assert_eq!(desk.book.create_event(&settings(500), "again").await.unwrap(), Created::Known(1));
     assert_eq!(desk.seats().await, (100, 0, 0));
     let event = desk.book.event(&desk.event).await.unwrap();
@@ -15,18 +14,16 @@ async fn an_event_is_made_once_with_all_its_seats() {
     assert_eq!(desk.book.events().await.unwrap().len(), 1);
 }
 
-#[tokio::test]
-async fn wrong_settings_are_refused_with_every_mistake() {
-    let desk = Desk::open(1).await;
+pub(crate) async fn wrong_settings_are_refused_with_every_mistake(store: Store) {
+    let desk = Desk::open(store, 1).await;
     let mut wrong = settings(0);
     (wrong.id, wrong.in_flight_max) = ("summer".parse().unwrap(), 0);
     let refused = desk.book.create_event(&wrong, "test").await.unwrap_err().to_string();
     assert!(refused.contains("capacity") && refused.contains("in_flight_max"), "{refused}");
 }
 
-#[tokio::test]
-async fn one_leads_at_a_time_and_who_stood_still_is_refused_afterwards() {
-    let desk = Desk::open(10).await;
+pub(crate) async fn one_leads_at_a_time_and_who_stood_still_is_refused_afterwards(store: Store) {
+    let desk = Desk::open(store, 10).await;
     assert_eq!(desk.book.lead(&desk.event).await.unwrap(), None);
     desk.clock.advance(3001);
     let next = desk.book.lead(&desk.event).await.unwrap().unwrap();
@@ -36,9 +33,8 @@ async fn one_leads_at_a_time_and_who_stood_still_is_refused_afterwards() {
     assert_eq!(desk.seats().await, (10, 0, 0));
 }
 
-#[tokio::test]
-async fn a_lead_that_is_used_lasts_and_one_given_back_is_free_at_once() {
-    let desk = Desk::open(10).await;
+pub(crate) async fn a_lead_that_is_used_lasts_and_one_given_back_is_free_at_once(store: Store) {
+    let desk = Desk::open(store, 10).await;
     for _ in 0..5 {
         desk.clock.advance(2000);
         desk.book.extend(&desk.event, desk.fence).await.unwrap();
@@ -48,9 +44,8 @@ async fn a_lead_that_is_used_lasts_and_one_given_back_is_free_at_once() {
     assert!(desk.book.lead(&desk.event).await.unwrap().is_some());
 }
 
-#[tokio::test]
-async fn an_era_is_never_used_twice_and_the_limit_never_falls() {
-    let desk = Desk::open(10).await;
+pub(crate) async fn an_era_is_never_used_twice_and_the_limit_never_falls(store: Store) {
+    let desk = Desk::open(store, 10).await;
     let first = desk.book.start_era(&desk.event, desk.fence).await.unwrap();
     desk.book.raise_limit(&desk.event, desk.fence, 1000).await.unwrap();
     desk.book.raise_limit(&desk.event, desk.fence, 400).await.unwrap();
@@ -61,9 +56,8 @@ async fn an_era_is_never_used_twice_and_the_limit_never_falls() {
     assert!(matches!(lost, Err(BookError::Lost)));
 }
 
-#[tokio::test]
-async fn seats_go_to_the_lowest_numbers_and_end_with_the_capacity() {
-    let desk = Desk::open(3).await;
+pub(crate) async fn seats_go_to_the_lowest_numbers_and_end_with_the_capacity(store: Store) {
+    let desk = Desk::open(store, 3).await;
     let taken = desk.take(1..=5).await;
     assert_eq!(taken, Taken { known: vec![key(1), key(2), key(3)], seated: 3, all: false });
     assert_eq!(desk.seats().await, (0, 3, 0));
@@ -74,22 +68,20 @@ async fn seats_go_to_the_lowest_numbers_and_end_with_the_capacity() {
     );
 }
 
-#[tokio::test]
-async fn a_round_that_is_repeated_takes_nobody_twice() {
-    let desk = Desk::open(10).await;
+pub(crate) async fn a_round_that_is_repeated_takes_nobody_twice(store: Store) {
+    let desk = Desk::open(store, 10).await;
     desk.take(1..=3).await;
     let taken = desk.take(1..=4).await;
     assert_eq!(taken, Taken { known: (1..=4).map(key).collect(), seated: 1, all: true });
     assert_eq!(desk.seats().await, (6, 4, 0));
 }
 
-#[tokio::test]
-async fn a_line_that_contradicts_the_book_freezes_the_event() {
+pub(crate) async fn a_line_that_contradicts_the_book_freezes_the_event(store: Store) {
     for contradiction in [
         Newcomer { number: Number::new(2).unwrap(), app_key: key(9), contact: String::new() },
         Newcomer { number: Number::new(9).unwrap(), app_key: key(2), contact: String::new() },
     ] {
-        let desk = Desk::open(10).await;
+        let desk = Desk::open(store, 10).await;
         desk.take(1..=3).await;
         let mut head = newcomers([4]);
         head.push(contradiction);
@@ -107,11 +99,10 @@ async fn a_line_that_contradicts_the_book_freezes_the_event() {
     }
 }
 
-#[tokio::test]
-async fn room_is_what_seats_and_orders_under_way_leave() {
+pub(crate) async fn room_is_what_seats_and_orders_under_way_leave(store: Store) {
     let mut few = settings(100);
     few.in_flight_max = 5;
-    let desk = Desk::open_with(few).await;
+    let desk = Desk::open_with(store, few).await;
     let event = desk.book.event(&desk.event).await.unwrap();
     assert_eq!(desk.book.room(&event).await.unwrap(), 5);
     desk.take(1..=3).await;
@@ -121,14 +112,13 @@ async fn room_is_what_seats_and_orders_under_way_leave() {
         stopped.settings.release = release;
         assert_eq!(desk.book.room(&stopped).await.unwrap(), 0);
     }
-    let desk = Desk::open(2).await;
+    let desk = Desk::open(store, 2).await;
     desk.take(1..=1).await;
     assert_eq!(desk.book.room(&desk.book.event(&desk.event).await.unwrap()).await.unwrap(), 1);
 }
 
-#[tokio::test]
-async fn what_was_written_is_there_for_the_next_process() {
-    let desk = Desk::open(10).await;
+pub(crate) async fn what_was_written_is_there_for_the_next_process(store: Store) {
+    let desk = Desk::open(store, 10).await;
     desk.take(1..=3).await;
     desk.book.close().await;
     let again = desk.reopened().await;

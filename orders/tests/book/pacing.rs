@@ -5,13 +5,12 @@ use std::collections::BTreeSet;
 use domain::{Fence, Release};
 use orders::{CALL_LEASE_MS, CallKind};
 
-use crate::desk::{Desk, settings};
+use crate::desk::{Desk, Store, settings};
 
-#[tokio::test]
-async fn calls_are_leased_at_the_pace_lowest_number_first() {
+pub(crate) async fn calls_are_leased_at_the_pace_lowest_number_first(store: Store) {
     let mut slow = settings(50);
     slow.pace = "10".parse().unwrap();
-    let desk = Desk::open_with(slow).await;
+    let desk = Desk::open_with(store, slow).await;
     desk.take(1..=50).await;
     let mut leased = Vec::new();
     for _ in 0..30 {
@@ -23,11 +22,10 @@ async fn calls_are_leased_at_the_pace_lowest_number_first() {
     assert!(leased.iter().all(|call| call.kind == CallKind::Put && call.attempts == 1));
 }
 
-#[tokio::test]
-async fn many_makers_take_each_call_once_and_no_more_than_the_pace() {
+pub(crate) async fn many_makers_take_each_call_once_and_no_more_than_the_pace(store: Store) {
     let mut steady = settings(200);
     (steady.pace, steady.in_flight_max) = ("20".parse().unwrap(), 200);
-    let desk = Desk::open_with(steady).await;
+    let desk = Desk::open_with(store, steady).await;
     desk.take(1..=200).await;
     let mut seen = BTreeSet::new();
     for _ in 0..40 {
@@ -44,20 +42,18 @@ async fn many_makers_take_each_call_once_and_no_more_than_the_pace() {
     assert_eq!(seen.len(), 40, "two seconds at 20/s");
 }
 
-#[tokio::test]
-async fn a_paused_event_leases_nothing_and_resumes_without_a_burst() {
+pub(crate) async fn a_paused_event_leases_nothing_and_resumes_without_a_burst(store: Store) {
     let mut paused = settings(10);
     paused.release = Release::Paused;
-    let desk = Desk::open_with(paused).await;
+    let desk = Desk::open_with(store, paused).await;
     desk.take(1..=10).await;
     desk.clock.advance(60_000);
     let nothing = desk.book.lease(&desk.event, 64).await.unwrap();
     assert_eq!((nothing.calls.len(), nothing.again_in_ms), (0, None));
 }
 
-#[tokio::test]
-async fn a_maker_that_died_is_followed_by_another_and_its_late_answer_is_stale() {
-    let desk = Desk::open(10).await;
+pub(crate) async fn a_maker_that_died_is_followed_by_another_and_its_late_answer_is_stale(store: Store) {
+    let desk = Desk::open(store, 10).await;
     desk.take([1]).await;
     let first = desk.lease_one().await;
     assert!(desk.book.lease(&desk.event, 64).await.unwrap().calls.is_empty(), "leased once");
@@ -70,9 +66,8 @@ async fn a_maker_that_died_is_followed_by_another_and_its_late_answer_is_stale()
     assert_eq!(desk.state_of(1).await, "ordering");
 }
 
-#[tokio::test]
-async fn who_lost_the_lead_can_still_make_orders() {
-    let desk = Desk::open(10).await;
+pub(crate) async fn who_lost_the_lead_can_still_make_orders(store: Store) {
+    let desk = Desk::open(store, 10).await;
     desk.take([1]).await;
     desk.clock.advance(3001);
     assert_ne!(desk.book.lead(&desk.event).await.unwrap().unwrap().fence, Fence(0));

@@ -3,7 +3,7 @@
 use domain::{EventState, Fence};
 use orders::{BookError, Settling};
 
-use crate::desk::Desk;
+use crate::desk::{Desk, Store};
 
 impl Desk {
     async fn advance_to(&self, state: EventState) {
@@ -17,9 +17,8 @@ impl Desk {
     }
 }
 
-#[tokio::test]
-async fn an_event_only_goes_forward_and_tells_each_step_once() {
-    let desk = Desk::open(1).await;
+pub(crate) async fn an_event_only_goes_forward_and_tells_each_step_once(store: Store) {
+    let desk = Desk::open(store, 1).await;
     for to in
         [EventState::Open, EventState::Closed, EventState::Open, EventState::Closed, EventState::Scheduled]
     {
@@ -31,9 +30,10 @@ async fn an_event_only_goes_forward_and_tells_each_step_once() {
     assert!(matches!(late, Err(BookError::Lost)));
 }
 
-#[tokio::test]
-async fn an_event_is_settled_when_no_seat_is_held_and_none_is_free_while_somebody_waits() {
-    let desk = Desk::open(2).await;
+pub(crate) async fn an_event_is_settled_when_no_seat_is_held_and_none_is_free_while_somebody_waits(
+    store: Store,
+) {
+    let desk = Desk::open(store, 2).await;
     desk.order(1).await;
     desk.take([2]).await;
     desk.advance_to(EventState::Closed).await;
@@ -52,9 +52,8 @@ async fn an_event_is_settled_when_no_seat_is_held_and_none_is_free_while_somebod
     assert_eq!(desk.book.room(&event).await.unwrap(), 0);
 }
 
-#[tokio::test]
-async fn an_event_that_nobody_waits_for_settles_with_seats_unsold() {
-    let desk = Desk::open(2).await;
+pub(crate) async fn an_event_that_nobody_waits_for_settles_with_seats_unsold(store: Store) {
+    let desk = Desk::open(store, 2).await;
     desk.advance_to(EventState::Closed).await;
     desk.advance_to(EventState::Settling).await;
     desk.book.note_closed(&desk.event, desk.fence, 0).await.unwrap();

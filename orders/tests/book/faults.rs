@@ -1,0 +1,122 @@
+//! Postgres: what happens to a caller when the database refuses, stalls, or breaks off at the worst moment. Asking again is safe.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use orders::{Answer, BookError, Recorded, Wish};
+
+use crate::crowd::Town;
+use crate::desk::{Desk, Session, Store, key, newcomers};
+
+async fn open(capacity: u32) -> (Desk, Session) {
+    let desk = Desk::open(Store::Postgres, capacity).await;
+    let other = Session::open(&desk.postgres.as_ref().unwrap().url()).await.unwrap();
+    (desk, other)
+}
+
+fn assert_refused<T: std::fmt::Debug>(result: &Result<T, BookError>, code: &str) {
+    let Err(BookError::Unavailable(sqlx::Error::Database(error))) = result else { panic!("{result:?}") };
+    assert_eq!(error.code().as_deref(), Some(code), "{error}");
+}
+
+#[tokio::test]
+async fn a_deadlock_surfaces_leaves_nothing_and_the_step_can_be_repeated() {
+    let (desk, mut other) = open(2).await;
+    desk.take([1]).await;
+    // Somebody who locks in the wrong order, and who never gives way.
+    other
+        .run("SET deadlock_timeout = '100s'; BEGIN; UPDATE book.application SET fence = fence")
+        .await
+        .unwrap();
+    let wish = Wish { id: 1, app_key: key(1), number: domain::Number::new(1).unwrap() };
+    let wishes = [wish];
+    let circle = async {
+        other.wait_until("wait_event_type = 'Lock'").await;
+        other.run("UPDATE book.event SET rev = rev; ROLLBACK").await.unwrap();
+    };
+    let (heard, ()) = tokio::join!(desk.book.hear(&desk.event, desk.fence, &wishes), circle);
+    assert_refused(&heard, "40P01");
+    assert_eq!((desk.state_of(1).await.as_str(), desk.seats().await), ("ordering", (1, 1, 0)));
+    desk.book.hear(&desk.event, desk.fence, &wishes).await.unwrap();
+    assert_eq!((desk.state_of(1).await.as_str(), desk.seats().await), ("cancelled", (2, 0, 0)));
+}
+
+#[tokio::test]
+async fn a_lock_that_is_held_too_long_surfaces_and_holds_nobody_for_ever() {
+    let (desk, mut other) = open(2).await;
+    other.run("BEGIN; UPDATE book.event SET rev = rev").await.unwrap();
+    let taken = desk.book.take(&desk.event, desk.fence, &newcomers([1])).await;
+    assert_refused(&taken, "55P03");
+    other.run("ROLLBACK").await.unwrap();
+    assert_eq!(desk.take([1]).await.seated, 1);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_just_being_recorded_holds_up_no_other_call() {
+    let (desk, mut other) = open(2).await;
+    desk.take([1, 2]).await;
+    other.run("BEGIN; UPDATE book.application SET fence = fence WHERE number = 1").await.unwrap();
+    assert_eq!(desk.lease_one().await.number.get(), 2);
+    other.run("ROLLBACK").await.unwrap();
+    assert_eq!(desk.lease_one().await.number.get(), 1);
+}
+
+/// A commit that waits for a standby which never answers is on disk already: cut then, its caller cannot know.
+async fn cut_at_commit<T: std::fmt::Debug>(
+    other: &mut Session,
+    step: impl Future<Output = Result<T, BookError>>,
+) -> BookError {
+    other.run("ALTER SYSTEM SET synchronous_standby_names = 'nobody'").await.unwrap();
+    other.run("SELECT pg_reload_conf()").await.unwrap();
+    let cut = async {
+        other.wait_until("wait_event = 'SyncRep'").await;
+        let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
+        other.run(sql).await.unwrap();
+    };
+    let (result, ()) = tokio::join!(step, cut);
+    other.run("ALTER SYSTEM RESET synchronous_standby_names").await.unwrap();
+    other.run("SELECT pg_reload_conf()").await.unwrap();
+    result.unwrap_err()
+}
+
+#[tokio::test]
+async fn a_commit_whose_answer_was_lost_is_found_done_by_who_asks_again() {
+    let (desk, mut other) = open(2).await;
+    let (book, event) = (&desk.book, &desk.event);
+
+    let unknown = cut_at_commit(&mut other, book.take(event, desk.fence, &newcomers([1, 2]))).await;
+    assert!(matches!(unknown, BookError::Unavailable(_)), "{unknown:?}");
+    let again = desk.take([1, 2]).await;
+    assert_eq!((again.known.len(), again.seated, again.all), (2, 0, true));
+
+    let call = desk.lease_one().await;
+    let made = Answer::Made("O-1".into());
+    let unknown = cut_at_commit(&mut other, book.record(&call, &made)).await;
+    assert!(matches!(unknown, BookError::Unavailable(_)), "{unknown:?}");
+    assert_eq!(desk.record(&call, made).await, Recorded::Stale);
+    assert_eq!((desk.state_of(1).await.as_str(), desk.seats().await), ("ordered", (0, 1, 1)));
+
+    let wishes = [Wish { id: 1, app_key: key(2), number: domain::Number::new(2).unwrap() }];
+    cut_at_commit(&mut other, book.hear(event, desk.fence, &wishes)).await;
+    book.hear(event, desk.fence, &wishes).await.unwrap();
+    assert_eq!(desk.seats().await, (1, 0, 1));
+    assert_eq!(desk.notices().await, ["application.cancelled", "application.ordered"]);
+}
+
+#[tokio::test]
+async fn a_killed_and_restarted_database_is_worked_on_to_exact_counts() {
+    let mut town = Town::open(Store::Postgres).await;
+    let mut server = Arc::get_mut(&mut town).unwrap().desk.postgres.take().unwrap();
+    let killed = async {
+        for after in [20, 50] {
+            while town.ordered.load(Ordering::SeqCst) < after {
+                town.round.notified().await;
+            }
+            server.kill().await.unwrap();
+            server.restart().await.unwrap();
+        }
+    };
+    tokio::join!(town.run(), killed);
+    town.check().await;
+    assert!(town.troubles.load(Ordering::SeqCst) > 0, "nobody noticed");
+}
