@@ -4,8 +4,9 @@
 //! and needs no row locks.
 
 use domain::{Millis, Now};
+use sqlx::AnyConnection;
 
-use crate::book::{BookError, Tx, int};
+use crate::book::{BookError, int};
 
 /// The database behind the book.
 #[derive(Clone)]
@@ -66,11 +67,11 @@ impl Dialect {
     }
 
     /// The book's time: one clock for all workers. Ask after the row lock is held, so that it never runs behind another's.
-    pub(crate) async fn now(&self, tx: &mut Tx) -> Result<Millis, BookError> {
+    pub(crate) async fn now(&self, connection: &mut AnyConnection) -> Result<Millis, BookError> {
         match self {
             Self::Sqlite(now) => Ok(now()),
             Self::Postgres => {
-                let row = sqlx::query("SELECT now_ms() AS now").fetch_one(&mut **tx).await?;
+                let row = sqlx::query("SELECT now_ms() AS now").fetch_one(connection).await?;
                 int(&row, "now")
             }
         }

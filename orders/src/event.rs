@@ -136,8 +136,8 @@ impl Book {
 
     /// The clock of the book, in milliseconds.
     pub async fn time(&self) -> Result<Millis, BookError> {
-        let mut tx = self.begin().await?;
-        self.now(&mut tx).await
+        let mut connection = self.reader().acquire().await?;
+        self.dialect.now(&mut connection).await
     }
 }
 

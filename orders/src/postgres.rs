@@ -13,7 +13,7 @@ use crate::schema;
 const ACQUIRE_MAX: Duration = Duration::from_secs(5);
 
 /// The isolation that every transaction here was thought through for, whatever the database's default. The timeouts end what a
-/// stopped process or a forgotten session would hold; `hold_lead` outlives none of them.
+/// stopped process would hold for ever: locks, a transaction. Whoever is ended by one may ask again.
 const SESSION: &str = "SET search_path = book; SET default_transaction_isolation = 'read committed';
     SET statement_timeout = '10s'; SET lock_timeout = '5s'; SET idle_in_transaction_session_timeout = '10s';
     SELECT set_config('application_name', 'firstcome', false) WHERE current_setting('application_name') = ''";

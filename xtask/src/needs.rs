@@ -24,9 +24,14 @@ enum Probe {
     Program(&'static str),
     /// A font that can write this language.
     Font(&'static str),
+    /// Postgres' server programs, which Debian keeps out of PATH.
+    Postgres,
 }
 
-const NEEDS: [Need; 4] = [
+/// Where Debian's Postgres reads whether installing it makes a cluster and starts it.
+const CLUSTER_SETTINGS: &str = "/etc/postgresql-common/createcluster.conf";
+
+const NEEDS: [Need; 5] = [
     Need { what: "a C compiler, for SQLite", probe: Probe::Program("cc"), packages: &["gcc", "libc6-dev"] },
     Need { what: "chromium, for the pages", probe: Probe::Program("chromium"), packages: &["chromium"] },
     Need {
@@ -35,6 +40,7 @@ const NEEDS: [Need; 4] = [
         packages: &["chromium-driver"],
     },
     Need { what: "a Korean font", probe: Probe::Font("ko"), packages: &["fontconfig", "fonts-noto-cjk"] },
+    Need { what: "Postgres, for the book", probe: Probe::Postgres, packages: &["postgresql"] },
 ];
 
 /// Makes sure that the tests have what they need; installs it if allowed.
@@ -51,8 +57,11 @@ pub(crate) fn ensure(install: bool) -> Result<()> {
         );
     }
     println!("The tests need:\n{list}");
-    apt(&["apt-get", "update"])?;
-    apt(&apt_line(&missing))?;
+    as_root(&["apt-get", "update"])?;
+    if missing.iter().any(|need| need.probe == Probe::Postgres) && !Path::new(CLUSTER_SETTINGS).exists() {
+        as_root(&["sh", "-c", &no_cluster()])?;
+    }
+    as_root(&apt_line(&missing))?;
     match self::missing(is_there).first() {
         Some(still) => bail!("still missing after the installation: {}", still.what),
         None => Ok(()),
@@ -64,8 +73,18 @@ fn missing(is_there: impl Fn(&Probe) -> bool) -> Vec<&'static Need> {
 }
 
 fn apt_line(needs: &[&Need]) -> Vec<&'static str> {
-    let start = ["apt-get", "install", "-y", "--no-install-recommends"];
+    let mut start = vec!["apt-get", "install", "-y", "--no-install-recommends"];
+    if needs.iter().any(|need| need.probe == Probe::Postgres) {
+        // Keeps the settings that were written before, without asking.
+        start.extend(["-o", "Dpkg::Options::=--force-confold"]);
+    }
     start.into_iter().chain(needs.iter().flat_map(|need| need.packages.iter().copied())).collect()
+}
+
+/// Writes that installing Postgres shall neither make nor start a cluster: the tests make their own, and a database that
+/// nobody asked for has no business on a developer's machine.
+fn no_cluster() -> String {
+    format!("mkdir -p /etc/postgresql-common && echo 'create_main_cluster = false' > {CLUSTER_SETTINGS}")
 }
 
 fn is_there(probe: &Probe) -> bool {
@@ -75,6 +94,11 @@ fn is_there(probe: &Probe) -> bool {
             let listed = step::program("fc-list", &[&format!(":lang={language}"), "family"]).output();
             listed.is_ok_and(|output| !output.stdout.trim_ascii().is_empty())
         }
+        Probe::Postgres => {
+            let versions = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
+            in_path("initdb")
+                || versions.into_iter().any(|version| version.path().join("bin/initdb").is_file())
+        }
     }
 }
 
@@ -83,10 +107,10 @@ fn in_path(name: &str) -> bool {
     std::env::split_paths(&paths).any(|folder| folder.join(name).is_file())
 }
 
-fn apt(line: &[&str]) -> Result<()> {
+fn as_root(line: &[&str]) -> Result<()> {
     if !in_path("apt-get") {
         bail!(
-            "there is no apt-get here: install chromium, chromedriver, a C compiler and a Korean font by hand"
+            "there is no apt-get here: install chromium, chromedriver, a C compiler, Postgres and a Korean font by hand"
         );
     }
     let mut words: Vec<&str> = if is_root() { vec![] } else { vec!["sudo"] };
@@ -122,6 +146,21 @@ mod tests {
             line,
             "apt-get install -y --no-install-recommends chromium-driver fontconfig fonts-noto-cjk"
         );
+    }
+
+    #[test]
+    fn postgres_is_installed_without_a_cluster_of_its_own() {
+        let line = apt_line(&missing(|probe| *probe != Probe::Postgres)).join(" ");
+        assert_eq!(
+            line,
+            "apt-get install -y --no-install-recommends -o Dpkg::Options::=--force-confold postgresql"
+        );
+        let folder = std::env::temp_dir().join(format!("fc-xtask-{}", std::process::id()));
+        let there = no_cluster().replace("/etc/postgresql-common", &folder.to_string_lossy());
+        assert!(Command::new("sh").args(["-c", &there]).status().is_ok_and(|status| status.success()));
+        let written = std::fs::read_to_string(folder.join("createcluster.conf"));
+        assert_eq!(written.ok().as_deref(), Some("create_main_cluster = false\n"));
+        assert!(std::fs::remove_dir_all(folder).is_ok());
     }
 
     #[test]
