@@ -3,8 +3,9 @@
 use std::time::Duration;
 
 use domain::{EventId, EventState, Fence, Millis};
-use orders::BookError;
+use orders::{BookError, BookEvent};
 use queue::{LeadError, LineView, Refused};
+use service::health::Check;
 
 use crate::{ChoreError, Floor, mover, recover, relay, steward};
 
@@ -25,6 +26,10 @@ pub(crate) struct Term {
     pub(crate) relay: relay::Told,
     pub(crate) growth: recover::Growth,
     extended_at: Millis,
+    /// Whether the line has everybody back whom the book knows.
+    whole: bool,
+    /// Whether the health check tells that the event is frozen.
+    frozen: bool,
 }
 
 /// Leads the event whenever nobody else does.
@@ -35,7 +40,7 @@ pub(crate) async fn lead(floor: Floor, event: EventId) {
             Ok(Some(lead)) => {
                 tracing::info!(%event, fence = lead.fence.0, "leading event {event}");
                 check.ok();
-                serve_term(&floor, &event, lead.fence).await;
+                serve_term(&floor, &event, lead.fence, &check).await;
             }
             Ok(None) => check.ok(),
             Err(error) => {
@@ -47,7 +52,7 @@ pub(crate) async fn lead(floor: Floor, event: EventId) {
     }
 }
 
-async fn serve_term(floor: &Floor, event: &EventId, fence: Fence) {
+async fn serve_term(floor: &Floor, event: &EventId, fence: Fence, check: &Check) {
     let mut term = Term {
         event: event.clone(),
         fence,
@@ -55,17 +60,18 @@ async fn serve_term(floor: &Floor, event: &EventId, fence: Fence) {
         relay: relay::Told::default(),
         growth: recover::Growth::default(),
         extended_at: 0,
+        whole: false,
+        frozen: false,
     };
     while !floor.context.tasks.is_stopping() {
-        match go_round(floor, &mut term).await {
+        match go_round(floor, &mut term, check).await {
             Ok(busy) => floor.pause(if busy { BUSY } else { IDLE }).await,
             Err(ChoreError::Book(BookError::Lost) | ChoreError::Lead(LeadError::Fenced(_))) => {
                 tracing::warn!(%event, "another leads event {event} now");
-                return;
+                break;
             }
             Err(ChoreError::Book(BookError::Frozen(why))) => {
                 tracing::error!(%event, "event {event} is frozen, nobody is moved: {why}");
-                floor.pause(RETRY * 10).await;
             }
             Err(error) => {
                 metrics::counter!("leader_rounds_failed_total", "event" => event.to_string()).increment(1);
@@ -80,7 +86,7 @@ async fn serve_term(floor: &Floor, event: &EventId, fence: Fence) {
 }
 
 /// One round. Every step can be repeated and may fail anywhere between: the next round finds the same truth.
-async fn go_round(floor: &Floor, term: &mut Term) -> Result<bool, ChoreError> {
+async fn go_round(floor: &Floor, term: &mut Term, check: &Check) -> Result<bool, ChoreError> {
     let now = (floor.context.now)();
     term.round += 1;
     if now - term.extended_at >= EXTEND_EVERY_MS {
@@ -91,7 +97,12 @@ async fn go_round(floor: &Floor, term: &mut Term) -> Result<bool, ChoreError> {
     if event.fence != term.fence {
         return Err(BookError::Lost.into());
     }
+    tell_health(term, &event, check);
     let view = armed_view(floor, term).await?;
+    if !term.whole {
+        recover::fill_gaps(floor, term, &view).await?;
+        term.whole = true;
+    }
     recover::keep_limit_ahead(floor, term, &view, &event).await?;
     let heard = steward::hear_wishes(floor, term, &event).await?;
     let moved = if event.state < EventState::Settled {
@@ -104,13 +115,24 @@ async fn go_round(floor: &Floor, term: &mut Term) -> Result<bool, ChoreError> {
     Ok(heard > 0 || moved > 0 || told > 0)
 }
 
+/// A frozen event stays frozen over restarts, so it is told as long as it is.
+fn tell_health(term: &mut Term, event: &BookEvent, check: &Check) {
+    match &event.frozen {
+        Some(why) => check.warn(format!("event {} is frozen, nobody is moved: {why}", term.event)),
+        None if term.frozen => check.ok(),
+        None => {}
+    }
+    term.frozen = event.frozen.is_some();
+}
+
 /// The line as it is, armed: a line that was restarted is armed first.
-async fn armed_view(floor: &Floor, term: &Term) -> Result<LineView, ChoreError> {
+async fn armed_view(floor: &Floor, term: &mut Term) -> Result<LineView, ChoreError> {
     match floor.line.view(&term.event).await {
         Ok(view) if view.armed => return Ok(view),
         Ok(_) | Err(Refused::NotArmed | Refused::UnknownEvent) => {}
         Err(error) => return Err(error.into()),
     }
+    term.whole = false;
     recover::arm(floor, term).await?;
     Ok(floor.line.view(&term.event).await?)
 }

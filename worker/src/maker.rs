@@ -130,7 +130,7 @@ fn open_contact(floor: &Floor, call: &Call) -> Option<Contact> {
 /// Doubling from a tenth of a second to half a minute, with up to as much again by chance, so that calls that failed together
 /// do not come back together.
 fn backoff_ms(attempts: u32, chance: &domain::Chance) -> Millis {
-    let base = (RETRY_MS.0 << attempts.min(10)).min(RETRY_MS.1);
+    let base = (RETRY_MS.0 << attempts.saturating_sub(1).min(10)).min(RETRY_MS.1);
     let mut byte = [0];
     chance(&mut byte);
     base + base * Millis::from(byte[0]) / 255

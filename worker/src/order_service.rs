@@ -22,6 +22,10 @@ impl OrderService {
     /// Makes one call. Whatever goes wrong is `Unknown`: the order may exist, the seat stays, and the same key is tried again.
     pub(crate) async fn call(&self, call: &Call, contact: Option<&Contact>, timeout: Duration) -> Answer {
         match tokio::time::timeout(timeout, self.call_untimed(call, contact)).await {
+            // Who calls with a PUT was not taken back, so this tombstone is not ours.
+            Ok(Ok(Answer::Gone)) if call.kind == CallKind::Put => {
+                unknown(call, "410 without a DELETE before")
+            }
             Ok(Ok(answer)) => answer,
             Ok(Err(why)) => unknown(call, &why),
             Err(_) => unknown(call, "no answer in time"),

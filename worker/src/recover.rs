@@ -1,9 +1,9 @@
 //! Arming the line after it started, and keeping its limit of numbers ahead of it. Both are written in the book first, so that
 //! whatever state the line comes back in, no number is ever given twice.
 
-use domain::{EventState, Millis};
+use domain::{AppKey, EventState, Millis, Number, ReqHash};
 use orders::BookEvent;
-use queue::{Arming, LineView, Mark, Restored};
+use queue::{Arming, LeadError, LineView, Mark, Restored};
 
 use crate::leader::Term;
 use crate::{ChoreError, Floor};
@@ -37,7 +37,7 @@ impl Growth {
     }
 }
 
-/// Arms the line for a new era. A line that was made anew gets back everybody whom the book knows.
+/// Arms the line for a new era.
 pub(crate) async fn arm(floor: &Floor, term: &Term) -> Result<(), ChoreError> {
     let event = floor.book.extend(&term.event, term.fence).await?;
     let era = floor.book.start_era(&term.event, term.fence).await?;
@@ -48,30 +48,39 @@ pub(crate) async fn arm(floor: &Floor, term: &Term) -> Result<(), ChoreError> {
         event = %term.event, epoch = era.epoch.0, seq = armed.seq, skipped = armed.skipped,
         "armed the line of event {}", term.event
     );
-    if armed.skipped == armed.seq && armed.seq > 0 {
-        restore_from_book(floor, term).await?;
+    Ok(())
+}
+
+/// Gives a line that went back, or was made anew, everybody whom the book knows among the numbers that it skipped: nobody else
+/// can have them. Done before the first number of a term is allowed, since who applies again must find the old one.
+pub(crate) async fn fill_gaps(floor: &Floor, term: &Term, view: &LineView) -> Result<(), ChoreError> {
+    for gap in view.gaps.runs() {
+        let mut after = gap.from - 1;
+        loop {
+            let booked = floor.book.moved_after(&term.event, after, RESTORE_BATCH).await?;
+            let rows: Vec<Restored> =
+                booked.into_iter().take_while(|(number, _)| number.get() <= gap.to).map(restored).collect();
+            let Some(last) = rows.last() else { break };
+            after = last.number.get();
+            restore(floor, term, &rows).await?;
+        }
     }
     Ok(())
 }
 
-async fn restore_from_book(floor: &Floor, term: &Term) -> Result<(), ChoreError> {
-    let mut after = 0;
-    loop {
-        let moved = floor.book.moved_after(&term.event, after, RESTORE_BATCH).await?;
-        let Some((last, _)) = moved.last() else { return Ok(()) };
-        after = last.get();
-        let rows: Vec<Restored> = moved
-            .into_iter()
-            .map(|(number, app_key)| Restored {
-                number,
-                app_key,
-                req_hash: domain::ReqHash::NONE,
-                mark: Mark::Moved,
-                contact: Vec::new(),
-            })
-            .collect();
-        tracing::warn!(event = %term.event, through = after, "restoring {} applications from the book into an empty line", rows.len());
-        floor.line.restore(&term.event, term.fence.0, &rows).await?;
+fn restored((number, app_key): (Number, AppKey)) -> Restored {
+    Restored { number, app_key, req_hash: ReqHash::NONE, mark: Mark::Moved, contact: Vec::new() }
+}
+
+async fn restore(floor: &Floor, term: &Term, rows: &[Restored]) -> Result<(), ChoreError> {
+    tracing::info!(event = %term.event, "{} applications of skipped numbers are in the book: restoring them", rows.len());
+    match floor.line.restore(&term.event, term.fence.0, rows).await {
+        // All others are restored; the mover freezes the event should it meet one of these.
+        Err(LeadError::Conflicts(count)) => {
+            tracing::error!(event = %term.event, "{count} applications of the book contradict the line of event {}", term.event);
+            Ok(())
+        }
+        other => Ok(other?),
     }
 }
 

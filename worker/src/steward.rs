@@ -47,7 +47,8 @@ pub(crate) async fn move_state_on(
         EventState::Closed if event.settings.settle_after_close => {
             book.advance(id, fence, EventState::Settling).await?;
         }
-        EventState::Settling => settle(floor, term, event, view).await?,
+        // What the line says of a frozen event is not what its applicants were told.
+        EventState::Settling if event.frozen.is_none() => settle(floor, term, event, view).await?,
         _ => {}
     }
     Ok(())

@@ -1,7 +1,11 @@
 //! The worker over the real stores: what its checker catches, how it calls an order service, how it leads.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod answering;
 mod bugs;
+mod house;
+mod leading;
+mod log;
 mod people;
 mod stores;
 mod verifying;

@@ -213,7 +213,7 @@ async fn open(folder: &Path, clock: &HandClock) -> (Line, Book) {
 }
 
 /// Writes past the program and past the checks of the tables; says how many rows it changed.
-async fn write(file: &Path, sql: &str) -> u64 {
+pub(crate) async fn write(file: &Path, sql: &str) -> u64 {
     let options = SqliteConnectOptions::new().filename(file).foreign_keys(false);
     let mut conn = SqliteConnection::connect_with(&options).await.unwrap();
     sqlx::raw_sql("PRAGMA ignore_check_constraints = ON").execute(&mut conn).await.unwrap();

@@ -1,0 +1,261 @@
+//! Whatever an order service answers or leaves unanswered: one order for each application, and no seat given twice.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use data_encoding::BASE64;
+use domain::Outcome;
+use testkit::order_stub::{Kept, Play};
+use tokio::sync::Semaphore;
+
+use crate::house::{House, person, until};
+use crate::log::Log;
+use crate::people::{applicant, contact, key};
+
+/// Everything that is no answer, each for one person's first call.
+fn no_answers(base: &str) -> Vec<Play> {
+    let later = Play::Say { does: true, status: 202, kind: "application/json", body: order_no("A") };
+    vec![
+        Play::page(500),
+        Play::page(503),
+        Play::page(429),
+        Play::page(404),
+        Play::page(401),
+        Play::page(409),
+        Play::page(422),
+        gone(),
+        later,
+        Play::Silent { does: false },
+        Play::Silent { does: true },
+        Play::Close { does: false },
+        Play::Close { does: true },
+        Play::Cut,
+        Play::Redirect(format!("{base}/elsewhere")),
+        Play::yes(r#"{"order_no":"A"#),
+        Play::yes("{}"),
+        Play::yes(r#"{"order_no":5}"#),
+        Play::yes(r#"{"order_no":""}"#),
+        Play::yes(r#"{"order_no":"A\u0007B"}"#),
+        Play::yes(order_no(&"A".repeat(101))),
+        Play::yes(format!("{}{}", order_no("A"), " ".repeat(100 * 1024))),
+    ]
+}
+
+/// A tombstone that is not ours.
+fn gone() -> Play {
+    Play::Say { does: false, status: 410, kind: "application/problem+json", body: "{}".into() }
+}
+
+fn order_no(order_no: &str) -> String {
+    format!(r#"{{"order_no":"{order_no}"}}"#)
+}
+
+#[tokio::test]
+async fn whatever_comes_instead_of_an_answer_one_order_is_made() {
+    let mut house = House::open(30).await;
+    house.config.call_timeout = Duration::from_millis(300);
+    let plays = no_answers(&house.stub.base());
+    let people = 1..=u32::try_from(plays.len()).unwrap();
+    house.stub.play(move |asked| match asked.nth {
+        1 => plays[person(asked) as usize - 1].clone(),
+        _ => Play::Honest,
+    });
+    let worker = house.start().await;
+    house.apply(people.clone()).await;
+    house.until_shown(people.clone(), Outcome::Ordered).await;
+    let asked = house.stub.asked();
+    assert!(asked.iter().all(|asked| asked.method == "PUT" && asked.path.starts_with("/orders/spring:")));
+    for n in people {
+        let (row, mine) = (house.row(n).await.unwrap(), format!("spring:{}", key(n)));
+        let kept = Kept { order_no: row.order_no.unwrap(), live: true };
+        assert_eq!(house.stub.orders()[&mine], kept);
+        assert_eq!(asked.iter().filter(|asked| person(asked) == n).count(), 2, "person {n}");
+    }
+    assert_eq!(house.stub.orders().len(), asked.len() / 2);
+    house.stop_and_verify(worker).await;
+}
+
+#[tokio::test]
+async fn a_call_says_who_ordered_what_and_can_be_followed() {
+    let mut house = House::open(1).await;
+    let worker = house.start().await;
+    house.apply([7]).await;
+    house.until_shown([7], Outcome::Ordered).await;
+    house.cancel(7).await;
+    house.until_shown([7], Outcome::Cancelled).await;
+    let [put, delete] = &house.stub.asked()[..] else { panic!("{:?}", house.calls()) };
+    let guid = key(7).guid();
+    assert_eq!(
+        put.json(),
+        serde_json::json!({
+            "event": "spring", "number": 1, "guid": guid,
+            "name": contact(7).name.reveal(), "phone": contact(7).phone.reveal(),
+        })
+    );
+    assert_eq!(put.header("content-type"), "application/json");
+    assert_eq!((delete.method.as_str(), delete.body.len()), ("DELETE", 0));
+    for asked in [put, delete] {
+        assert_eq!(
+            (asked.path.clone(), asked.header("guid")),
+            (format!("/orders/spring:{}", key(7)), &*guid)
+        );
+        let parts: Vec<&str> = asked.header("traceparent").split('-').collect();
+        assert_eq!((parts[0], parts[1], parts[2].len(), parts[3]), ("00", &*guid, 16, "01"));
+        assert!(parts[2].bytes().all(|b| b.is_ascii_hexdigit()) && parts[2] != "0".repeat(16));
+    }
+    house.stop_and_verify(worker).await;
+}
+
+#[tokio::test]
+async fn a_no_at_the_first_try_gives_the_seat_to_the_next_number() {
+    for status in [409, 422] {
+        let mut house = House::open(1).await;
+        house.stub.play(move |asked| if person(asked) == 1 { Play::no(status) } else { Play::Honest });
+        let worker = house.start().await;
+        house.apply([1, 2]).await;
+        house.until_shown([2], Outcome::Ordered).await;
+        house.until_shown([1], Outcome::Rejected).await;
+        assert_eq!(house.calls(), ["PUT 1", "PUT 2"]);
+        house.stop_and_verify(worker).await;
+    }
+}
+
+#[tokio::test]
+async fn a_no_after_silence_is_taken_back_before_the_seat_goes_on() {
+    let mut house = House::open(1).await;
+    house.config.call_timeout = Duration::from_millis(300);
+    house.stub.play(|asked| match (person(asked), asked.method.as_str(), asked.nth) {
+        (1, "PUT", 1) => Play::Silent { does: true },
+        (1, "PUT", _) => Play::no(409),
+        (1, "DELETE", 3) => Play::page(502),
+        _ => Play::Honest,
+    });
+    let worker = house.start().await;
+    house.apply([1, 2]).await;
+    house.until_shown([2], Outcome::Ordered).await;
+    house.until_shown([1], Outcome::Rejected).await;
+    assert_eq!(house.calls(), ["PUT 1", "PUT 1", "DELETE 1", "DELETE 1", "PUT 2"]);
+    assert!(!house.stub.orders()[&format!("spring:{}", key(1))].live);
+    house.stop_and_verify(worker).await;
+}
+
+#[tokio::test]
+async fn a_seat_is_kept_as_long_as_nobody_knows() {
+    let mut house = House::open(1).await;
+    house.stub.play(|asked| if asked.nth % 2 == 0 { Play::page(503) } else { gone() });
+    let worker = house.start().await;
+    house.apply([1, 2]).await;
+    until("four calls", async || (house.stub.calls() >= 4).then_some(())).await;
+    let waits = house.stub.asked().windows(2).map(|two| two[1].at - two[0].at).collect::<Vec<_>>();
+    assert!(waits.iter().zip([100, 200, 400]).all(|(wait, least)| wait.as_millis() >= least), "{waits:?}");
+    assert_eq!((house.seats().await, house.state(2).await), ((0, 1, 0), None));
+    house.stub.play(|_| Play::Honest);
+    house.until_shown([1], Outcome::Ordered).await;
+    assert!(house.calls().iter().all(|call| call == "PUT 1"), "{:?}", house.calls());
+    house.stop_and_verify(worker).await;
+}
+
+#[tokio::test]
+async fn an_order_service_that_is_away_is_tried_now_and_then_and_used_at_once_when_back() {
+    let mut house = House::open(40).await;
+    house.config.calls_max = 4;
+    house.stub.play(|_| Play::page(503));
+    let worker = house.start().await;
+    house.apply(1..=40).await;
+    let tries = async || {
+        let asked = house.stub.asked();
+        let rests = asked.windows(2).filter(|two| two[1].at - two[0].at >= Duration::from_millis(400));
+        (rests.count() >= 2).then_some(asked.len())
+    };
+    let in_vain = until("two tries after it opened", tries).await;
+    // Five in a row open it; the three beside the fifth were under way.
+    assert!(in_vain <= 8 + 2, "{in_vain} calls into an outage");
+    house.stub.play(|_| Play::Honest);
+    house.until_shown(1..=40, Outcome::Ordered).await;
+    let used = house.stub.calls() - in_vain;
+    assert!((40..=41).contains(&used), "{used} calls for 40 orders");
+    house.stop_and_verify(worker).await;
+}
+
+#[tokio::test]
+async fn an_order_that_is_cancelled_gives_its_seat_only_after_it_is_gone() {
+    let mut house = House::open(1).await;
+    let gate = Arc::new(Semaphore::new(0));
+    let closed = Arc::clone(&gate);
+    house.stub.play(move |asked| match asked.method.as_str() {
+        "DELETE" => Play::Late(Arc::clone(&closed)),
+        _ => Play::Honest,
+    });
+    let worker = house.start().await;
+    house.apply([1, 2]).await;
+    house.until_shown([1], Outcome::Ordered).await;
+    house.cancel(1).await;
+    until("the DELETE", async || (house.stub.calls() == 2).then_some(())).await;
+    assert_eq!((house.state(1).await, house.state(2).await), (Some("undoing"), None));
+    assert_eq!(house.seats().await, (0, 0, 1));
+    gate.add_permits(1);
+    house.until_shown([1], Outcome::Cancelled).await;
+    house.until_shown([2], Outcome::Ordered).await;
+    assert_eq!(house.calls(), ["PUT 1", "DELETE 1", "PUT 2"]);
+    house.stop_and_verify(worker).await;
+}
+
+#[tokio::test]
+async fn a_call_that_comes_after_its_own_delete_makes_nothing() {
+    let mut house = House::open(1).await;
+    let gate = Arc::new(Semaphore::new(0));
+    let closed = Arc::clone(&gate);
+    house.stub.play(move |asked| match (person(asked), asked.method.as_str()) {
+        (1, "PUT") => Play::Late(Arc::clone(&closed)),
+        _ => Play::Honest,
+    });
+    let worker = house.start().await;
+    house.apply([1, 2]).await;
+    until("the PUT", async || (house.stub.calls() == 1).then_some(())).await;
+    house.cancel(1).await;
+    house.until_shown([1], Outcome::Cancelled).await;
+    house.until_shown([2], Outcome::Ordered).await;
+    gate.add_permits(1);
+    until("the late PUT", async || (gate.available_permits() == 0).then_some(())).await;
+    let nothing = Kept { order_no: String::new(), live: false };
+    assert_eq!(house.stub.orders()[&format!("spring:{}", key(1))], nothing);
+    house.stop_and_verify(worker).await;
+    assert_eq!(house.calls(), ["PUT 1", "DELETE 1", "PUT 2"]);
+    assert_eq!(house.state(1).await, Some("cancelled"));
+}
+
+#[tokio::test]
+async fn the_log_holds_no_personal_data_whatever_the_order_service_says() {
+    let log = Log::keep();
+    let mut house = House::open(4).await;
+    house.config.call_timeout = Duration::from_millis(300);
+    house.stub.play(|asked| {
+        let told = asked.json();
+        let echo =
+            format!("{} {}", told["name"].as_str().unwrap_or(""), told["phone"].as_str().unwrap_or(""));
+        match (person(asked), asked.nth) {
+            (1, 1) => Play::yes(format!("\"{echo}\"")),
+            (1, 2) => Play::yes(format!(r#"{{"order_no":["{echo}"]}}"#)),
+            (2, 1) => Play::Redirect(format!("/?who={}", asked.header("guid"))),
+            (2, 2) => Play::Silent { does: true },
+            (3, 1) => Play::Cut,
+            (4, _) => Play::no(409),
+            _ => Play::Honest,
+        }
+    });
+    let worker = house.start().await;
+    house.apply(1..=4).await;
+    house.until_shown(1..=3, Outcome::Ordered).await;
+    house.until_shown([4], Outcome::Rejected).await;
+    house.cancel(3).await;
+    house.until_shown([3], Outcome::Cancelled).await;
+    house.stop_and_verify(worker).await;
+    assert!(log.count("order call without an answer") >= 5, "{}", log.text());
+    assert!(log.count("number 3 of event spring: cancelled") == 1);
+    for n in 1..=4 {
+        let (contact, sealed) = (contact(n), BASE64.encode(&applicant(n).contact));
+        for secret in [contact.name.reveal(), &contact.phone.reveal()[3..], &sealed[..20]] {
+            assert_eq!(log.count(secret), 0, "{secret} is in the log");
+        }
+    }
+}

@@ -1,0 +1,206 @@
+//! Real workers over real stores, before an order service that does what the test tells it.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{EventSettings, Outcome, Receipt, Right};
+use orders::{Book, BookRow, OrderRow};
+use queue::{AskKind, Line, PlaceRow, Refused};
+use service::Context;
+use service::tasks::Ended;
+use testkit::order_stub::Asked;
+use testkit::{OrderStub, TempFolder};
+use worker::order_service::HttpOrders;
+use worker::verify::{Report, Witness, look_twice};
+use worker::{Config, OrderService};
+
+use crate::people::{applicant, key, keyring, settings, spring};
+use crate::stores::write;
+
+/// Line, book and order service; workers come and go.
+pub(crate) struct House {
+    line: Option<Line>,
+    pub(crate) book: Book,
+    pub(crate) stub: OrderStub,
+    pub(crate) config: Config,
+    acks: Vec<Receipt>,
+    folder: TempFolder,
+}
+
+/// Looks until there is something to see.
+pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    for _ in 0..3000 {
+        if let Some(seen) = look().await {
+            return seen;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("this never came: {what}");
+}
+
+impl House {
+    pub(crate) async fn open(capacity: u32) -> Self {
+        Self::open_with(settings(capacity, service::clock::system()() - 1000)).await
+    }
+
+    pub(crate) async fn open_with(settings: EventSettings) -> Self {
+        let (folder, now) = (TempFolder::new("house"), service::clock::system());
+        let book = Book::open_sqlite(&folder.path().join("book.db"), now).await.unwrap();
+        book.create_event(&settings, "test").await.unwrap();
+        let config = Config { numbers_ahead_min: 100, calls_max: 16, ..Config::default() };
+        let mut house =
+            Self { line: None, book, stub: OrderStub::start().await, config, acks: Vec::new(), folder };
+        house.open_line().await;
+        house
+    }
+
+    /// A worker in a context of its own.
+    pub(crate) async fn start(&self) -> Context {
+        // The shortest waits that chance may give.
+        let context = Context { chance: Arc::new(|bytes| bytes.fill(0)), ..Context::system() };
+        let (stores, http) = ((self.line().clone(), self.book.clone()), HttpOrders::new(&self.stub.base()));
+        worker::start(self.config.clone(), stores, OrderService::Http(http), keyring(), &[], &context)
+            .await
+            .unwrap();
+        context
+    }
+
+    pub(crate) async fn stop(&self, worker: Context) {
+        assert_eq!(worker.tasks.shut_down(Duration::from_secs(10)).await, Ended::Cleanly);
+    }
+
+    pub(crate) fn line(&self) -> &Line {
+        self.line.as_ref().unwrap()
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) async fn open_line(&mut self) {
+        let line = Line::open_sqlite(&self.file("line.db"), service::clock::system()).await.unwrap();
+        self.line = Some(line);
+    }
+
+    /// Closes the line, and waits until its last write is through.
+    pub(crate) async fn close_line(&mut self) {
+        self.line = None;
+        let lock = File::open(self.file("line.db.lock")).unwrap();
+        until("the line's lock", async || lock.try_lock().ok()).await;
+    }
+
+    /// Puts this file in the place of a line that is closed; none wipes it.
+    pub(crate) fn replace_line(&self, with: Option<PathBuf>) {
+        for old in ["line.db", "line.db-wal", "line.db-shm"] {
+            if self.file(old).exists() {
+                std::fs::remove_file(self.file(old)).unwrap();
+            }
+        }
+        if let Some(with) = with {
+            std::fs::rename(with, self.file("line.db")).unwrap();
+        }
+    }
+
+    /// A copy of the line as it is now.
+    pub(crate) async fn copy_of_line(&self) -> PathBuf {
+        let copy = self.file("copy.db");
+        write(&self.file("line.db"), &format!("VACUUM INTO '{}'", copy.display())).await;
+        copy
+    }
+
+    pub(crate) async fn set_release(&self, release: &str) {
+        let sql = format!(
+            "UPDATE event SET rev = rev + 1, settings = json_set(settings, '$.release', '{release}')"
+        );
+        assert_eq!(write(&self.file("book.db"), &sql).await, 1);
+    }
+
+    /// What an operator does, and what only an operator undoes.
+    pub(crate) async fn freeze(&self, why: Option<&str>) {
+        let why = why.map_or("NULL".to_owned(), |why| format!("'{why}'"));
+        assert_eq!(write(&self.file("book.db"), &format!("UPDATE event SET frozen = {why}")).await, 1);
+    }
+
+    /// Applies for these people, one after the other; their numbers.
+    pub(crate) async fn apply(&mut self, people: impl IntoIterator<Item = u32>) -> Vec<u32> {
+        let mut numbers = Vec::new();
+        for n in people {
+            let line = self.line();
+            let applied = until("a number", async || match line.apply(&spring(), applicant(n)).await {
+                Ok(applied) => Some(applied),
+                Err(Refused::NotArmed | Refused::AtLimit) => None,
+                Err(error) => panic!("{error}"),
+            })
+            .await;
+            let (epoch, number) = (applied.epoch, applied.number);
+            self.acks.push(Receipt { event: spring(), epoch, number, app_key: key(n), right: Right::Full });
+            numbers.push(number.get());
+        }
+        numbers
+    }
+
+    pub(crate) async fn cancel(&self, n: u32) {
+        self.line().ask(&spring(), key(n), AskKind::Cancel).await.unwrap().unwrap();
+    }
+
+    pub(crate) async fn row(&self, n: u32) -> Option<BookRow> {
+        self.book.rows(&spring(), 0, 10_000).await.unwrap().into_iter().find(|row| row.app_key == key(n))
+    }
+
+    pub(crate) async fn state(&self, n: u32) -> Option<&'static str> {
+        self.row(n).await.map(|row| row.state.as_str())
+    }
+
+    /// Waits until the page shows this outcome to these people.
+    pub(crate) async fn until_shown(&self, people: impl IntoIterator<Item = u32>, outcome: Outcome) {
+        for n in people {
+            let what = format!("{} shown to {n}", outcome.as_str());
+            until(&what, async || self.place(n).await.filter(|place| shows(place, outcome))).await;
+        }
+    }
+
+    pub(crate) async fn place(&self, n: u32) -> Option<PlaceRow> {
+        self.line().place(&spring(), key(n)).await.ok().flatten()
+    }
+
+    /// Free, held and sold seats.
+    pub(crate) async fn seats(&self) -> (u32, u32, u32) {
+        let seats = self.book.seats(&spring()).await.unwrap();
+        (seats.free, seats.held, seats.sold)
+    }
+
+    /// The calls so far, as `PUT 1`, by the person's number in these tests.
+    pub(crate) fn calls(&self) -> Vec<String> {
+        self.stub.asked().iter().map(|asked| format!("{} {}", asked.method, person(asked))).collect()
+    }
+
+    /// What the checker says, with the receipts and the order service's own list.
+    pub(crate) async fn verified(&self) -> Report {
+        let orders = self.stub.orders().into_iter().map(|(key, kept)| OrderRow {
+            app_key: key.strip_prefix("spring:").unwrap().parse().unwrap(),
+            order_no: kept.order_no,
+            live: kept.live,
+        });
+        let witness = Witness { acks: Some(self.acks.clone()), orders: Some(orders.collect()) };
+        look_twice((self.line(), &self.book), &spring(), &witness, async {}).await.unwrap()
+    }
+
+    /// Stops the worker, and all promises must hold.
+    pub(crate) async fn stop_and_verify(&self, worker: Context) {
+        self.stop(worker).await;
+        let report = self.verified().await;
+        assert_eq!(report.violations(), 0, "{:#?}", report.checks);
+    }
+}
+
+fn shows(place: &PlaceRow, outcome: Outcome) -> bool {
+    place.shown.as_ref().is_some_and(|shown| shown.outcome == outcome)
+}
+
+/// Who is asked about: the person whose key is in the path.
+pub(crate) fn person(asked: &Asked) -> u32 {
+    let key_of = |n: &u32| asked.path.ends_with(&key(*n).to_string());
+    (1..100).find(key_of).unwrap_or_else(|| panic!("nobody's: {}", asked.path))
+}
