@@ -77,22 +77,20 @@ impl Session {
         sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut self.0).await.map(|_| ())
     }
 
-    /// Waits until one of the book's sessions is in this state.
-    pub(crate) async fn wait_until(&mut self, condition: &str) {
-        let sql = format!(
-            "SELECT COUNT(*) FROM pg_stat_activity WHERE application_name = 'firstcome' AND {condition}"
-        );
+    /// Waits until so many of the book's sessions are in this state.
+    pub(crate) async fn wait_until(&mut self, sessions: i64, state: &str) {
+        let sql =
+            format!("SELECT COUNT(*) FROM pg_stat_activity WHERE application_name = 'firstcome' AND {state}");
         let found = async {
-            while sqlx::query_scalar::<_, i64>(sqlx::AssertSqlSafe(sql.clone()))
-                .fetch_one(&mut self.0)
-                .await
-                .unwrap()
-                == 0
-            {
+            while self.count(&sql).await < sessions {
                 tokio::task::yield_now().await;
             }
         };
         tokio::time::timeout(Duration::from_secs(30), found).await.unwrap();
+    }
+
+    async fn count(&mut self, sql: &str) -> i64 {
+        sqlx::query_scalar(sqlx::AssertSqlSafe(sql.to_owned())).fetch_one(&mut self.0).await.unwrap()
     }
 }
 

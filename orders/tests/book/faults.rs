@@ -31,7 +31,7 @@ async fn a_deadlock_surfaces_leaves_nothing_and_the_step_can_be_repeated() {
     let wish = Wish { id: 1, app_key: key(1), number: domain::Number::new(1).unwrap() };
     let wishes = [wish];
     let circle = async {
-        other.wait_until("wait_event_type = 'Lock'").await;
+        other.wait_until(1, "wait_event_type = 'Lock'").await;
         other.run("UPDATE book.event SET rev = rev; ROLLBACK").await.unwrap();
     };
     let (heard, ()) = tokio::join!(desk.book.hear(&desk.event, desk.fence, &wishes), circle);
@@ -61,6 +61,33 @@ async fn an_answer_that_is_just_being_recorded_holds_up_no_other_call() {
     assert_eq!(desk.lease_one().await.number.get(), 1);
 }
 
+#[tokio::test]
+async fn a_wish_that_meets_an_answer_half_recorded_waits_and_sees_the_end() {
+    const WAITING: &str = "wait_event_type = 'Lock'";
+    let (desk, mut other) = open(2).await;
+    desk.take([1]).await;
+    let call = desk.lease_one().await;
+    let wishes = [Wish { id: 1, app_key: key(1), number: call.number }];
+    // The answer has changed the application and waits for the seat; the wish comes just then.
+    other.run("BEGIN; UPDATE book.seat SET state = state WHERE n = 1").await.unwrap();
+    let (there, seen) = tokio::sync::oneshot::channel();
+    let hear = async {
+        seen.await.unwrap();
+        desk.book.hear(&desk.event, desk.fence, &wishes).await
+    };
+    let meeting = async {
+        other.wait_until(1, WAITING).await;
+        there.send(()).unwrap();
+        other.wait_until(2, WAITING).await;
+        other.run("ROLLBACK").await.unwrap();
+    };
+    let (recorded, heard, ()) = tokio::join!(desk.book.record(&call, &Answer::No), hear, meeting);
+    assert_eq!(recorded.unwrap(), Recorded::Ended(domain::Outcome::Rejected));
+    heard.unwrap();
+    assert_eq!((desk.state_of(1).await.as_str(), desk.seats().await), ("rejected", (2, 0, 0)));
+    assert_eq!(desk.notices().await, ["application.rejected"]);
+}
+
 /// A commit that waits for a standby which never answers is on disk already: cut then, its caller cannot know.
 async fn cut_at_commit<T: std::fmt::Debug>(
     other: &mut Session,
@@ -69,7 +96,7 @@ async fn cut_at_commit<T: std::fmt::Debug>(
     other.run("ALTER SYSTEM SET synchronous_standby_names = 'nobody'").await.unwrap();
     other.run("SELECT pg_reload_conf()").await.unwrap();
     let cut = async {
-        other.wait_until("wait_event = 'SyncRep'").await;
+        other.wait_until(1, "wait_event = 'SyncRep'").await;
         let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
         other.run(sql).await.unwrap();
     };
