@@ -1,8 +1,10 @@
-//! The line: who applied, in which order, durably. One contract (`contract.rs`), one store so far (`sqlite.rs`).
-//! The line owns numbers. It never decides an outcome: what it shows of settings and outcomes is the book's projection.
+//! The line: who applied, in which order, durably. One contract (`contract.rs`), two stores: `redis.rs` for production,
+//! `sqlite.rs` embedded. The line owns numbers. It never decides an outcome: what it shows of settings and outcomes is the book's projection.
 
 mod contract;
+mod lead;
 mod line;
+mod redis;
 mod sqlite;
 
 pub use contract::{
@@ -10,4 +12,5 @@ pub use contract::{
     Mark, PlaceRow, Projection, Refused, Restored, Shown, Waiting,
 };
 pub use line::Line;
+pub use redis::{Finding, RedisLine, RedisOptions, RedisRole, Severity, redis_acl};
 pub use sqlite::SqliteLine;

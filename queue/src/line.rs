@@ -8,13 +8,17 @@ use crate::contract::{
     Applicant, Applied, Armed, Arming, Ask, AskKind, Closing, Entry, Head, LeadError, LineView, PlaceRow,
     Projection, Refused, Restored,
 };
-use crate::sqlite::{Lead, Led, SqliteLine};
+use crate::lead::{Lead, Led};
+use crate::redis::{Finding, RedisLine, RedisOptions};
+use crate::sqlite::SqliteLine;
 
 /// A handle on the line; cloning it is cheap.
 #[derive(Debug, Clone)]
 pub enum Line {
     /// The embedded store: one file, one process.
     Sqlite(SqliteLine),
+    /// The production store: a Redis of the line's own, many processes.
+    Redis(RedisLine),
 }
 
 impl Line {
@@ -26,12 +30,33 @@ impl Line {
         SqliteLine::open(file, now).await.map(Self::Sqlite)
     }
 
+    /// Opens the production store. Refused, with all reasons: a server that is not durable, is shared, is a replica or known
+    /// to be unsafe; functions that are not installed; a user without the rights of its role.
+    pub async fn open_redis(options: RedisOptions) -> Result<Self, LeadError> {
+        RedisLine::open(options).await.map(Self::Redis)
+    }
+
+    /// Loads this version's functions into the server, unless they are there. Older versions stay, for processes that still
+    /// use them; each version arms its lines for itself.
+    pub async fn install_redis(options: &RedisOptions) -> Result<(), LeadError> {
+        RedisLine::install(options).await
+    }
+
+    /// What is not as it should be with the store's server; to be asked each minute. The embedded store has none.
+    pub async fn check(&self) -> Vec<Finding> {
+        match self {
+            Self::Sqlite(_) => Vec::new(),
+            Self::Redis(line) => line.check().await,
+        }
+    }
+
     // -- for everybody
 
     /// The published events; `NotArmed` until the leader has published them since the start.
     pub async fn catalogue(&self) -> Result<Vec<EventId>, Refused> {
         match self {
             Self::Sqlite(line) => line.catalogue().await,
+            Self::Redis(line) => line.catalogue().await,
         }
     }
 
@@ -40,6 +65,7 @@ impl Line {
     pub async fn apply(&self, event: &EventId, applicant: Applicant) -> Result<Applied, Refused> {
         match self {
             Self::Sqlite(line) => line.apply(event, applicant).await,
+            Self::Redis(line) => line.apply(event, applicant).await,
         }
     }
 
@@ -53,6 +79,7 @@ impl Line {
     ) -> Result<Option<PlaceRow>, Refused> {
         match self {
             Self::Sqlite(line) => line.ask(event, app_key, kind).await,
+            Self::Redis(line) => line.ask(event, app_key, kind).await,
         }
     }
 
@@ -60,6 +87,7 @@ impl Line {
     pub async fn place(&self, event: &EventId, app_key: AppKey) -> Result<Option<PlaceRow>, Refused> {
         match self {
             Self::Sqlite(line) => line.place(event, app_key).await,
+            Self::Redis(line) => line.place(event, app_key).await,
         }
     }
 
@@ -67,6 +95,7 @@ impl Line {
     pub async fn view(&self, event: &EventId) -> Result<LineView, Refused> {
         match self {
             Self::Sqlite(line) => line.view(event).await,
+            Self::Redis(line) => line.view(event).await,
         }
     }
 
@@ -74,6 +103,7 @@ impl Line {
     pub async fn entries(&self, event: &EventId, after: u32, max: u32) -> Result<Vec<Entry>, Refused> {
         match self {
             Self::Sqlite(line) => line.entries(event, after, max).await,
+            Self::Redis(line) => line.entries(event, after, max).await,
         }
     }
 
@@ -81,6 +111,7 @@ impl Line {
     pub async fn number_of(&self, event: &EventId, number: Number) -> Result<Option<AppKey>, Refused> {
         match self {
             Self::Sqlite(line) => line.number_of(event, number).await,
+            Self::Redis(line) => line.number_of(event, number).await,
         }
     }
 
@@ -90,6 +121,7 @@ impl Line {
     pub async fn publish(&self, events: &[EventId]) -> Result<(), LeadError> {
         match self {
             Self::Sqlite(line) => line.publish(events).await,
+            Self::Redis(line) => line.publish(events).await,
         }
     }
 
@@ -116,6 +148,7 @@ impl Line {
     pub async fn head(&self, event: &EventId, n: u32) -> Result<Head, LeadError> {
         match self {
             Self::Sqlite(line) => line.head(event, n).await,
+            Self::Redis(line) => line.head(event, n).await,
         }
     }
 
@@ -134,6 +167,7 @@ impl Line {
     pub async fn inbox(&self, event: &EventId, after: i64, max: u32) -> Result<Vec<Ask>, LeadError> {
         match self {
             Self::Sqlite(line) => line.inbox(event, after, max).await,
+            Self::Redis(line) => line.inbox(event, after, max).await,
         }
     }
 
@@ -159,6 +193,7 @@ impl Line {
     async fn lead(&self, event: &EventId, fence: i64, lead: Lead) -> Result<Led, LeadError> {
         match self {
             Self::Sqlite(line) => line.lead(event, fence, lead).await,
+            Self::Redis(line) => line.lead(event, fence, lead).await,
         }
     }
 }

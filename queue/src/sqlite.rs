@@ -22,12 +22,12 @@ use sqlx::sqlite::{Sqlite, SqliteConnection, SqlitePool, SqlitePoolOptions};
 use tokio::sync::{mpsc, oneshot};
 
 use self::held::{Held, Memory};
-pub(crate) use self::lead::{Lead, Led};
 use self::record::Record;
 use self::writer::{Command, Done, Work, Writer};
 use crate::contract::{
     Applicant, Applied, Ask, AskKind, Entry, Head, LeadError, LineView, PlaceRow, Refused,
 };
+use crate::lead::{Lead, Led};
 
 /// Writes that may wait; at the pace of one disk this is a fraction of a second.
 const WAITING_MAX: usize = 4096;

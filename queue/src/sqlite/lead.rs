@@ -8,33 +8,8 @@ use super::held::Held;
 use super::read;
 use super::record::Record;
 use super::writer::Answer;
-use crate::contract::{Armed, Arming, Closing, LeadError, Mark, Projection, Restored, Shown};
-
-/// A leader's write.
-#[derive(Debug)]
-pub(crate) enum Lead {
-    Arm(Arming),
-    Project(Projection),
-    Moved { through: u32, keys: Vec<AppKey> },
-    Acknowledge { through: i64 },
-    Restore(Vec<Restored>),
-    Settle,
-}
-
-/// What a leader's write did.
-#[derive(Debug)]
-pub(crate) enum Led {
-    Armed(Armed),
-    Closed(Closing),
-    Written,
-}
-
-impl Lead {
-    /// Whether it may come before the line is armed: these are what brings a line back.
-    fn needs_no_arming(&self) -> bool {
-        matches!(self, Self::Arm(_) | Self::Project(_) | Self::Restore(_))
-    }
-}
+use crate::contract::{Armed, Arming, LeadError, Mark, Projection, Restored, Shown};
+use crate::lead::{Lead, Led};
 
 /// Carries out a leader's write.
 pub(super) async fn lead(

@@ -12,10 +12,10 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::held::{Held, Listing, Memory, Remembered};
-use super::lead::{self, Lead, Led};
 use super::record::Record;
-use super::{apply, fault};
+use super::{apply, fault, lead};
 use crate::contract::{Applicant, Applied, AskKind, LeadError, PlaceRow, Refused};
+use crate::lead::{Lead, Led};
 
 /// Most writes of one transaction.
 const BATCH_MAX: usize = 256;

@@ -6,7 +6,11 @@ use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 use domain::event::Text;
 use domain::{AppKey, Epoch, EventId, EventSettings, EventState, Kind, Millis, Number, Release, ReqHash};
-use queue::{Applicant, Applied, Arming, Figures, Line, Mark, Projection, Refused, Restored, Shown};
+use queue::{
+    Applicant, Applied, Arming, Figures, Line, Mark, Projection, RedisOptions, RedisRole, Refused, Restored,
+    Shown,
+};
+use testkit::{RedisKind, RedisServer};
 
 pub(crate) const OPENS: Millis = 1_000;
 pub(crate) const CLOSES: Millis = 100_000;
@@ -15,17 +19,36 @@ pub(crate) const FENCE: i64 = 1;
 /// Where the line lies, so that it can be opened again.
 pub(crate) enum Store {
     Sqlite(Folder),
+    Redis(Box<RedisServer>),
 }
 
 impl Store {
     pub(crate) fn sqlite() -> Self {
         Self::Sqlite(Folder::new())
     }
+    pub(crate) async fn redis(kind: RedisKind) -> Self {
+        Self::Redis(Box::new(RedisServer::start(kind).await))
+    }
     async fn open(&self, clock: &Arc<AtomicI64>) -> Line {
         let clock = Arc::clone(clock);
         let now = Arc::new(move || clock.load(Ordering::SeqCst));
         match self {
             Self::Sqlite(folder) => Line::open_sqlite(&folder.line(), now).await.unwrap(),
+            Self::Redis(server) => {
+                let options = RedisOptions {
+                    hand_clock: Some(now),
+                    ..RedisOptions::new(server.url(), RedisRole::Worker)
+                };
+                Line::install_redis(&options).await.unwrap();
+                Line::open_redis(options).await.unwrap()
+            }
+        }
+    }
+    /// What forgets whether the line is armed: the embedded store's process ends with its handle, a server is killed.
+    async fn end(&mut self) {
+        if let Self::Redis(server) = self {
+            server.kill().await.unwrap();
+            server.restart().await.unwrap();
         }
     }
 }
@@ -64,6 +87,7 @@ impl House {
     /// Ends the line and starts it again.
     pub(crate) async fn restart(&mut self) {
         self.line = None;
+        self.store.end().await;
         self.line = Some(self.store.open(&self.clock).await);
     }
 

@@ -5,6 +5,7 @@
 
 mod house;
 mod model;
+mod redis;
 mod sqlite;
 mod steps;
 mod suite;

@@ -12,8 +12,10 @@ use crate::house::{FENCE, Folder, House, Store, applicant, arming, event, number
 crate::suite::cases!(Store::sqlite());
 
 fn folder(house: &House) -> &Folder {
-    let Store::Sqlite(folder) = &house.store;
-    folder
+    match &house.store {
+        Store::Sqlite(folder) => folder,
+        Store::Redis(_) => panic!("these tests are about a file"),
+    }
 }
 
 /// A second, plain connection to the file: the test's way to play faults.

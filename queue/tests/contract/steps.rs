@@ -10,6 +10,7 @@ use queue::{
     Applicant, Applied, Armed, Arming, Ask, AskKind, Closing, Figures, Head, LeadError, Mark, PlaceRow,
     Projection, Refused, Restored,
 };
+use testkit::RedisKind;
 
 use crate::house::{House, OPENS, Store, arming, contact, event, key, number, projection, restored, shown};
 use crate::model::Model;
@@ -203,9 +204,9 @@ impl Real {
     }
 }
 
-struct Sqlite;
+struct Steps;
 
-impl ReferenceStateMachine for Sqlite {
+impl ReferenceStateMachine for Steps {
     type State = Told;
     type Transition = Step;
 
@@ -275,13 +276,10 @@ fn rows(seq: u32) -> impl Strategy<Value = Restored> {
     (1..seq + 4, 0..PEOPLE, mark).prop_map(|(n, who, mark)| restored(n, who, mark))
 }
 
-impl StateMachineTest for Sqlite {
-    type SystemUnderTest = Real;
-    type Reference = Self;
-
-    fn init_test(told: &Told) -> Real {
+impl Real {
+    fn start(store: impl Future<Output = Store>, told: &Told) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let mut house = runtime.block_on(House::empty(Store::sqlite()));
+        let mut house = runtime.block_on(async { House::empty(store.await).await });
         house.set_clock(told.model.now);
         for step in opening() {
             runtime.block_on(Real::take(&mut house, step, &told.model, &[]));
@@ -289,8 +287,8 @@ impl StateMachineTest for Sqlite {
         Real { runtime, house, inbox: Vec::new(), positions: BTreeMap::new() }
     }
 
-    fn apply(mut real: Real, told: &Told, step: Step) -> Real {
-        let Real { runtime, house, inbox, positions } = &mut real;
+    fn step(mut self, told: &Told, step: Step) -> Self {
+        let Real { runtime, house, inbox, positions } = &mut self;
         let reply = runtime.block_on(Real::take(house, step, &told.model, inbox));
         *inbox = runtime.block_on(Real::compare(house, &told.model));
         let line = told.model.line.as_ref().filter(|_| told.model.armed);
@@ -299,22 +297,52 @@ impl StateMachineTest for Sqlite {
         let counted = expected.iter().map(|ask| Ask { id: positions[&ask.id], ..*ask });
         assert_eq!(*inbox, counted.collect::<Vec<_>>());
         let told_reply = match told.reply.clone() {
-            Reply::Closed(closing) => Reply::Closed(closing.map(|closing| real.real(closing))),
+            Reply::Closed(closing) => Reply::Closed(closing.map(|closing| self.real(closing))),
             other => other,
         };
         assert_eq!(reply, told_reply);
         let view = told
             .model
             .view()
-            .map(|view| queue::LineView { closed: view.closed.map(|closing| real.real(closing)), ..view });
-        assert_eq!(real.runtime.block_on(real.house.line().view(&event())), view);
-        real
+            .map(|view| queue::LineView { closed: view.closed.map(|closing| self.real(closing)), ..view });
+        assert_eq!(self.runtime.block_on(self.house.line().view(&event())), view);
+        self
     }
+}
+
+macro_rules! over {
+    ($($name:ident $store:expr;)*) => {
+        $(struct $name;
+
+        impl StateMachineTest for $name {
+            type SystemUnderTest = Real;
+            type Reference = Steps;
+
+            fn init_test(told: &Told) -> Real {
+                Real::start($store, told)
+            }
+            fn apply(real: Real, told: &Told, step: Step) -> Real {
+                real.step(told, step)
+            }
+        })*
+    };
+}
+
+over! {
+    OverSqlite std::future::ready(Store::sqlite());
+    OverRedis Store::redis(RedisKind::Redis);
+    OverValkey Store::redis(RedisKind::Valkey);
 }
 
 prop_state_machine! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_store_answers_as_the_model(sequential 30..50 => Sqlite);
+    fn the_store_answers_as_the_model(sequential 30..50 => OverSqlite);
+
+    #[test]
+    fn redis_answers_as_the_model(sequential 30..50 => OverRedis);
+
+    #[test]
+    fn valkey_answers_as_the_model(sequential 30..50 => OverValkey);
 }

@@ -1,0 +1,199 @@
+//! Whether the server is one that a line may live on: its settings, its version, its neighbours, our rights. It changes
+//! nothing; what it cannot see it says.
+
+mod version;
+
+use std::collections::HashMap;
+
+use redis::cmd;
+
+use super::fault::Fault;
+use super::library::RedisRole;
+use super::server::Server;
+use crate::contract::LeadError;
+
+/// How much a finding matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// The line is not safe here, and is not opened.
+    Refuse,
+    /// The line works, but somebody should know.
+    Warn,
+}
+
+/// Something about the line's server that is not as it should be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Finding {
+    /// How much it matters.
+    pub severity: Severity,
+    /// What it is, and what to do.
+    pub what: String,
+}
+
+impl Finding {
+    pub(super) fn refuse(what: impl Into<String>) -> Self {
+        Self { severity: Severity::Refuse, what: what.into() }
+    }
+    pub(super) fn warn(what: impl Into<String>) -> Self {
+        Self { severity: Severity::Warn, what: what.into() }
+    }
+}
+
+/// How far to look for keys of somebody else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Depth {
+    /// At the start: the first 100,000 keys.
+    Start,
+    /// Each minute: a thousand keys, and some at random.
+    Sample,
+}
+
+/// What a durable line needs, and what it says if it is otherwise.
+const SETTINGS: [(&str, &str, &str); 4] = [
+    ("appendonly", "yes", "without it the line is lost with the process"),
+    ("appendfsync", "always", "otherwise acknowledged applications are lost with the process"),
+    ("no-appendfsync-on-rewrite", "no", "otherwise nothing is synced while the journal is rewritten"),
+    ("maxmemory-policy", "noeviction", "otherwise applications are thrown away when the memory is full"),
+];
+
+/// What must hold before a line is opened.
+pub(super) async fn at_start(server: &Server, role: RedisRole) -> Result<(), LeadError> {
+    let findings = findings(server, Depth::Start).await;
+    for finding in findings.iter().filter(|finding| finding.severity == Severity::Warn) {
+        tracing::warn!(finding = finding.what, "the line's Redis");
+    }
+    let refused = findings.into_iter().filter(|finding| finding.severity == Severity::Refuse);
+    let refused: Vec<_> = refused.map(|finding| finding.what).collect();
+    if !refused.is_empty() {
+        return Err(LeadError::Unavailable(refused.join("; ")));
+    }
+    Ok(rights(server, role).await?)
+}
+
+/// Whether the role may call its functions, and they their inner commands: found out here, and not half-way.
+async fn rights(server: &Server, role: RedisRole) -> Result<(), Fault> {
+    for function in role.functions() {
+        let mut probe = cmd("FCALL");
+        server.command::<String>(probe.arg(server.library.function(function)).arg(0)).await?;
+    }
+    let question = server.question(role.canary(), "!canary");
+    server.command::<String>(&question.command).await.map(drop)
+}
+
+/// Loads the functions, unless this version is there: loading it again would disarm the lines that it serves.
+pub(super) async fn install(server: &Server) -> Result<(), Fault> {
+    let name = server.library.name();
+    let mut list = cmd("FUNCTION");
+    let listed: Vec<redis::Value> = server.command(list.arg("LIST").arg("LIBRARYNAME").arg(&name)).await?;
+    if listed.is_empty() {
+        let mut load = cmd("FUNCTION");
+        server.command::<String>(load.arg("LOAD").arg(server.library.text())).await?;
+        tracing::info!(library = name, "loaded the line's functions");
+    }
+    Ok(())
+}
+
+/// Everything that is not as it should be.
+pub(super) async fn findings(server: &Server, depth: Depth) -> Vec<Finding> {
+    let looked = async {
+        let info: String = server.command(&cmd("INFO")).await?;
+        let mut findings = of_info(&parsed(&info), server.db());
+        findings.extend(of_settings(server).await?);
+        findings.extend(of_keys(server, depth).await?);
+        Ok::<_, Fault>(findings)
+    };
+    looked.await.unwrap_or_else(|fault| vec![Finding::refuse(fault.to_string())])
+}
+
+fn parsed(info: &str) -> HashMap<&str, &str> {
+    info.lines().filter_map(|line| line.split_once(':')).collect()
+}
+
+fn of_info(info: &HashMap<&str, &str>, db: i64) -> Vec<Finding> {
+    let mut findings = version::findings(info);
+    let says = |field: &str, value: &str| info.get(field).is_none_or(|said| *said == value);
+    if !says("role", "master") {
+        findings.push(Finding::refuse(
+            "this Redis is a replica: give the address of the server that takes writes",
+        ));
+    }
+    if !says("redis_mode", "standalone") {
+        findings.push(Finding::refuse(
+            "this Redis is a cluster or sentinel: standalone only until failover is safe",
+        ));
+    }
+    // Seen here even where CONFIG is forbidden.
+    if !says("aof_enabled", "1") {
+        findings.push(needed(&SETTINGS[0], "no"));
+    }
+    if info.get("aof_last_write_status").is_some_and(|status| *status != "ok") {
+        findings.push(Finding::warn("this Redis could not write its journal: check its disk"));
+    }
+    let others = info.keys().filter_map(|field| field.strip_prefix("db")?.parse::<i64>().ok());
+    if others.into_iter().any(|other| other != db) {
+        findings.push(Finding::refuse(
+            "another database of this Redis holds keys: the line needs one of its own",
+        ));
+    }
+    findings
+}
+
+async fn of_settings(server: &Server) -> Result<Vec<Finding>, Fault> {
+    let mut findings = Vec::new();
+    for setting in &SETTINGS {
+        let asked = server.command::<Vec<String>>(cmd("CONFIG").arg("GET").arg(setting.0)).await;
+        match asked {
+            Ok(answer) => match answer.get(1) {
+                Some(value) if value == setting.1 => {}
+                value => findings.push(needed(setting, value.map_or("unknown", String::as_str))),
+            },
+            Err(Fault::Redis(error)) if is_forbidden(&error) => {
+                let what = "durability = declared: this Redis does not show its settings; appendfsync always and \
+                            noeviction are your word";
+                return Ok(vec![Finding::warn(what)]);
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(findings)
+}
+
+/// By rights, or because whoever hosts the server has renamed the command.
+fn is_forbidden(error: &redis::RedisError) -> bool {
+    error.code() == Some("NOPERM") || error.to_string().to_ascii_lowercase().contains("unknown command")
+}
+
+fn needed((name, wanted, why): &(&str, &str, &str), found: &str) -> Finding {
+    Finding::refuse(format!("this Redis has {name} {found}; set it to {wanted}: {why}"))
+}
+
+async fn of_keys(server: &Server, depth: Depth) -> Result<Vec<Finding>, Fault> {
+    let pieces = if depth == Depth::Start { 100 } else { 1 };
+    let mut cursor = "0".to_owned();
+    for _ in 0..pieces {
+        let (next, keys): (String, Vec<Vec<u8>>) =
+            server.command(cmd("SCAN").arg(&cursor).arg("COUNT").arg(1_000)).await?;
+        if keys.iter().any(|key| is_foreign(key)) {
+            return Ok(vec![foreign()]);
+        }
+        if next == "0" {
+            return Ok(Vec::new());
+        }
+        cursor = next;
+    }
+    for _ in 0..16 {
+        let key: Option<Vec<u8>> = server.command(&cmd("RANDOMKEY")).await?;
+        if key.is_some_and(|key| is_foreign(&key)) {
+            return Ok(vec![foreign()]);
+        }
+    }
+    Ok(Vec::new())
+}
+
+fn is_foreign(key: &[u8]) -> bool {
+    !key.starts_with(b"q:")
+}
+
+fn foreign() -> Finding {
+    Finding::refuse("this Redis holds somebody else's keys: the line needs a server of its own")
+}

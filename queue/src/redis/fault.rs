@@ -1,0 +1,85 @@
+//! What goes wrong between this process and the server, in words that say what to do. It decides nothing.
+
+use redis::RedisError;
+
+use crate::contract::{LeadError, Refused};
+
+/// For an application or a wish whose fate is open: asking again with the same key finds it.
+const PRESS_AGAIN: &str = "not registered yet: press again";
+
+/// Why there is no answer.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum Fault {
+    #[error("{}", in_words(.0))]
+    Redis(#[from] RedisError),
+    #[error("no connection to the line's Redis: {0}")]
+    NoConnection(String),
+    /// The answer belongs to another question: nothing on that connection can be trusted any more.
+    #[error("the line's Redis gave an answer to another question; the connection was dropped")]
+    Misaligned,
+    #[error("the line's Redis gave an answer that nobody understands: {0}")]
+    Garbled(String),
+}
+
+impl Fault {
+    /// Whether the server may have done what it was asked for.
+    fn leaves_it_open(&self) -> bool {
+        match self {
+            Self::Redis(error) => is_lost(error),
+            Self::Misaligned | Self::Garbled(_) => true,
+            Self::NoConnection(_) => false,
+        }
+    }
+
+    /// Whether the connection must not be used again.
+    pub(super) fn spoils_connection(&self) -> bool {
+        match self {
+            Self::Redis(error) => is_lost(error) || error.code() == Some("READONLY"),
+            Self::Misaligned | Self::Garbled(_) | Self::NoConnection(_) => true,
+        }
+    }
+
+    /// For an applicant's write.
+    pub(super) fn unregistered(&self) -> Refused {
+        let told = if self.leaves_it_open() { PRESS_AGAIN.to_owned() } else { self.to_string() };
+        Refused::Unavailable(told)
+    }
+}
+
+impl From<Fault> for Refused {
+    fn from(fault: Fault) -> Self {
+        Self::Unavailable(fault.to_string())
+    }
+}
+
+impl From<Fault> for LeadError {
+    fn from(fault: Fault) -> Self {
+        Self::Unavailable(fault.to_string())
+    }
+}
+
+fn is_lost(error: &RedisError) -> bool {
+    error.is_timeout()
+        || error.is_io_error()
+        || error.is_connection_dropped()
+        || error.is_unrecoverable_error()
+}
+
+/// The error as told to callers.
+pub(super) fn in_words(error: &RedisError) -> String {
+    let advice = match error.code() {
+        Some("OOM") => "the line's Redis is full: raise its maxmemory",
+        Some("NOPERM") => "the user of the line's Redis lacks a right: give it those in ops/redis.acl",
+        Some("NOAUTH" | "WRONGPASS") => "the line's Redis does not know this user and password",
+        Some("READONLY") => "the line's Redis is a replica: give the address of the server that takes writes",
+        Some("LOADING") => "the line's Redis is still reading its files: try again",
+        Some("MISCONF") => "the line's Redis cannot write its files: check its disk",
+        _ if error.to_string().contains("Function not found") => {
+            "the line's Redis lacks the functions of this version: run `firstcome migrate`"
+        }
+        _ if error.is_timeout() => "the line's Redis did not answer in time; what was asked may be done",
+        _ if is_lost(error) => "the connection to the line's Redis broke; what was asked may be done",
+        _ => "the line's Redis refused",
+    };
+    format!("{advice} ({error})")
+}

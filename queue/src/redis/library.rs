@@ -1,0 +1,182 @@
+//! The functions that run inside the server: their text, its version, and who may call what. The text is `line.lua`.
+
+use sha2::{Digest, Sha256};
+
+const TEXT: &str = include_str!("line.lua");
+const VERSION: &str = "@VERSION@";
+const CLOCK_OF_SERVER: &str = "local HAND_CLOCK = false";
+const CLOCK_BY_HAND: &str = "local HAND_CLOCK = true";
+
+/// What anybody calls who only looks.
+const READS: [&str; 6] = ["catalogue", "progress", "place", "number_of", "entries", "canary_read"];
+/// What the desk calls besides.
+const DESK: [&str; 3] = ["apply", "withdraw", "canary_signup"];
+/// What the leader calls besides.
+const LEADER: [&str; 10] = [
+    "arm",
+    "project",
+    "moved",
+    "acknowledge",
+    "restore",
+    "settle",
+    "publish",
+    "head",
+    "inbox",
+    "canary_worker",
+];
+
+/// Commands that the functions of readers use inside.
+const READ_COMMANDS: &str = "+time +hexists +hkeys +hmget +hget +getrange +xrange +zrange";
+/// Commands that the desk's functions use besides.
+const DESK_COMMANDS: &str = "+hset +hincrby +hdel +strlen +setrange +xadd";
+/// Commands that the leader's functions use besides.
+const LEADER_COMMANDS: &str = "+xtrim +zadd +zrem";
+/// Commands of a client: its connection, and the server's settings as `check` reads them.
+const CLIENT_COMMANDS: &str = "+hello +auth +select +ping +unwatch +info +config|get +scan +randomkey";
+
+/// Who speaks to the line. Each role is its own user of the server, which may do no more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RedisRole {
+    /// The desk: applies, withdraws, reads.
+    Signup,
+    /// The leader, and a process that is desk and leader in one.
+    Worker,
+    /// Only reads: verifying.
+    Verify,
+}
+
+impl RedisRole {
+    /// The functions that it calls.
+    pub(super) fn functions(self) -> impl Iterator<Item = &'static str> {
+        let (desk, leader): (&[_], &[_]) = match self {
+            Self::Signup => (&DESK, &[]),
+            Self::Worker => (&DESK, &LEADER),
+            Self::Verify => (&[], &[]),
+        };
+        READS.into_iter().chain(desk.iter().copied()).chain(leader.iter().copied())
+    }
+
+    /// The function that tries every inner command of the role.
+    pub(super) fn canary(self) -> &'static str {
+        match self {
+            Self::Signup => "canary_signup",
+            Self::Worker => "canary_worker",
+            Self::Verify => "canary_read",
+        }
+    }
+
+    fn user(self) -> &'static str {
+        match self {
+            Self::Signup => "signup",
+            Self::Worker => "worker",
+            Self::Verify => "verify",
+        }
+    }
+
+    fn commands(self) -> String {
+        match self {
+            Self::Signup => format!("{READ_COMMANDS} {DESK_COMMANDS}"),
+            Self::Worker => format!("{READ_COMMANDS} {DESK_COMMANDS} {LEADER_COMMANDS}"),
+            Self::Verify => READ_COMMANDS.to_owned(),
+        }
+    }
+}
+
+/// One version of the functions. Two can be loaded side by side, as each has its version in its names.
+#[derive(Debug, Clone)]
+pub(super) struct Library {
+    version: String,
+    text: String,
+}
+
+impl Library {
+    /// The product's functions, which know the server's clock only.
+    pub(super) fn of_product() -> Self {
+        Self::from_text(TEXT)
+    }
+
+    /// The functions for tests, which take their time from the caller: another text, and so another version.
+    pub(super) fn with_hand_clock() -> Self {
+        Self::from_text(&TEXT.replace(CLOCK_OF_SERVER, CLOCK_BY_HAND))
+    }
+
+    fn from_text(text: &str) -> Self {
+        let [a, b, c, d, ..]: [u8; 32] = Sha256::digest(text).into();
+        let version = format!("{:08x}", u32::from_be_bytes([a, b, c, d]));
+        let text = text.replace(VERSION, &version);
+        Self { version, text }
+    }
+
+    /// The library's name in the server.
+    pub(super) fn name(&self) -> String {
+        format!("firstcome_{}", self.version)
+    }
+
+    /// The function's name in the server.
+    pub(super) fn function(&self, name: &str) -> String {
+        format!("{name}_{}", self.version)
+    }
+
+    /// What is loaded.
+    pub(super) fn text(&self) -> &str {
+        &self.text
+    }
+
+    /// The rights of a role, as a line of the server's ACL file. It has no password yet, so nobody can log in.
+    pub(super) fn acl_line(&self, role: RedisRole) -> String {
+        let calls = role.functions().map(|name| format!("+fcall|{}", self.function(name)));
+        let calls = calls.collect::<Vec<_>>().join(" ");
+        let commands = role.commands();
+        // Only the canary's own keys may be removed.
+        let cleaning = if role == RedisRole::Verify { "" } else { " (+unlink ~q:{!canary}:*)" };
+        format!(
+            "user {} on resetpass resetkeys resetchannels -@all ~q:* {CLIENT_COMMANDS} {commands} {calls}{cleaning}",
+            role.user()
+        )
+    }
+}
+
+/// The text of `ops/redis.acl`: a user for each role, and one that installs the functions.
+pub fn redis_acl() -> String {
+    let library = Library::of_product();
+    let mut lines = vec![
+        "user default off resetpass resetkeys resetchannels -@all".to_owned(),
+        "user migrate on resetpass resetkeys resetchannels -@all +hello +auth +select +ping +unwatch +function|list \
+         +function|load"
+            .to_owned(),
+    ];
+    let roles = [RedisRole::Signup, RedisRole::Worker, RedisRole::Verify];
+    lines.extend(roles.map(|role| library.acl_line(role)));
+    lines.join("\n") + "\n"
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_registered_function_belongs_to_a_role_and_the_other_way_round() {
+        let registered = TEXT.lines().filter_map(|line| line.strip_prefix("register('")?.split('\'').next());
+        let mut registered: Vec<_> = registered.collect();
+        let mut named: Vec<_> = RedisRole::Worker.functions().collect();
+        registered.sort_unstable();
+        named.sort_unstable();
+        assert_eq!(registered, named);
+    }
+
+    #[test]
+    fn a_test_that_sets_the_clock_runs_other_functions_than_the_product() {
+        let (product, by_hand) = (Library::of_product(), Library::with_hand_clock());
+        assert!(product.text().contains(CLOCK_OF_SERVER) && !by_hand.text().contains(CLOCK_OF_SERVER));
+        assert_ne!(product.name(), by_hand.name());
+        assert!(product.text().starts_with(&format!("#!lua name={}\n", product.name())));
+        assert!(!product.text().contains(VERSION));
+    }
+
+    #[test]
+    fn the_shipped_rights_are_those_of_this_version() {
+        let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../ops/redis.acl");
+        let shipped = std::fs::read_to_string(file).unwrap();
+        assert_eq!(shipped, redis_acl(), "ops/redis.acl must read:\n{}", redis_acl());
+    }
+}
