@@ -58,6 +58,7 @@ CREATE TABLE application (
     CHECK ((state = 'undoing') = (undo IS NOT NULL) OR state = 'parked')
 );
 CREATE INDEX application_due ON application (event, number) WHERE state IN ('ordering', 'undoing');
+CREATE INDEX application_parked ON application (event) WHERE state = 'parked';
 CREATE INDEX application_to_show ON application (event, shown_epoch) WHERE outcome IS NOT NULL;
 
 CREATE TABLE audit (

@@ -143,7 +143,7 @@ impl Book {
 
 /// Adds the seats `from` to `to`, both included. Not all in one statement: ten million would outlast its timeout.
 async fn add_seats(tx: &mut Tx, event: &EventId, from: u32, to: u32) -> Result<(), BookError> {
-    const AT_ONCE: u32 = 100_000;
+    const AT_ONCE: u32 = 20_000;
     for first in (from..=to).step_by(AT_ONCE as usize) {
         let last = to.min(first.saturating_add(AT_ONCE - 1));
         sqlx::query(
