@@ -2,6 +2,8 @@
 
 mod config;
 mod demo;
+mod keys;
+mod migrate;
 mod serve;
 mod verify;
 
@@ -11,6 +13,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 
 use crate::said::complain;
+use crate::setup::Role;
 
 /// First come, first served: a durable line before your order service.
 #[derive(Debug, Parser)]
@@ -24,8 +27,13 @@ pub struct Cli {
 enum Command {
     /// Shows the whole thing: one event with 100 seats that opens in 10 seconds, and a crowd that applies.
     Demo(Demo),
-    /// Runs all parts on the embedded stores, as the settings say.
-    Serve(SettingsArgs),
+    /// Runs the program as the settings say: all parts in one process, or one role of its own.
+    Serve(Serve),
+    /// Makes or updates the book's tables and the line's functions on their servers. Safe to repeat.
+    Migrate(SettingsArgs),
+    /// Makes the key file that all processes share.
+    #[command(subcommand)]
+    Keys(KeysCommand),
     /// Checks the promises over line and book: I1 to I9. Reads only.
     Verify(Verify),
     /// Checks or prints the settings.
@@ -63,6 +71,24 @@ struct SettingsArgs {
 }
 
 #[derive(Debug, Args)]
+struct Serve {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// Which parts run in this process.
+    #[arg(long, value_enum, default_value = "all")]
+    role: Role,
+}
+
+#[derive(Debug, Subcommand)]
+enum KeysCommand {
+    /// Writes a new key into a file that is not there yet, readable by its owner only.
+    Make {
+        /// The file.
+        file: PathBuf,
+    },
+}
+
+#[derive(Debug, Args)]
 struct Verify {
     #[command(flatten)]
     settings: SettingsArgs,
@@ -86,9 +112,9 @@ struct Verify {
 #[derive(Debug, Subcommand)]
 enum ConfigCommand {
     /// Tells every mistake in the settings, or that there is none.
-    Check(SettingsArgs),
+    Check(Serve),
     /// Prints every setting with its value and where it comes from. Secrets are not shown.
-    Print(SettingsArgs),
+    Print(Serve),
 }
 
 fn key_value(text: &str) -> Result<(String, String), String> {
@@ -125,6 +151,8 @@ pub fn run(cli: Cli) -> ExitCode {
         match cli.command {
             Command::Demo(args) => demo::demo(args).await,
             Command::Serve(args) => serve::serve(&args).await,
+            Command::Migrate(args) => migrate::migrate(&args).await,
+            Command::Keys(KeysCommand::Make { file }) => keys::make(&file),
             Command::Verify(args) => verify::verify(args).await,
             Command::Config(ConfigCommand::Check(args)) => config::check(&args),
             Command::Config(ConfigCommand::Print(args)) => config::print(&args),

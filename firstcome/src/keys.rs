@@ -10,26 +10,24 @@ use data_encoding::HEXLOWER_PERMISSIVE;
 use domain::keys::Root;
 use domain::{Chance, Keyring, Kid};
 
-/// The key file's name in the data folder.
-pub(crate) const FILE: &str = "keys.toml";
-
-/// Reads the keys, or makes the first one if there is no file and no data that was made with an earlier one.
-pub(crate) fn read_or_make(folder: &Path, chance: &Chance) -> anyhow::Result<Keyring> {
-    let file = folder.join(FILE);
+/// Reads the keys, or makes the first one if there is no file, and no line that was made with an earlier one.
+pub(crate) fn read_or_make(file: &Path, line: &Path, chance: &Chance) -> anyhow::Result<Keyring> {
     if !file.exists() {
-        let orphaned = folder.join("line.db").exists();
+        let orphaned = line.exists();
         ensure!(
             !orphaned,
             "{} is missing, but {} holds a line that was made with it: put the key file back",
             file.display(),
-            folder.display()
+            line.display()
         );
-        make(&file, chance)?;
+        make(file, chance)?;
     }
-    read(&file)
+    read(file)
 }
 
-fn make(file: &Path, chance: &Chance) -> anyhow::Result<()> {
+/// Makes a key file with one new key. One that is there is never overwritten.
+pub(crate) fn make(file: &Path, chance: &Chance) -> anyhow::Result<()> {
+    ensure!(!file.exists(), "{} is there already, and is never overwritten", file.display());
     let mut secret = [0; 32];
     chance(&mut secret);
     let text = format!(
@@ -51,7 +49,12 @@ fn make(file: &Path, chance: &Chance) -> anyhow::Result<()> {
 /// Reads a key file. One that others can read is refused.
 pub(crate) fn read(file: &Path) -> anyhow::Result<Keyring> {
     let shown = file.display();
-    let mode = std::fs::metadata(file).with_context(|| format!("cannot read {shown}"))?.permissions().mode();
+    let mode = std::fs::metadata(file)
+        .with_context(|| {
+            format!("cannot read {shown}; `firstcome keys make {shown}` makes one for all processes")
+        })?
+        .permissions()
+        .mode();
     let others_may_read = mode.trailing_zeros() < 6;
     ensure!(!others_may_read, "{shown} can be read by others: chmod 600 {shown}");
     let table: toml::Table =
@@ -79,16 +82,21 @@ mod tests {
     use super::*;
     use testkit::TempFolder;
 
+    const FILE: &str = "keys.toml";
+
+    fn keys_of(folder: &TempFolder, seed: u64) -> anyhow::Result<Keyring> {
+        read_or_make(&folder.path().join(FILE), &folder.path().join("line.db"), &testkit::seeded(seed))
+    }
     fn told(folder: &TempFolder) -> String {
-        format!("{:#}", read_or_make(folder.path(), &testkit::seeded(1)).unwrap_err())
+        format!("{:#}", keys_of(folder, 1).unwrap_err())
     }
 
     #[test]
     fn the_first_key_is_made_once_and_for_its_owner_only() {
         let folder = TempFolder::new("keys");
-        read_or_make(folder.path(), &testkit::seeded(1)).unwrap();
+        keys_of(&folder, 1).unwrap();
         let first = std::fs::read(folder.path().join(FILE)).unwrap();
-        read_or_make(folder.path(), &testkit::seeded(2)).unwrap();
+        keys_of(&folder, 2).unwrap();
         assert_eq!(std::fs::read(folder.path().join(FILE)).unwrap(), first);
         let mode = std::fs::metadata(folder.path().join(FILE)).unwrap().permissions().mode();
         assert_eq!(mode & 0o777, 0o600);

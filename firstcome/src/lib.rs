@@ -5,6 +5,7 @@ mod crowd;
 mod keys;
 mod said;
 pub mod setup;
+mod stores;
 pub mod system;
 
 pub use setup::Setup;

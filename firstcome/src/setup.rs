@@ -1,6 +1,7 @@
-//! The settings of a whole system, read from file, environment and flags. The stores are the embedded ones.
+//! The settings of a whole system, read from file, environment and flags.
 
 mod event;
+mod stores;
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -11,12 +12,17 @@ use service::config::Mistakes;
 use service::telemetry::LogFormat;
 
 pub use event::demo_event;
+pub use stores::{Role, Servers, Stores};
 
 /// Everything that a system is started with.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// Where line, book and keys are kept.
-    pub folder: PathBuf,
+    /// Which parts run in this process.
+    pub role: Role,
+    /// Where line and book are.
+    pub stores: Stores,
+    /// The file with the root secrets.
+    pub keys: PathBuf,
     /// Where the page and its API are served.
     pub listen: SocketAddr,
     /// Where `/livez /readyz /metrics` are served.
@@ -39,20 +45,36 @@ pub fn load(file: Option<&Path>, flags: &[(String, String)]) -> Result<Settings,
 }
 
 impl Setup {
-    /// Reads the settings; mistakes stay with them until they are finished.
-    pub fn read(settings: &Settings, now: Millis) -> Self {
-        let mut root = settings.part("");
-        let mut signup = settings.part("signup");
-        let mut log = settings.part("log");
-        Self {
-            folder: PathBuf::from(settings.part("data").text("folder", "data")),
+    /// Reads the settings of a role; mistakes stay with them until they are finished. What only other roles read is not judged.
+    pub fn read(settings: &Settings, role: Role, now: Millis) -> Self {
+        let (mut signup, mut log) = (settings.part("signup"), settings.part("log"));
+        let mut setup = Self {
+            role,
+            stores: Stores::Embedded { folder: PathBuf::new() },
+            keys: PathBuf::new(),
             listen: signup.parse("listen", "127.0.0.1:8080"),
-            signup: signup_service::Config::read(&mut signup),
+            signup: signup_service::Config::default(),
             admin_listen: settings.part("admin").parse("listen", "127.0.0.1:9090"),
-            worker: worker::Config::read(&mut settings.part("worker")),
-            events: root.list("event").iter_mut().filter_map(|part| event::read(part, now)).collect(),
+            worker: worker::Config::default(),
+            events: Vec::new(),
             log_format: log.parse("format", "text"),
             log_filter: log.text("filter", "info"),
+        };
+        (setup.stores, setup.keys) = stores::read(settings, role);
+        if role.has_desk() {
+            setup.signup = signup_service::Config::read(&mut signup);
+        } else {
+            settings.skip("signup");
         }
+        if role.has_worker() {
+            setup.worker = worker::Config::read(&mut settings.part("worker"));
+            let mut root = settings.part("");
+            setup.events = root.list("event").iter_mut().filter_map(|part| event::read(part, now)).collect();
+        } else {
+            for others in ["worker", "event", "book"] {
+                settings.skip(others);
+            }
+        }
+        setup
     }
 }

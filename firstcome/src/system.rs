@@ -1,12 +1,11 @@
-//! All roles in one process, over the embedded stores: what `demo`, `serve` and the whole-system tests start.
+//! The parts that run in this process, over the stores that the settings name: what `demo`, `serve` and the whole-system tests
+//! start.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use domain::Now;
+use domain::Keyring;
 use orders::Book;
 use queue::Line;
 use service::Context;
@@ -14,50 +13,51 @@ use service::http::Limits;
 use worker::OrderService;
 use worker::order_service::HttpOrders;
 
-use crate::Setup;
-use crate::keys;
+use crate::setup::{Setup, Stores};
+use crate::{keys, stores};
 
 /// How often readiness is looked at, and how many times.
 const READY_LOOK: Duration = Duration::from_millis(20);
 const READY_LOOKS: u32 = 500;
 
-/// A running system.
+/// A running system, or one role of it.
 #[derive(Debug)]
 pub struct System {
-    /// Where the page is served.
-    pub address: SocketAddr,
+    /// Where the page is served, if the desk runs here.
+    pub desk: Option<SocketAddr>,
     /// Where health and metrics are served.
-    pub admin_address: SocketAddr,
-    /// The events of the book when it started.
-    pub events: Vec<String>,
+    pub admin: SocketAddr,
     /// The line.
     pub line: Line,
-    /// The book.
-    pub book: Book,
+    /// The book, if this role has a path to it.
+    pub book: Option<Book>,
 }
 
 impl System {
-    /// Starts everything on the context's tasks; stopping those stops it.
+    /// Starts the role's parts on the context's tasks; stopping those stops them.
     pub async fn start(setup: Setup, context: &Context) -> anyhow::Result<Self> {
-        std::fs::create_dir_all(&setup.folder)
-            .with_context(|| format!("cannot make the data folder {}", setup.folder.display()))?;
-        let listener = service::http::bind(setup.listen)?;
+        let desk_listener = setup.role.has_desk().then(|| service::http::bind(setup.listen)).transpose()?;
         let admin_listener = service::http::bind(setup.admin_listen)?;
-        let keys = Arc::new(keys::read_or_make(&setup.folder, &context.chance)?);
-        let (line, book) = open(&setup.folder, context.now.clone()).await?;
-        // The line's file lock is ours, so whoever led before is gone: nobody has to wait for its leases to run out.
-        book.end_leases().await?;
-        let orders = match &setup.worker.order_service {
-            Some(base) => OrderService::Http(HttpOrders::new(base)),
-            None => OrderService::Embedded(book.clone()),
+        let keys = Arc::new(read_keys(&setup, context)?);
+        let (line, book) = stores::open(&setup.stores, setup.role, context.now.clone()).await?;
+        if let Some(book) = &book {
+            let stores = (line.clone(), book.clone());
+            let orders = order_service(&setup.worker, book);
+            worker::start(setup.worker, stores, orders, Arc::clone(&keys), &setup.events, context).await?;
+        }
+        let desk = match desk_listener {
+            Some(listener) => {
+                Some(signup_service::start(setup.signup, line.clone(), keys, listener, context).await?)
+            }
+            None => None,
         };
-        let stores = (line.clone(), book.clone());
-        worker::start(setup.worker, stores, orders, Arc::clone(&keys), &setup.events, context).await?;
-        let events = book.events().await?.iter().map(|event| event.settings.id.to_string()).collect();
-        let address = signup_service::start(setup.signup, line.clone(), keys, listener, context).await?;
-        let admin = service::admin::routes(context);
-        let admin_address = service::http::serve(admin_listener, admin, Limits::default(), context)?;
-        Ok(Self { address, admin_address, events, line, book })
+        let admin = service::http::serve(
+            admin_listener,
+            service::admin::routes(context),
+            Limits::default(),
+            context,
+        )?;
+        Ok(Self { desk, admin, line, book })
     }
 
     /// Waits until every part says that it is ready: the line is armed, the pages are made. Tells who is not, after ten seconds.
@@ -74,23 +74,26 @@ impl System {
 
     /// Closes the stores. After this nothing is written any more.
     pub async fn close(self) {
-        self.book.close().await;
+        if let Some(book) = self.book {
+            book.close().await;
+        }
     }
 }
 
-async fn open(folder: &Path, now: Now) -> anyhow::Result<(Line, Book)> {
-    let line =
-        Line::open_sqlite(&folder.join("line.db"), now.clone()).await.context("cannot open the line")?;
-    let book = Book::open_sqlite(&folder.join("book.db"), now).await.context("cannot open the book")?;
-    Ok((line, book))
+/// Embedded stores make their own keys; processes that share stores must share keys too, so those are made by hand.
+fn read_keys(setup: &Setup, context: &Context) -> anyhow::Result<Keyring> {
+    match &setup.stores {
+        Stores::Embedded { folder } => {
+            std::fs::create_dir_all(folder)?;
+            keys::read_or_make(&setup.keys, &folder.join("line.db"), &context.chance)
+        }
+        Stores::Servers(_) => keys::read(&setup.keys),
+    }
 }
 
-/// Opens the stores of a folder for looking at them only.
-pub(crate) async fn open_to_read(folder: &Path, now: Now) -> anyhow::Result<(Line, Book)> {
-    anyhow::ensure!(
-        folder.join("line.db").exists(),
-        "there is no line in {}: name the data folder with --data",
-        folder.display()
-    );
-    open(folder, now).await
+fn order_service(config: &worker::Config, book: &Book) -> OrderService {
+    match &config.order_service {
+        Some(base) => OrderService::Http(HttpOrders::new(base)),
+        None => OrderService::Embedded(book.clone()),
+    }
 }

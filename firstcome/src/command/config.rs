@@ -1,20 +1,24 @@
 //! `firstcome config check` and `config print`.
 
-use super::{Failed, SettingsArgs};
+use service::config::Printed;
+
+use super::{Failed, Serve};
 use crate::said::say;
 use crate::setup::{Setup, load};
 
-pub(super) fn check(args: &SettingsArgs) -> Result<(), Failed> {
-    let mut settings = load(args.config.as_deref(), &args.set).map_err(Failed::Settings)?;
-    Setup::read(&settings, service::clock::system()());
-    settings.finish().map_err(Failed::Settings)?;
+pub(super) fn check(args: &Serve) -> Result<(), Failed> {
+    read(args)?;
     say("the settings are fine");
     Ok(())
 }
 
-pub(super) fn print(args: &SettingsArgs) -> Result<(), Failed> {
-    let mut settings = load(args.config.as_deref(), &args.set).map_err(Failed::Settings)?;
-    Setup::read(&settings, service::clock::system()());
-    say(settings.finish().map_err(Failed::Settings)?.to_string());
+pub(super) fn print(args: &Serve) -> Result<(), Failed> {
+    say(read(args)?.to_string());
     Ok(())
+}
+
+fn read(args: &Serve) -> Result<Printed, Failed> {
+    let mut settings = load(args.settings.config.as_deref(), &args.settings.set).map_err(Failed::Settings)?;
+    Setup::read(&settings, args.role, service::clock::system()());
+    settings.finish().map_err(Failed::Settings)
 }

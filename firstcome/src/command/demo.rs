@@ -14,7 +14,7 @@ use super::serve::shut_down;
 use super::{Demo, Failed};
 use crate::crowd;
 use crate::said::say;
-use crate::setup::{Setup, demo_event};
+use crate::setup::{Role, Setup, Stores, demo_event};
 use crate::system::System;
 
 /// The event opens so long after the start.
@@ -29,7 +29,9 @@ pub(super) async fn demo(args: Demo) -> Result<(), Failed> {
     let event = demo_event((context.now)() + OPENS_IN_MS);
     let id = event.id.clone();
     let setup = Setup {
-        folder: args.data,
+        role: Role::All,
+        keys: args.data.join("keys.toml"),
+        stores: Stores::Embedded { folder: args.data },
         listen: free_or_other(args.listen),
         admin_listen: free_or_other(SocketAddr::from((Ipv4Addr::LOCALHOST, 9090))),
         signup: signup_service::Config::default(),
@@ -41,10 +43,10 @@ pub(super) async fn demo(args: Demo) -> Result<(), Failed> {
     let signal = context.tasks.until_signal();
     let system = System::start(setup, &context).await?;
     system.until_ready(&context).await?;
-    let opens_at = system.book.event(&id).await?.settings.opens_at;
+    let opens_at = system.line.view(&id).await?.settings.opens_at;
     greet(&system, &id, opens_at - (context.now)());
-    if args.crowd > 0 {
-        let (address, event, context) = (system.address, id.to_string(), context.clone());
+    if let Some(address) = system.desk.filter(|_| args.crowd > 0) {
+        let (event, context) = (id.to_string(), context.clone());
         context.tasks.clone().spawn("crowd", async move {
             let until_open = u64::try_from(opens_at - (context.now)()).unwrap_or(0);
             tokio::time::sleep(Duration::from_millis(until_open)).await;
@@ -84,7 +86,7 @@ fn free_or_other(wanted: SocketAddr) -> SocketAddr {
 }
 
 fn greet(system: &System, event: &EventId, opens_in_ms: Millis) {
-    let base = format!("http://{}", system.address);
+    let base = system.desk.map(|address| format!("http://{address}")).unwrap_or_default();
     let opens = if opens_in_ms > 0 {
         format!("opens in {} s", (opens_in_ms + 999) / 1000)
     } else {
@@ -95,7 +97,7 @@ fn greet(system: &System, event: &EventId, opens_in_ms: Millis) {
     say(format!("  Apply        curl -sS {base}/application/com/v1/create/application/{event} \\"));
     say("                 -H 'Content-Type: application/json' -H 'Idempotency-Key: my-first-try' \\");
     say("                 -d '{\"name\":\"홍길동\",\"phone\":\"010-1234-5678\",\"consent\":true}'");
-    say(format!("  Health       http://{}/readyz?verbose", system.admin_address));
+    say(format!("  Health       http://{}/readyz?verbose", system.admin));
     say("  Stop         Ctrl-C; afterwards: firstcome verify\n");
 }
 

@@ -1,26 +1,27 @@
-//! `firstcome serve`: all roles in this process, until a signal.
+//! `firstcome serve`: all parts in this process, or one role, until a signal.
 
 use std::time::Duration;
 
 use service::Context;
 use service::tasks::Ended;
 
-use super::{Failed, SettingsArgs};
+use super::{Failed, Serve};
 use crate::setup::{Setup, load};
 use crate::system::System;
 
 /// How long requests and calls under way may take after the first signal.
 const GRACE: Duration = Duration::from_secs(15);
 
-pub(super) async fn serve(args: &SettingsArgs) -> Result<(), Failed> {
+pub(super) async fn serve(args: &Serve) -> Result<(), Failed> {
     let context = Context::system();
-    let mut settings = load(args.config.as_deref(), &args.set).map_err(Failed::Settings)?;
-    let setup = Setup::read(&settings, (context.now)());
+    let mut settings = load(args.settings.config.as_deref(), &args.settings.set).map_err(Failed::Settings)?;
+    let setup = Setup::read(&settings, args.role, (context.now)());
     settings.finish().map_err(Failed::Settings)?;
     service::telemetry::init(setup.log_format, &setup.log_filter)?;
     let signal = context.tasks.until_signal();
     let system = System::start(setup, &context).await?;
-    tracing::info!("serving on http://{}; events: {}", system.address, system.events.join(", "));
+    let at = system.desk.unwrap_or(system.admin);
+    tracing::info!(role = ?args.role, "serving on http://{at}");
     signal.await;
     shut_down(system, &context).await
 }

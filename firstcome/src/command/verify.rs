@@ -10,17 +10,18 @@ use worker::verify::{Report, Witness};
 
 use super::{Failed, Verify};
 use crate::said::{complain, say};
-use crate::setup::{Setup, load};
-use crate::{keys, system};
+use crate::setup::{Role, Setup, load};
+use crate::{keys, stores};
 
 pub(super) async fn verify(args: Verify) -> Result<(), Failed> {
     let now = service::clock::system();
-    let mut settings = load(args.settings.config.as_deref(), &args.settings.set).map_err(Failed::Settings)?;
-    let setup = Setup::read(&settings, now());
+    let mut flags = args.settings.set;
+    flags.extend(args.data.map(|folder| ("data.folder".to_owned(), folder.display().to_string())));
+    let mut settings = load(args.settings.config.as_deref(), &flags).map_err(Failed::Settings)?;
+    let setup = Setup::read(&settings, Role::All, now());
     settings.finish().map_err(Failed::Settings)?;
-    let folder = args.data.unwrap_or(setup.folder);
-    let acks = args.acks.as_deref().map(|file| read_acks(file, &folder)).transpose()?;
-    let (line, book) = system::open_to_read(&folder, now).await?;
+    let acks = args.acks.as_deref().map(|file| read_acks(file, &setup.keys)).transpose()?;
+    let (line, book) = stores::open_to_read(&setup.stores, now).await?;
     let embedded = setup.worker.order_service.is_none();
     let mut reports = Vec::new();
     for event in events(&book, args.event).await? {
@@ -49,8 +50,8 @@ async fn events(book: &Book, only: Option<EventId>) -> anyhow::Result<Vec<EventI
     }
 }
 
-fn read_acks(file: &Path, folder: &Path) -> anyhow::Result<Vec<Receipt>> {
-    let ring = keys::read(&folder.join(keys::FILE))?;
+fn read_acks(file: &Path, keys: &Path) -> anyhow::Result<Vec<Receipt>> {
+    let ring = keys::read(keys)?;
     let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
     let lines = text.lines().map(str::trim).filter(|line| !line.is_empty());
     lines

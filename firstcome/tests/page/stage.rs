@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use domain::event::Text;
 use domain::{EventSettings, Kind, Release};
-use firstcome::{Setup, System};
+use firstcome::System;
+use firstcome::setup::{Role, Setup, Stores};
 use serde_json::json;
 use service::Context;
 use service::telemetry::LogFormat;
@@ -56,7 +57,9 @@ impl Stage {
         };
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let setup = Setup {
-            folder: folder.path().to_owned(),
+            role: Role::All,
+            keys: folder.path().join("keys.toml"),
+            stores: Stores::Embedded { folder: folder.path().to_owned() },
             listen: any,
             admin_listen: any,
             signup: signup_service::Config::default(),
@@ -66,7 +69,8 @@ impl Stage {
             log_filter: "warn".into(),
         };
         let system = System::start(setup, &context).await.unwrap();
-        let stage = Self { base: format!("http://{}", system.address), _folder: folder, _system: system };
+        let stage =
+            Self { base: format!("http://{}", system.desk.unwrap()), _folder: folder, _system: system };
         stage.until("/e/spring").await;
         stage
     }

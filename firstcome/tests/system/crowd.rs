@@ -31,7 +31,13 @@ pub(crate) struct Crowd {
 
 impl Crowd {
     pub(crate) fn before(base: &str, event: &str) -> Self {
-        let doors = (0..DOORS).map(|_| Http::new(base).with_timeout(Duration::from_secs(5))).collect();
+        Self::before_all(&[base.to_owned()], event)
+    }
+
+    /// The same crowd before several desks; each person keeps to one.
+    pub(crate) fn before_all(bases: &[String], event: &str) -> Self {
+        let door = |nth: usize| Http::new(&bases[nth % bases.len()]).with_timeout(Duration::from_secs(5));
+        let doors = (0..DOORS).map(door).collect();
         Self { doors: Arc::new(doors), event: event.to_owned() }
     }
 
@@ -64,6 +70,46 @@ impl Crowd {
         let told = answer.json();
         assert_eq!(told["right"], "full", "the same key is the same person");
         Ack { person, number: number(&told), receipt: told["receipt"].as_str().unwrap().to_owned() }
+    }
+
+    /// The same, while the test does something else; await what it returns to have them all.
+    pub(crate) fn apply_meanwhile(
+        &self,
+        people: std::ops::Range<u32>,
+    ) -> impl Future<Output = Vec<Ack>> + use<> {
+        let crowd = self.clone();
+        let mut pressing = JoinSet::new();
+        pressing.spawn(async move { crowd.apply(people).await });
+        async move { pressing.join_all().await.remove(0) }
+    }
+
+    /// Everybody shows the receipt, as a page does that is left open, until it is known with its number.
+    pub(crate) fn show_meanwhile(&self, acks: Vec<Ack>) -> impl Future<Output = ()> + use<> {
+        let mut showing = JoinSet::new();
+        for ack in acks {
+            let crowd = self.clone();
+            showing.spawn(async move {
+                let told = crowd.status(&ack).await;
+                assert_eq!(number(&told), ack.number, "the number of person {} changed", ack.person);
+            });
+        }
+        async move {
+            showing.join_all().await;
+        }
+    }
+
+    /// Waits until everybody's end fits.
+    pub(crate) async fn until_ends(&self, acks: &[Ack], fits: impl Fn(&BTreeMap<String, Vec<u32>>) -> bool) {
+        for _ in 0..150 {
+            let ends = self.ends(acks).await;
+            if fits(&ends) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        let ends = self.ends(acks).await;
+        let counts: BTreeMap<_, _> = ends.iter().map(|(end, numbers)| (end, numbers.len())).collect();
+        panic!("the ends never fitted: {counts:?}, ordered {:?}", ends.get("ordered"));
     }
 
     /// Presses until the answer is neither a broken connection nor "later".

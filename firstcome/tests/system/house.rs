@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use domain::event::Text;
 use domain::{EventId, EventSettings, Kind, Release};
-use firstcome::{Setup, System};
+use firstcome::System;
+use firstcome::setup::{Role, Setup, Stores};
+use orders::{BookError, OrderRow};
 use serde_json::Value;
 use service::Context;
 use service::telemetry::LogFormat;
@@ -14,7 +16,7 @@ use testkit::{Running, TempFolder};
 
 use crate::crowd::Ack;
 
-const PROGRAM: &str = env!("CARGO_BIN_EXE_firstcome");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_firstcome");
 
 /// An event that is open now.
 pub(crate) fn event(capacity: u32, open_for_ms: i64) -> EventSettings {
@@ -50,7 +52,9 @@ impl House {
         let (folder, context, event) = (TempFolder::new("house"), Context::system(), settings.id.clone());
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let setup = Setup {
-            folder: folder.path().to_owned(),
+            role: Role::All,
+            keys: folder.path().join("keys.toml"),
+            stores: Stores::Embedded { folder: folder.path().to_owned() },
             listen: any,
             admin_listen: any,
             signup: signup_service::Config::default(),
@@ -64,7 +68,12 @@ impl House {
     }
 
     pub(crate) fn url(&self) -> String {
-        format!("http://{}", self.system.address)
+        format!("http://{}", self.system.desk.unwrap())
+    }
+
+    /// The embedded order service's list.
+    pub(crate) async fn orders(&self) -> Result<Vec<OrderRow>, BookError> {
+        self.system.book.as_ref().unwrap().order_rows(&self.event).await
     }
 
     /// Stops everything in order, then lets the program judge what is stored.
@@ -77,24 +86,26 @@ impl House {
 }
 
 /// Runs `firstcome verify` over a folder that nobody writes to; it must find nothing.
-pub(crate) fn verify(folder: &Path, acks: &[Ack]) -> Value {
+pub(crate) fn verify(data: &Path, acks: &[Ack]) -> Value {
+    verify_with(&["--data", data.to_str().unwrap()], data, acks)
+}
+
+/// The same over whatever stores the arguments name. Receipts are left in `folder`.
+pub(crate) fn verify_with(args: &[&str], folder: &Path, acks: &[Ack]) -> Value {
     let file = folder.join("acks");
     let receipts: Vec<&str> = acks.iter().map(|ack| ack.receipt.as_str()).collect();
     std::fs::write(&file, receipts.join("\n")).unwrap();
     let out = std::process::Command::new(PROGRAM)
-        .args(["verify", "--json", "--data"])
-        .arg(folder)
-        .arg("--acks")
+        .args(["verify", "--json", "--acks"])
         .arg(&file)
+        .args(args)
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&out.stdout).into_owned();
     assert!(out.status.success(), "verify: {told}{}", String::from_utf8_lossy(&out.stderr));
     let reports: Value = serde_json::from_str(&told).unwrap();
-    assert!(
-        reports[0]["checks"].as_array().unwrap().iter().all(|check| check["not_checked"].is_null()),
-        "{told}"
-    );
+    let checks = reports[0]["checks"].as_array().unwrap();
+    assert!(checks.iter().all(|check| check["not_checked"].is_null()), "{told}");
     reports[0].clone()
 }
 

@@ -31,7 +31,7 @@ async fn three_thousand_for_three_hundred_seats_leave_exactly_the_lowest_numbers
     let ends = crowd.ends(&acks).await;
     assert_eq!(ends["ordered"], (1..=SEATS).collect::<Vec<_>>());
     assert_eq!(ends["sold_out"], (SEATS + 1..=PEOPLE).collect::<Vec<_>>());
-    let orders = house.system.book.order_rows(&house.event).await.unwrap();
+    let orders = house.orders().await.unwrap();
     let placed: BTreeSet<_> = orders.iter().map(|order| order.app_key).collect();
     assert_eq!((orders.len(), placed.len()), (SEATS as usize, SEATS as usize));
     assert!(orders.iter().all(|order| order.live));
@@ -81,15 +81,7 @@ async fn with_cancels_raining_every_seat_is_sold_to_the_lowest_numbers_that_stay
     }
     assert_eq!(ends["ordered"], stayed);
     assert_eq!(ends["cancelled"], leaving.into_iter().collect::<Vec<_>>());
-    let live = house
-        .system
-        .book
-        .order_rows(&house.event)
-        .await
-        .unwrap()
-        .into_iter()
-        .filter(|order| order.live)
-        .count();
+    let live = house.orders().await.unwrap().into_iter().filter(|order| order.live).count();
     assert_eq!(live, SEATS as usize);
     house.stop_and_verify(&acks).await;
 }

@@ -1,0 +1,152 @@
+//! What is measured: the desk on a Redis that syncs every write, and a bare axum POST. Each serves in a child process with one
+//! thread, through the same accept loop.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use axum::http::StatusCode;
+use axum::routing::post;
+use axum::{Json, Router};
+use domain::event::{CAPACITY_MAX, Text};
+use domain::keys::Root;
+use domain::{Epoch, EventSettings, EventState, Keyring, Kid, Kind as EventKind, Release};
+use queue::{Arming, Figures, Line, Projection, RedisOptions, RedisRole};
+use serde::{Deserialize, Serialize};
+use service::Context;
+use testkit::{RedisKind, RedisServer};
+
+/// Which server.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Kind {
+    /// JSON in, JSON out, nothing kept.
+    Bare,
+    /// The whole desk.
+    Durable,
+}
+
+/// A private Redis.
+pub(crate) struct Redis(RedisServer);
+
+impl Redis {
+    pub(crate) async fn start() -> Self {
+        let server = RedisServer::start(RedisKind::Redis).await;
+        Line::install_redis(&RedisOptions::new(server.url(), RedisRole::Worker)).await.unwrap();
+        Self(server)
+    }
+}
+
+/// A server in a child process, killed on drop.
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    child: Child,
+}
+
+impl Server {
+    pub(crate) async fn start(kind: Kind, redis: &Redis) -> Self {
+        let word = match kind {
+            Kind::Bare => "bare",
+            Kind::Durable => "durable",
+        };
+        let program = std::env::current_exe().unwrap();
+        let mut child = Command::new(program)
+            .args(["serve", word, &redis.0.url()])
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let out = child.stdout.take().unwrap();
+        let line = tokio::task::spawn_blocking(move || BufReader::new(out).lines().next()).await.unwrap();
+        Self { address: line.unwrap().unwrap().parse().unwrap(), child }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// The child: prints its address and serves until it is killed.
+pub(crate) fn serve(args: &[String]) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let context = Context::system();
+        let listener = service::http::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let address = if args[0] == "bare" {
+            service::http::serve(listener, bare(), service::http::Limits::default(), &context).unwrap()
+        } else {
+            let line = armed_line(&args[1], &context).await;
+            let kid = Kid::new("k1").unwrap();
+            let keys = Keyring::new(kid.clone(), [(kid, Root::new([7; 32]))]).unwrap();
+            let config = signup_service::Config::default();
+            signup_service::start(config, line, Arc::new(keys), listener, &context).await.unwrap()
+        };
+        println!("{address}");
+        std::future::pending::<()>().await;
+    });
+}
+
+#[derive(Deserialize)]
+struct Application {
+    name: String,
+    phone: String,
+    consent: bool,
+}
+
+#[derive(Serialize)]
+struct Accepted {
+    event: &'static str,
+    number: usize,
+    ok: bool,
+}
+
+fn bare() -> Router {
+    let accept = |Json(application): Json<Application>| async move {
+        let number = application.name.len() + application.phone.len();
+        (StatusCode::CREATED, Json(Accepted { event: "bench", number, ok: application.consent }))
+    };
+    Router::new().route("/application/com/v1/create/application/{event}", post(accept))
+}
+
+/// A line as a leader would have it: armed, with more numbers allowed than the bench can give.
+async fn armed_line(url: &str, context: &Context) -> Line {
+    let line = Line::open_redis(RedisOptions::new(url, RedisRole::Worker)).await.unwrap();
+    let settings = settings((context.now)());
+    let event = settings.id.clone();
+    line.publish(std::slice::from_ref(&event)).await.unwrap();
+    let arming = Arming { epoch: Epoch(1), line_limit: 0, settings: settings.clone(), rev: 1 };
+    line.arm(&event, 1, arming).await.unwrap();
+    let projection = Projection {
+        rev: 1,
+        settings,
+        state: EventState::Open,
+        line_limit: CAPACITY_MAX,
+        round: 1,
+        figures: Figures::default(),
+        settled_seq: None,
+        outcomes: Vec::new(),
+    };
+    line.project(&event, 1, projection).await.unwrap();
+    line
+}
+
+fn settings(now: i64) -> EventSettings {
+    EventSettings {
+        id: "bench".parse().unwrap(),
+        title: Text { ko: "벤치".into(), en: "Bench".into() },
+        kind: EventKind::Order,
+        capacity: 1000,
+        opens_at: now - 1000,
+        closes_at: now + 3_600_000,
+        intake: true,
+        release: Release::Running,
+        pace: "1".parse().unwrap(),
+        in_flight_max: 1,
+        applications_max: CAPACITY_MAX,
+        notice: Text::default(),
+        settle_after_close: false,
+        pepper: "k1".into(),
+    }
+}

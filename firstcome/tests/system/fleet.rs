@@ -1,0 +1,121 @@
+//! The production shape: Redis, Postgres, two desks and two workers, each in a process of its own that the test may kill.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use domain::EventSettings;
+use serde_json::Value;
+use testkit::{Postgres, RedisKind, RedisServer, Running, TempFolder};
+
+use crate::crowd::Ack;
+use crate::house::{PROGRAM, verify_with};
+
+pub(crate) struct Fleet {
+    // Processes go before the servers they use.
+    desks: Vec<Running>,
+    workers: Vec<Running>,
+    pub(crate) redis: RedisServer,
+    pub(crate) postgres: Postgres,
+    pub(crate) folder: TempFolder,
+    config: PathBuf,
+    ports: Vec<u16>,
+    starts: u32,
+}
+
+impl Fleet {
+    /// Servers, tables, functions and keys; no process of ours yet.
+    pub(crate) async fn build(event: &EventSettings) -> Self {
+        let (redis, postgres) = (RedisServer::start(RedisKind::Redis).await, Postgres::start().await);
+        let folder = TempFolder::new("fleet");
+        let (config, keys) = (folder.path().join("fleet.toml"), folder.path().join("keys.toml"));
+        let text = format!(
+            "line.url = \"{}\"\nbook.url = \"{}\"\nkeys.file = \"{}\"\nadmin.listen = \"127.0.0.1:0\"\nlog.filter = \"info,business=warn\"\n\
+             [[event]]\nid = \"{}\"\ntitle_ko = \"봄\"\ntitle_en = \"Spring\"\ncapacity = {}\nopens_at = \"+0s\"\ncloses_at = \"+1h\"\n\
+             pace = \"{}\"\nin_flight_max = {}\n",
+            redis.url(),
+            postgres.url(),
+            keys.display(),
+            event.id,
+            event.capacity,
+            event.pace,
+            event.in_flight_max
+        );
+        std::fs::write(&config, text).unwrap();
+        let free = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let ports = [free(), free()].map(|listener| listener.local_addr().unwrap().port()).to_vec();
+        let fleet = Self {
+            desks: Vec::new(),
+            workers: Vec::new(),
+            redis,
+            postgres,
+            folder,
+            config,
+            ports,
+            starts: 0,
+        };
+        Self::command(&["keys", "make", keys.to_str().unwrap()]);
+        fleet.migrate();
+        fleet
+    }
+
+    fn command(args: &[&str]) {
+        let out = Command::new(PROGRAM).args(args).output().unwrap();
+        assert!(
+            out.status.success(),
+            "{args:?}: {}{}",
+            String::from_utf8_lossy(&out.stdout),
+            String::from_utf8_lossy(&out.stderr)
+        );
+    }
+
+    /// `firstcome migrate`: also what an operator does after Redis lost everything, its functions included.
+    pub(crate) fn migrate(&self) {
+        Self::command(&["migrate", "--config", self.config.to_str().unwrap()]);
+    }
+
+    pub(crate) async fn start(&mut self) {
+        for _ in 0..2 {
+            let worker = self.process("worker", &[]).await;
+            self.workers.push(worker);
+        }
+        for port in self.ports.clone() {
+            let desk = self.process("signup", &["--set", &format!("signup.listen=127.0.0.1:{port}")]).await;
+            self.desks.push(desk);
+        }
+    }
+
+    async fn process(&mut self, role: &str, more: &[&str]) -> Running {
+        self.starts += 1;
+        let log = self.folder.path().join(format!("log-{}-{role}", self.starts));
+        let args = [&["serve", "--role", role, "--config", self.config.to_str().unwrap()], more].concat();
+        let mut running = Running::start(Path::new(PROGRAM), &args, &[], &log).unwrap();
+        running.wait_for_line("serving on", Duration::from_secs(20)).await.unwrap();
+        running
+    }
+
+    pub(crate) fn urls(&self) -> Vec<String> {
+        self.ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect()
+    }
+
+    /// kill -9 of one desk and one worker, which are then started again.
+    pub(crate) async fn kill_one_of_each(&mut self, nth: u32) {
+        let (mut desk, mut worker) = (self.desks.remove(0), self.workers.remove(0));
+        desk.kill().await.unwrap();
+        worker.kill().await.unwrap();
+        let port = self.ports[nth as usize % 2];
+        let desk = self.process("signup", &["--set", &format!("signup.listen=127.0.0.1:{port}")]).await;
+        self.desks.push(desk);
+        let worker = self.process("worker", &[]).await;
+        self.workers.push(worker);
+    }
+
+    /// Stops every process in order, then lets the program judge what is stored.
+    pub(crate) async fn stop_and_verify(&mut self, acks: &[Ack]) -> Value {
+        for mut process in self.desks.drain(..).chain(self.workers.drain(..)) {
+            process.stop(Duration::from_secs(20)).await.unwrap();
+        }
+        verify_with(&["--config", self.config.to_str().unwrap()], self.folder.path(), acks)
+    }
+}
