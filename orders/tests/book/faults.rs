@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use orders::{Answer, BookError, Recorded, Wish};
+use domain::{Epoch, EventState};
+use orders::{Answer, BookError, Recorded, Settling, Wish};
 
 use crate::crowd::Town;
 use crate::desk::{Desk, Session, Store, key, newcomers};
@@ -86,6 +87,52 @@ async fn a_wish_that_meets_an_answer_half_recorded_waits_and_sees_the_end() {
     heard.unwrap();
     assert_eq!((desk.state_of(1).await.as_str(), desk.seats().await), ("rejected", (2, 0, 0)));
     assert_eq!(desk.notices().await, ["application.rejected"]);
+}
+
+#[tokio::test]
+async fn an_answer_half_recorded_keeps_the_event_from_being_settled() {
+    let (desk, mut other) = open(1).await;
+    let (book, event, fence) = (&desk.book, &desk.event, desk.fence);
+    desk.take([1]).await;
+    let call = desk.lease_one().await;
+    for state in [EventState::Closed, EventState::Settling] {
+        book.advance(event, fence, state).await.unwrap();
+    }
+    book.note_closed(event, fence, 1).await.unwrap();
+    // The answer has freed the seat and waits to write its notice.
+    let notice = format!(
+        "BEGIN; INSERT INTO book.outbox (event, app_key, type, at, payload) VALUES ('spring', '{}', 'application.rejected', 0, '')",
+        key(1)
+    );
+    other.run(&notice).await.unwrap();
+    let meanwhile = async {
+        other.wait_until(1, "wait_event_type = 'Lock'").await;
+        let settling = book.settle(event, fence, false).await;
+        other.run("ROLLBACK").await.unwrap();
+        settling
+    };
+    let (recorded, settling) = tokio::join!(book.record(&call, &Answer::No), meanwhile);
+    assert_eq!(recorded.unwrap(), Recorded::Ended(domain::Outcome::Rejected));
+    assert_eq!(settling.unwrap(), Settling::NotYet);
+    assert_eq!(book.settle(event, fence, false).await.unwrap(), Settling::Settled);
+}
+
+/// The next leader may be changing the same rows, in another order.
+#[tokio::test]
+async fn who_marks_many_rows_holds_none_while_it_waits_for_the_event() {
+    let (desk, mut other) = open(2).await;
+    desk.order(1).await;
+    let shown = desk.book.to_show(&desk.event, Epoch(1), 9).await.unwrap();
+    other.run("SET deadlock_timeout = '100ms'; BEGIN; UPDATE book.event SET rev = rev").await.unwrap();
+    let next_leader = async {
+        other.wait_until(1, "wait_event_type = 'Lock'").await;
+        other.run("UPDATE book.application SET fence = fence; COMMIT").await
+    };
+    let (marked, next_leader) =
+        tokio::join!(desk.book.mark_shown(&desk.event, Epoch(1), &shown), next_leader);
+    next_leader.unwrap();
+    marked.unwrap();
+    assert!(desk.book.to_show(&desk.event, Epoch(1), 9).await.unwrap().is_empty());
 }
 
 /// A commit that waits for a standby which never answers is on disk already: cut then, its caller cannot know.
