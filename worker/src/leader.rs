@@ -70,9 +70,8 @@ async fn serve_term(floor: &Floor, event: &EventId, fence: Fence, check: &Check)
                 tracing::warn!(%event, "another leads event {event} now");
                 break;
             }
-            Err(ChoreError::Book(BookError::Frozen(why))) => {
-                tracing::error!(%event, "event {event} is frozen, nobody is moved: {why}");
-            }
+            // The next round tells it.
+            Err(ChoreError::Book(BookError::Frozen(_))) => floor.pause(BUSY).await,
             Err(error) => {
                 metrics::counter!("leader_rounds_failed_total", "event" => event.to_string()).increment(1);
                 tracing::warn!(%event, %error, "a leader's round of event {event} failed; it is repeated");
@@ -117,10 +116,14 @@ async fn go_round(floor: &Floor, term: &mut Term, check: &Check) -> Result<bool,
 
 /// A frozen event stays frozen over restarts, so it is told as long as it is.
 fn tell_health(term: &mut Term, event: &BookEvent, check: &Check) {
-    match &event.frozen {
-        Some(why) => check.warn(format!("event {} is frozen, nobody is moved: {why}", term.event)),
-        None if term.frozen => check.ok(),
-        None => {}
+    if let Some(why) = &event.frozen {
+        let told = format!("event {} is frozen, nobody is moved: {why}", term.event);
+        if !term.frozen {
+            tracing::error!(event = %term.event, "{told}");
+        }
+        check.warn(told);
+    } else if term.frozen {
+        check.ok();
     }
     term.frozen = event.frozen.is_some();
 }

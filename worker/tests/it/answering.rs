@@ -53,7 +53,7 @@ fn order_no(order_no: &str) -> String {
 #[tokio::test]
 async fn whatever_comes_instead_of_an_answer_one_order_is_made() {
     let mut house = House::open(30).await;
-    house.config.call_timeout = Duration::from_millis(300);
+    house.config.call_timeout = Duration::from_millis(500);
     let plays = no_answers(&house.stub.base());
     let people = 1..=u32::try_from(plays.len()).unwrap();
     house.stub.play(move |asked| match asked.nth {
@@ -123,7 +123,7 @@ async fn a_no_at_the_first_try_gives_the_seat_to_the_next_number() {
 #[tokio::test]
 async fn a_no_after_silence_is_taken_back_before_the_seat_goes_on() {
     let mut house = House::open(1).await;
-    house.config.call_timeout = Duration::from_millis(300);
+    house.config.call_timeout = Duration::from_millis(500);
     house.stub.play(|asked| match (person(asked), asked.method.as_str(), asked.nth) {
         (1, "PUT", 1) => Play::Silent { does: true },
         (1, "PUT", _) => Play::no(409),
@@ -228,7 +228,7 @@ async fn a_call_that_comes_after_its_own_delete_makes_nothing() {
 async fn the_log_holds_no_personal_data_whatever_the_order_service_says() {
     let log = Log::keep();
     let mut house = House::open(4).await;
-    house.config.call_timeout = Duration::from_millis(300);
+    house.config.call_timeout = Duration::from_millis(500);
     house.stub.play(|asked| {
         let told = asked.json();
         let echo =

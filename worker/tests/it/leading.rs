@@ -144,6 +144,7 @@ async fn an_event_whose_line_contradicts_the_book_is_frozen_and_says_so() {
     // It is told by whoever leads next, too.
     let worker = house.start().await;
     until("the warning", async || told(worker.health.readiness(false).report).then_some(())).await;
+    assert_eq!(log.count("event spring is frozen, nobody is moved"), 2);
     house.stop(worker).await;
 }
 

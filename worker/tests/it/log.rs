@@ -1,30 +1,39 @@
 //! What the worker writes into the log, kept for the test.
 
+use std::cell::RefCell;
 use std::io::Write;
-use std::sync::{Arc, Mutex};
+use std::rc::Rc;
+use std::sync::Once;
 
-use tracing::subscriber::DefaultGuard;
 use tracing_subscriber::fmt::MakeWriter;
 
-/// The log of this thread, and so of all tasks of a test's runtime, for as long as it is held.
-pub(crate) struct Log {
-    text: Lines,
-    _guard: DefaultGuard,
+thread_local! {
+    static KEPT: RefCell<Option<Lines>> = const { RefCell::new(None) };
 }
+
+type Lines = Rc<RefCell<Vec<u8>>>;
+
+/// The log of this thread, and so of all tasks of a test's runtime, for as long as it is held.
+pub(crate) struct Log(Lines);
 
 impl Log {
     pub(crate) fn keep() -> Self {
-        let text = Lines::default();
-        let subscriber = tracing_subscriber::fmt()
-            .with_max_level(tracing::Level::TRACE)
-            .with_ansi(false)
-            .with_writer(text.clone())
-            .finish();
-        Self { text, _guard: tracing::subscriber::set_default(subscriber) }
+        // One subscriber for all tests: which lines one of a thread's own wants is remembered for other threads too.
+        static SUBSCRIBER: Once = Once::new();
+        SUBSCRIBER.call_once(|| {
+            tracing_subscriber::fmt()
+                .with_max_level(tracing::Level::TRACE)
+                .with_ansi(false)
+                .with_writer(ToKeeper)
+                .init();
+        });
+        let lines = Lines::default();
+        KEPT.set(Some(Rc::clone(&lines)));
+        Self(lines)
     }
 
     pub(crate) fn text(&self) -> String {
-        String::from_utf8(self.text.0.lock().unwrap().clone()).unwrap()
+        String::from_utf8(self.0.borrow().clone()).unwrap()
     }
 
     /// How many lines hold this.
@@ -33,12 +42,22 @@ impl Log {
     }
 }
 
-#[derive(Clone, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
+impl Drop for Log {
+    fn drop(&mut self) {
+        KEPT.set(None);
+    }
+}
 
-impl Write for Lines {
+/// Writes to whoever keeps the log of this thread.
+struct ToKeeper;
+
+impl Write for ToKeeper {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().unwrap().extend_from_slice(bytes);
+        KEPT.with_borrow(|kept| {
+            if let Some(lines) = kept {
+                lines.borrow_mut().extend_from_slice(bytes);
+            }
+        });
         Ok(bytes.len())
     }
     fn flush(&mut self) -> std::io::Result<()> {
@@ -46,9 +65,9 @@ impl Write for Lines {
     }
 }
 
-impl MakeWriter<'_> for Lines {
+impl MakeWriter<'_> for ToKeeper {
     type Writer = Self;
     fn make_writer(&self) -> Self {
-        self.clone()
+        Self
     }
 }
