@@ -65,11 +65,20 @@ fn is_lost(error: &RedisError) -> bool {
         || error.is_unrecoverable_error()
 }
 
+/// Inside a function the denial comes as an error of the function.
+fn lacks_right(error: &RedisError) -> bool {
+    let told = error.to_string();
+    let inside = ["ACL failure in script", "The user executing the script can't"];
+    error.code() == Some("NOPERM") || inside.iter().any(|denial| told.contains(denial))
+}
+
 /// The error as told to callers.
 pub(super) fn in_words(error: &RedisError) -> String {
     let advice = match error.code() {
         Some("OOM") => "the line's Redis is full: raise its maxmemory",
-        Some("NOPERM") => "the user of the line's Redis lacks a right: give it those in ops/redis.acl",
+        _ if lacks_right(error) => {
+            "the user of the line's Redis lacks a right: give it those in ops/redis.acl"
+        }
         Some("NOAUTH" | "WRONGPASS") => "the line's Redis does not know this user and password",
         Some("READONLY") => "the line's Redis is a replica: give the address of the server that takes writes",
         Some("LOADING") => "the line's Redis is still reading its files: try again",

@@ -627,15 +627,15 @@ local function canary_signup(keys)
   redis.call('HDEL', CANARY .. 'm', 'epoch')
   redis.call('STRLEN', CANARY .. 'w:0')
   redis.call('SETRANGE', CANARY .. 'w:0', 0, EMPTY)
-  redis.call('XADD', CANARY .. 'i', '1-0', 'n', 0)
+  redis.call('XADD', CANARY .. 'i', '*', 'n', 0)
   redis.call('UNLINK', CANARY .. 'm', CANARY .. 'w:0', CANARY .. 'i')
   return 'OK'
 end
 
 local function canary_worker(keys)
   canary_signup(keys)
-  redis.call('XADD', CANARY .. 'i', '1-0', 'n', 0)
-  redis.call('XTRIM', CANARY .. 'i', 'MINID', '2-0')
+  redis.call('XADD', CANARY .. 'i', '*', 'n', 0)
+  redis.call('XTRIM', CANARY .. 'i', 'MINID', '1-0')
   redis.call('ZADD', CANARY .. 'l', 1, 1)
   redis.call('ZREM', CANARY .. 'l', 1)
   redis.call('UNLINK', CANARY .. 'i', CANARY .. 'l')

@@ -84,6 +84,12 @@ impl House {
         self.clock.store(now, Ordering::SeqCst);
     }
 
+    /// The line's clock.
+    pub(crate) fn now(&self) -> domain::Now {
+        let clock = Arc::clone(&self.clock);
+        Arc::new(move || clock.load(Ordering::SeqCst))
+    }
+
     /// Ends the line and starts it again.
     pub(crate) async fn restart(&mut self) {
         self.line = None;

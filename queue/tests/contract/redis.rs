@@ -1,19 +1,89 @@
-//! The suite over both servers that a line may live on. What is particular to them is in `tests/redis`.
+//! The suite over both servers that a line may live on, and what is particular to a line in a server.
 
-use crate::house::Store;
+use queue::{Line, RedisOptions, RedisRole};
+use testkit::{RedisKind, RedisServer};
+
+use crate::house::{House, Store};
+
+mod faults;
+mod layout;
+mod proxy;
+mod rights;
+mod server;
+mod wire;
 
 mod redis_7 {
-    use testkit::RedisKind;
-
-    use super::Store;
+    use super::{RedisKind, Store};
 
     crate::suite::cases!(Store::redis(RedisKind::Redis).await);
 }
 
 mod valkey_9 {
-    use testkit::RedisKind;
-
-    use super::Store;
+    use super::{RedisKind, Store};
 
     crate::suite::cases!(Store::redis(RedisKind::Valkey).await);
+}
+
+/// Makes two tests of each case: over Redis, and over Valkey.
+macro_rules! both {
+    ($($case:ident)*) => {
+        mod redis_7 {
+            $(#[tokio::test]
+            async fn $case() {
+                super::$case(testkit::RedisKind::Redis).await;
+            })*
+        }
+        mod valkey_9 {
+            $(#[tokio::test]
+            async fn $case() {
+                super::$case(testkit::RedisKind::Valkey).await;
+            })*
+        }
+    };
+}
+use both;
+
+async fn house(kind: RedisKind) -> House {
+    House::new(Store::redis(kind).await).await
+}
+
+impl House {
+    fn server(&mut self) -> &mut RedisServer {
+        match &mut self.store {
+            Store::Redis(server) => server,
+            Store::Sqlite(_) => panic!("these tests are about a server"),
+        }
+    }
+
+    /// A command by hand, as whoever may do everything: the test's way to play faults.
+    async fn meddle<T: redis::FromRedisValue>(&mut self, command: &[&str]) -> T {
+        meddle(&self.server().url(), command).await.unwrap()
+    }
+
+    /// Another process with the same line.
+    async fn another_handle(&mut self, change: impl FnOnce(&mut RedisOptions)) -> Line {
+        let mut options = RedisOptions::new(self.server().url(), RedisRole::Worker);
+        options.hand_clock = Some(self.now());
+        change(&mut options);
+        Line::open_redis(options).await.unwrap()
+    }
+}
+
+async fn meddle<T: redis::FromRedisValue>(url: &str, command: &[&str]) -> redis::RedisResult<T> {
+    let client = redis::Client::open(url).unwrap();
+    let mut conn = client.get_multiplexed_async_connection().await?;
+    let mut cmd = redis::cmd(command[0]);
+    cmd.arg(&command[1..]).query_async(&mut conn).await
+}
+
+/// The product's line, which takes its time from the server: an event that is open until 2100.
+async fn open_for_long(line: &Line) {
+    use crate::house::{FENCE, arming, event, projection};
+    let (mut arming, mut projection) = (arming(1, 0), projection());
+    for settings in [&mut arming.settings, &mut projection.settings] {
+        (settings.opens_at, settings.closes_at) = (0, 4_102_444_800_000);
+    }
+    line.publish(&[event()]).await.unwrap();
+    line.arm(&event(), FENCE, arming).await.unwrap();
+    line.project(&event(), FENCE, projection).await.unwrap();
 }

@@ -1,0 +1,135 @@
+//! How the line lies in its keys: half-done steps that heal, lines over many blocks, numbers that nobody has.
+
+use std::collections::BTreeSet;
+
+use queue::{Entry, Mark, Refused};
+use testkit::{RedisKind, RedisServer};
+use tokio::task::JoinSet;
+
+use super::{both, house};
+use crate::house::{FENCE, House, applicant, arming, event, key, number};
+
+both! {
+    an_application_without_its_commit_gets_a_new_number_and_the_old_one_is_nobodys
+    an_order_marker_above_the_last_number_is_written_over
+    a_line_over_many_blocks_is_moved_in_order_and_whole
+    a_block_takes_no_more_memory_than_its_numbers
+    the_product_takes_its_time_from_the_server_only
+    a_wish_for_whom_a_write_failed_midway_is_heard_when_repeated
+}
+
+impl House {
+    async fn keys(&mut self, pattern: &str) -> Vec<String> {
+        self.meddle(&["KEYS", pattern]).await
+    }
+}
+
+async fn an_application_without_its_commit_gets_a_new_number_and_the_old_one_is_nobodys(kind: RedisKind) {
+    let mut house = house(kind).await;
+    house.fill(1).await;
+    let bucket = house.keys("q:{spring}:a:*").await.remove(0);
+    house.meddle::<u32>(&["UNLINK", &bucket]).await;
+    assert_eq!(house.line().place(&event(), key(1)).await, Ok(None));
+    assert_eq!(house.line().number_of(&event(), number(1)).await, Ok(None));
+    assert_eq!(house.head(9).await, (vec![], 1));
+    let again = house.apply(1).await.unwrap();
+    assert_eq!((again.number, again.again), (number(2), false));
+    assert_eq!(
+        house.line().number_of(&event(), number(1)).await,
+        Ok(None),
+        "its key is under another number"
+    );
+    assert_eq!(house.head(9).await, (vec![2], 2));
+    let entries = house.line().entries(&event(), 0, 9).await.unwrap();
+    assert_eq!(entries, [Entry { number: number(2), app_key: key(1), mark: Mark::Waiting, shown: None }]);
+}
+
+async fn an_order_marker_above_the_last_number_is_written_over(kind: RedisKind) {
+    let mut house = house(kind).await;
+    house.fill(2).await;
+    house.meddle::<u32>(&["SETRANGE", "q:{spring}:w:0", "32", "sixteen letters!"]).await;
+    assert_eq!(house.head(9).await, (vec![1, 2], 2));
+    assert_eq!(house.apply(3).await.unwrap().number, number(3));
+    assert_eq!(house.line().number_of(&event(), number(3)).await, Ok(Some(key(3))));
+}
+
+async fn a_line_over_many_blocks_is_moved_in_order_and_whole(kind: RedisKind) {
+    const PEOPLE: u32 = 9_000;
+    let house = house(kind).await;
+    house.project(|p| p.line_limit = 10_000).await;
+    let mut all = JoinSet::new();
+    for who in 0..PEOPLE {
+        let line = house.line().clone();
+        all.spawn(async move {
+            // More may wait than the line takes at once.
+            loop {
+                match line.apply(&event(), applicant(who)).await {
+                    Err(Refused::Unavailable(_)) => tokio::task::yield_now().await,
+                    applied => return applied.unwrap().number.get(),
+                }
+            }
+        });
+    }
+    let given: BTreeSet<_> = all.join_all().await.into_iter().collect();
+    assert_eq!(given, (1..=PEOPLE).collect());
+    // A gap that begins in the third block and ends in the fourth.
+    house.line().arm(&event(), FENCE, arming(2, 12_500)).await.unwrap();
+    house.project(|p| p.line_limit = 13_000).await;
+    assert_eq!(house.apply(PEOPLE).await.unwrap().number, number(12_501));
+    let entries = house.line().entries(&event(), 0, 20_000).await.unwrap();
+    assert_eq!(entries.len(), 9_001);
+    assert!(entries.is_sorted_by_key(|entry| entry.number));
+    let withdrawn: BTreeSet<_> = (1..=PEOPLE).step_by(17).collect();
+    for entry in entries.iter().filter(|entry| withdrawn.contains(&entry.number.get())) {
+        house.line().ask(&event(), entry.app_key, queue::AskKind::Cancel).await.unwrap();
+    }
+    let mut moved = Vec::new();
+    loop {
+        let head = house.line().head(&event(), 700).await.unwrap();
+        let keys: Vec<_> = head.waiting.iter().map(|waiting| waiting.app_key).collect();
+        moved.extend(head.waiting.iter().map(|waiting| waiting.number.get()));
+        house.line().moved(&event(), FENCE, head.through, &keys).await.unwrap();
+        if head.through == 12_501 {
+            break;
+        }
+    }
+    let expected: Vec<_> = (1..=PEOPLE).filter(|n| !withdrawn.contains(n)).chain([12_501]).collect();
+    assert_eq!(moved, expected);
+    let left = house.line().entries(&event(), 0, 20_000).await.unwrap();
+    assert!(left.iter().all(|entry| entry.mark != Mark::Waiting));
+}
+
+async fn a_block_takes_no_more_memory_than_its_numbers(kind: RedisKind) {
+    let mut house = house(kind).await;
+    house.fill(5).await;
+    let bytes: u64 = house.meddle(&["MEMORY", "USAGE", "q:{spring}:w:0"]).await;
+    assert!(bytes < 90_000, "{bytes} bytes for a block of 65536");
+}
+
+async fn the_product_takes_its_time_from_the_server_only(kind: RedisKind) {
+    let server = RedisServer::start(kind).await;
+    let options = queue::RedisOptions::new(server.url(), queue::RedisRole::Worker);
+    queue::Line::install_redis(&options).await.unwrap();
+    let line = queue::Line::open_redis(options).await.unwrap();
+    super::open_for_long(&line).await;
+    let first = line.view(&event()).await.unwrap().now;
+    assert!((1_700_000_000_000..4_102_444_800_000).contains(&first), "{first}");
+    let acl = queue::redis_acl();
+    let apply = acl.split_whitespace().find_map(|word| word.strip_prefix("+fcall|apply")).unwrap();
+    let forged = ["FCALL", &format!("apply{apply}"), "2", "q:catalogue", "q:{spring}:m", "1", "5000", "0"];
+    let told = super::meddle::<redis::Value>(&server.url(), &forged).await.unwrap_err().to_string();
+    assert!(told.contains("takes its time from the server"), "{told}");
+}
+
+async fn a_wish_for_whom_a_write_failed_midway_is_heard_when_repeated(kind: RedisKind) {
+    let mut house = house(kind).await;
+    house.fill(2).await;
+    // The inbox cannot be written: somebody put another thing there.
+    house.meddle::<()>(&["SET", "q:{spring}:i", "no stream"]).await;
+    let told = house.line().ask(&event(), key(2), queue::AskKind::Cancel).await;
+    assert!(matches!(told, Err(Refused::Unavailable(_))), "{told:?}");
+    assert_eq!(house.place(2).await.mark, Mark::Waiting, "withdrawn without a wish would end nowhere");
+    house.meddle::<u32>(&["DEL", "q:{spring}:i"]).await;
+    assert_eq!(house.cancel(2).await.unwrap().mark, Mark::Withdrawn);
+    assert_eq!(house.inbox().await.len(), 1);
+}

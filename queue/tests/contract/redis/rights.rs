@@ -1,0 +1,155 @@
+//! The shipped rights, `ops/redis.acl`: each role can do its own and nothing else, and what lacks is found at the start.
+
+use queue::{LeadError, Line, RedisOptions, RedisRole, Refused};
+use testkit::{RedisKind, RedisServer};
+
+use super::{both, meddle, open_for_long};
+use crate::house::{FENCE, applicant, arming, event, key, number, projection};
+
+both! {
+    each_role_can_do_its_own_and_is_refused_the_rest
+    no_role_can_do_what_is_nobodys
+    a_missing_right_is_found_before_the_line_is_used
+}
+
+const PASSWORD: &str = "open-sesame";
+
+/// A server whose users are the shipped ones, each with a password; the functions are installed by theirs.
+async fn guarded(kind: RedisKind) -> RedisServer {
+    let server = RedisServer::start(kind).await;
+    for line in queue::redis_acl().lines().rev() {
+        let words: Vec<_> = ["ACL", "SETUSER"].into_iter().chain(line.split(' ').skip(1)).collect();
+        let mut words = with_selectors_whole(&words);
+        if words[2] != "default" {
+            words.push(format!(">{PASSWORD}"));
+        }
+        let words: Vec<_> = words.iter().map(String::as_str).collect();
+        meddle::<()>(&server.url(), &words).await.unwrap();
+    }
+    Line::install_redis(&as_user(&server, "migrate", RedisRole::Worker)).await.unwrap();
+    server
+}
+
+/// A selector is one word of the command, though it has spaces.
+fn with_selectors_whole(words: &[&str]) -> Vec<String> {
+    let text = words.join(" ");
+    let (plain, selector) = text.split_once(" (").map_or((text.as_str(), None), |(a, b)| (a, Some(b)));
+    let words = plain.split(' ').map(ToOwned::to_owned);
+    words.chain(selector.map(|selector| format!("({selector}"))).collect()
+}
+
+fn as_user(server: &RedisServer, user: &str, role: RedisRole) -> RedisOptions {
+    RedisOptions::new(server.url_as(user, PASSWORD), role)
+}
+
+async fn each_role_can_do_its_own_and_is_refused_the_rest(kind: RedisKind) {
+    let server = guarded(kind).await;
+    let worker = Line::open_redis(as_user(&server, "worker", RedisRole::Worker)).await.unwrap();
+    let desk = Line::open_redis(as_user(&server, "signup", RedisRole::Signup)).await.unwrap();
+    let verifier = Line::open_redis(as_user(&server, "verify", RedisRole::Verify)).await.unwrap();
+    open_for_long(&worker).await;
+    for who in 1..=2 {
+        assert_eq!(desk.apply(&event(), applicant(who)).await.unwrap().number, number(who));
+    }
+    desk.ask(&event(), key(2), queue::AskKind::Cancel).await.unwrap().unwrap();
+    let head = worker.head(&event(), 9).await.unwrap();
+    worker.moved(&event(), FENCE, head.through, &[key(1)]).await.unwrap();
+    let wish = worker.inbox(&event(), 0, 9).await.unwrap()[0].id;
+    worker.acknowledge(&event(), FENCE, wish).await.unwrap();
+    worker.settle(&event(), FENCE).await.unwrap();
+    for reader in [&worker, &desk, &verifier] {
+        assert_eq!(reader.catalogue().await, Ok(vec![event()]));
+        assert_eq!(reader.entries(&event(), 0, 9).await.unwrap().len(), 2);
+        assert_eq!(reader.view(&event()).await.unwrap().moved_through, 2);
+        assert_eq!(reader.number_of(&event(), number(1)).await, Ok(Some(key(1))));
+        assert_eq!(reader.place(&event(), key(1)).await.unwrap().unwrap().number, number(1));
+    }
+    for outsider in [&desk, &verifier] {
+        lacks(&outsider.publish(&[]).await);
+        lacks(&outsider.arm(&event(), 9, arming(9, 0)).await);
+        lacks(&outsider.project(&event(), 9, projection()).await);
+        lacks(&outsider.moved(&event(), 9, 0, &[]).await);
+        lacks(&outsider.acknowledge(&event(), 9, 0).await);
+        lacks(&outsider.restore(&event(), 9, &[]).await);
+        lacks(&outsider.settle(&event(), 9).await);
+        lacks(&outsider.head(&event(), 9).await);
+        lacks(&outsider.inbox(&event(), 0, 9).await);
+    }
+    let refused = verifier.apply(&event(), applicant(3)).await;
+    assert!(
+        matches!(&refused, Err(Refused::Unavailable(why)) if why.contains("ops/redis.acl")),
+        "{refused:?}"
+    );
+    assert!(verifier.ask(&event(), key(1), queue::AskKind::Cancel).await.is_err());
+}
+
+fn lacks<T: std::fmt::Debug>(answer: &Result<T, LeadError>) {
+    assert!(
+        matches!(answer, Err(LeadError::Unavailable(why)) if why.contains("ops/redis.acl")),
+        "{answer:?}"
+    );
+}
+
+async fn no_role_can_do_what_is_nobodys(kind: RedisKind) {
+    let server = guarded(kind).await;
+    let refused: [&[&str]; 19] = [
+        &["CONFIG", "SET", "appendfsync", "no"],
+        &["EVAL", "return 1", "0"],
+        &["SCRIPT", "FLUSH"],
+        &["FUNCTION", "FLUSH"],
+        &["FUNCTION", "DELETE", "x"],
+        &["KEYS", "*"],
+        &["FLUSHALL"],
+        &["FLUSHDB"],
+        &["MODULE", "LIST"],
+        &["REPLICAOF", "NO", "ONE"],
+        &["SHUTDOWN"],
+        &["ACL", "LIST"],
+        &["MONITOR"],
+        &["DEL", "q:catalogue"],
+        &["UNLINK", "q:{spring}:m"],
+        &["RENAME", "q:{spring}:m", "q:{other}:m"],
+        &["EXPIRE", "q:{spring}:m", "1"],
+        &["HGET", "session:1", "a"],
+        &["SET", "q:x", "1"],
+    ];
+    for user in ["signup", "worker", "verify", "migrate"] {
+        for command in refused {
+            let answer = meddle::<redis::Value>(&server.url_as(user, PASSWORD), command).await;
+            let told = answer.expect_err("refused").to_string();
+            assert!(
+                told.contains("NOPERM") || told.to_lowercase().contains("permission"),
+                "{user} {command:?}: {told}"
+            );
+        }
+    }
+    assert!(meddle::<redis::Value>(&server.url(), &["PING"]).await.is_err(), "the default user is off");
+    assert!(meddle::<redis::Value>(&server.url_as("worker", "guess"), &["PING"]).await.is_err());
+}
+
+async fn a_missing_right_is_found_before_the_line_is_used(kind: RedisKind) {
+    let server = RedisServer::start(kind).await;
+    Line::install_redis(&RedisOptions::new(server.url(), RedisRole::Worker)).await.unwrap();
+    let acl = queue::redis_acl();
+    for (user, role) in
+        [("signup", RedisRole::Signup), ("worker", RedisRole::Worker), ("verify", RedisRole::Verify)]
+    {
+        let line = acl.lines().find(|line| line.starts_with(&format!("user {user} "))).unwrap();
+        let whole: Vec<_> = ["ACL", "SETUSER"].into_iter().chain(line.split(' ').skip(1)).collect();
+        let whole = with_selectors_whole(&whole);
+        // What a connection needs is the server's to refuse, and unseen settings are told as such.
+        let first = whole.iter().position(|word| word == "+time").unwrap();
+        for (at, lacking) in whole.iter().enumerate().skip(first) {
+            let mut words: Vec<_> = whole.iter().map(String::as_str).collect();
+            words.remove(at);
+            words.insert(3, "reset");
+            words.push(">open-sesame");
+            meddle::<()>(&server.url(), &words).await.unwrap();
+            let opened = Line::open_redis(as_user(&server, user, role)).await;
+            assert!(
+                matches!(&opened, Err(LeadError::Unavailable(why)) if why.contains("lacks a right")),
+                "{user} without {lacking}: {opened:?}"
+            );
+        }
+    }
+}

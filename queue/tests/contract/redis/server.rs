@@ -1,0 +1,110 @@
+//! Servers that a line does not open on, and what it says of those that changed later.
+
+use queue::{LeadError, Line, RedisOptions, RedisRole, Severity};
+use testkit::{RedisKind, RedisServer};
+
+use super::{both, meddle};
+
+both! {
+    a_server_that_is_not_durable_is_refused_with_every_reason
+    a_server_of_somebody_else_is_refused
+    a_server_without_the_functions_is_refused
+    a_replica_is_refused
+    what_changes_later_is_found_each_minute
+    where_settings_cannot_be_seen_the_line_opens_with_a_warning
+}
+
+fn options(server: &RedisServer) -> RedisOptions {
+    RedisOptions::new(server.url(), RedisRole::Worker)
+}
+
+async fn installed(kind: RedisKind, more: &[&str]) -> RedisServer {
+    let server = RedisServer::start_with(kind, more).await;
+    Line::install_redis(&options(&server)).await.unwrap();
+    server
+}
+
+async fn refusal(server: &RedisServer) -> String {
+    match Line::open_redis(options(server)).await.unwrap_err() {
+        LeadError::Unavailable(why) => why,
+        other => panic!("{other}"),
+    }
+}
+
+async fn set(server: &RedisServer, name: &str, value: &str) {
+    meddle::<()>(&server.url(), &["CONFIG", "SET", name, value]).await.unwrap();
+}
+
+async fn a_server_that_is_not_durable_is_refused_with_every_reason(kind: RedisKind) {
+    let changed = [
+        ("appendonly", "no", "yes"),
+        ("appendfsync", "everysec", "always"),
+        ("no-appendfsync-on-rewrite", "yes", "no"),
+        ("maxmemory-policy", "allkeys-lru", "noeviction"),
+    ];
+    let server = installed(kind, &[]).await;
+    for (name, bad, good) in changed {
+        set(&server, name, bad).await;
+        let why = refusal(&server).await;
+        assert!(why.contains(&format!("{name} {bad}; set it to {good}")), "{why}");
+        set(&server, name, good).await;
+    }
+    for (name, bad, _) in changed {
+        set(&server, name, bad).await;
+    }
+    let why = refusal(&server).await;
+    assert!(changed.iter().all(|(name, ..)| why.contains(name)), "{why}");
+}
+
+async fn a_server_of_somebody_else_is_refused(kind: RedisKind) {
+    let server = installed(kind, &[]).await;
+    meddle::<()>(&server.url(), &["SET", "session:1", "x"]).await.unwrap();
+    assert!(refusal(&server).await.contains("somebody else's keys"));
+    meddle::<()>(&server.url(), &["MOVE", "session:1", "1"]).await.unwrap();
+    assert!(refusal(&server).await.contains("another database"));
+    meddle::<()>(&server.url(), &["FLUSHALL"]).await.unwrap();
+    Line::open_redis(options(&server)).await.unwrap();
+}
+
+async fn a_server_without_the_functions_is_refused(kind: RedisKind) {
+    let server = RedisServer::start(kind).await;
+    let why = refusal(&server).await;
+    assert!(why.contains("run `firstcome migrate`"), "{why}");
+}
+
+async fn a_replica_is_refused(kind: RedisKind) {
+    let server = installed(kind, &[]).await;
+    let line = Line::open_redis(options(&server)).await.unwrap();
+    meddle::<()>(&server.url(), &["REPLICAOF", "127.0.0.1", "1"]).await.unwrap();
+    assert!(refusal(&server).await.contains("is a replica"));
+    let told = line.publish(&[]).await.unwrap_err().to_string();
+    assert!(told.contains("is a replica"), "{told}");
+}
+
+async fn what_changes_later_is_found_each_minute(kind: RedisKind) {
+    let server = installed(kind, &[]).await;
+    let line = Line::open_redis(options(&server)).await.unwrap();
+    let refused = async || {
+        let found = line.check().await.into_iter().filter(|finding| finding.severity == Severity::Refuse);
+        found.map(|finding| finding.what).collect::<Vec<_>>()
+    };
+    assert_eq!(refused().await, [] as [String; 0]);
+    set(&server, "appendfsync", "everysec").await;
+    meddle::<()>(&server.url(), &["SET", "session:1", "x"]).await.unwrap();
+    let found = refused().await;
+    assert!(found[0].contains("appendfsync everysec") && found[1].contains("somebody else"), "{found:?}");
+    drop(server);
+    assert_eq!(refused().await.len(), 1);
+}
+
+async fn where_settings_cannot_be_seen_the_line_opens_with_a_warning(kind: RedisKind) {
+    let server = installed(kind, &[]).await;
+    let hosted = ["ACL", "SETUSER", "hosted", "on", ">pw", "~*", "+@all", "-config"];
+    meddle::<()>(&server.url(), &hosted).await.unwrap();
+    let options = RedisOptions::new(server.url_as("hosted", "pw"), RedisRole::Worker);
+    let line = Line::open_redis(options).await.unwrap();
+    let declared = |finding: &queue::Finding| {
+        finding.severity == Severity::Warn && finding.what.starts_with("durability = declared")
+    };
+    assert_eq!(line.check().await.iter().filter(|finding| declared(finding)).count(), 1);
+}
