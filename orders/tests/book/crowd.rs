@@ -151,8 +151,9 @@ impl Town {
 
     async fn is_done(&self) -> bool {
         let (book, event) = (&self.desk.book, &self.desk.event);
-        let (under_way, seats) = tokio::join!(book.under_way(event), book.seats(event));
-        matches!((under_way, seats), (Ok((0, 0)), Ok(seats)) if seats.free == 0)
+        // In this order: while nothing is under way, no seat changes.
+        matches!(book.under_way(event).await, Ok((0, 0)))
+            && matches!(book.seats(event).await, Ok(seats) if seats.free == 0)
     }
 
     pub(crate) async fn run(self: &Arc<Self>) {

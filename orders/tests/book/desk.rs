@@ -90,6 +90,8 @@ impl Session {
     }
 
     async fn count(&mut self, sql: &str) -> i64 {
+        // Within a transaction the server would show the same picture again and again.
+        self.run("SELECT pg_stat_clear_snapshot()").await.unwrap();
         sqlx::query_scalar(sqlx::AssertSqlSafe(sql.to_owned())).fetch_one(&mut self.0).await.unwrap()
     }
 }
