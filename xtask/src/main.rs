@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use crate::task::Task;
 
+mod bench;
 mod ci;
 mod needs;
 mod step;
@@ -21,6 +22,8 @@ Commands:
   ci                           Everything that must hold before a merge: format,
                                tests (with --install), lints, documentation, and
                                cargo deny if it is installed.
+  bench line [--long]          Measure the line, in a release build; --long fills it
+                               to 10 million instead of 1. Writes target/bench/line.json.
 
 Tests run under cargo-nextest if it is installed, else under cargo test.
 Screenshots of the pages are written to target/screens.";
@@ -34,6 +37,7 @@ fn main() -> ExitCode {
         }
         Ok(Task::Test { install, filters }) => tests_run::run(install, &filters),
         Ok(Task::Ci) => ci::run(),
+        Ok(Task::Bench { name, long }) => bench::run(&name, long),
         Err(mistake) => Err(anyhow::anyhow!("{mistake}\n\n{HELP}")),
     };
     match done {

@@ -4,8 +4,16 @@
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Task {
     Help,
-    Test { install: bool, filters: Vec<String> },
+    Test {
+        install: bool,
+        filters: Vec<String>,
+    },
     Ci,
+    /// A benchmark by its name; `long` takes more time for larger sizes.
+    Bench {
+        name: String,
+        long: bool,
+    },
 }
 
 impl Task {
@@ -19,7 +27,17 @@ impl Task {
             Some(("test", rest)) => Self::test(rest),
             Some(("ci", [])) => Ok(Self::Ci),
             Some(("ci", [first, ..])) => Err(format!("ci takes no arguments, and so not {first:?}")),
+            Some(("bench", rest)) => Self::bench(rest),
             Some((other, _)) => Err(format!("there is no command {other:?}")),
+        }
+    }
+
+    fn bench(args: &[String]) -> Result<Self, String> {
+        let (options, names): (Vec<_>, Vec<_>) = args.iter().partition(|arg| arg.starts_with('-'));
+        match (&names[..], options.iter().find(|option| **option != "--long")) {
+            (_, Some(unknown)) => Err(format!("bench has no option {unknown:?}")),
+            ([name], None) => Ok(Self::Bench { name: (*name).clone(), long: !options.is_empty() }),
+            _ => Err("bench takes one name".into()),
         }
     }
 
@@ -47,6 +65,7 @@ mod tests {
         let filtered = Task::Test { install: true, filters: vec!["line".into(), "book".into()] };
         assert_eq!(parse("test line --install book"), Ok(filtered));
         assert_eq!(parse("test --help"), Ok(Task::Help));
+        assert_eq!(parse("bench line --long"), Ok(Task::Bench { name: "line".into(), long: true }));
     }
 
     #[test]
@@ -54,6 +73,8 @@ mod tests {
         assert_eq!(parse("tset"), Err("there is no command \"tset\"".into()));
         assert_eq!(parse("test --instal"), Err("test has no option \"--instal\"".into()));
         assert_eq!(parse("ci now"), Err("ci takes no arguments, and so not \"now\"".into()));
+        assert_eq!(parse("bench --short line"), Err("bench has no option \"--short\"".into()));
+        assert_eq!(parse("bench"), Err("bench takes one name".into()));
         assert!(parse("").is_err());
     }
 }

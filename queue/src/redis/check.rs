@@ -73,11 +73,16 @@ pub(super) async fn at_start(server: &Server, role: RedisRole) -> Result<(), Lea
 /// Whether the role may call its functions, and they their inner commands: found out here, and not half-way.
 async fn rights(server: &Server, role: RedisRole) -> Result<(), Fault> {
     for function in role.functions() {
-        let mut probe = cmd("FCALL");
-        server.command::<String>(probe.arg(server.library.function(function)).arg(0)).await?;
+        may_call(server, function).await?;
     }
     let question = server.question(role.canary(), "!canary");
     server.command::<String>(&question.command).await.map(drop)
+}
+
+/// Without keys a function does nothing, but it has to be there and allowed.
+async fn may_call(server: &Server, function: &str) -> Result<(), Fault> {
+    let mut probe = cmd("FCALL");
+    server.command::<String>(probe.arg(server.library.function(function)).arg(0)).await.map(drop)
 }
 
 /// Loads the functions, unless this version is there: loading it again would disarm the lines that it serves.
@@ -100,6 +105,9 @@ pub(super) async fn findings(server: &Server, depth: Depth) -> Vec<Finding> {
         let mut findings = of_info(&parsed(&info), server.db());
         findings.extend(of_settings(server).await?);
         findings.extend(of_keys(server, depth).await?);
+        if let Err(fault) = may_call(server, "progress").await {
+            findings.push(Finding::refuse(fault.to_string()));
+        }
         Ok::<_, Fault>(findings)
     };
     looked.await.unwrap_or_else(|fault| vec![Finding::refuse(fault.to_string())])
@@ -128,6 +136,11 @@ fn of_info(info: &HashMap<&str, &str>, db: i64) -> Vec<Finding> {
     }
     if info.get("aof_last_write_status").is_some_and(|status| *status != "ok") {
         findings.push(Finding::warn("this Redis could not write its journal: check its disk"));
+    }
+    if info.get("maxmemory").is_some_and(|most| *most == "0") {
+        let what =
+            "this Redis has no maxmemory: it is killed when the machine's memory is full, and not refused";
+        findings.push(Finding::warn(what));
     }
     let others = info.keys().filter_map(|field| field.strip_prefix("db")?.parse::<i64>().ok());
     if others.into_iter().any(|other| other != db) {

@@ -144,3 +144,27 @@ fn letter(mark: Mark) -> &'static str {
 fn json(value: &impl serde::Serialize) -> Result<String, Fault> {
     serde_json::to_string(value).map_err(|error| garbled(&error.to_string()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn about_sixteen_of_the_expected_crowd_share_a_small_hash() {
+        let event = r#"{"id":"spring","title":{"ko":"a","en":"a"},"kind":"order","capacity":1,"opens_at":0,
+            "closes_at":1,"intake":true,"release":"running","pace":"5","in_flight_max":1,"applications_max":1,
+            "notice":{"ko":"","en":""},"settle_after_close":false,"pepper":"k1"}"#;
+        let mut settings: EventSettings = serde_json::from_str(event).unwrap();
+        for (capacity, applications_max, crowd) in [
+            (1_000, 10_000, 10_000),
+            (10, 10_000_000, 65_536),
+            (20_000, 10_000_000, 200_000),
+            (100_000, 1_000_000, 1_000_000),
+            (1_000_000, 10_000_000, 10_000_000),
+        ] {
+            (settings.capacity, settings.applications_max) = (capacity, applications_max);
+            let share = crowd >> prefix_bits(&settings);
+            assert!((9..=22).contains(&share), "{capacity} seats: {share}");
+        }
+    }
+}

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use queue::{Entry, Mark, Refused};
+use queue::{Entry, Mark, RedisRole, Refused};
 use testkit::{RedisKind, RedisServer};
 use tokio::task::JoinSet;
 
 use super::{both, house};
-use crate::house::{FENCE, House, applicant, arming, event, key, number};
+use crate::house::{FENCE, House, applicant, arming, contact, event, key, number};
 
 both! {
     an_application_without_its_commit_gets_a_new_number_and_the_old_one_is_nobodys
@@ -15,6 +15,8 @@ both! {
     a_line_over_many_blocks_is_moved_in_order_and_whole
     a_block_takes_no_more_memory_than_its_numbers
     the_product_takes_its_time_from_the_server_only
+    an_error_midway_leaves_nothing_that_pressing_again_does_not_heal
+    who_is_told_again_waits_for_durability_too
     a_wish_for_whom_a_write_failed_midway_is_heard_when_repeated
 }
 
@@ -132,4 +134,43 @@ async fn a_wish_for_whom_a_write_failed_midway_is_heard_when_repeated(kind: Redi
     house.meddle::<u32>(&["DEL", "q:{spring}:i"]).await;
     assert_eq!(house.cancel(2).await.unwrap().mark, Mark::Withdrawn);
     assert_eq!(house.inbox().await.len(), 1);
+}
+
+/// Whatever write of an application is denied, in the order they are made: pressing again puts the person in, once.
+async fn an_error_midway_leaves_nothing_that_pressing_again_does_not_heal(kind: RedisKind) {
+    let mut house = house(kind).await;
+    let parts = ["m", "w:*", "c", "a:*"];
+    // Only the last write comes after the number is taken for good.
+    for (who, denied, given) in [(1, "w:*", 1), (2, "c", 2), (3, "m", 3), (4, "a:*", 5)] {
+        let keys = parts.map(|part| {
+            let right = if part == denied { "%R~" } else { "~" };
+            format!("{right}q:{{spring}}:{part}")
+        });
+        let mut user = vec!["ACL", "SETUSER", "half", "reset", "on", ">pw", "+@all", "~q:{!canary}:*"];
+        user.push("~q:catalogue");
+        user.extend(keys.iter().map(String::as_str));
+        house.meddle::<()>(&user).await;
+        let url = house.server().url_as("half", "pw");
+        let half =
+            house.another_handle(|options| (options.url, options.role) = (url, RedisRole::Signup)).await;
+        let told = half.apply(&event(), applicant(who)).await;
+        assert!(matches!(&told, Err(Refused::Unavailable(why)) if why.contains("lacks a right")), "{told:?}");
+        assert_eq!(house.line().place(&event(), key(who)).await, Ok(None), "{denied}");
+        let applied = house.apply(who).await.unwrap();
+        assert_eq!((applied.number, applied.again), (number(given), false), "{denied}");
+    }
+    let waiting = house.line().head(&event(), 9).await.unwrap().waiting;
+    let waiting: Vec<_> = waiting.into_iter().map(|w| (w.number.get(), w.app_key, w.contact)).collect();
+    assert_eq!(waiting, [(1, 1), (2, 2), (3, 3), (5, 4)].map(|(n, who)| (n, key(who), contact(who))));
+}
+
+async fn who_is_told_again_waits_for_durability_too(kind: RedisKind) {
+    let mut house = house(kind).await;
+    house.fill(1).await;
+    let barrier = ["HGET", "q:{spring}:m", "barrier"];
+    let before: u32 = house.meddle(&barrier).await;
+    house.apply(1).await.unwrap();
+    assert_eq!(house.meddle::<u32>(&barrier).await, before + 1);
+    house.apply(2).await.unwrap();
+    assert_eq!(house.meddle::<u32>(&barrier).await, before + 1, "a new one is a write already");
 }

@@ -93,6 +93,10 @@ async fn what_changes_later_is_found_each_minute(kind: RedisKind) {
     meddle::<()>(&server.url(), &["SET", "session:1", "x"]).await.unwrap();
     let found = refused().await;
     assert!(found[0].contains("appendfsync everysec") && found[1].contains("somebody else"), "{found:?}");
+    set(&server, "appendfsync", "always").await;
+    meddle::<()>(&server.url(), &["FLUSHALL"]).await.unwrap();
+    meddle::<()>(&server.url(), &["FUNCTION", "FLUSH"]).await.unwrap();
+    assert!(refused().await[0].contains("firstcome migrate"));
     drop(server);
     assert_eq!(refused().await.len(), 1);
 }

@@ -1,0 +1,19 @@
+//! `cargo xtask bench`: measures, in release builds, never judged by a test. Each writes `target/bench/<name>.json`.
+
+use anyhow::{Result, bail};
+
+use crate::step::{self, cargo};
+
+/// Runs the benchmark of that name.
+pub(crate) fn run(name: &str, long: bool) -> Result<()> {
+    let (package, example) = match name {
+        "line" => ("queue", "bench_line"),
+        other => bail!("there is no benchmark {other:?}; there is: line"),
+    };
+    let out = step::root().join("target/bench").join(format!("{name}.json"));
+    let mut command = cargo(&["run", "--release", "-p", package, "--example", example, "--"]);
+    command.arg(&out).args(long.then_some("--long"));
+    step::run(command, "Is there memory for it, and do the tests of this package pass?")?;
+    println!("written: {}", out.display());
+    Ok(())
+}
