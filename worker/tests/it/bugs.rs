@@ -150,6 +150,9 @@ pub(crate) fn of_seats() -> Vec<Bug> {
         bug(Running, "somebody is ordered and has no order")
             .witness(|witness| witness.orders.as_mut().unwrap().retain(|order| order.app_key != key(5)))
             .breaks(&["I7"], "number 5 is ordered and the order service has no order"),
+        bug(Running, "an order was taken back at the order service, and its seat is still sold")
+            .witness(|witness| order_of(witness, 5).live = false)
+            .breaks(&["I7"], "number 5 is ordered and the order service has no order"),
         bug(Running, "the order of somebody who cancelled was made again")
             .witness(|witness| order_of(witness, 4).live = true)
             .breaks(&["I7"], "of number 4 is live and nobody's"),
