@@ -14,6 +14,7 @@ CREATE TABLE event (
     mover_until   BIGINT NOT NULL DEFAULT 0,
     tokens        BIGINT NOT NULL DEFAULT 0 CHECK (tokens >= 0),
     refilled_at   BIGINT NOT NULL DEFAULT 0,
+    recover_until BIGINT NOT NULL DEFAULT 0,    -- until then nobody is moved: the line lost somebody, who may show a receipt
     frozen        TEXT,                         -- why nobody is moved any more
     closed_seq    BIGINT,
     settled_seq   BIGINT,

@@ -23,13 +23,18 @@ pub struct Wish {
 }
 
 impl Book {
-    /// Answers wishes to cancel, in order, and remembers how far it came, in one transaction.
-    pub async fn hear(&self, event: &EventId, fence: Fence, wishes: &[Wish]) -> Result<(), BookError> {
+    /// Answers wishes to cancel, in order, and remembers that the inbox was heard through there, in one transaction.
+    pub async fn hear(
+        &self,
+        event: &EventId,
+        fence: Fence,
+        wishes: &[Wish],
+        through: i64,
+    ) -> Result<(), BookError> {
         let mut tx = self.begin().await?;
         let (held, now) = hold_lead(self, &mut tx, event, fence).await?;
         let wishes = || wishes.iter().filter(|wish| wish.id > held.inbox_through);
         let mut known = Known::of(&mut tx, event, wishes().map(|wish| (wish.number, wish.app_key))).await?;
-        let mut through = held.inbox_through;
         for wish in wishes() {
             match known.standing(wish.number, wish.app_key) {
                 Standing::New => {
@@ -39,11 +44,10 @@ impl Book {
                 Standing::Known => cancel(&mut tx, event, wish.app_key, now).await?,
                 Standing::Contradicts(why) => return freeze(self, tx, event, fence, why).await,
             }
-            through = through.max(wish.id);
         }
         sqlx::query("UPDATE event SET inbox_through = $2 WHERE id = $1")
             .bind(event.as_str())
-            .bind(through)
+            .bind(through.max(held.inbox_through))
             .execute(&mut *tx)
             .await?;
         tx.commit().await

@@ -8,7 +8,7 @@ use std::sync::Once;
 use domain::Now;
 use domain::event::BadSettings;
 use sqlx::any::{AnyPoolOptions, AnyRow, install_default_drivers};
-use sqlx::{Any, AnyConnection, AnyPool, Row, Transaction};
+use sqlx::{Any, AnyConnection, AnyPool, Connection as _, Row, Transaction};
 
 use crate::dialect::Dialect;
 use crate::schema;
@@ -135,12 +135,17 @@ async fn sqlite_pool(file: &Path, mode: &str, connections: u32) -> Result<AnyPoo
     let path = file
         .to_str()
         .ok_or_else(|| sqlx::Error::Configuration("the path of the book is not UTF-8".into()))?;
-    let pool = AnyPoolOptions::new().max_connections(connections).after_connect(|connection, _| {
-        Box::pin(async move {
-            let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;";
-            sqlx::raw_sql(pragmas).execute(connection).await.map(|_| ())
-        })
-    });
+    let pool = AnyPoolOptions::new()
+        .max_connections(connections)
+        // SQLite itself ends a transaction that met a full disk, and sqlx then counts one too many for ever: such a
+        // connection is given up.
+        .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
+        .after_connect(|connection, _| {
+            Box::pin(async move {
+                let pragmas = "PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL; PRAGMA foreign_keys = ON; PRAGMA busy_timeout = 5000;";
+                sqlx::raw_sql(pragmas).execute(connection).await.map(|_| ())
+            })
+        });
     let url =
         format!("sqlite://{}?mode={mode}", path.replace('%', "%25").replace('?', "%3F").replace('#', "%23"));
     Ok(pool.connect(&url).await?)

@@ -40,6 +40,8 @@ pub struct BookEvent {
     pub line_limit: u32,
     /// The last wish answered.
     pub inbox_through: i64,
+    /// Until then nobody is moved: the line lost somebody, who may still show a receipt.
+    pub recover_until: Millis,
     /// Why nobody is moved, if so.
     pub frozen: Option<String>,
     /// The last number given before the line closed.
@@ -62,6 +64,7 @@ impl BookEvent {
             fence: Fence(int(row, "mover_fence")?),
             line_limit: count(row, "line_limit")?,
             inbox_through: int(row, "inbox_through")?,
+            recover_until: int(row, "recover_until")?,
             frozen: maybe_text(row, "frozen")?,
             closed_seq: some("closed_seq")?,
             settled_seq: some("settled_seq")?,

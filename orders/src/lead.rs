@@ -93,6 +93,18 @@ impl Book {
         Ok(Era { epoch: Epoch(count(&row, "epoch")?), line_limit: count(&row, "line_limit")? })
     }
 
+    /// Holds the release back until that time of the book: a place may still be shown that comes before those in line.
+    pub async fn hold_release(&self, event: &EventId, fence: Fence, for_ms: Millis) -> Result<(), BookError> {
+        let mut tx = self.begin().await?;
+        let (_, now) = hold_lead(self, &mut tx, event, fence).await?;
+        sqlx::query("UPDATE event SET recover_until = $2 WHERE id = $1 AND recover_until < $2")
+            .bind(event.as_str())
+            .bind(now + for_ms)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await
+    }
+
     /// Allows numbers up to `line_limit`. Committed before the line hears of it; it never falls.
     pub async fn raise_limit(&self, event: &EventId, fence: Fence, line_limit: u32) -> Result<(), BookError> {
         let mut tx = self.begin().await?;

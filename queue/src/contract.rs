@@ -123,6 +123,9 @@ pub struct Armed {
     pub seq: u32,
     /// How many numbers were skipped now.
     pub skipped: u32,
+    /// Whether the line knows that it forgot somebody: it had to be made though numbers may have been given, or it was seen
+    /// to know less than it had acknowledged. If not, it may still have.
+    pub forgot: bool,
 }
 
 /// The head of the line: read, never popped.
@@ -150,6 +153,8 @@ pub struct Waiting {
 pub enum AskKind {
     /// Take me out.
     Cancel,
+    /// I hold a receipt, and the line does not know me: bring me back.
+    Present,
 }
 
 /// One entry of the inbox.

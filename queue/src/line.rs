@@ -83,6 +83,20 @@ impl Line {
         }
     }
 
+    /// Somebody shows a receipt of this number. The place, if the line knows it; else the leader is asked, once, to bring the
+    /// application back, and the answer is `None`. The caller has checked the receipt's signature.
+    pub async fn present(
+        &self,
+        event: &EventId,
+        app_key: AppKey,
+        number: Number,
+    ) -> Result<Option<PlaceRow>, Refused> {
+        match self {
+            Self::Sqlite(line) => line.present(event, app_key, number).await,
+            Self::Redis(line) => line.present(event, app_key, number).await,
+        }
+    }
+
     /// One application; `None` if nobody has that key. An unarmed line says only what it has, never `None`.
     pub async fn place(&self, event: &EventId, app_key: AppKey) -> Result<Option<PlaceRow>, Refused> {
         match self {

@@ -119,7 +119,20 @@ impl RedisLine {
         kind: AskKind,
     ) -> Result<Option<PlaceRow>, Refused> {
         let question = self.server.question("withdraw", event.as_str());
-        let question = question.arg(&app_key.0[..]).arg(read::kind_word(kind));
+        let question = question.arg(&app_key.0[..]).arg(read::kind_word(kind)).arg(0);
+        let answer = self.server.ask(question).await.map_err(|fault| fault.unregistered())?;
+        Ok(answer.for_applicants()?.place()?)
+    }
+
+    pub(crate) async fn present(
+        &self,
+        event: &EventId,
+        app_key: AppKey,
+        number: Number,
+    ) -> Result<Option<PlaceRow>, Refused> {
+        let question = self.server.question("withdraw", event.as_str());
+        let kind = read::kind_word(AskKind::Present);
+        let question = question.arg(&app_key.0[..]).arg(kind).arg(number.get());
         let answer = self.server.ask(question).await.map_err(|fault| fault.unregistered())?;
         Ok(answer.for_applicants()?.place()?)
     }

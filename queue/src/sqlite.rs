@@ -119,6 +119,19 @@ impl SqliteLine {
         }
     }
 
+    pub(crate) async fn present(
+        &self,
+        event: &EventId,
+        app_key: AppKey,
+        number: Number,
+    ) -> Result<Option<PlaceRow>, Refused> {
+        match self.submit(Work::Present(event.clone(), app_key, number)).await {
+            Ok(Done::Asked(answer)) => answer,
+            Ok(other) => unreachable!("presenting is answered in kind, not by {other:?}"),
+            Err(why) => Err(Refused::Unavailable(why)),
+        }
+    }
+
     pub(crate) async fn lead(&self, event: &EventId, fence: i64, lead: Lead) -> Result<Led, LeadError> {
         match self.submit(Work::Lead(event.clone(), fence, Box::new(lead))).await {
             Ok(Done::Led(answer)) => answer,

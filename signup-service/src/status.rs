@@ -138,7 +138,11 @@ impl Desk {
     pub(crate) async fn own(&self, text: &str) -> Result<Own, Refusal> {
         let (receipt, sheet) = self.receipt(text)?;
         let row = self.line.place(&receipt.event, receipt.app_key).await;
-        let row = row.map_err(|refused| Refusal::of_look_up(&refused))?;
+        let mut row = row.map_err(|refused| Refusal::of_look_up(&refused))?;
+        if row.is_none() {
+            let shown = self.line.present(&receipt.event, receipt.app_key, receipt.number).await;
+            row = shown.map_err(|refused| Refusal::of_look_up(&refused))?;
+        }
         let row = row.filter(|row| row.number == receipt.number).ok_or(Refusal::Safe)?;
         let state = OwnState::of_row(&row);
         let order_no = row.shown.and_then(|shown| shown.order_no);

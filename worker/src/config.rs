@@ -13,6 +13,8 @@ pub struct Config {
     pub call_timeout: Duration,
     /// Numbers that are written ahead of the line, at least.
     pub numbers_ahead_min: u32,
+    /// How long nobody is moved after the line forgot somebody, so that receipts can be shown.
+    pub recover_grace_ms: i64,
     /// The base of the order service's address; without one the book itself keeps the orders.
     pub order_service: Option<String>,
 }
@@ -23,6 +25,7 @@ impl Default for Config {
             calls_max: 64,
             call_timeout: Duration::from_secs(5),
             numbers_ahead_min: 1000,
+            recover_grace_ms: 60_000,
             order_service: None,
         }
     }
@@ -45,6 +48,7 @@ impl Config {
             call_timeout: Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(5000)),
             numbers_ahead_min: u32::try_from(part.integer("numbers_ahead_min", 1..=1_000_000, 1000))
                 .unwrap_or(usual.numbers_ahead_min),
+            recover_grace_ms: part.duration_ms("recover_grace", usual.recover_grace_ms, 0..=3_600_000),
             order_service,
         }
     }

@@ -92,24 +92,27 @@ async fn go_round(floor: &Floor, term: &mut Term, check: &Check) -> Result<bool,
         floor.book.extend(&term.event, term.fence).await?;
         term.extended_at = now;
     }
+    let view = armed_view(floor, term).await?;
+    // Read after arming, which may have held the release back.
     let event = floor.book.event(&term.event).await?;
     if event.fence != term.fence {
         return Err(BookError::Lost.into());
     }
     tell_health(term, &event, check);
-    let view = armed_view(floor, term).await?;
     if !term.whole {
         recover::fill_gaps(floor, term, &view).await?;
         term.whole = true;
     }
     recover::keep_limit_ahead(floor, term, &view, &event).await?;
     let heard = steward::hear_wishes(floor, term, &event).await?;
-    let moved = if event.state < EventState::Settled {
-        mover::move_head(floor, term, &event, &view).await?
-    } else {
-        0
-    };
-    steward::move_state_on(floor, term, &event, &view).await?;
+    let recovering = now < event.recover_until;
+    let mut moved = 0;
+    if event.state < EventState::Settled && !recovering {
+        moved = mover::move_head(floor, term, &event, &view).await?;
+    }
+    if !recovering {
+        steward::move_state_on(floor, term, &event, &view).await?;
+    }
     let told = relay::tell(floor, term, &event, &view, now).await?;
     Ok(heard > 0 || moved > 0 || told > 0)
 }

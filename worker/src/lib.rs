@@ -78,25 +78,31 @@ impl Floor {
     /// Tells the line which events there are, and starts a leader and a maker for each new one.
     async fn tend_catalogue(self) {
         let check = self.context.health.check("book");
-        let (mut tended, mut published) = (BTreeSet::<EventId>::new(), false);
+        let mut tended = BTreeSet::<EventId>::new();
         while !self.context.tasks.is_stopping() {
-            match self.book.events().await {
+            match self.publish_events().await {
                 Ok(events) => {
-                    let ids: Vec<EventId> = events.into_iter().map(|event| event.settings.id).collect();
-                    for id in &ids {
-                        if tended.insert(id.clone()) {
-                            published = false;
-                            self.context.tasks.spawn("leader", leader::lead(self.clone(), id.clone()));
-                            self.context.tasks.spawn("maker", maker::make_orders(self.clone(), id.clone()));
-                        }
+                    for id in events.into_iter().filter(|id| tended.insert(id.clone())) {
+                        self.context.tasks.spawn("leader", leader::lead(self.clone(), id.clone()));
+                        self.context.tasks.spawn("maker", maker::make_orders(self.clone(), id));
                     }
-                    published = published || self.line.publish(&ids).await.is_ok();
                     check.ok();
                 }
-                Err(error) => check.fail(error.to_string()),
+                Err(ChoreError::Book(error)) => check.fail(error.to_string()),
+                Err(error) => check.warn(error.to_string()),
             }
             self.pause(CATALOGUE_EVERY).await;
         }
+    }
+
+    /// All events of the book; the line is told of them if it knows others, or forgot that it was told.
+    async fn publish_events(&self) -> Result<Vec<EventId>, ChoreError> {
+        let events: Vec<EventId> =
+            self.book.events().await?.into_iter().map(|event| event.settings.id).collect();
+        if self.line.catalogue().await.ok().is_none_or(|listed| listed != events) {
+            self.line.publish(&events).await?;
+        }
+        Ok(events)
     }
 
     /// Waits, but not past the wish to stop.

@@ -3,7 +3,7 @@
 
 use domain::{AppKey, EventState, Millis, Number, ReqHash};
 use orders::BookEvent;
-use queue::{Arming, LeadError, LineView, Mark, Restored};
+use queue::{Armed, Arming, Ask, LeadError, LineView, Mark, Restored};
 
 use crate::leader::Term;
 use crate::{ChoreError, Floor};
@@ -39,6 +39,8 @@ impl Growth {
 
 /// Arms the line for a new era.
 pub(crate) async fn arm(floor: &Floor, term: &Term) -> Result<(), ChoreError> {
+    // A line that was wiped has forgotten which events there are, and shows none that it was not told of.
+    floor.publish_events().await?;
     let event = floor.book.extend(&term.event, term.fence).await?;
     let era = floor.book.start_era(&term.event, term.fence).await?;
     let arming =
@@ -48,7 +50,33 @@ pub(crate) async fn arm(floor: &Floor, term: &Term) -> Result<(), ChoreError> {
         event = %term.event, epoch = era.epoch.0, seq = armed.seq, skipped = armed.skipped,
         "armed the line of event {}", term.event
     );
+    if armed.forgot || knows_more(floor, term, armed).await? {
+        hold_release(floor, term).await?;
+    }
     Ok(())
+}
+
+/// Whether the book has somebody whose number the line had not reached: then it went back in time, whatever it says.
+async fn knows_more(floor: &Floor, term: &Term, armed: Armed) -> Result<bool, ChoreError> {
+    let reached = armed.seq - armed.skipped;
+    Ok(!floor.book.moved_after(&term.event, reached, 1).await?.is_empty())
+}
+
+/// People apply again at once; nobody is moved until those whom the line forgot had time to show their receipts.
+async fn hold_release(floor: &Floor, term: &Term) -> Result<(), ChoreError> {
+    let grace_ms = floor.config.recover_grace_ms;
+    tracing::error!(
+        event = %term.event, grace_ms,
+        "the line of event {} forgot somebody: nobody is moved for {grace_ms} ms, while receipts that are shown are restored", term.event
+    );
+    Ok(floor.book.hold_release(&term.event, term.fence, grace_ms).await?)
+}
+
+/// Brings back those who showed a receipt of a number that the line does not know. Whom the book knows, the mover passes on.
+pub(crate) async fn restore_shown(floor: &Floor, term: &Term, shown: &[Ask]) -> Result<(), ChoreError> {
+    let waiting = |ask: &Ask| Restored { mark: Mark::Waiting, ..restored((ask.number, ask.app_key)) };
+    let rows: Vec<Restored> = shown.iter().map(waiting).collect();
+    restore(floor, term, &rows).await
 }
 
 /// Gives a line that went back, or was made anew, everybody whom the book knows among the numbers that it skipped: nobody else
@@ -73,7 +101,7 @@ fn restored((number, app_key): (Number, AppKey)) -> Restored {
 }
 
 async fn restore(floor: &Floor, term: &Term, rows: &[Restored]) -> Result<(), ChoreError> {
-    tracing::info!(event = %term.event, "{} applications of skipped numbers are in the book: restoring them", rows.len());
+    tracing::info!(event = %term.event, "restoring {} applications that the line does not know", rows.len());
     match floor.line.restore(&term.event, term.fence.0, rows).await {
         // All others are restored; the mover freezes the event should it meet one of these.
         Err(LeadError::Conflicts(count)) => {

@@ -2,10 +2,10 @@
 
 use domain::EventState;
 use orders::{BookEvent, Settling, Wish};
-use queue::{AskKind, LineView};
+use queue::{Ask, AskKind, LineView};
 
 use crate::leader::Term;
-use crate::{ChoreError, Floor};
+use crate::{ChoreError, Floor, recover};
 
 /// Wishes answered in one transaction.
 const WISHES_MAX: u32 = 256;
@@ -17,16 +17,17 @@ pub(crate) async fn hear_wishes(floor: &Floor, term: &Term, event: &BookEvent) -
     }
     let asks = floor.line.inbox(&term.event, event.inbox_through, WISHES_MAX).await?;
     let Some(last) = asks.last().map(|ask| ask.id) else { return Ok(0) };
-    let wishes: Vec<Wish> = asks
-        .iter()
-        .map(|ask| match ask.kind {
-            AskKind::Cancel => Wish { id: ask.id, app_key: ask.app_key, number: ask.number },
-        })
-        .collect();
-    floor.book.hear(&term.event, term.fence, &wishes).await?;
+    let (shown, cancels): (Vec<Ask>, Vec<Ask>) =
+        asks.into_iter().partition(|ask| ask.kind == AskKind::Present);
+    let wishes: Vec<Wish> =
+        cancels.iter().map(|ask| Wish { id: ask.id, app_key: ask.app_key, number: ask.number }).collect();
+    if !shown.is_empty() {
+        recover::restore_shown(floor, term, &shown).await?;
+    }
+    floor.book.hear(&term.event, term.fence, &wishes, last).await?;
     floor.line.acknowledge(&term.event, term.fence.0, last).await?;
     floor.moved.notify_waiters();
-    Ok(wishes.len())
+    Ok(wishes.len() + shown.len())
 }
 
 /// Takes the event's state forward: what the line's clock says, then settling.

@@ -31,7 +31,7 @@ impl Fleet {
         let folder = TempFolder::new("fleet");
         let (config, keys) = (folder.path().join("fleet.toml"), folder.path().join("keys.toml"));
         let text = format!(
-            "line.url = \"{}\"\nbook.url = \"{}\"\nkeys.file = \"{}\"\nadmin.listen = \"127.0.0.1:0\"\nlog.filter = \"info,business=warn\"\n\
+            "line.url = \"{}\"\nbook.url = \"{}\"\nkeys.file = \"{}\"\nadmin.listen = \"127.0.0.1:0\"\nlog.filter = \"info,business=warn\"\nworker.recover_grace = \"3s\"\n\
              [[event]]\nid = \"{}\"\ntitle_ko = \"봄\"\ntitle_en = \"Spring\"\ncapacity = {}\nopens_at = \"+0s\"\ncloses_at = \"+1h\"\n\
              pace = \"{}\"\nin_flight_max = {}\n",
             redis.url(),

@@ -137,7 +137,7 @@ impl Town {
             let taken = book.take(event, fence, &newcomers(*next..*next + room)).await?;
             *next += u32::try_from(taken.known.len()).unwrap();
         }
-        book.hear(event, fence, wishes).await?;
+        book.hear(event, fence, wishes, wishes.last().map_or(0, |wish| wish.id)).await?;
         let shown = book.to_show(event, Epoch(1), 50).await?;
         book.mark_shown(event, Epoch(1), &shown).await?;
         book.mark_sent(&book.unsent(event, 50).await?).await

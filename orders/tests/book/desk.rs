@@ -135,6 +135,11 @@ async fn open(postgres: Option<&Postgres>, clock: &Clock) -> Book {
 }
 
 impl Desk {
+    /// The address of the embedded book's file.
+    pub(crate) fn sqlite_url(&self) -> String {
+        format!("sqlite://{}", self.clock.folder.path().join("book.db").display())
+    }
+
     pub(crate) async fn open(store: Store, capacity: u32) -> Self {
         Self::open_with(store, settings(capacity)).await
     }

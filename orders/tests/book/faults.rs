@@ -35,10 +35,13 @@ async fn a_deadlock_surfaces_leaves_nothing_and_the_step_can_be_repeated() {
         other.wait_until(1, "wait_event_type = 'Lock'").await;
         other.run("UPDATE book.event SET rev = rev; ROLLBACK").await.unwrap();
     };
-    let (heard, ()) = tokio::join!(desk.book.hear(&desk.event, desk.fence, &wishes), circle);
+    let (heard, ()) = tokio::join!(
+        desk.book.hear(&desk.event, desk.fence, &wishes, wishes.last().map_or(0, |wish| wish.id)),
+        circle
+    );
     assert_refused(&heard, "40P01");
     assert_eq!((desk.state_of(1).await.as_str(), desk.seats().await), ("ordering", (1, 1, 0)));
-    desk.book.hear(&desk.event, desk.fence, &wishes).await.unwrap();
+    desk.book.hear(&desk.event, desk.fence, &wishes, wishes.last().map_or(0, |wish| wish.id)).await.unwrap();
     assert_eq!((desk.state_of(1).await.as_str(), desk.seats().await), ("cancelled", (2, 0, 0)));
 }
 
@@ -74,7 +77,7 @@ async fn a_wish_that_meets_an_answer_half_recorded_waits_and_sees_the_end() {
     let (there, seen) = tokio::sync::oneshot::channel();
     let hear = async {
         seen.await.unwrap();
-        desk.book.hear(&desk.event, desk.fence, &wishes).await
+        desk.book.hear(&desk.event, desk.fence, &wishes, wishes.last().map_or(0, |wish| wish.id)).await
     };
     let meeting = async {
         other.wait_until(1, WAITING).await;
@@ -171,8 +174,9 @@ async fn a_commit_whose_answer_was_lost_is_found_done_by_who_asks_again() {
     assert_eq!((desk.state_of(1).await.as_str(), desk.seats().await), ("ordered", (0, 1, 1)));
 
     let wishes = [Wish { id: 1, app_key: key(2), number: domain::Number::new(2).unwrap() }];
-    cut_at_commit(&mut other, book.hear(event, desk.fence, &wishes)).await;
-    book.hear(event, desk.fence, &wishes).await.unwrap();
+    cut_at_commit(&mut other, book.hear(event, desk.fence, &wishes, wishes.last().map_or(0, |wish| wish.id)))
+        .await;
+    book.hear(event, desk.fence, &wishes, wishes.last().map_or(0, |wish| wish.id)).await.unwrap();
     assert_eq!(desk.seats().await, (1, 0, 1));
     assert_eq!(desk.notices().await, ["application.cancelled", "application.ordered"]);
 }

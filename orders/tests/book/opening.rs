@@ -3,7 +3,7 @@
 use orders::{Book, BookError};
 use testkit::Postgres;
 
-use crate::desk::{Desk, Store, meddle};
+use crate::desk::{Desk, Store, meddle, newcomers};
 
 async fn refusal(url: &str) -> String {
     Book::open_postgres(url, 2).await.unwrap_err().to_string()
@@ -115,4 +115,23 @@ async fn a_shared_book_is_left_by_one_process_without_ending_the_leases_of_other
     let desk = Desk::open(Store::Postgres, 1).await;
     desk.book.end_leases().await.unwrap();
     assert_eq!(desk.book.lead(&desk.event).await.unwrap(), None);
+}
+
+/// SQLite: it ends the transaction itself when the disk is full, as it does here; the next one must find a good connection.
+#[tokio::test]
+async fn after_a_transaction_that_the_database_ended_the_book_is_written_again() {
+    let desk = Desk::open(Store::Sqlite, 3).await;
+    let url = desk.sqlite_url();
+    meddle(
+        &url,
+        "CREATE TRIGGER full BEFORE INSERT ON application BEGIN SELECT RAISE(ROLLBACK, 'full'); END",
+    )
+    .await
+    .unwrap();
+    for _ in 0..2 {
+        let refused = desk.book.take(&desk.event, desk.fence, &newcomers([1])).await.unwrap_err().to_string();
+        assert!(refused.contains("full"), "{refused}");
+    }
+    meddle(&url, "DROP TRIGGER full").await.unwrap();
+    assert_eq!(desk.take([1]).await.seated, 1);
 }

@@ -11,7 +11,8 @@ fn wish(id: i64, number: u32) -> Wish {
 
 impl Desk {
     async fn hear(&self, wishes: &[Wish]) {
-        self.book.hear(&self.event, self.fence, wishes).await.unwrap();
+        let through = wishes.last().unwrap().id;
+        self.book.hear(&self.event, self.fence, wishes, through).await.unwrap();
     }
 }
 
@@ -78,7 +79,7 @@ pub(crate) async fn a_wish_that_contradicts_the_book_freezes_the_event(store: St
     let desk = Desk::open(store, 2).await;
     desk.take([1]).await;
     let other = Wish { id: 1, app_key: key(9), number: Number::new(1).unwrap() };
-    let frozen = desk.book.hear(&desk.event, desk.fence, &[other]).await;
+    let frozen = desk.book.hear(&desk.event, desk.fence, &[other], 1).await;
     assert!(matches!(frozen, Err(BookError::Frozen(_))));
     assert!(matches!(
         desk.book.take(&desk.event, desk.fence, &newcomers([2])).await,

@@ -72,7 +72,7 @@ async fn arm(server: &Server, event: &EventId, fence: i64, arming: &Arming) -> R
         about(server, "arm", event, fence).arg(arming.epoch.0).arg(arming.line_limit).arg(arming.rev);
     let question = told(question, settings)?.arg(prefix_bits(settings));
     let mut reply = server.lead(question).await?;
-    Ok(Armed { seq: reply.int()?, skipped: reply.int()? })
+    Ok(Armed { seq: reply.int()?, skipped: reply.int()?, forgot: reply.int::<u8>()? == 1 })
 }
 
 /// The settings, whole for who reads them and in parts for the functions.

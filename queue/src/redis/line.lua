@@ -7,6 +7,7 @@
 --   q:{event}:w:{n}    STRING  4096 app_keys in number order; 16 zero bytes are a number that nobody has
 --   q:{event}:l        ZSET    waiting numbers at or below `through`
 --   q:{event}:c        HASH    app_key -> sealed contact
+--   q:{event}:p        HASH    app_keys of receipts shown to a line that does not know them, until they are restored
 --   q:{event}:i        STREAM  the inbox; the first half of an id is the position
 --   q:{event}:o        HASH    number -> outcome, or outcome:order number
 -- Every function takes the keys `q:catalogue` and `q:{event}:m` and the arguments nonce, now, ...; every answer starts with
@@ -34,6 +35,10 @@ local VIEW = {
 -- They die with the server's process and with a reload, and are not replicated: a line that came back is not used before
 -- its leader has looked at it.
 local armed = {}
+-- Lines that were seen to know less than they had acknowledged, until they are armed again.
+local went_back = {}
+-- The highest number of each line that was acknowledged and then found to be nobody's: reason to arm again once, not for ever.
+local missed = {}
 local catalogue_armed = false
 
 -- Redis writes numbers above 10^14 in exponents otherwise.
@@ -214,8 +219,19 @@ end
 
 local NEW, AGAIN, REGRESSED, CLOSED, NOT_OPEN, ON_HOLD, FULL, AT_LIMIT = 0, 1, 2, 3, 4, 5, 6, 7
 
-local function refusal_of(line, seq, went_back)
-  if went_back then return REGRESSED end
+-- Whether the line knows less than it acknowledged: the caller was told a number above its last one, or one that is nobody's
+-- now, since a leader was faster and skipped it.
+local function forgot(line, highest)
+  return highest > line.seq or (highest > (missed[line.base] or 0) and not holder(line, highest))
+end
+
+local function disarm(line, highest)
+  armed[line.base], went_back[line.base] = nil, true
+  missed[line.base] = math.max(missed[line.base] or 0, highest)
+end
+
+local function refusal_of(line, seq, behind)
+  if behind then return REGRESSED end
   if line.closed_at then return CLOSED end
   if line.now < line.opens_at then return NOT_OPEN end
   if line.intake == 0 then return ON_HOLD end
@@ -227,7 +243,8 @@ end
 local function apply(keys, args)
   local line, refusal = open(keys, args)
   if refusal then return refusal end
-  local went_back = tonumber(args[3]) > line.seq
+  local highest = tonumber(args[3])
+  local behind = forgot(line, highest)
   local reply = { args[1], 'OK', line.epoch, line.opens_at, line.closed_at or 0 }
   local seq, known, fresh, commits, contacts, again = line.seq, {}, {}, {}, {}, false
   for i = 4, #args, 3 do
@@ -239,7 +256,7 @@ local function apply(keys, args)
       local proven = secret ~= NO_SECRET and string.sub(packed, 6, 13) == secret
       number, flags, again = number_in(packed), MARKS[mark_in(packed)] * 2 + (proven and 1 or 0), true
     else
-      code = refusal_of(line, seq, went_back)
+      code = refusal_of(line, seq, behind)
       if not code then
         seq = seq + 1
         code, number, flags = NEW, seq, secret ~= NO_SECRET and 1 or 0
@@ -251,7 +268,7 @@ local function apply(keys, args)
           contacts[#contacts + 1] = contact
         end
       elseif code == REGRESSED then
-        armed[line.base] = nil
+        disarm(line, highest)
       end
     end
     local at = #reply
@@ -285,21 +302,30 @@ local function write_down(line, key, number, kind)
   return struct.pack('>d', id)
 end
 
--- args: app_key, kind.
+-- Who holds a receipt and is not known is named to the leader, once, unless the number is another's or was never given.
+local function present(line, key, number)
+  if line.ending == 'settled' or number > line.seq or holder(line, number) then return end
+  if redis.call('HSET', line.base .. 'p', key, whole(number)) == 1 then write_down(line, key, number, 'present') end
+end
+
+-- args: app_key, kind, number on the receipt that is shown.
 local function withdraw(keys, args)
   local line, refusal = open(keys, args)
   if refusal then return refusal end
-  local key = args[3]
+  local key, kind = args[3], args[4]
   local packed, name, field = find(line, key)
-  if not packed then return { args[1], 'OK' } end
+  if not packed then
+    if kind == 'present' then present(line, key, tonumber(args[5])) end
+    return { args[1], 'OK' }
+  end
   local number, mark = number_in(packed), mark_in(packed)
   local told = shown(line, number, mark)
-  if line.ending ~= 'settled' and mark ~= 'X' then
+  if kind ~= 'present' and line.ending ~= 'settled' and mark ~= 'X' then
     local after = packed
     if mark == 'W' and number > line.through then after, mark = remark(packed, 'X'), 'X' end
     local open_end = told == '' or string.sub(told, 1, 7) == 'ordered'
     if open_end and not waits_in_inbox(line, packed) then
-      after = string.sub(after, 1, 13) .. write_down(line, key, number, args[4])
+      after = string.sub(after, 1, 13) .. write_down(line, key, number, kind)
     end
     if after ~= packed then redis.call('HSET', name, field, after) end
     if mark == 'X' then redis.call('HDEL', line.base .. 'c', key) end
@@ -314,8 +340,9 @@ local function arm(keys, args)
   local line = load_line(keys, args)
   close_if_due(line)
   local fence, epoch = tonumber(args[3]), tonumber(args[4])
-  local changes = {}
+  local changes, lost = {}, went_back[line.base]
   if not line.made then
+    lost = tonumber(args[5]) > 0
     line.seq, line.limit, line.gapped, line.gaps = 0, 0, 0, nil
     changes = {
       through = 0, inbox = 0, rev = args[6], settings = args[7], opens_at = args[8], closes_at = tonumber(args[9]),
@@ -345,8 +372,8 @@ local function arm(keys, args)
   save(line, changes)
   line.made, line.armed = true, true
   close_if_due(line)
-  armed[line.base] = epoch
-  return { args[1], 'OK', line.seq, skipped }
+  armed[line.base], went_back[line.base] = epoch, nil
+  return { args[1], 'OK', line.seq, skipped, lost and 1 or 0 }
 end
 
 local function take_settings(line, args, changes)
@@ -433,6 +460,7 @@ end
 
 -- false if the line has the key under another number or the number under another key.
 local function restore_one(line, number, key, secret, mark, contact)
+  redis.call('HDEL', line.base .. 'p', key)
   local packed, name, field = find(line, key)
   if packed and number_in(packed) ~= number then return false end
   if not packed and holder(line, number) then return false end
@@ -500,7 +528,8 @@ end
 local function progress(keys, args)
   local line, refusal = listed(keys, args)
   if refusal then return refusal end
-  if tonumber(args[3]) > line.seq then armed[line.base] = nil end
+  local highest = tonumber(args[3])
+  if line.armed and forgot(line, highest) then disarm(line, highest) end
   local values = redis.call('HMGET', keys[2], unpack(VIEW))
   return { args[1], 'OK', armed[line.base] == line.epoch and 1 or 0, line.now, unpack(values, 1, #VIEW) }
 end

@@ -168,12 +168,14 @@ pub(super) async fn inbox(
 pub(super) fn kind_word(kind: AskKind) -> &'static str {
     match kind {
         AskKind::Cancel => "cancel",
+        AskKind::Present => "present",
     }
 }
 
 fn kind(word: &str) -> Result<AskKind, Fault> {
     match word {
         "cancel" => Ok(AskKind::Cancel),
+        "present" => Ok(AskKind::Present),
         other => Err(garbled(other)),
     }
 }

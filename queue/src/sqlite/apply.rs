@@ -107,9 +107,29 @@ pub(super) async fn ask(
         place.mark = Mark::Withdrawn;
     }
     if place.shown.as_ref().is_none_or(|shown| shown.outcome == Outcome::Ordered) {
-        write_down(conn, record, place.number, kind, now).await?;
+        write_down(conn, record, (app_key, place.number), kind, now).await?;
     }
     Ok(Ok(Some(place)))
+}
+
+/// Shows a receipt: who is not known is written into the inbox, unless the number is another's or was never given.
+pub(super) async fn present(
+    conn: &mut SqliteConnection,
+    held: &mut Held,
+    app_key: AppKey,
+    number: Number,
+    now: Millis,
+) -> Answer<Option<PlaceRow>, Refused> {
+    let record = match held.open() {
+        Ok((record, _)) => record,
+        Err(refused) => return Ok(Err(refused)),
+    };
+    let place = read::place(conn, record, app_key).await?;
+    let given = number.get() <= record.seq && !matches!(record.ending, Ending::Settled { .. });
+    if place.is_none() && given && read::number_of(conn, record, number).await?.is_none() {
+        write_down(conn, record, (app_key, number), AskKind::Present, now).await?;
+    }
+    Ok(Ok(place))
 }
 
 async fn withdraw(conn: &mut SqliteConnection, line: i64, number: Number) -> sqlx::Result<()> {
@@ -124,14 +144,14 @@ async fn withdraw(conn: &mut SqliteConnection, line: i64, number: Number) -> sql
 async fn write_down(
     conn: &mut SqliteConnection,
     record: &mut Record,
-    number: Number,
+    (app_key, number): (AppKey, Number),
     kind: AskKind,
     now: Millis,
 ) -> sqlx::Result<()> {
     // An epoch's ids lie above all ids of earlier ones, also of those that were lost with the file's last minutes.
     let id = record.inbox_last.max(i64::from(record.epoch.0) << 31) + 1;
     let done = sqlx::query(
-        "INSERT INTO inbox (line, id, number, kind, at) VALUES (?, ?, ?, ?, ?) \
+        "INSERT INTO inbox (line, id, number, kind, at, app_key) VALUES (?, ?, ?, ?, ?, ?) \
          ON CONFLICT (line, number, kind) DO NOTHING",
     )
     .bind(record.id)
@@ -139,6 +159,7 @@ async fn write_down(
     .bind(number.get())
     .bind(kind_word(kind))
     .bind(now)
+    .bind(&app_key.0[..])
     .execute(conn)
     .await?;
     if done.rows_affected() == 1 {
@@ -150,5 +171,6 @@ async fn write_down(
 fn kind_word(kind: AskKind) -> &'static str {
     match kind {
         AskKind::Cancel => "cancel",
+        AskKind::Present => "present",
     }
 }

@@ -50,6 +50,7 @@ async fn arm(
     arming: &Arming,
     now: Millis,
 ) -> Answer<Armed, LeadError> {
+    let made_anew = held.record.is_none();
     match &held.record {
         None => held.record = Some(Record::create(conn, event, fence, arming).await?),
         Some(record) if fence < record.fence => return Ok(Err(LeadError::Fenced(record.fence))),
@@ -59,7 +60,8 @@ async fn arm(
         Some(_) => {}
     }
     let record = held.record.as_mut().ok_or(sqlx::Error::RowNotFound)?;
-    let armed = record.arm(arming);
+    let mut armed = record.arm(arming);
+    armed.forgot = made_anew && armed.skipped > 0;
     record.fence = fence;
     record.close_if_due(now);
     held.remembered.armed = Some(arming.epoch);

@@ -104,9 +104,7 @@ pub(super) async fn inbox(
     max: u32,
 ) -> sqlx::Result<Vec<Ask>> {
     let rows = sqlx::query(
-        "SELECT i.id, i.at, i.number, i.kind, a.app_key FROM inbox i \
-         JOIN application a ON a.line = i.line AND a.number = i.number \
-         WHERE i.line = ? AND i.id > ? ORDER BY i.id LIMIT ?",
+        "SELECT id, at, number, kind, app_key FROM inbox WHERE line = ? AND id > ? ORDER BY id LIMIT ?",
     )
     .bind(record.id)
     .bind(after)
@@ -119,6 +117,7 @@ pub(super) async fn inbox(
 fn ask_from(row: &SqliteRow) -> sqlx::Result<Ask> {
     let kind = match row.try_get("kind")? {
         "cancel" => AskKind::Cancel,
+        "present" => AskKind::Present,
         other => return Err(decode(format!("no kind of wish is called {other:?}"))),
     };
     let (id, at) = (row.try_get("id")?, row.try_get("at")?);

@@ -90,7 +90,7 @@ impl Record {
         self.seq += skipped;
         // Restored numbers may lie above every limit.
         self.line_limit = self.seq;
-        Armed { seq: self.seq, skipped }
+        Armed { seq: self.seq, skipped, forgot: false }
     }
 
     /// Takes over what the book says, but for times that were acted on and for anything older.

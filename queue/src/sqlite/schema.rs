@@ -49,14 +49,14 @@ CREATE TABLE application (
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX application_waiting ON application (line, number) WHERE mark = 'W';
 CREATE TABLE inbox (
-    line   INTEGER NOT NULL,
-    id     INTEGER NOT NULL,
-    number INTEGER NOT NULL,
-    kind   TEXT    NOT NULL CHECK (kind IN ('cancel')),
-    at     INTEGER NOT NULL,
+    line    INTEGER NOT NULL REFERENCES line (id),
+    id      INTEGER NOT NULL,
+    app_key BLOB    NOT NULL,
+    number  INTEGER NOT NULL,
+    kind    TEXT    NOT NULL CHECK (kind IN ('cancel', 'present')),
+    at      INTEGER NOT NULL,
     PRIMARY KEY (line, id),
-    UNIQUE (line, number, kind),
-    FOREIGN KEY (line, number) REFERENCES application (line, number)
+    UNIQUE (line, number, kind)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE shown (
     line     INTEGER NOT NULL REFERENCES line (id),

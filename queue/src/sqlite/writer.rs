@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::fs::File;
 use std::sync::Arc;
 
-use domain::{AppKey, EventId, Millis, Now};
+use domain::{AppKey, EventId, Millis, Now, Number};
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
@@ -29,6 +29,7 @@ pub(super) enum Work {
     Publish(Vec<EventId>),
     Apply(EventId, Applicant),
     Ask(EventId, AppKey, AskKind),
+    Present(EventId, AppKey, Number),
     Lead(EventId, i64, Box<Lead>),
 }
 
@@ -154,6 +155,10 @@ impl Batch<'_> {
             Work::Ask(event, app_key, kind) => {
                 let held = self.touch(conn, &event).await?;
                 Done::Asked(apply::ask(conn, held, app_key, kind, now).await?)
+            }
+            Work::Present(event, app_key, number) => {
+                let held = self.touch(conn, &event).await?;
+                Done::Asked(apply::present(conn, held, app_key, number, now).await?)
             }
             Work::Lead(event, fence, work) => {
                 let held = self.touch(conn, &event).await?;

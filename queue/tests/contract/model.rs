@@ -156,6 +156,7 @@ impl Model {
             Some(line) if arming.epoch.0 <= line.epoch => return Err(LeadError::OldEpoch(line.epoch)),
             _ => self.armed = true,
         }
+        let made_anew = self.line.is_none();
         let line = self.line.get_or_insert_with(|| Kept::new(arming));
         (line.fence, line.epoch) = (fence, arming.epoch.0);
         let last = line.seq.max(line.line_limit).max(arming.line_limit);
@@ -163,7 +164,7 @@ impl Model {
         line.gaps.push(line.seq + 1, last);
         (line.seq, line.line_limit) = (last, last);
         self.close_if_due();
-        Ok(Armed { seq: last, skipped })
+        Ok(Armed { seq: last, skipped, forgot: made_anew && skipped > 0 })
     }
 
     pub(crate) fn project(&mut self, fence: i64, projection: Projection) -> Result<(), LeadError> {

@@ -153,7 +153,8 @@ fn mark_disagrees(facts: &Facts, entry: &Entry) -> Option<String> {
         Mark::Waiting if booked && passed => {
             Some(format!("number {number} is in the book and still waits in the line"))
         }
-        Mark::Waiting if !passed && view.gaps.holds(number) => {
+        // A line that forgot somebody skips their numbers, and gives them back to whoever shows a receipt.
+        Mark::Waiting if !passed && view.gaps.holds(number) && facts.event.recover_until == 0 => {
             Some(format!("number {number} is somebody's and a gap"))
         }
         _ => None,

@@ -125,7 +125,10 @@ impl Stores {
         let asks = self.line.inbox(&spring(), 0, 100).await.unwrap();
         let wishes: Vec<Wish> =
             asks.iter().map(|ask| Wish { id: ask.id, app_key: ask.app_key, number: ask.number }).collect();
-        self.book.hear(&spring(), self.fence, &wishes).await.unwrap();
+        self.book
+            .hear(&spring(), self.fence, &wishes, wishes.last().map_or(0, |wish| wish.id))
+            .await
+            .unwrap();
         self.line.acknowledge(&spring(), self.fence.0, wishes.last().unwrap().id).await.unwrap();
     }
 
