@@ -30,7 +30,7 @@ enum Command {
     /// Runs the program as the settings say: all parts in one process, or one role of its own.
     Serve(Serve),
     /// Makes or updates the book's tables and the line's functions on their servers. Safe to repeat.
-    Migrate(SettingsArgs),
+    Migrate(Migrate),
     /// Makes the key file that all processes share.
     #[command(subcommand)]
     Keys(KeysCommand),
@@ -77,6 +77,15 @@ struct Serve {
     /// Which parts run in this process.
     #[arg(long, value_enum, default_value = "all")]
     role: Role,
+}
+
+#[derive(Debug, Args)]
+struct Migrate {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// Also makes the book's roles and grants each what it needs; the address must be that of somebody who may.
+    #[arg(long)]
+    roles: bool,
 }
 
 #[derive(Debug, Subcommand)]

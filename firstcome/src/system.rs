@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use domain::Keyring;
 use orders::Book;
-use queue::Line;
+use queue::{Line, Severity};
 use service::Context;
 use service::http::Limits;
 use worker::OrderService;
@@ -19,6 +19,9 @@ use crate::{keys, stores};
 /// How often readiness is looked at, and how many times.
 const READY_LOOK: Duration = Duration::from_millis(20);
 const READY_LOOKS: u32 = 500;
+
+/// How often the line's server is looked at.
+const LINE_CHECK: Duration = Duration::from_mins(1);
 
 /// A running system, or one role of it.
 #[derive(Debug)]
@@ -40,6 +43,7 @@ impl System {
         let admin_listener = service::http::bind(setup.admin_listen)?;
         let keys = Arc::new(read_keys(&setup, context)?);
         let (line, book) = stores::open(&setup.stores, setup.role, context.now.clone()).await?;
+        watch_line(line.clone(), context);
         if let Some(book) = &book {
             let stores = (line.clone(), book.clone());
             let orders = order_service(&setup.worker, book);
@@ -78,6 +82,26 @@ impl System {
             book.close().await;
         }
     }
+}
+
+/// Looks each minute whether the line's server still keeps what it acknowledges. One that does not makes the process unready.
+fn watch_line(line: Line, context: &Context) {
+    let (check, tasks) = (context.health.check("line-server"), context.tasks.clone());
+    context.tasks.spawn("line check", async move {
+        loop {
+            let findings = line.check().await;
+            let told: Vec<&str> = findings.iter().map(|finding| finding.what.as_str()).collect();
+            match findings.iter().any(|finding| finding.severity == Severity::Refuse) {
+                true => check.fail(told.join("; ")),
+                false if told.is_empty() => check.ok(),
+                false => check.warn(told.join("; ")),
+            }
+            tokio::select! {
+                () = tokio::time::sleep(LINE_CHECK) => {}
+                () = tasks.stopping() => return,
+            }
+        }
+    });
 }
 
 /// Embedded stores make their own keys; processes that share stores must share keys too, so those are made by hand.

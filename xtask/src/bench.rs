@@ -8,7 +8,8 @@ use crate::step::{self, cargo};
 pub(crate) fn run(name: &str, long: bool) -> Result<()> {
     let (package, example) = match name {
         "line" => ("queue", "bench_line"),
-        other => bail!("there is no benchmark {other:?}; there is: line"),
+        "signup" => ("firstcome", "bench_signup"),
+        other => bail!("there is no benchmark {other:?}; there are: line, signup"),
     };
     let out = step::root().join("target/bench").join(format!("{name}.json"));
     let mut command = cargo(&["run", "--release", "-p", package, "--example", example, "--"]);

@@ -31,6 +31,44 @@ fn the_sample_settings_are_fine_and_can_be_printed_with_their_origins() {
 }
 
 #[test]
+fn the_sample_settings_of_each_role_are_fine_and_show_no_address() {
+    let folder = TempFolder::new("roles");
+    let url = folder.path().join("store.url");
+    for (role, more) in [("signup", None), ("worker", Some("book.url_file"))] {
+        std::fs::write(&url, "redis://user:hush@127.0.0.1/0").unwrap();
+        let file = format!("{}/../ops/{role}.toml", env!("CARGO_MANIFEST_DIR"));
+        let line = format!("line.url_file={}", url.display());
+        let book = more.map(|key| format!("{key}={}", url.display()));
+        let mut args = vec!["config", "print", "--role", role, "--config", &file, "--set", &line];
+        args.extend(book.iter().flat_map(|book| ["--set", book]));
+        let printed = run(&args);
+        assert!(printed.status.success() && !told(&printed).contains("hush"), "{}", told(&printed));
+    }
+}
+
+#[test]
+fn a_role_of_its_own_needs_servers_and_says_so() {
+    for role in ["signup", "worker"] {
+        let out = run(&["config", "check", "--role", role]);
+        assert_eq!(out.status.code(), Some(2));
+        assert!(told(&out).contains("line.url: is missing"), "{}", told(&out));
+    }
+    let out = run(&["config", "check", "--set", "line.url=redis://127.0.0.1"]);
+    assert!(told(&out).contains("goes together with book.url"), "{}", told(&out));
+}
+
+#[test]
+fn a_key_file_is_made_once() {
+    let folder = TempFolder::new("keys");
+    let file = folder.path().join("keys.toml");
+    let make = || run(&["keys", "make", file.to_str().unwrap()]);
+    assert!(make().status.success());
+    let again = make();
+    assert_eq!(again.status.code(), Some(1));
+    assert!(told(&again).contains("never overwritten"), "{}", told(&again));
+}
+
+#[test]
 fn every_mistake_in_the_settings_is_told_at_once_and_ends_with_2() {
     let folder = TempFolder::new("config");
     let file = folder.path().join("bad.toml");
