@@ -3,6 +3,7 @@
 
 #![expect(clippy::print_stdout, reason = "a benchmark talks to its user")]
 
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -17,9 +18,9 @@ use tokio::time::Instant;
 
 /// So many wait for their answer at once: enough that every batch is full.
 const CROWD: u32 = 2_048;
-/// The stretch at the end of the line over which time is measured.
-const STRETCH: u32 = 50_000;
 const SMALL: u32 = 10_000;
+/// A small line is soon full, so several are measured.
+const SMALL_LINES: u32 = 12;
 const NEVER: i64 = 4_102_444_800_000;
 
 #[tokio::main]
@@ -28,8 +29,8 @@ async fn main() -> Result<()> {
     let out = args.next().context("give the file to write")?;
     let long = args.next().is_some_and(|arg| arg == "--long");
     let large = if long { 10_000_000 } else { 1_000_000 };
-    let small = cost_of(SMALL).await?;
-    let large_cost = cost_of(large).await?;
+    let small = cost_of(SMALL, SMALL_LINES).await?;
+    let large_cost = cost_of(large, 1).await?;
     let mut measures = Vec::new();
     for (n, cost) in [(SMALL, &small), (large, &large_cost)] {
         let name = format!("redis memory per waiting applicant, {n} in line");
@@ -88,32 +89,39 @@ struct Cost {
     rate: f64,
 }
 
-/// Fills a line of a new server with `n`, then measures a stretch more.
-async fn cost_of(n: u32) -> Result<Cost> {
+/// Fills lines of `n` in a new server; time is measured over the last of each.
+async fn cost_of(n: u32, lines: u32) -> Result<Cost> {
     // A rewrite of the journal in the middle would be measured as the line's.
     let server = RedisServer::start_with(RedisKind::Redis, &["--auto-aof-rewrite-percentage", "0"]).await;
     let options = RedisOptions::new(server.url(), RedisRole::Worker);
     Line::install_redis(&options).await?;
     let line = Line::open_redis(options).await?;
-    open(&line, n).await?;
-    // Structures that the first application makes are not the applicants'.
-    crowd(&line, 0..1, CROWD).await?;
-    let empty = info(&server, "used_memory").await?;
-    crowd(&line, 1..n, CROWD).await?;
-    let full = info(&server, "used_memory").await?;
-    let (cpu, start) = (cpu(&server).await?, Instant::now());
-    crowd(&line, n..n + STRETCH, CROWD).await?;
-    let (used, took) = (self::cpu(&server).await? - cpu, start.elapsed().as_secs_f64());
-    ensure!(line.view(&event()).await?.seq == n + STRETCH, "every one has a number");
-    let stretch = f64::from(STRETCH);
-    Ok(Cost { bytes: (full - empty) / f64::from(n), cpu: used * 1e6 / stretch, rate: stretch / took })
+    let events: Vec<EventId> =
+        (0..=lines).map(|nth| format!("spring-{nth}").parse()).collect::<Result<_, _>>()?;
+    line.publish(&events).await?;
+    let (warming, measured) = (&events[0], &events[1..]);
+    open(&line, warming, SMALL).await?;
+    crowd(&line, warming, 0..SMALL, CROWD).await?;
+    let empty = memory(&server).await?;
+    let (mut used, mut took, last) = (0.0, 0.0, n - (n / 4).min(50_000));
+    for event in measured {
+        open(&line, event, n).await?;
+        crowd(&line, event, 0..last, CROWD).await?;
+        let (before, start) = (cpu(&server).await?, Instant::now());
+        crowd(&line, event, last..n, CROWD).await?;
+        (used, took) = (used + cpu(&server).await? - before, took + start.elapsed().as_secs_f64());
+        ensure!(line.view(event).await?.seq == n, "every one has a number");
+    }
+    let (all, stretch) = (f64::from(n * lines), f64::from((n - last) * lines));
+    let bytes = (memory(&server).await? - empty) / all;
+    Ok(Cost { bytes, cpu: used * 1e6 / stretch, rate: stretch / took })
 }
 
 /// Applies for all in the range, so many at once.
-async fn crowd(line: &Line, people: std::ops::Range<u32>, at_once: u32) -> Result<()> {
+async fn crowd(line: &Line, event: &EventId, people: Range<u32>, at_once: u32) -> Result<()> {
     let mut tasks = JoinSet::new();
     for lane in 0..at_once {
-        let (line, event, people) = (line.clone(), event(), people.clone());
+        let (line, event, people) = (line.clone(), event.clone(), people.clone());
         tasks.spawn(async move {
             for who in people.skip(lane as usize).step_by(at_once as usize) {
                 line.apply(&event, applicant(who)).await?;
@@ -131,10 +139,12 @@ async fn sqlite() -> Result<f64> {
     const PEOPLE: u32 = 100_000;
     let folder = TempFolder::new("bench");
     let line = Line::open_sqlite(&folder.path().join("line.db"), Arc::new(|| 1_000)).await?;
-    open(&line, 2 * PEOPLE).await?;
-    crowd(&line, 0..10_000, 512).await?;
+    let event = "spring".parse()?;
+    line.publish(std::slice::from_ref(&event)).await?;
+    open(&line, &event, PEOPLE).await?;
+    crowd(&line, &event, 0..10_000, 512).await?;
     let start = Instant::now();
-    crowd(&line, 10_000..PEOPLE, 512).await?;
+    crowd(&line, &event, 10_000..PEOPLE, 512).await?;
     Ok(f64::from(PEOPLE - 10_000) / start.elapsed().as_secs_f64())
 }
 
@@ -146,13 +156,19 @@ async fn info(server: &RedisServer, field: &str) -> Result<f64> {
     line.with_context(|| format!("no {field}"))?.parse().with_context(|| format!("{field} is no number"))
 }
 
+/// What the line takes: the buffers of connections and of the journal are there however long it is.
+async fn memory(server: &RedisServer) -> Result<f64> {
+    let buffers = info(server, "mem_clients_normal").await? + info(server, "mem_aof_buffer").await?;
+    Ok(info(server, "used_memory").await? - buffers)
+}
+
 async fn cpu(server: &RedisServer) -> Result<f64> {
     Ok(info(server, "used_cpu_user").await? + info(server, "used_cpu_sys").await?)
 }
 
-async fn open(line: &Line, n: u32) -> Result<()> {
+async fn open(line: &Line, event: &EventId, n: u32) -> Result<()> {
     let settings = EventSettings {
-        id: event(),
+        id: event.clone(),
         title: Text { ko: "봄".into(), en: "Spring".into() },
         kind: Kind::Order,
         capacity: n / 10,
@@ -162,23 +178,18 @@ async fn open(line: &Line, n: u32) -> Result<()> {
         release: Release::Running,
         pace: "5".parse()?,
         in_flight_max: 10,
-        applications_max: n + STRETCH,
+        applications_max: n,
         notice: Text::default(),
         settle_after_close: false,
         pepper: "k1".into(),
     };
     let figures = Figures::default();
-    let (line_limit, state) = (n + STRETCH, EventState::Open);
-    line.publish(&[event()]).await?;
+    let (line_limit, state) = (n, EventState::Open);
     let arming = Arming { epoch: Epoch(1), line_limit: 0, settings: settings.clone(), rev: 1 };
-    line.arm(&event(), 1, arming).await?;
+    line.arm(event, 1, arming).await?;
     let (rev, round, settled_seq, outcomes) = (1, 1, None, Vec::new());
     let projection = Projection { rev, settings, state, line_limit, round, figures, settled_seq, outcomes };
-    Ok(line.project(&event(), 1, projection).await?)
-}
-
-fn event() -> EventId {
-    "spring".parse().unwrap_or_else(|_| unreachable!("it is an id"))
+    Ok(line.project(event, 1, projection).await?)
 }
 
 /// Somebody without a contact: its size is the event's, not the line's.

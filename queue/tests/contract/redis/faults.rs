@@ -145,6 +145,8 @@ async fn a_server_put_back_to_an_older_copy_is_noticed_by_who_knew_more(kind: Re
     house.line().arm(&event(), FENCE, arming(2, 0)).await.unwrap();
     house.project(|p| p.line_limit = 3_000).await;
     assert_eq!(house.apply(3).await.unwrap().number, number(1_001));
+    house.cancel(1).await;
+    let position = house.inbox().await[0].id;
     house.server().kill().await.unwrap();
     house.server().put_back(&copy).unwrap();
     house.server().restart().await.unwrap();
@@ -158,6 +160,9 @@ async fn a_server_put_back_to_an_older_copy_is_noticed_by_who_knew_more(kind: Re
     house.project(|p| p.line_limit = 4_000).await;
     assert_eq!(house.press(4).await, number(3_001));
     assert_eq!(house.view().await.gaps.runs(), [Gap { from: 3, to: 3_000 }]);
+    // The book keeps its position in the inbox, so a wish must never come at or below it.
+    house.cancel(2).await;
+    assert_eq!(house.line().inbox(&event(), position, 9).await.unwrap().len(), 1);
 }
 
 async fn a_line_that_went_back_disarms_itself_for_everybody(kind: RedisKind) {

@@ -7,7 +7,7 @@ use testkit::{RedisKind, RedisServer};
 use tokio::task::JoinSet;
 
 use super::{both, house};
-use crate::house::{FENCE, House, applicant, arming, contact, event, key, number};
+use crate::house::{FENCE, House, applicant, arming, contact, event, key, number, restored};
 
 both! {
     an_application_without_its_commit_gets_a_new_number_and_the_old_one_is_nobodys
@@ -16,6 +16,8 @@ both! {
     a_block_takes_no_more_memory_than_its_numbers
     the_product_takes_its_time_from_the_server_only
     an_error_midway_leaves_nothing_that_pressing_again_does_not_heal
+    a_contact_is_gone_once_it_is_not_needed
+    skipped_runs_that_touch_are_kept_as_one
     who_is_told_again_waits_for_durability_too
     a_wish_for_whom_a_write_failed_midway_is_heard_when_repeated
 }
@@ -164,6 +166,35 @@ async fn an_error_midway_leaves_nothing_that_pressing_again_does_not_heal(kind: 
     let waiting = house.line().head(&event(), 9).await.unwrap().waiting;
     let waiting: Vec<_> = waiting.into_iter().map(|w| (w.number.get(), w.app_key, w.contact)).collect();
     assert_eq!(waiting, [(1, 1), (2, 2), (3, 3), (5, 4)].map(|(n, who)| (n, key(who), contact(who))));
+}
+
+async fn a_contact_is_gone_once_it_is_not_needed(kind: RedisKind) {
+    let mut house = house(kind).await;
+    house.fill(4).await;
+    house.moved(1, &[1]).await;
+    house.cancel(2).await;
+    let rows = [
+        restored(4, 4, Mark::Moved),
+        restored(7, 7, Mark::Moved),
+        restored(8, 8, Mark::Withdrawn),
+        restored(9, 9, Mark::Waiting),
+    ];
+    house.line().restore(&event(), FENCE, &rows).await.unwrap();
+    let kept: BTreeSet<Vec<u8>> = house.meddle(&["HKEYS", "q:{spring}:c"]).await;
+    assert_eq!(kept, [3, 9].map(|who| key(who).0.to_vec()).into());
+}
+
+async fn skipped_runs_that_touch_are_kept_as_one(kind: RedisKind) {
+    let mut house = house(kind).await;
+    house.fill(2).await;
+    for (epoch, limit) in [(2, 0), (3, 3_000), (4, 4_000)] {
+        house.line().arm(&event(), FENCE, arming(epoch, limit)).await.unwrap();
+    }
+    house.project(|p| p.line_limit = 5_000).await;
+    house.apply(3).await.unwrap();
+    house.line().arm(&event(), FENCE, arming(5, 0)).await.unwrap();
+    let stored: String = house.meddle(&["HGET", "q:{spring}:m", "gaps"]).await;
+    assert_eq!(stored, "3-4000,4002-5000");
 }
 
 async fn who_is_told_again_waits_for_durability_too(kind: RedisKind) {

@@ -13,7 +13,7 @@ pub(super) enum Wire {
     Honest,
     /// Questions arrive, answers do not.
     LosesReplies,
-    /// Each answer is the one to the question before.
+    /// Each answer is the one to the question before; a connection that is out of step stays so.
     OneBehind,
 }
 
@@ -55,11 +55,12 @@ async fn carry(client: TcpStream, server: UnixStream, wire: Arc<AtomicU8>) {
     let (mut from_server, mut to_server) = server.into_split();
     let mut there = JoinSet::new();
     there.spawn(async move { drop(tokio::io::copy(&mut from_client, &mut to_server).await) });
-    let (mut reply, mut before) = (vec![0; 64 * 1024], Vec::new());
+    let (mut reply, mut before, mut out_of_step) = (vec![0; 64 * 1024], Vec::new(), false);
     while let Ok(read @ 1..) = from_server.read(&mut reply).await {
         let now = reply[..read].to_vec();
         let mode = wire.load(Ordering::SeqCst);
-        let told = if mode == Wire::OneBehind as u8 { &before } else { &now };
+        out_of_step |= mode == Wire::OneBehind as u8;
+        let told = if out_of_step { &before } else { &now };
         if mode != Wire::LosesReplies as u8 && to_client.write_all(told).await.is_err() {
             return;
         }
