@@ -12,7 +12,7 @@ pub(crate) async fn rate(address: SocketAddr, clients: u32, time: Duration, roun
     let begin = Instant::now();
     let mut running = tokio::task::JoinSet::new();
     for client in 0..clients {
-        running.spawn(run_client(address, begin + time, u64::from(client) + 1000 * round as u64));
+        running.spawn(run_client(address, begin + time, u64::from(client) + 10_000 * round as u64));
     }
     let answers: u64 = running.join_all().await.into_iter().sum();
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]

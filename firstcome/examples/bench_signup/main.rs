@@ -20,7 +20,7 @@ use crate::servers::{Kind, Server};
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(4);
 /// Clients with one connection each.
-const CLIENTS: u32 = 256;
+const CLIENTS: u32 = 1024;
 /// design.md 7: first bar of a plain spike.
 const BAR: f64 = 0.63;
 
