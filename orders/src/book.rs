@@ -16,7 +16,7 @@ use crate::schema;
 /// Read connections of the embedded book.
 const READERS: u32 = 4;
 
-/// Why the book did not do it. Nothing was written, unless the connection broke at the commit: see [`Tx::commit`].
+/// Why the book did not do it. Nothing was written, unless the connection broke at the commit; then repeat the step, each is made for that.
 #[derive(Debug, thiserror::Error)]
 pub enum BookError {
     /// Somebody else leads now, or leads no more: stop.

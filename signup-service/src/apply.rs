@@ -162,6 +162,9 @@ async fn accept(
 
 /// The application's own trace begins here; the request's stands beside it, so that either leads to the other.
 fn log(desk: &Desk, accepted: &Accepted, headers: &HeaderMap) {
+    if !tracing::enabled!(target: "business", tracing::Level::INFO) {
+        return;
+    }
     let receipt = &accepted.own.receipt;
     let trace = knock::trace_id(headers).map_or_else(|| desk.random_id(), str::to_owned);
     tracing::info!(

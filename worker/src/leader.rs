@@ -7,6 +7,7 @@ use orders::{BookError, BookEvent};
 use queue::{LeadError, LineView, Refused};
 use service::health::Check;
 
+use crate::term::Term;
 use crate::{ChoreError, Floor, mover, recover, relay, steward};
 
 /// Between rounds that found work.
@@ -17,20 +18,6 @@ const IDLE: Duration = Duration::from_millis(50);
 const RETRY: Duration = Duration::from_millis(500);
 /// The lead is extended this often even if nothing is written: a third of its lease.
 const EXTEND_EVERY_MS: Millis = 1000;
-
-/// What a leader knows from one round to the next. All of it can be lost: the stores hold the truth.
-pub(crate) struct Term {
-    pub(crate) event: EventId,
-    pub(crate) fence: Fence,
-    pub(crate) round: i64,
-    pub(crate) relay: relay::Told,
-    pub(crate) growth: recover::Growth,
-    extended_at: Millis,
-    /// Whether the line has everybody back whom the book knows.
-    whole: bool,
-    /// Whether the health check tells that the event is frozen.
-    frozen: bool,
-}
 
 /// Leads the event whenever nobody else does.
 pub(crate) async fn lead(floor: Floor, event: EventId) {
@@ -53,16 +40,7 @@ pub(crate) async fn lead(floor: Floor, event: EventId) {
 }
 
 async fn serve_term(floor: &Floor, event: &EventId, fence: Fence, check: &Check) {
-    let mut term = Term {
-        event: event.clone(),
-        fence,
-        round: 0,
-        relay: relay::Told::default(),
-        growth: recover::Growth::default(),
-        extended_at: 0,
-        whole: false,
-        frozen: false,
-    };
+    let mut term = Term::new(event.clone(), fence);
     while !floor.context.tasks.is_stopping() {
         match go_round(floor, &mut term, check).await {
             Ok(busy) => floor.pause(if busy { BUSY } else { IDLE }).await,

@@ -10,6 +10,7 @@ pub mod order_service;
 mod recover;
 mod relay;
 mod steward;
+mod term;
 pub mod verify;
 
 use std::collections::BTreeSet;

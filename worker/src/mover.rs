@@ -5,7 +5,7 @@ use data_encoding::BASE64;
 use orders::{BookEvent, Newcomer, TAKE_MAX};
 use queue::{Head, LineView, Waiting};
 
-use crate::leader::Term;
+use crate::term::Term;
 use crate::{ChoreError, Floor};
 
 /// Moves as many as there is room for; says how many left the line.

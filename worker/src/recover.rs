@@ -1,11 +1,11 @@
 //! Arming the line after it started, and keeping its limit of numbers ahead of it. Both are written in the book first, so that
 //! whatever state the line comes back in, no number is ever given twice.
 
-use domain::{AppKey, EventState, Millis, Number, ReqHash};
+use domain::{AppKey, EventState, Number, ReqHash};
 use orders::BookEvent;
 use queue::{Armed, Arming, Ask, LeadError, LineView, Mark, Restored};
 
-use crate::leader::Term;
+use crate::term::Term;
 use crate::{ChoreError, Floor};
 
 /// Rows restored in one call.
@@ -14,28 +14,6 @@ const RESTORE_BATCH: u32 = 500;
 const AHEAD_S: u32 = 3;
 /// Before any rate is known, a crowd of so many times the seats is expected at once, up to the most.
 const CROWD: (u32, u32) = (10, 20_000);
-
-/// How fast numbers are being given.
-#[derive(Debug, Default)]
-pub(crate) struct Growth {
-    since: Millis,
-    seq_then: u32,
-    per_second: u32,
-}
-
-impl Growth {
-    /// Numbers given per second, over the last second or more.
-    fn at(&mut self, seq: u32, now: Millis) -> u32 {
-        let elapsed = now - self.since;
-        if elapsed >= 1000 {
-            let per_second = i64::from(seq.saturating_sub(self.seq_then)) * 1000 / elapsed;
-            *self =
-                Self { since: now, seq_then: seq, per_second: u32::try_from(per_second).unwrap_or(u32::MAX) };
-        }
-        // Within the second, what already came counts in full: a spike must not wait for its second to be over.
-        self.per_second.max(seq.saturating_sub(self.seq_then))
-    }
-}
 
 /// Arms the line for a new era.
 pub(crate) async fn arm(floor: &Floor, term: &Term) -> Result<(), ChoreError> {
@@ -131,6 +109,6 @@ pub(crate) async fn keep_limit_ahead(
     }
     let limit = view.seq.saturating_add(ahead).max(event.line_limit);
     floor.book.raise_limit(&term.event, term.fence, limit).await?;
-    term.relay.allow(limit);
+    term.told.limit = limit;
     crate::relay::project(floor, term, event, view).await
 }

@@ -1,10 +1,10 @@
 //! The relay: shows the book's settings, figures and outcomes in the line, and sends notices. It decides nothing.
 
-use domain::{EventState, Millis};
+use domain::Millis;
 use orders::{BookEvent, ToShow};
 use queue::{Figures, LineView, Projection, Shown};
 
-use crate::leader::Term;
+use crate::term::Term;
 use crate::{ChoreError, Floor};
 
 /// Outcomes shown in one write.
@@ -13,22 +13,6 @@ const SHOW_MAX: u32 = 500;
 const NOTICES_MAX: u32 = 500;
 /// The figures are counted anew this often.
 const FIGURES_EVERY_MS: Millis = 250;
-
-/// What this leader told the line.
-#[derive(Debug, Default)]
-pub(crate) struct Told {
-    figures: Figures,
-    limit: u32,
-    rev: i64,
-    state: Option<EventState>,
-}
-
-impl Told {
-    /// The limit that the next projection carries.
-    pub(crate) fn allow(&mut self, limit: u32) {
-        self.limit = limit;
-    }
-}
 
 /// Projects what changed, and sends what is unsent; says how many outcomes and notices went out.
 pub(crate) async fn tell(
@@ -39,13 +23,13 @@ pub(crate) async fn tell(
     now: Millis,
 ) -> Result<usize, ChoreError> {
     let to_show = floor.book.to_show(&term.event, view.epoch, SHOW_MAX).await?;
-    let stale = now - term.relay.figures.at >= FIGURES_EVERY_MS;
+    let stale = now - term.told.figures.at >= FIGURES_EVERY_MS;
     if stale {
         let seats = floor.book.seats(&term.event).await?;
-        term.relay.figures = Figures { sold: seats.sold, free: seats.free, held: seats.held, at: now };
-        gauge(event, view, term.relay.figures);
+        term.told.figures = Figures { sold: seats.sold, free: seats.free, held: seats.held, at: now };
+        gauge(event, view, term.told.figures);
     }
-    let changed = term.relay.rev != event.rev || term.relay.state != Some(event.state);
+    let changed = term.told.rev != event.rev || term.told.state != Some(event.state);
     if stale || changed || !to_show.is_empty() {
         write(floor, term, event, view, &to_show).await?;
         floor.book.mark_shown(&term.event, view.epoch, &to_show).await?;
@@ -78,14 +62,14 @@ async fn write(
         rev: event.rev,
         settings: event.settings.clone(),
         state: event.state,
-        line_limit: term.relay.limit.max(event.line_limit).max(view.line_limit),
+        line_limit: term.told.limit.max(event.line_limit).max(view.line_limit),
         round: term.round,
-        figures: term.relay.figures,
+        figures: term.told.figures,
         settled_seq: event.settled_seq,
         outcomes,
     };
     floor.line.project(&term.event, term.fence.0, projection).await?;
-    (term.relay.rev, term.relay.state) = (event.rev, Some(event.state));
+    (term.told.rev, term.told.state) = (event.rev, Some(event.state));
     Ok(())
 }
 

@@ -4,7 +4,7 @@ use domain::EventState;
 use orders::{BookEvent, Settling, Wish};
 use queue::{Ask, AskKind, LineView};
 
-use crate::leader::Term;
+use crate::term::Term;
 use crate::{ChoreError, Floor, recover};
 
 /// Wishes answered in one transaction.

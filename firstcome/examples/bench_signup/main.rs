@@ -16,6 +16,10 @@ use serde_json::json;
 
 use crate::servers::{Kind, Server};
 
+/// As in the program, for both servers alike.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Rounds of each kind, taken in turn, so that a machine that drifts hurts both alike.
 const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(4);

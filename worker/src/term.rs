@@ -1,0 +1,66 @@
+//! What a leader knows from one round to the next. All of it can be lost: the stores hold the truth.
+
+use domain::{EventId, EventState, Fence, Millis};
+use queue::Figures;
+
+/// One leader's time with an event.
+pub(crate) struct Term {
+    pub(crate) event: EventId,
+    pub(crate) fence: Fence,
+    pub(crate) round: i64,
+    pub(crate) told: Told,
+    pub(crate) growth: Growth,
+    pub(crate) extended_at: Millis,
+    /// Whether the line has everybody back whom the book knows.
+    pub(crate) whole: bool,
+    /// Whether the health check tells that the event is frozen.
+    pub(crate) frozen: bool,
+}
+
+impl Term {
+    /// A term in which nothing was told yet.
+    pub(crate) fn new(event: EventId, fence: Fence) -> Self {
+        Self {
+            event,
+            fence,
+            round: 0,
+            told: Told::default(),
+            growth: Growth::default(),
+            extended_at: 0,
+            whole: false,
+            frozen: false,
+        }
+    }
+}
+
+/// What this leader told the line.
+#[derive(Debug, Default)]
+pub(crate) struct Told {
+    pub(crate) figures: Figures,
+    /// The limit that the next projection carries, if the book's own is not above it yet.
+    pub(crate) limit: u32,
+    pub(crate) rev: i64,
+    pub(crate) state: Option<EventState>,
+}
+
+/// How fast numbers are being given.
+#[derive(Debug, Default)]
+pub(crate) struct Growth {
+    since: Millis,
+    seq_then: u32,
+    per_second: u32,
+}
+
+impl Growth {
+    /// Numbers given per second, over the last second or more.
+    pub(crate) fn at(&mut self, seq: u32, now: Millis) -> u32 {
+        let elapsed = now - self.since;
+        if elapsed >= 1000 {
+            let per_second = i64::from(seq.saturating_sub(self.seq_then)) * 1000 / elapsed;
+            *self =
+                Self { since: now, seq_then: seq, per_second: u32::try_from(per_second).unwrap_or(u32::MAX) };
+        }
+        // Within the second, what already came counts in full: a spike must not wait for its second to be over.
+        self.per_second.max(seq.saturating_sub(self.seq_then))
+    }
+}
