@@ -1,5 +1,5 @@
 const N = D.number;
-let doc = D.progress, own = D.own, through = 0, fails = 0, timer, busy = false, spread = false, checked = D.now, told = 0, toldAhead = -1;
+let doc = D.progress, own = D.own, through = 0, fails = 0, timer, busy = false, spread = false, checked = D.now, told = 0, toldAhead = -1, era = D.progress?.epoch;
 const history = [];
 // The same sums as the server's own: domain/src/standing.rs.
 const skipped = (gaps, above, to) => gaps.reduce((n, g) => n + Math.max(0, Math.min(g.to, to) - Math.max(g.from, above + 1) + 1), 0);
@@ -66,12 +66,15 @@ const check = async () => {
   busy = true;
   try {
     doc = (await get(D.progress_url)).body;
-    // When an event settles, everybody asks once: not all in the same second.
-    if (doc.state === 'settled' && !spread) {
-      spread = true;
+    // A line of a new era may have forgotten us: showing the receipt brings us back.
+    const lost = doc.epoch !== era;
+    // Then, and when an event settles, everybody asks once: not all in the same second.
+    if (lost || doc.state === 'settled' && !spread) {
+      spread = doc.state === 'settled';
       await new Promise(done => setTimeout(done, Math.random() * doc.poll.far_ms));
     }
-    if (due()) own = (await get(D.status_url)).body;
+    if (lost || due()) own = (await get(D.status_url)).body;
+    era = doc.epoch;
     checked = now();
     fails = 0;
     show('offline', false);

@@ -139,3 +139,22 @@ async fn when_the_event_is_settled_who_still_waits_is_told_so() {
     assert_eq!(shown, false, "nobody new can come in");
     picture(&browser, "journey-closed-en").await;
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_page_that_is_left_open_brings_its_place_back_after_the_line_was_lost() {
+    let stage = Stage::open(Play { capacity: 50, pace: "0.001", in_flight_max: 1, ..Play::default() }).await;
+    stage.others_apply(3).await;
+    let browser = phone("ko", true).await;
+    browser.open(&stage.event_page()).await.unwrap();
+    fill_in(&browser, "홍길동", "010-1234-5678").await;
+    browser.click("#apply").await.unwrap();
+    wait(&browser, "[data-state=waiting]").await;
+    assert_eq!(browser.text("#number").await.unwrap(), "4");
+    browser.script("window.neverReloaded = true").await.unwrap();
+
+    // Nobody else knows of number 4 any more: only this page can show the receipt.
+    let stage = stage.lose_the_line().await;
+    stage.until_known(4).await;
+    assert_eq!(browser.text("#number").await.unwrap(), "4");
+    assert_eq!(browser.script("return window.neverReloaded === true").await.unwrap(), true);
+}

@@ -18,8 +18,10 @@ pub(crate) const SOON: Duration = Duration::from_secs(15);
 
 pub(crate) struct Stage {
     pub(crate) base: String,
-    _folder: TempFolder,
-    _system: System,
+    setup: Setup,
+    context: Context,
+    system: System,
+    folder: TempFolder,
 }
 
 pub(crate) struct Play {
@@ -27,11 +29,12 @@ pub(crate) struct Play {
     pub(crate) opens_in_ms: i64,
     pub(crate) open_for_ms: i64,
     pub(crate) pace: &'static str,
+    pub(crate) in_flight_max: u32,
 }
 
 impl Default for Play {
     fn default() -> Self {
-        Self { capacity: 3, opens_in_ms: -1000, open_for_ms: 600_000, pace: "100" }
+        Self { capacity: 3, opens_in_ms: -1000, open_for_ms: 600_000, pace: "100", in_flight_max: 10 }
     }
 }
 
@@ -49,14 +52,14 @@ impl Stage {
             intake: true,
             release: Release::Running,
             pace: play.pace.parse().unwrap(),
-            in_flight_max: 10,
+            in_flight_max: play.in_flight_max,
             applications_max: 100_000,
             notice: Text::default(),
             settle_after_close: true,
             pepper: "k1".into(),
         };
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let setup = Setup {
+        let mut setup = Setup {
             role: Role::All,
             keys: folder.path().join("keys.toml"),
             stores: Stores::Embedded { folder: folder.path().to_owned() },
@@ -68,9 +71,9 @@ impl Stage {
             log_format: LogFormat::Text,
             log_filter: "warn".into(),
         };
-        let system = System::start(setup, &context).await.unwrap();
-        let stage =
-            Self { base: format!("http://{}", system.desk.unwrap()), _folder: folder, _system: system };
+        let system = System::start(setup.clone(), &context).await.unwrap();
+        setup.listen = system.desk.unwrap();
+        let stage = Self { base: format!("http://{}", setup.listen), setup, context, system, folder };
         stage.until("/e/spring").await;
         stage
     }
@@ -85,6 +88,31 @@ impl Stage {
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
         panic!("{path} never answered");
+    }
+
+    /// Stops everything, loses the line, and starts again at the same address.
+    pub(crate) async fn lose_the_line(self) -> Self {
+        let Self { base, setup, context, system, folder } = self;
+        context.tasks.shut_down(SOON).await;
+        system.close().await;
+        for file in ["line.db", "line.db-wal", "line.db-shm"] {
+            let _ = std::fs::remove_file(folder.path().join(file));
+        }
+        let context = Context::system();
+        let system = System::start(setup.clone(), &context).await.unwrap();
+        Self { base, setup, context, system, folder }
+    }
+
+    /// Waits until the line has somebody at this number, by looking into the line: asking the desk would show it the receipt.
+    pub(crate) async fn until_known(&self, number: u32) {
+        let (event, number) = ("spring".parse().unwrap(), domain::Number::new(number).unwrap());
+        for _ in 0..600 {
+            if let Ok(Some(_)) = self.system.line.number_of(&event, number).await {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("nobody brought number {number} back");
     }
 
     pub(crate) fn event_page(&self) -> String {
