@@ -2,7 +2,6 @@
 
 use domain::{AppKey, EventId, EventState, Fence, Millis, Number, Release};
 use serde_json::json;
-use sqlx::Row;
 
 use crate::book::{Book, BookError, Tx, count, int};
 use crate::event::BookEvent;
@@ -166,14 +165,5 @@ impl Book {
             .bind(event.as_str()).bind(i64::from(after)).bind(i64::from(max))
             .fetch_all(self.reader()).await?;
         rows.iter().map(|row| Ok((crate::book::number(row)?, crate::book::parsed(row, "app_key")?))).collect()
-    }
-
-    /// Why nobody is moved, if the event is frozen.
-    pub async fn frozen(&self, event: &EventId) -> Result<Option<String>, BookError> {
-        let row = sqlx::query("SELECT frozen FROM event WHERE id = $1")
-            .bind(event.as_str())
-            .fetch_one(self.reader())
-            .await?;
-        Ok(row.try_get("frozen")?)
     }
 }

@@ -126,7 +126,7 @@ async fn an_event_whose_line_contradicts_the_book_is_frozen_and_says_so() {
     let skipped = limit(&house).await;
 
     let worker = house.start().await;
-    let why = until("the freeze", async || house.book.frozen(&spring()).await.unwrap()).await;
+    let why = until("the freeze", async || house.book.event(&spring()).await.unwrap().frozen).await;
     assert!(why.contains("at number 2") && why.contains("put back"), "{why}");
     // Nobody is moved; numbers are still given, and the orders of those who were moved are made.
     house.stub.play(|_| Play::Honest);
