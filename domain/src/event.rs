@@ -12,6 +12,8 @@ pub const CAPACITY_MAX: u32 = 10_000_000;
 pub const IN_FLIGHT_MAX: u32 = 10_000;
 /// Longest title or notice, in characters.
 pub const TEXT_MAX: usize = 200;
+/// Most paths of the shop that one event may divert.
+pub const DIVERTS_MAX: usize = 32;
 
 /// What happens when a number's turn comes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -72,6 +74,10 @@ pub struct EventSettings {
     pub notice: Text,
     /// Whether the event settles by itself once it has closed and the orders are through.
     pub settle_after_close: bool,
+    /// Paths of the shop that sell this event's stock: each, and what is below it, leads to the event's page from the opening
+    /// until the event is settled, so that nobody buys past the line.
+    #[serde(default)]
+    pub diverts: Vec<String>,
     /// The key id that application keys derive from; fixed when the event is made.
     pub pepper: String,
 }
@@ -96,6 +102,18 @@ pub enum BadSettings {
         "a title is needed in Korean and English; title and notice have at most {TEXT_MAX} characters each"
     )]
     Text,
+    /// See the message.
+    #[error(
+        "diverts has at most {DIVERTS_MAX} paths, each as the shop writes it: '/products/spring', of letters, digits and -._~/, not '/' itself, without '//', '.' or '..'"
+    )]
+    Diverts,
+}
+
+/// Whether it is a path in its one normal form, below the root, so that comparing it with a normalised request path is enough.
+fn is_plain_path(path: &str) -> bool {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
+    let segment = |s: &str| !s.is_empty() && s != "." && s != ".." && s.chars().all(plain);
+    path.len() <= TEXT_MAX && path.strip_prefix('/').is_some_and(|rest| rest.split('/').all(segment))
 }
 
 impl EventSettings {
@@ -111,6 +129,10 @@ impl EventSettings {
             (
                 self.title.ko.is_empty() || self.title.en.is_empty() || texts.iter().any(|t| long(t)),
                 BadSettings::Text,
+            ),
+            (
+                self.diverts.len() > DIVERTS_MAX || !self.diverts.iter().all(|path| is_plain_path(path)),
+                BadSettings::Diverts,
             ),
         ];
         checks.into_iter().filter_map(|(wrong, mistake)| wrong.then_some(mistake)).collect()
@@ -184,6 +206,7 @@ mod tests {
             applications_max: 1000,
             notice: Text::default(),
             settle_after_close: false,
+            diverts: Vec::new(),
             pepper: "k1".into(),
         }
     }
@@ -193,6 +216,19 @@ mod tests {
         assert_eq!(settings().mistakes(), []);
         let bad = EventSettings { capacity: 0, in_flight_max: 0, closes_at: 1000, ..settings() };
         assert_eq!(bad.mistakes(), [BadSettings::Capacity, BadSettings::InFlight, BadSettings::Times]);
+    }
+
+    #[test]
+    fn only_a_path_in_its_normal_form_is_diverted() {
+        let diverting = |path: &str| EventSettings { diverts: vec![path.into()], ..settings() }.mistakes();
+        for path in ["/products/spring", "/order/com/v1/create/order", "/p/a-b_c.d~1"] {
+            assert_eq!(diverting(path), [], "{path}");
+        }
+        for path in
+            ["", "/", "products", "/a/", "//a", "/a//b", "/a/../b", "/.", "/%61", "/a;b", "/a?b", "/봄"]
+        {
+            assert_eq!(diverting(path), [BadSettings::Diverts], "{path}");
+        }
     }
 
     #[test]

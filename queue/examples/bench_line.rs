@@ -181,6 +181,7 @@ async fn open(line: &Line, event: &EventId, n: u32) -> Result<()> {
         applications_max: n,
         notice: Text::default(),
         settle_after_close: false,
+        diverts: Vec::new(),
         pepper: "k1".into(),
     };
     let figures = Figures::default();

@@ -14,6 +14,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("worker", &["queue", "orders", "domain", "service"]),
     ("operator", &["orders", "domain", "service"]),
     ("gateway", &["queue", "domain", "service"]),
+    ("shop", &["service"]),
+    ("loadtest", &["domain"]),
     ("firstcome", PRODUCT),
     ("testkit", &[]),
     ("xtask", &[]),

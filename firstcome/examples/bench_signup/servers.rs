@@ -147,6 +147,7 @@ fn settings(now: i64) -> EventSettings {
         applications_max: CAPACITY_MAX,
         notice: Text::default(),
         settle_after_close: false,
+        diverts: Vec::new(),
         pepper: "k1".into(),
     }
 }

@@ -25,6 +25,7 @@ pub(super) fn read(part: &mut Part<'_>, now: Millis) -> Option<EventSettings> {
         applications_max: whole(part, "applications_max", CAPACITY_MAX, 1_000_000),
         notice: Text { ko: part.text("notice_ko", ""), en: part.text("notice_en", "") },
         settle_after_close: part.flag("settle_after_close", true),
+        diverts: part.texts("diverts"),
         pepper: part.text("pepper", "k1"),
     };
     for mistake in settings.mistakes() {
@@ -49,6 +50,7 @@ fn key_of(mistake: BadSettings) -> &'static str {
         BadSettings::Applications => "applications_max",
         BadSettings::Times => "closes_at",
         BadSettings::Text => "title_ko",
+        BadSettings::Diverts => "diverts",
     }
 }
 
@@ -68,6 +70,7 @@ pub fn demo_event(opens_at: Millis) -> EventSettings {
         applications_max: 1_000_000,
         notice: Text::default(),
         settle_after_close: true,
+        diverts: Vec::new(),
         pepper: "k1".into(),
     }
 }

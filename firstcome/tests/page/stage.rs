@@ -56,6 +56,7 @@ impl Stage {
             applications_max: 100_000,
             notice: Text::default(),
             settle_after_close: true,
+            diverts: Vec::new(),
             pepper: "k1".into(),
         };
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));

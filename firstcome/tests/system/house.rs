@@ -35,6 +35,7 @@ pub(crate) fn event(capacity: u32, open_for_ms: i64) -> EventSettings {
         applications_max: 1_000_000,
         notice: Text::default(),
         settle_after_close: true,
+        diverts: Vec::new(),
         pepper: "k1".into(),
     }
 }

@@ -111,6 +111,7 @@ pub(crate) fn settings(capacity: u32) -> EventSettings {
         applications_max: 100_000,
         notice: Text::default(),
         settle_after_close: true,
+        diverts: Vec::new(),
         pepper: "k1".into(),
     }
 }

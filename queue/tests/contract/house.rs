@@ -186,6 +186,7 @@ pub(crate) fn settings() -> EventSettings {
         applications_max: 100_000,
         notice: Text::default(),
         settle_after_close: false,
+        diverts: Vec::new(),
         pepper: "k1".into(),
     }
 }

@@ -72,6 +72,7 @@ pub(crate) fn settings(id: &str) -> EventSettings {
         applications_max: 1000,
         notice: Text::default(),
         settle_after_close: false,
+        diverts: Vec::new(),
         pepper: "k1".into(),
     }
 }

@@ -24,6 +24,7 @@ pub(crate) fn settings(capacity: u32, opens_at: Millis) -> EventSettings {
         applications_max: 100_000,
         notice: Text::default(),
         settle_after_close: true,
+        diverts: Vec::new(),
         pepper: "k1".into(),
     }
 }
