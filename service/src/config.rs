@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
-pub use part::Part;
+pub use part::{Part, parse_time};
 pub use print::Printed;
 
 /// What every environment variable of ours starts with; a double underscore stands for the dot.

@@ -6,6 +6,7 @@ pub mod clock;
 pub mod config;
 pub mod health;
 pub mod http;
+pub mod openapi;
 pub mod problem;
 pub mod tasks;
 pub mod telemetry;

@@ -245,7 +245,8 @@ fn quoted(text: &str) -> String {
     toml::Value::from(text).to_string()
 }
 
-fn parse_time(text: &str, now_ms: i64) -> Option<i64> {
+/// A time in milliseconds since 1970: RFC 3339, or `+10s` for that long after `now_ms`.
+pub fn parse_time(text: &str, now_ms: i64) -> Option<i64> {
     if let Some(later) = text.strip_prefix('+') {
         return now_ms.checked_add(parse_ms(later)?);
     }

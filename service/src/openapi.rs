@@ -1,0 +1,309 @@
+//! The API's description (OpenAPI 3.1): names each operation after its path, holds every path to the house rules, and serves
+//! the document. It describes no route itself; routes and their words stand together where they are handled.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+
+use axum::Router;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use bytes::Bytes;
+use utoipa::ToSchema;
+use utoipa::openapi::path::{Operation, PathItem};
+use utoipa::openapi::response::ResponseBuilder;
+use utoipa::openapi::schema::ComponentsBuilder;
+use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response as Described};
+
+/// What the first segment of a path may be; it is the operation's tag too.
+const SERVICES: [&str; 6] = ["event", "application", "gate", "order", "audit", "auth"];
+/// Public, for operators, between services.
+const AREAS: [&str; 3] = ["com", "adm", "int"];
+/// The verbs that only read: GET.
+const READING: [&str; 4] = ["get", "list", "stream", "check"];
+/// The verbs that do something: POST.
+const DOING: [&str; 20] = [
+    "accept", "cancel", "clone", "close", "confirm", "create", "drain", "find", "open", "pause", "preview",
+    "reject", "replay", "report", "requeue", "resume", "rotate", "settle", "undo", "unfreeze",
+];
+/// Where people's pages are: they are no API.
+const PAGES: [&str; 2] = ["/e/", "/a/"];
+/// What the listener itself may answer, whatever the route.
+const LISTENER: [(u16, &str); 7] = [
+    (400, "Not a request that can be read"),
+    (408, "The body did not come in time"),
+    (413, "The body is too large"),
+    (414, "The address is too long"),
+    (415, "Not a body of this kind"),
+    (431, "Too many or too large headers"),
+    (500, "Something went wrong on our side"),
+];
+
+/// RFC 9457. Members beside these belong to the code.
+#[derive(ToSchema)]
+#[schema(as = Problem)]
+#[expect(dead_code, reason = "it is only described: `problem::Problem` writes itself")]
+struct ProblemShape {
+    /// `/problems/{code}`.
+    r#type: String,
+    /// The stable word that clients may depend on.
+    code: String,
+    /// What went wrong, in a few words.
+    title: String,
+    /// The HTTP status.
+    #[schema(minimum = 400, maximum = 599)]
+    status: i32,
+    /// What it means for the reader.
+    #[schema(required = false)]
+    detail: String,
+}
+
+/// A problem as an answer in the document.
+pub fn problem(description: &str) -> RefOr<Described> {
+    let content = Content::new(Some(Ref::from_schema_name("Problem")));
+    let response = ResponseBuilder::new().description(description);
+    RefOr::T(response.content("application/problem+json", content).build())
+}
+
+/// Problems as answers in the document, by status.
+pub fn problems(told: &[(u16, &str)]) -> BTreeMap<String, RefOr<Described>> {
+    told.iter().map(|(status, description)| (status.to_string(), problem(description))).collect()
+}
+
+/// Gives each operation its name and tag, and the answers that the listener may give.
+pub fn finish(mut doc: OpenApi, title: &str, description: &str) -> OpenApi {
+    title.clone_into(&mut doc.info.title);
+    doc.info.description = Some(description.to_owned());
+    let shape = ComponentsBuilder::new().schema_from::<ProblemShape>().build();
+    doc.components.get_or_insert_default().schemas.extend(shape.schemas);
+    for (path, item) in &mut doc.paths.paths {
+        let named = Named::of(path);
+        for operation in operations_mut(item) {
+            for (status, told) in LISTENER {
+                operation.responses.responses.entry(status.to_string()).or_insert_with(|| problem(told));
+            }
+            if let Ok(named) = &named {
+                operation.operation_id = Some(named.operation_id());
+                operation.tags = Some(vec![named.service.to_owned()]);
+            }
+        }
+    }
+    doc
+}
+
+/// Every path, method or name that breaks a rule of the house: `/{service}/{area}/{version}/{verb}/{resource}[/{id}]`.
+pub fn uri_mistakes(doc: &OpenApi) -> Vec<String> {
+    let mut mistakes = Vec::new();
+    let mut ids = BTreeSet::new();
+    for (path, item) in &doc.paths.paths {
+        if path == "/" || PAGES.iter().any(|page| path.starts_with(page)) {
+            continue;
+        }
+        match Named::of(path) {
+            Err(why) => mistakes.push(format!("{path}: {why}")),
+            Ok(named) => {
+                for (method, operation) in operations(item) {
+                    mistakes.extend(named.mistakes(method, operation).map(|why| format!("{path}: {why}")));
+                }
+            }
+        }
+        for (_, operation) in operations(item) {
+            let id = operation.operation_id.clone().unwrap_or_default();
+            if !ids.insert(id.clone()) {
+                mistakes.push(format!("{path}: another operation is called '{id}' too"));
+            }
+        }
+    }
+    mistakes
+}
+
+/// A path, taken apart.
+struct Named<'a> {
+    service: &'a str,
+    verb: &'a str,
+    resource: &'a str,
+}
+
+impl<'a> Named<'a> {
+    fn of(path: &'a str) -> Result<Self, String> {
+        let mut segments = path.strip_prefix('/').ok_or("does not begin with '/'")?.split('/');
+        let mut next = |what: &str| segments.next().ok_or(format!("has no {what}"));
+        let (service, area, version) = (next("service")?, next("area")?, next("version")?);
+        let (verb, resource) = (next("verb")?, next("resource")?);
+        let numbered = version.strip_prefix('v').is_some_and(|n| !n.is_empty() && digits(n));
+        let word = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
+        let id = |text: &str| {
+            let name = text.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')).unwrap_or_default();
+            !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+        };
+        match () {
+            () if !SERVICES.contains(&service) => Err(format!("'{service}' is no service")),
+            () if !AREAS.contains(&area) => Err(format!("'{area}' is no area")),
+            () if !numbered => Err(format!("'{version}' is no version")),
+            () if method_of(verb).is_none() => Err(format!("'{verb}' is not in the table of verbs")),
+            () if !word(resource) => Err(format!("'{resource}' is no resource")),
+            () if !segments.clone().all(id) => Err("only ids may follow the resource".into()),
+            () => Ok(Self { service, verb, resource }),
+        }
+    }
+
+    /// `setInFlightMax` for `/gate/adm/v1/set/in-flight-max/{event}`.
+    fn operation_id(&self) -> String {
+        let mut id = self.verb.to_owned();
+        for word in self.resource.split('-') {
+            let mut letters = word.chars();
+            id.extend(letters.next().map(|first| first.to_ascii_uppercase()));
+            id.extend(letters);
+        }
+        id
+    }
+
+    fn mistakes(&self, method: &str, operation: &Operation) -> impl Iterator<Item = String> {
+        let wanted = method_of(self.verb).unwrap_or_default();
+        let id = self.operation_id();
+        let tagged = operation.tags.as_deref().is_some_and(|tags| tags == [self.service.to_owned()]);
+        let checks = [
+            (method != wanted, format!("'{}' is {wanted}, not {method}", self.verb)),
+            (operation.operation_id.as_deref() != Some(&id), format!("its operation is not called '{id}'")),
+            (!tagged, format!("it is not tagged '{}'", self.service)),
+        ];
+        checks.into_iter().filter_map(|(wrong, why)| wrong.then_some(why))
+    }
+}
+
+fn digits(text: &str) -> bool {
+    text.bytes().all(|b| b.is_ascii_digit())
+}
+
+fn method_of(verb: &str) -> Option<&'static str> {
+    match verb {
+        "set" => Some("PUT"),
+        "update" => Some("PATCH"),
+        "delete" => Some("DELETE"),
+        _ if READING.contains(&verb) => Some("GET"),
+        _ if DOING.contains(&verb) => Some("POST"),
+        _ => None,
+    }
+}
+
+fn operations(item: &PathItem) -> impl Iterator<Item = (&'static str, &Operation)> {
+    let all = [
+        ("GET", &item.get),
+        ("PUT", &item.put),
+        ("POST", &item.post),
+        ("DELETE", &item.delete),
+        ("PATCH", &item.patch),
+        ("HEAD", &item.head),
+        ("OPTIONS", &item.options),
+        ("TRACE", &item.trace),
+    ];
+    all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_ref()?)))
+}
+
+fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch].into_iter().flatten()
+}
+
+/// The document at `/openapi.json`, rendered once.
+pub fn routes<S: Clone + Send + Sync + 'static>(doc: &OpenApi) -> anyhow::Result<Router<S>> {
+    let body = Bytes::from(doc.to_json()?);
+    let mut hasher = DefaultHasher::new();
+    body.hash(&mut hasher);
+    let etag = HeaderValue::try_from(format!("\"{:016x}\"", hasher.finish()))?;
+    Ok(Router::new().route("/openapi.json", get(async move |asked: HeaderMap| shown(&asked, body, etag))))
+}
+
+fn shown(asked: &HeaderMap, body: Bytes, etag: HeaderValue) -> Response {
+    let known = asked.get(header::IF_NONE_MATCH).is_some_and(|known| *known == etag);
+    let headers =
+        [(header::ETAG, etag), (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=60"))];
+    if known {
+        return (StatusCode::NOT_MODIFIED, headers).into_response();
+    }
+    (headers, [(header::CONTENT_TYPE, "application/json")], body).into_response()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use utoipa::openapi::path::{HttpMethod, PathsBuilder};
+    use utoipa::openapi::{Info, Paths};
+
+    fn doc(routes: &[(&str, HttpMethod)]) -> OpenApi {
+        let item = |method: &HttpMethod| PathItem::new(method.clone(), Operation::new());
+        let paths =
+            routes.iter().fold(PathsBuilder::new(), |paths, (path, method)| paths.path(*path, item(method)));
+        finish(OpenApi::new(Info::new("x", "1"), Paths::from(paths)), "Doors", "What they do.")
+    }
+
+    #[test]
+    fn a_path_that_keeps_the_rules_names_its_operation() {
+        let good = doc(&[
+            ("/gate/adm/v1/set/in-flight-max/{event}", HttpMethod::Put),
+            ("/event/com/v12/get/event/{event}", HttpMethod::Get),
+            ("/application/adm/v1/requeue/application/{event}/{app_key}", HttpMethod::Post),
+            ("/e/{event}", HttpMethod::Get),
+            ("/", HttpMethod::Get),
+        ]);
+        assert_eq!(uri_mistakes(&good), Vec::<String>::new());
+        let set = good.paths.get_path_operation("/gate/adm/v1/set/in-flight-max/{event}", HttpMethod::Put);
+        assert_eq!(set.unwrap().operation_id.as_deref(), Some("setInFlightMax"));
+        assert_eq!(set.unwrap().tags, Some(vec!["gate".to_owned()]));
+        assert!(set.unwrap().responses.responses.contains_key("413"));
+        assert!(good.components.unwrap().schemas.contains_key("Problem"));
+    }
+
+    #[test]
+    fn every_kind_of_wrong_path_is_caught() {
+        for (path, method) in [
+            ("/events/adm/v1/get/event", HttpMethod::Get),
+            ("/event/admin/v1/get/event", HttpMethod::Get),
+            ("/event/adm/1/get/event", HttpMethod::Get),
+            ("/event/adm/v/get/event", HttpMethod::Get),
+            ("/event/adm/v1/fetch/event", HttpMethod::Get),
+            ("/event/adm/v1/get", HttpMethod::Get),
+            ("/event/adm/v1/get/Event", HttpMethod::Get),
+            ("/event/adm/v1/get/event/spring", HttpMethod::Get),
+            ("/event/adm/v1/get/event/{Event}", HttpMethod::Get),
+            ("/event/adm/v1/get/event/", HttpMethod::Get),
+            ("/event/adm/v1/get/event", HttpMethod::Post),
+            ("/event/adm/v1/close/event", HttpMethod::Get),
+            ("/event/adm/v1/set/pace", HttpMethod::Post),
+            ("/event/adm/v1/update/event", HttpMethod::Put),
+            ("/event/adm/v1/delete/event", HttpMethod::Post),
+        ] {
+            assert_eq!(uri_mistakes(&doc(&[(path, method)])).len(), 1, "{path}");
+        }
+        let twice = doc(&[
+            ("/event/adm/v1/get/event", HttpMethod::Get),
+            ("/event/com/v1/get/event", HttpMethod::Get),
+        ]);
+        assert_eq!(uri_mistakes(&twice).len(), 1);
+        let mut renamed = doc(&[("/event/adm/v1/get/event", HttpMethod::Get)]);
+        for item in renamed.paths.paths.values_mut() {
+            for operation in operations_mut(item) {
+                operation.operation_id = Some("fetch".into());
+                operation.tags = None;
+            }
+        }
+        assert_eq!(uri_mistakes(&renamed).len(), 2);
+    }
+
+    #[tokio::test]
+    async fn the_document_is_served_once_to_those_who_keep_it() {
+        use tower::ServiceExt as _;
+        let router: Router = routes(&doc(&[("/event/adm/v1/get/event", HttpMethod::Get)])).unwrap();
+        let ask = |tag: Option<HeaderValue>| {
+            let mut request = axum::extract::Request::new(axum::body::Body::empty());
+            *request.uri_mut() = "/openapi.json".parse().unwrap();
+            request.headers_mut().extend(tag.map(|tag| (header::IF_NONE_MATCH, tag)));
+            router.clone().oneshot(request)
+        };
+        let first = ask(None).await.unwrap();
+        assert_eq!(first.status(), StatusCode::OK);
+        assert_eq!(first.headers()[header::CONTENT_TYPE], "application/json");
+        let again = ask(Some(first.headers()[header::ETAG].clone())).await.unwrap();
+        assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
+        assert_eq!(ask(Some("\"x\"".parse().unwrap())).await.unwrap().status(), StatusCode::OK);
+    }
+}
