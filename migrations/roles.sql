@@ -35,7 +35,7 @@ GRANT USAGE ON SCHEMA book TO firstcome_worker, firstcome_operator, firstcome_ve
 GRANT SELECT ON ALL TABLES IN SCHEMA book TO firstcome_worker, firstcome_operator, firstcome_verify;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA book TO firstcome_worker, firstcome_operator, firstcome_verify;
 
-GRANT INSERT, UPDATE ON book.event, book.seat, book.application, book.outbox, book.placed_order TO firstcome_worker;
+GRANT INSERT, UPDATE ON book.event, book.seat, book.application, book.outbox, book.placed_order, book.line_status TO firstcome_worker;
 GRANT INSERT ON book.audit TO firstcome_worker;
 
 GRANT INSERT, UPDATE ON book.event TO firstcome_operator;

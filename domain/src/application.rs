@@ -44,7 +44,10 @@ pub enum ApplicationState {
         attempts: u32,
     },
     /// Called too often without an answer: keeps its seat until an operator ends it.
-    Parked,
+    Parked {
+        /// Why the order was being taken back, if it was.
+        undo: Option<Undo>,
+    },
     /// Ended.
     Ended(Outcome),
 }
@@ -68,6 +71,10 @@ pub enum Step {
     AnswerGone,
     /// Too many calls without an answer.
     Park,
+    /// An operator has a parked one called again.
+    Retry,
+    /// An operator ends a parked one.
+    Reject,
     /// The event is settled.
     Settle,
 }
@@ -86,8 +93,10 @@ impl ApplicationState {
                 Ended(Outcome::Cancelled)
             }
             (Ordering { attempts: 1 }, Step::AnswerNo) => Ended(Outcome::Rejected),
-            (Ordering { .. }, Step::AnswerNo) => Undoing { undo: Undo::Reject, attempts: 0 },
-            (Ordering { .. } | Parked | Ended(Outcome::Ordered), Step::AskCancel) => {
+            (Ordering { .. }, Step::AnswerNo) | (Parked { undo: None }, Step::Reject) => {
+                Undoing { undo: Undo::Reject, attempts: 0 }
+            }
+            (Ordering { .. } | Parked { .. } | Ended(Outcome::Ordered), Step::AskCancel) => {
                 Undoing { undo: Undo::Cancel, attempts: 0 }
             }
             (Undoing { undo, attempts }, Step::Call) => Undoing { undo, attempts: attempts + 1 },
@@ -95,7 +104,12 @@ impl ApplicationState {
                 Undoing { undo: Undo::Cancel, attempts }
             }
             (Undoing { undo, .. }, Step::AnswerGone) => Ended(undo.outcome()),
-            (Ordering { .. } | Undoing { .. }, Step::Park) => Parked,
+            (Ordering { .. }, Step::Park) => Parked { undo: None },
+            (Undoing { undo, .. }, Step::Park) => Parked { undo: Some(undo) },
+            // The calls from before may have made an order: the next answer is not that of the only call.
+            (Parked { undo: None }, Step::Retry) => Ordering { attempts: 1 },
+            // What was being taken back goes on being taken back, for the reason it had.
+            (Parked { undo: Some(undo) }, Step::Retry | Step::Reject) => Undoing { undo, attempts: 0 },
             _ => return None,
         })
     }
@@ -104,7 +118,10 @@ impl ApplicationState {
     pub fn has_seat(self) -> bool {
         matches!(
             self,
-            Self::Ordering { .. } | Self::Undoing { .. } | Self::Parked | Self::Ended(Outcome::Ordered)
+            Self::Ordering { .. }
+                | Self::Undoing { .. }
+                | Self::Parked { .. }
+                | Self::Ended(Outcome::Ordered)
         )
     }
 
@@ -115,7 +132,7 @@ impl ApplicationState {
             Self::Withdrawn => "withdrawn",
             Self::Ordering { .. } => "ordering",
             Self::Undoing { .. } => "undoing",
-            Self::Parked => "parked",
+            Self::Parked { .. } => "parked",
             Self::Ended(outcome) => outcome.as_str(),
         }
     }
@@ -124,7 +141,7 @@ impl ApplicationState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ApplicationState::{Ended, Ordering, Undoing, Waiting, Withdrawn};
+    use ApplicationState::{Ended, Ordering, Parked, Undoing, Waiting, Withdrawn};
 
     #[test]
     fn an_end_is_final_but_for_cancelling_an_order() {
@@ -137,6 +154,8 @@ mod tests {
             Step::AnswerNo,
             Step::AnswerGone,
             Step::Park,
+            Step::Retry,
+            Step::Reject,
             Step::Settle,
         ];
         for outcome in Outcome::ALL {
@@ -152,6 +171,17 @@ mod tests {
         let undoing = Ordering { attempts: 2 }.after(Step::AnswerNo).unwrap();
         assert_eq!(undoing, Undoing { undo: Undo::Reject, attempts: 0 });
         assert_eq!(undoing.after(Step::AnswerGone), Some(Ended(Outcome::Rejected)));
+    }
+
+    #[test]
+    fn a_parked_one_is_called_again_as_one_that_may_have_an_order() {
+        let again = Parked { undo: None }.after(Step::Retry).unwrap();
+        let called = again.after(Step::Call).unwrap();
+        assert_eq!(called.after(Step::AnswerNo), Some(Undoing { undo: Undo::Reject, attempts: 0 }));
+        let cancelling = Parked { undo: Some(Undo::Cancel) };
+        for step in [Step::Retry, Step::Reject] {
+            assert_eq!(cancelling.after(step), Some(Undoing { undo: Undo::Cancel, attempts: 0 }));
+        }
     }
 
     #[test]

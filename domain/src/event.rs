@@ -175,6 +175,15 @@ impl EventState {
         Self::ALL.into_iter().find(|s| s.as_str() == name)
     }
 
+    /// The state by the clock: times that have come count, even if nobody was told yet.
+    pub fn at(self, settings: &EventSettings, now: Millis) -> Self {
+        match self {
+            Self::Scheduled | Self::Open if now >= settings.closes_at => Self::Closed,
+            Self::Scheduled if now >= settings.opens_at => Self::Open,
+            told => told,
+        }
+    }
+
     /// Whether this state may follow: states only go forward, and none comes back.
     pub fn may_become(self, next: Self) -> bool {
         matches!(
@@ -229,6 +238,17 @@ mod tests {
         {
             assert_eq!(diverting(path), [BadSettings::Diverts], "{path}");
         }
+    }
+
+    #[test]
+    fn times_that_have_come_count_and_never_take_a_state_back() {
+        let states = |told: EventState| [999, 1000, 2000].map(|now| told.at(&settings(), now));
+        assert_eq!(
+            states(EventState::Scheduled),
+            [EventState::Scheduled, EventState::Open, EventState::Closed]
+        );
+        assert_eq!(states(EventState::Open), [EventState::Open, EventState::Open, EventState::Closed]);
+        assert_eq!(states(EventState::Settling), [EventState::Settling; 3]);
     }
 
     #[test]

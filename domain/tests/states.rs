@@ -17,7 +17,8 @@ fn drawn(nth: usize) -> BTreeSet<String> {
 }
 
 fn states() -> Vec<ApplicationState> {
-    let mut all = vec![ApplicationState::Waiting, ApplicationState::Withdrawn, ApplicationState::Parked];
+    let mut all = vec![ApplicationState::Waiting, ApplicationState::Withdrawn];
+    all.extend([None, Some(Undo::Cancel), Some(Undo::Reject)].map(|undo| ApplicationState::Parked { undo }));
     for attempts in 0..3 {
         all.push(ApplicationState::Ordering { attempts });
         all.extend([Undo::Cancel, Undo::Reject].map(|undo| ApplicationState::Undoing { undo, attempts }));
@@ -26,7 +27,7 @@ fn states() -> Vec<ApplicationState> {
     all
 }
 
-const STEPS: [(Step, &str); 9] = [
+const STEPS: [(Step, &str); 11] = [
     (Step::Move, "move"),
     (Step::AskCancel, "cancel asked"),
     (Step::RecordCancel, "cancel recorded"),
@@ -35,6 +36,8 @@ const STEPS: [(Step, &str); 9] = [
     (Step::AnswerNo, "no"),
     (Step::AnswerGone, "gone"),
     (Step::Park, "park"),
+    (Step::Retry, "retry"),
+    (Step::Reject, "reject"),
     (Step::Settle, "settle"),
 ];
 

@@ -1,9 +1,12 @@
 //! Events: made with all their seats, read with their figures.
 
 use domain::{EventId, EventSettings, EventState, Fence, Millis};
+use serde_json::{Value, json};
 use sqlx::any::AnyRow;
 
+use crate::audit::{self, AuditRow};
 use crate::book::{Book, BookError, Tx, count, int, maybe_text, text};
+use crate::change::{By, ChangeError};
 
 /// What came of making an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -80,6 +83,15 @@ pub(crate) fn settings(json: &str) -> Result<EventSettings, BookError> {
 impl Book {
     /// Makes an event with all its seats, as rev 1, in one transaction. An event that is there already stays as it is.
     pub async fn create_event(&self, settings: &EventSettings, actor: &str) -> Result<Created, BookError> {
+        self.create(settings, ("create", By { actor, reason: "" }), &Value::Null).await
+    }
+
+    pub(crate) async fn create(
+        &self,
+        settings: &EventSettings,
+        (action, by): (&str, By<'_>),
+        before: &Value,
+    ) -> Result<Created, BookError> {
         let mistakes = settings.mistakes();
         if !mistakes.is_empty() {
             return Err(BookError::Settings(mistakes));
@@ -98,9 +110,17 @@ impl Book {
             return Ok(Created::Known(int(&row, "rev")?));
         }
         add_seats(&mut tx, &settings.id, 1, settings.capacity).await?;
-        sqlx::query("INSERT INTO audit (event, rev, at, actor, action, reason, before, after) VALUES ($1, 1, $2, $3, 'create', '', '', $4)")
-            .bind(settings.id.as_str()).bind(now).bind(actor).bind(&json)
-            .execute(&mut *tx).await?;
+        let audited = AuditRow {
+            event: settings.id.clone(),
+            rev: 1,
+            at: now,
+            actor: by.actor.to_owned(),
+            action: action.to_owned(),
+            reason: by.reason.to_owned(),
+            before: before.clone(),
+            after: json!(settings),
+        };
+        audit::write(&mut tx, audited).await?;
         tx.commit().await?;
         Ok(Created::New)
     }
@@ -144,17 +164,60 @@ impl Book {
     }
 }
 
-/// Adds the seats `from` to `to`, both included. Not all in one statement: ten million would outlast its timeout.
+/// Seats added or deleted in one statement: ten million would outlast its timeout.
+const SEATS_AT_ONCE: u32 = 20_000;
+
+/// Adds the seats `from` to `to`, both included.
 async fn add_seats(tx: &mut Tx, event: &EventId, from: u32, to: u32) -> Result<(), BookError> {
-    const AT_ONCE: u32 = 20_000;
-    for first in (from..=to).step_by(AT_ONCE as usize) {
-        let last = to.min(first.saturating_add(AT_ONCE - 1));
+    for first in (from..=to).step_by(SEATS_AT_ONCE as usize) {
+        let last = to.min(first.saturating_add(SEATS_AT_ONCE - 1));
         sqlx::query(
             "WITH RECURSIVE numbered (n) AS (SELECT CAST($2 AS BIGINT) UNION ALL SELECT n + 1 FROM numbered WHERE n < $3)
              INSERT INTO seat (event, n) SELECT $1, n FROM numbered",
         )
         .bind(event.as_str()).bind(i64::from(first)).bind(i64::from(last))
         .execute(&mut **tx).await?;
+    }
+    Ok(())
+}
+
+/// Makes the seats of an event as many as `capacity`; the event is locked. A free seat stays free meanwhile, since only who holds
+/// that lock gives one away.
+pub(crate) async fn fit_seats(tx: &mut Tx, event: &EventId, capacity: u32) -> Result<(), ChangeError> {
+    let row = sqlx::query(
+        "SELECT COUNT(*) AS seats, COALESCE(MAX(n), 0) AS last, COALESCE(SUM(CASE WHEN state = 'free' THEN 1 ELSE 0 END), 0) AS free
+         FROM seat WHERE event = $1",
+    )
+    .bind(event.as_str()).fetch_one(&mut **tx).await.map_err(BookError::from)?;
+    let (seats, last, free) = (count(&row, "seats")?, count(&row, "last")?, count(&row, "free")?);
+    if capacity < seats - free {
+        return Err(ChangeError::TooSmall { least: seats - free });
+    }
+    if capacity > seats {
+        add_seats(tx, event, last + 1, last + (capacity - seats)).await?;
+    } else {
+        take_seats_away(tx, event, seats - capacity).await?;
+    }
+    Ok(())
+}
+
+/// Deletes so many free seats, the last ones first. The numbers of those that stay need not run on.
+async fn take_seats_away(tx: &mut Tx, event: &EventId, surplus: u32) -> Result<(), BookError> {
+    let mut left = surplus;
+    while left > 0 {
+        let gone = sqlx::query(
+            "DELETE FROM seat WHERE event = $1 AND n IN (
+                 SELECT n FROM seat WHERE event = $1 AND state = 'free' ORDER BY n DESC LIMIT $2)",
+        )
+        .bind(event.as_str())
+        .bind(i64::from(left.min(SEATS_AT_ONCE)))
+        .execute(&mut **tx)
+        .await?
+        .rows_affected();
+        if gone == 0 {
+            return Err(BookError::Inconsistent("a free seat was taken under the event's lock".into()));
+        }
+        left -= u32::try_from(gone).unwrap_or(left).min(left);
     }
     Ok(())
 }

@@ -1,7 +1,8 @@
 //! Order makers lease what is due, lowest number first, and pay for each call with a token taken in the same transaction:
 //! the pace holds for all workers together, across crashes and hand-overs.
 
-use domain::{AppKey, Bucket, EventId, Millis, Number, Release};
+use domain::{AppKey, Bucket, EventId, EventSettings, Millis, Number, Release};
+use sqlx::any::AnyRow;
 
 use crate::book::{Book, BookError, Tx, int, number, parsed, text};
 use crate::event;
@@ -84,6 +85,24 @@ impl Book {
         let again_in_ms = Some(bucket.take(paid).unwrap_or(bucket).wait_ms(settings.pace));
         Ok(Leased { calls, again_in_ms })
     }
+}
+
+/// Keeps the pace exact over a change of it: what came in until now counts at the old pace, and who resumes starts empty.
+pub(crate) async fn fit_bucket(
+    tx: &mut Tx,
+    row: &AnyRow,
+    next: &EventSettings,
+    now: Millis,
+) -> Result<(), BookError> {
+    let before = event::settings(&text(row, "settings")?)?;
+    let stored = Bucket { tokens: int(row, "tokens")?, refilled_at: int(row, "refilled_at")? };
+    if before.release == Release::Paused || next.release == Release::Paused {
+        return save(tx, &next.id, Bucket::empty(now)).await;
+    }
+    if before.pace == next.pace {
+        return Ok(());
+    }
+    save(tx, &next.id, stored.refilled(before.pace, now)).await
 }
 
 async fn save(tx: &mut Tx, event: &EventId, bucket: Bucket) -> Result<(), BookError> {

@@ -3,13 +3,18 @@
 
 mod answer;
 mod ask;
+mod audit;
 mod book;
+mod change;
+mod decide;
 mod dialect;
 mod embedded;
 mod event;
 mod known;
 mod lead;
 mod lease;
+mod line_status;
+mod parked;
 mod postgres;
 mod read;
 mod relay;
@@ -19,10 +24,14 @@ mod take;
 
 pub use answer::{ATTEMPTS_MAX, Answer, Recorded};
 pub use ask::Wish;
+pub use audit::AuditRow;
 pub use book::{Book, BookError};
+pub use change::{By, Change, ChangeError, Changed, EventPatch};
 pub use event::{BookEvent, Created, Seats};
 pub use lead::{Era, Lead};
 pub use lease::{CALL_LEASE_MS, Call, CallKind, Leased};
+pub use line_status::LineStatus;
+pub use parked::EndParked;
 pub use read::{BookRow, OrderRow, OutboxRow, SeatRow};
 pub use relay::{Notice, ToShow};
 pub use settle::Settling;

@@ -30,7 +30,7 @@ pub struct BookRow {
 }
 
 impl BookRow {
-    fn from_row(row: &AnyRow) -> Result<Self, BookError> {
+    pub(crate) fn from_row(row: &AnyRow) -> Result<Self, BookError> {
         let outcome = maybe_text(row, "outcome")?.as_deref().and_then(Outcome::parse);
         let attempts = count(row, "attempts")?;
         let undo = match maybe_text(row, "undo")?.as_deref() {
@@ -41,7 +41,7 @@ impl BookRow {
         let state = match (text(row, "state")?.as_str(), undo, outcome) {
             ("ordering", _, _) => ApplicationState::Ordering { attempts },
             ("undoing", Some(undo), _) => ApplicationState::Undoing { undo, attempts },
-            ("parked", _, _) => ApplicationState::Parked,
+            ("parked", undo, _) => ApplicationState::Parked { undo },
             ("ended", _, Some(outcome)) => ApplicationState::Ended(outcome),
             (other, ..) => {
                 return Err(BookError::Inconsistent(format!("an application cannot be '{other}' like this")));

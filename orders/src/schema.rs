@@ -9,7 +9,10 @@ use crate::book::BookError;
 pub(crate) const SCHEMA: &str = "book";
 
 /// Written out here since sqlx's macro would build every driver a second time for the host.
-const BOOK: [(i64, &str, &str); 1] = [(1, "book", include_str!("../../migrations/0001_book.sql"))];
+const BOOK: [(i64, &str, &str); 2] = [
+    (1, "book", include_str!("../../migrations/0001_book.sql")),
+    (2, "room", include_str!("../../migrations/0002_room.sql")),
+];
 
 /// What `SQLite` brings along and Postgres must be taught.
 const POSTGRES: (i64, &str, &str) = (0, "postgres", include_str!("../../migrations/0000_postgres.sql"));

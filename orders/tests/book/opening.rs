@@ -17,14 +17,14 @@ async fn without_tables_or_with_those_of_another_version_the_book_stays_closed()
     assert!(said.contains("run `firstcome migrate`"), "{said}");
     Book::migrate(&url).await.unwrap();
     Book::open_postgres(&url, 2).await.unwrap();
-    meddle(&url, "UPDATE book._sqlx_migrations SET version = 99 WHERE version = 1").await.unwrap();
+    meddle(&url, "UPDATE book._sqlx_migrations SET version = 99 WHERE version = 2").await.unwrap();
     let said = refusal(&url).await;
     assert!(said.contains("version 99") && said.contains("run the newer program"), "{said}");
     let said = Book::migrate(&url).await.unwrap_err().to_string();
     assert!(said.contains("run the newer program"), "{said}");
     meddle(&url, "DELETE FROM book._sqlx_migrations WHERE version = 99").await.unwrap();
     let said = refusal(&url).await;
-    assert!(said.contains("version 0") && said.contains("run `firstcome migrate`"), "{said}");
+    assert!(said.contains("version 1") && said.contains("run `firstcome migrate`"), "{said}");
 }
 
 #[tokio::test]

@@ -6,15 +6,15 @@ use testkit::Postgres;
 use crate::desk::{Desk, Store, meddle};
 
 const DENIED: &str = "42501";
-const TABLES: [&str; 7] =
-    ["event", "seat", "application", "audit", "outbox", "placed_order", "_sqlx_migrations"];
+const TABLES: [&str; 8] =
+    ["event", "seat", "application", "audit", "outbox", "placed_order", "line_status", "_sqlx_migrations"];
 
 /// What each role may do to each table: S, I, U, D.
-const MATRIX: [(&str, [&str; 7]); 4] = [
-    ("a_worker", ["SIU", "SIU", "SIU", "SI", "SIU", "SIU", "S"]),
-    ("an_operator", ["SIU", "SIUD", "SU", "SI", "SI", "S", "S"]),
-    ("a_verifier", ["S", "S", "S", "S", "S", "S", "S"]),
-    ("a_stranger", ["", "", "", "", "", "", ""]),
+const MATRIX: [(&str, [&str; 8]); 4] = [
+    ("a_worker", ["SIU", "SIU", "SIU", "SI", "SIU", "SIU", "SIU", "S"]),
+    ("an_operator", ["SIU", "SIUD", "SU", "SI", "SI", "S", "S", "S"]),
+    ("a_verifier", ["S", "S", "S", "S", "S", "S", "S", "S"]),
+    ("a_stranger", ["", "", "", "", "", "", "", ""]),
 ];
 
 async fn granted() -> Desk {

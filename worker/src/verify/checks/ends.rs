@@ -24,7 +24,7 @@ fn outcome_misfits(row: &BookRow) -> Option<String> {
     let outcome = row.outcome?;
     let fits = match row.state {
         ApplicationState::Ended(ended) => ended == outcome,
-        ApplicationState::Undoing { .. } | ApplicationState::Parked => outcome == Outcome::Ordered,
+        ApplicationState::Undoing { .. } | ApplicationState::Parked { .. } => outcome == Outcome::Ordered,
         _ => false,
     };
     (!fits).then(|| {
