@@ -11,6 +11,8 @@ const CLOCK_BY_HAND: &str = "local HAND_CLOCK = true";
 const READS: [&str; 6] = ["catalogue", "progress", "place", "number_of", "entries", "canary_read"];
 /// What the desk calls besides.
 const DESK: [&str; 3] = ["apply", "withdraw", "canary_signup"];
+/// What the door calls: which events there are, and how each stands.
+const DOOR: [&str; 3] = ["catalogue", "progress", "canary_door"];
 /// What the leader calls besides.
 const LEADER: [&str; 10] = [
     "arm",
@@ -27,6 +29,8 @@ const LEADER: [&str; 10] = [
 
 /// Commands that the functions of readers use inside.
 const READ_COMMANDS: &str = "+time +hexists +hkeys +hmget +hget +getrange +xrange +zrange";
+/// Commands that the door's functions use inside.
+const DOOR_COMMANDS: &str = "+time +hexists +hkeys +hmget";
 /// Commands that the desk's functions use besides.
 const DESK_COMMANDS: &str = "+hset +hincrby +hdel +strlen +setrange +xadd";
 /// Commands that the leader's functions use besides.
@@ -43,17 +47,20 @@ pub enum RedisRole {
     Worker,
     /// Only reads: verifying.
     Verify,
+    /// Only reads which events there are and how each stands, no application.
+    Gateway,
 }
 
 impl RedisRole {
     /// The functions that it calls.
     pub(super) fn functions(self) -> impl Iterator<Item = &'static str> {
-        let (desk, leader): (&[_], &[_]) = match self {
-            Self::Signup => (&DESK, &[]),
-            Self::Worker => (&DESK, &LEADER),
-            Self::Verify => (&[], &[]),
+        let (reads, desk, leader): (&[_], &[_], &[_]) = match self {
+            Self::Signup => (&READS, &DESK, &[]),
+            Self::Worker => (&READS, &DESK, &LEADER),
+            Self::Verify => (&READS, &[], &[]),
+            Self::Gateway => (&DOOR, &[], &[]),
         };
-        READS.into_iter().chain(desk.iter().copied()).chain(leader.iter().copied())
+        reads.iter().chain(desk).chain(leader).copied()
     }
 
     /// The function that tries every inner command of the role.
@@ -62,6 +69,7 @@ impl RedisRole {
             Self::Signup => "canary_signup",
             Self::Worker => "canary_worker",
             Self::Verify => "canary_read",
+            Self::Gateway => "canary_door",
         }
     }
 
@@ -70,6 +78,23 @@ impl RedisRole {
             Self::Signup => "signup",
             Self::Worker => "worker",
             Self::Verify => "verify",
+            Self::Gateway => "gateway",
+        }
+    }
+
+    /// The keys that it may reach.
+    fn keys(self) -> &'static str {
+        match self {
+            Self::Signup | Self::Worker | Self::Verify => "~q:*",
+            Self::Gateway => "~q:catalogue ~q:{*}:m",
+        }
+    }
+
+    /// Only the canary's own keys may be removed, by those whose canary writes.
+    fn cleaning(self) -> &'static str {
+        match self {
+            Self::Signup | Self::Worker => " (+unlink ~q:{!canary}:*)",
+            Self::Verify | Self::Gateway => "",
         }
     }
 
@@ -78,6 +103,7 @@ impl RedisRole {
             Self::Signup => format!("{READ_COMMANDS} {DESK_COMMANDS}"),
             Self::Worker => format!("{READ_COMMANDS} {DESK_COMMANDS} {LEADER_COMMANDS}"),
             Self::Verify => READ_COMMANDS.to_owned(),
+            Self::Gateway => DOOR_COMMANDS.to_owned(),
         }
     }
 }
@@ -127,11 +153,11 @@ impl Library {
         let calls = role.functions().map(|name| format!("+fcall|{}", self.function(name)));
         let calls = calls.collect::<Vec<_>>().join(" ");
         let commands = role.commands();
-        // Only the canary's own keys may be removed.
-        let cleaning = if role == RedisRole::Verify { "" } else { " (+unlink ~q:{!canary}:*)" };
         format!(
-            "user {} on resetpass resetkeys resetchannels -@all ~q:* {CLIENT_COMMANDS} {commands} {calls}{cleaning}",
-            role.user()
+            "user {} on resetpass resetkeys resetchannels -@all {} {CLIENT_COMMANDS} {commands} {calls}{}",
+            role.user(),
+            role.keys(),
+            role.cleaning()
         )
     }
 }
@@ -145,7 +171,7 @@ pub fn redis_acl() -> String {
          +function|load"
             .to_owned(),
     ];
-    let roles = [RedisRole::Signup, RedisRole::Worker, RedisRole::Verify];
+    let roles = [RedisRole::Signup, RedisRole::Worker, RedisRole::Verify, RedisRole::Gateway];
     lines.extend(roles.map(|role| library.acl_line(role)));
     lines.join("\n") + "\n"
 }
@@ -158,9 +184,11 @@ mod tests {
     fn every_registered_function_belongs_to_a_role_and_the_other_way_round() {
         let registered = TEXT.lines().filter_map(|line| line.strip_prefix("register('")?.split('\'').next());
         let mut registered: Vec<_> = registered.collect();
-        let mut named: Vec<_> = RedisRole::Worker.functions().collect();
+        let all = RedisRole::Worker.functions().chain(RedisRole::Gateway.functions());
+        let mut named: Vec<_> = all.collect();
         registered.sort_unstable();
         named.sort_unstable();
+        named.dedup();
         assert_eq!(registered, named);
     }
 

@@ -649,6 +649,14 @@ local function canary_read(keys)
   return 'OK'
 end
 
+local function canary_door(keys)
+  redis.call('TIME')
+  redis.call('HEXISTS', keys[1], '')
+  redis.call('HKEYS', keys[1])
+  redis.call('HMGET', CANARY .. 'm', 'epoch')
+  return 'OK'
+end
+
 local function canary_signup(keys)
   canary_read(keys)
   redis.call('HSET', CANARY .. 'm', 'epoch', 0)
@@ -699,3 +707,4 @@ register('entries', { 'no-writes' }, entries)
 register('head', { 'no-writes' }, head)
 register('inbox', { 'no-writes' }, inbox)
 register('canary_read', { 'no-writes' }, canary_read)
+register('canary_door', { 'no-writes' }, canary_door)

@@ -7,6 +7,7 @@ use super::{both, meddle, open_for_long};
 use crate::house::{FENCE, applicant, arming, event, key, number, projection};
 
 both! {
+    the_door_reads_how_events_stand_and_no_application
     each_role_can_do_its_own_and_is_refused_the_rest
     no_role_can_do_what_is_nobodys
     a_missing_right_is_found_before_the_line_is_used
@@ -83,6 +84,26 @@ async fn each_role_can_do_its_own_and_is_refused_the_rest(kind: RedisKind) {
     assert!(verifier.ask(&event(), key(1), queue::AskKind::Cancel).await.is_err());
 }
 
+async fn the_door_reads_how_events_stand_and_no_application(kind: RedisKind) {
+    let server = guarded(kind).await;
+    let worker = Line::open_redis(as_user(&server, "worker", RedisRole::Worker)).await.unwrap();
+    open_for_long(&worker).await;
+    assert_eq!(worker.apply(&event(), applicant(1)).await.unwrap().number, number(1));
+    let door = Line::open_redis(as_user(&server, "gateway", RedisRole::Gateway)).await.unwrap();
+    assert_eq!(door.catalogue().await, Ok(vec![event()]));
+    assert_eq!(door.view(&event()).await.unwrap().seq, 1);
+    assert!(door.place(&event(), key(1)).await.is_err());
+    assert!(door.entries(&event(), 0, 9).await.is_err());
+    assert!(door.number_of(&event(), number(1)).await.is_err());
+    assert!(door.apply(&event(), applicant(2)).await.is_err());
+    assert!(door.ask(&event(), key(1), queue::AskKind::Cancel).await.is_err());
+    lacks(&door.publish(&[]).await);
+    for command in [["HMGET", "q:{spring}:c", "x"], ["HMGET", "q:{spring}:a:0", "x"]] {
+        let answer = meddle::<redis::Value>(&server.url_as("gateway", PASSWORD), &command).await;
+        assert!(answer.is_err(), "{command:?}: {answer:?}");
+    }
+}
+
 fn lacks<T: std::fmt::Debug>(answer: &Result<T, LeadError>) {
     assert!(
         matches!(answer, Err(LeadError::Unavailable(why)) if why.contains("ops/redis.acl")),
@@ -113,7 +134,7 @@ async fn no_role_can_do_what_is_nobodys(kind: RedisKind) {
         &["HGET", "session:1", "a"],
         &["SET", "q:x", "1"],
     ];
-    for user in ["signup", "worker", "verify", "migrate"] {
+    for user in ["signup", "worker", "verify", "gateway", "migrate"] {
         for command in refused {
             let answer = meddle::<redis::Value>(&server.url_as(user, PASSWORD), command).await;
             let told = answer.expect_err("refused").to_string();
@@ -131,9 +152,12 @@ async fn a_missing_right_is_found_before_the_line_is_used(kind: RedisKind) {
     let server = RedisServer::start(kind).await;
     Line::install_redis(&RedisOptions::new(server.url(), RedisRole::Worker)).await.unwrap();
     let acl = queue::redis_acl();
-    for (user, role) in
-        [("signup", RedisRole::Signup), ("worker", RedisRole::Worker), ("verify", RedisRole::Verify)]
-    {
+    for (user, role) in [
+        ("signup", RedisRole::Signup),
+        ("worker", RedisRole::Worker),
+        ("verify", RedisRole::Verify),
+        ("gateway", RedisRole::Gateway),
+    ] {
         let line = acl.lines().find(|line| line.starts_with(&format!("user {user} "))).unwrap();
         let whole: Vec<_> = ["ACL", "SETUSER"].into_iter().chain(line.split(' ').skip(1)).collect();
         let whole = with_selectors_whole(&whole);
