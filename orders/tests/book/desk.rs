@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::event::Text;
 use domain::{AppKey, EventId, EventSettings, Fence, Kind, Number, Release};
-use orders::{Answer, Book, Call, Newcomer, Recorded, Taken};
+use orders::{ATTEMPTS_MAX, Answer, Book, Call, Newcomer, Recorded, Taken, Wish};
 use sqlx::{ConnectOptions, Connection};
 use testkit::{HandClock, Postgres, TempFolder};
 
@@ -190,6 +190,36 @@ impl Desk {
         let call = self.lease_one().await;
         assert_eq!(call.number.get(), number);
         self.record(&call, Answer::Made(format!("O-{number}"))).await;
+    }
+
+    /// Takes a wish to cancel from this number.
+    pub(crate) async fn cancel(&self, number: u32) {
+        let wish = Wish { id: i64::from(number), app_key: key(number), number: Number::new(number).unwrap() };
+        self.book.hear(&self.event, self.fence, &[wish], i64::from(number)).await.unwrap();
+    }
+
+    /// Lets the last call that is allowed to each of these, the lowest that are due, stay without an answer.
+    pub(crate) async fn park(&self, numbers: &[u32]) {
+        let (url, schema) = self.address();
+        for number in numbers {
+            let tried = ATTEMPTS_MAX - 1;
+            let sql = format!(
+                "UPDATE {schema}application SET attempts = {tried} WHERE app_key = '{}'",
+                key(*number)
+            );
+            meddle(&url, &sql).await.unwrap();
+            let call = self.lease_one().await;
+            assert_eq!(call.number.get(), *number);
+            assert_eq!(self.record(&call, Answer::Unknown { retry_in_ms: 0 }).await, Recorded::Parked);
+        }
+    }
+
+    /// The address for meddling, and what comes before a table's name there.
+    pub(crate) fn address(&self) -> (String, &'static str) {
+        match &self.postgres {
+            Some(postgres) => (postgres.url(), "book."),
+            None => (self.sqlite_url(), ""),
+        }
     }
 
     pub(crate) async fn state_of(&self, number: u32) -> String {

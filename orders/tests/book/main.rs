@@ -3,9 +3,11 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod answers;
+mod changing;
 mod crowd;
 mod desk;
 mod faults;
+mod glance;
 mod moving;
 mod opening;
 mod pacing;
@@ -32,6 +34,30 @@ macro_rules! cases {
 }
 
 cases! {
+    changing {
+        a_change_raises_the_rev_and_tells_what_changed_and_no_more
+        what_is_so_already_is_no_change
+        of_two_operators_at_once_one_wins_and_the_other_is_told
+        without_its_row_in_the_audit_nothing_changes
+        wrong_settings_leave_everything_as_it_was
+        the_opening_moves_until_it_is_near
+        an_event_is_opened_and_closed_by_hand_once
+        the_closing_moves_until_it_is_near
+        an_event_is_settled_by_hand_once_it_is_closed_and_nothing_is_open
+        a_settled_event_keeps_all_but_its_title_and_its_notice
+        raised_seats_are_new_rows_and_lowered_ones_were_free
+        seats_come_and_go_while_orders_are_made
+        resuming_starts_without_a_burst_however_short_the_pause
+        a_new_pace_counts_from_the_moment_it_is_set
+        the_book_takes_over_the_times_that_the_line_kept
+        a_clone_is_a_new_event_with_the_same_settings
+        the_audit_is_read_page_by_page_newest_first
+        a_parked_one_is_called_again_as_one_that_may_have_an_order
+        an_order_parked_while_it_was_taken_back_goes_on_being_cancelled
+    }
+    glance {
+        the_leader_writes_what_it_sees_and_keeps_the_lead_by_it
+    }
     crowd {
         many_makers_a_leader_and_cancels_end_in_exact_counts
     }

@@ -1,8 +1,9 @@
 //! Postgres: each role may do what its process does, and no more.
 
-use orders::{Answer, Book};
+use orders::{Answer, Book, Change, EndParked};
 use testkit::Postgres;
 
+use crate::changing::KIM;
 use crate::desk::{Desk, Store, meddle};
 
 const DENIED: &str = "42501";
@@ -29,7 +30,7 @@ async fn granted() -> Desk {
     // The hand-set clock of these tests reads a file.
     meddle(
         &url,
-        "GRANT pg_read_server_files TO a_worker; GRANT EXECUTE ON FUNCTION pg_read_file(TEXT) TO a_worker",
+        "GRANT pg_read_server_files TO a_worker, an_operator; GRANT EXECUTE ON FUNCTION pg_read_file(TEXT) TO a_worker, an_operator",
     )
     .await
     .unwrap();
@@ -94,6 +95,9 @@ async fn a_worker_does_all_its_work_with_its_own_rights() {
     let fence = book.lead(&desk.event).await.unwrap().unwrap().fence;
     book.start_era(&desk.event, fence).await.unwrap();
     book.raise_limit(&desk.event, fence, 10).await.unwrap();
+    book.write_line_status(&desk.event, fence, &crate::glance::status()).await.unwrap();
+    let times = (crate::desk::NOON, crate::desk::NOON + 1);
+    book.keep_times(&desk.event, fence, 1, times).await.unwrap();
     book.take(&desk.event, fence, &crate::desk::newcomers([1])).await.unwrap();
     desk.clock.advance(2000);
     let call = book.lease(&desk.event, 1).await.unwrap().calls.remove(0);
@@ -105,6 +109,28 @@ async fn a_worker_does_all_its_work_with_its_own_rights() {
     book.mark_sent(&book.unsent(&desk.event, 9).await.unwrap()).await.unwrap();
     assert!(book.unsent(&desk.event, 9).await.unwrap().is_empty());
     assert_eq!(desk.seats().await, (1, 0, 1));
+}
+
+#[tokio::test]
+async fn an_operator_does_all_its_work_with_its_own_rights() {
+    let desk = granted().await;
+    desk.take([1]).await;
+    desk.park(&[1]).await;
+    let book = Book::open_postgres(&server(&desk).url_as("an_operator"), 4).await.unwrap();
+    for capacity in [5, 3] {
+        book.change(&desk.event, None, &Change::Capacity(capacity), KIM).await.unwrap();
+    }
+    for change in [Change::Pause, Change::Close] {
+        book.change(&desk.event, None, &change, KIM).await.unwrap();
+    }
+    book.change(&desk.event, None, &Change::Settle, KIM).await.unwrap();
+    let (later, key) = (crate::desk::NOON + 9_000_000, crate::desk::key(1));
+    book.clone_event(&desk.event, "summer".parse().unwrap(), later, later + 1, KIM).await.unwrap();
+    assert_eq!(book.parked(&desk.event, 9).await.unwrap().len(), 1);
+    book.end_parked(&desk.event, key, EndParked::Reject, KIM).await.unwrap().unwrap();
+    assert_eq!(book.line_status(&desk.event).await.unwrap(), None);
+    assert_eq!(book.audit(None, None, 9).await.unwrap().len(), 8);
+    assert_eq!(desk.seats().await, (2, 1, 0));
 }
 
 #[tokio::test]
