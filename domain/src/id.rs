@@ -1,7 +1,9 @@
 //! Identifiers. Each has one printed form, used alike in code, SQL, JSON, logs and paths.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use data_encoding::HEXLOWER_PERMISSIVE;
 use serde::{Deserialize, Serialize};
@@ -23,10 +25,10 @@ pub enum BadId {
     Number,
 }
 
-/// What people apply for: `[a-z0-9][a-z0-9-]{0,39}`.
+/// What people apply for: `[a-z0-9][a-z0-9-]{0,39}`. A clone shares the text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct EventId(String);
+pub struct EventId(Arc<str>);
 
 impl EventId {
     /// The id as text.
@@ -41,7 +43,14 @@ impl FromStr for EventId {
         let first = text.bytes().next().ok_or(BadId::Event)?;
         let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
         let fits = text.len() <= EVENT_ID_MAX && plain(first) && text.bytes().all(|b| plain(b) || b == b'-');
-        if fits { Ok(Self(text.to_owned())) } else { Err(BadId::Event) }
+        if fits { Ok(Self(text.into())) } else { Err(BadId::Event) }
+    }
+}
+
+/// So that a map by event is asked with a piece of a path.
+impl Borrow<str> for EventId {
+    fn borrow(&self) -> &str {
+        &self.0
     }
 }
 
@@ -54,7 +63,7 @@ impl TryFrom<String> for EventId {
 
 impl From<EventId> for String {
     fn from(id: EventId) -> Self {
-        id.0
+        id.as_str().to_owned()
     }
 }
 

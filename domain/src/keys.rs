@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use chacha20poly1305::aead::{Aead, KeyInit, Payload};
+use chacha20poly1305::aead::{Aead, AeadInOut, KeyInit, Payload};
 use chacha20poly1305::{XChaCha20Poly1305, XNonce};
 use data_encoding::BASE32_NOPAD;
 use hmac::{Hmac, Mac};
@@ -11,6 +11,9 @@ use sha2::Sha256;
 
 use crate::id::{AppKey, EventId, Number, ReqHash};
 use crate::person::{Contact, Phone};
+
+/// A usual contact, sealed: room made once.
+const SEALED_USUAL: usize = 128;
 
 /// Names a root secret, so that a new one can come into use while the old ones still open what they made: 1 to 8 of a-z, 0-9.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -28,20 +31,22 @@ impl Kid {
     }
 }
 
-/// A root secret.
+/// A root secret, kept as an HMAC that has already taken it in: it is asked several times for each application.
 #[derive(Clone)]
-pub struct Root([u8; 32]);
+pub struct Root(Hmac<Sha256>);
 
 impl Root {
     /// A root secret from its 32 bytes.
     pub fn new(bytes: [u8; 32]) -> Self {
-        Self(bytes)
+        Self(
+            <Hmac<Sha256> as KeyInit>::new_from_slice(&bytes)
+                .unwrap_or_else(|_| unreachable!("HMAC takes a key of any length")),
+        )
     }
 
     /// HMAC-SHA256 over the purpose and the parts, each with its length before it, so that no two lists of parts collide.
     pub(crate) fn mac(&self, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
-        let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&self.0)
-            .unwrap_or_else(|_| unreachable!("HMAC takes a key of any length"));
+        let mut mac = self.0.clone();
         for part in std::iter::once(purpose.as_bytes()).chain(parts.iter().copied()) {
             mac.update(&(part.len() as u64).to_be_bytes());
             mac.update(part);
@@ -100,15 +105,24 @@ impl Keyring {
     /// An event's own keys. `pepper` is the key id that the event was made with: it stays when the current one changes,
     /// else one person would get a second number.
     pub fn event(&self, event: &EventId, pepper: &Kid) -> Result<EventKeys, KeyError> {
-        Ok(EventKeys { event: event.clone(), root: self.root(pepper)?.clone() })
+        let root = self.root(pepper)?.clone();
+        let contact = root.mac("contact", &[event.as_str().as_bytes()]);
+        Ok(EventKeys { event: event.clone(), root, cipher: XChaCha20Poly1305::new(&contact.into()) })
     }
 }
 
 /// What an event derives: application keys, hashes of secrets, recovery codes and the seal of contacts.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct EventKeys {
     event: EventId,
     root: Root,
+    cipher: XChaCha20Poly1305,
+}
+
+impl fmt::Debug for EventKeys {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "EventKeys({})", self.event)
+    }
 }
 
 impl EventKeys {
@@ -149,27 +163,26 @@ impl EventKeys {
 
     /// Seals a contact for rest, bound to its application. `nonce` must never repeat: take it from chance.
     pub fn seal(&self, contact: &Contact, key: AppKey, nonce: [u8; 24]) -> Vec<u8> {
-        let plain =
-            serde_json::to_vec(contact).unwrap_or_else(|_| unreachable!("two strings are always JSON"));
-        let sealed = self
-            .cipher()
-            .encrypt(&XNonce::from(nonce), Payload { msg: &plain, aad: &key.0 })
+        let mut sealed = Vec::with_capacity(SEALED_USUAL);
+        sealed.extend_from_slice(&nonce);
+        serde_json::to_writer(&mut sealed, contact)
+            .unwrap_or_else(|_| unreachable!("two strings are always JSON"));
+        let tag = self
+            .cipher
+            .encrypt_inout_detached(&XNonce::from(nonce), &key.0, (&mut sealed[nonce.len()..]).into())
             .unwrap_or_else(|_| unreachable!("a contact is far below the cipher's limit"));
-        [nonce.as_slice(), &sealed].concat()
+        sealed.extend_from_slice(&tag);
+        sealed
     }
 
     /// Opens what [`EventKeys::seal`] sealed for the same application.
     pub fn open(&self, sealed: &[u8], key: AppKey) -> Result<Contact, KeyError> {
         let (nonce, body) = sealed.split_first_chunk::<24>().ok_or(KeyError::BadSeal)?;
         let plain = self
-            .cipher()
+            .cipher
             .decrypt(&XNonce::from(*nonce), Payload { msg: body, aad: &key.0 })
             .map_err(|_| KeyError::BadSeal)?;
         serde_json::from_slice(&plain).map_err(|_| KeyError::BadSeal)
-    }
-
-    fn cipher(&self) -> XChaCha20Poly1305 {
-        XChaCha20Poly1305::new(&self.mac("contact", &[]).into())
     }
 }
 

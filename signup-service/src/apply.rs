@@ -1,27 +1,30 @@
 //! Applying: everything is checked before the line is asked for a number, so that junk never burns one.
 
+use std::fmt;
 use std::sync::Arc;
 
-use axum::Json;
-use axum::body::Bytes;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use domain::keys::EventKeys;
-use domain::{Receipt, Right};
+use domain::{AppKey, Receipt, Right};
 use queue::{Applicant, Applied, Mark, Refused};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::desk::Desk;
 use crate::fields::{self, Entrant, Typed, Written};
 use crate::knock;
 use crate::language::Language;
 use crate::pages;
-use crate::progress::Sheet;
+use crate::progress::{Sheet, Tally};
 use crate::refusal::{Refusal, localised};
-use crate::routes::{PathId, see_other};
+use crate::routes::{PathId, Posted, see_other};
 use crate::status::{Own, OwnAnswer, OwnState, guid_header, no_store};
+
+/// So large is the usual answer, and so many headers has it: room made once, not by growing.
+const ANSWER_USUAL: usize = 768;
+const HEADERS_USUAL: usize = 16;
 
 /// An application that the line has, durably.
 pub(crate) struct Accepted {
@@ -31,37 +34,58 @@ pub(crate) struct Accepted {
 
 /// Where to go on.
 #[derive(Debug, Serialize)]
-struct Links {
-    page: String,
-    status: String,
-    cancel: String,
+struct Links<'a> {
+    page: Link<'a>,
+    status: Link<'a>,
+    cancel: Link<'a>,
+}
+
+/// Written straight into the answer, since a crowd gets three of them each.
+#[derive(Debug)]
+struct Link<'a> {
+    base: &'a str,
+    path: &'static str,
+    receipt: &'a str,
+}
+
+impl fmt::Display for Link<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { base, path, receipt } = self;
+        write!(f, "{base}{path}{receipt}")
+    }
+}
+
+impl Serialize for Link<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
 }
 
 /// The answer to who applied, or found an application by its code.
 #[derive(Debug, Serialize)]
-pub(crate) struct Proof {
+pub(crate) struct Proof<'a> {
     #[serde(flatten)]
-    own: OwnAnswer,
-    receipt: String,
+    own: OwnAnswer<'a>,
+    receipt: &'a str,
     #[serde(skip_serializing_if = "Option::is_none")]
     recovery_code: Option<String>,
     already_applied: bool,
-    links: Links,
+    links: Links<'a>,
 }
 
-impl Proof {
+impl<'a> Proof<'a> {
     /// The proof of one's own application.
-    pub(crate) fn of(own: &Own, again: bool, desk: &Desk) -> Self {
-        let (base, text) = (&desk.config.public_url, &own.text);
+    pub(crate) fn of(own: &'a Own, again: bool, desk: &'a Desk) -> Self {
+        let link = |path| Link { base: &desk.config.public_url, path, receipt: &own.text };
         Self {
             own: own.answer(desk),
-            receipt: text.clone(),
+            receipt: &own.text,
             recovery_code: own.recovery_code(),
             already_applied: again,
             links: Links {
-                page: format!("{base}/a/{text}"),
-                status: format!("{base}/application/com/v1/get/application/{text}"),
-                cancel: format!("{base}/application/com/v1/cancel/application/{text}"),
+                page: link("/a/"),
+                status: link("/application/com/v1/get/application/"),
+                cancel: link("/application/com/v1/cancel/application/"),
             },
         }
     }
@@ -71,10 +95,8 @@ impl Proof {
 pub(crate) async fn create(
     State(desk): State<Arc<Desk>>,
     PathId(event): PathId,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    Posted { headers, body }: Posted,
 ) -> Response {
-    let body = fields::whole(body);
     let typed =
         Written::is_form(&headers).then(|| body.as_ref().map(|body| Typed::read(body)).unwrap_or_default());
     let taken = take(&desk, &event, &headers, typed.as_ref(), body).await;
@@ -105,23 +127,28 @@ async fn take(
         Some(typed) => fields::entrant_of_form(typed, headers)?,
         None => fields::entrant_of_json(&body, headers)?,
     };
-    let keys = sheet.keys.clone().ok_or(Refusal::Busy)?;
-    let applied = apply(desk, &sheet, &keys, &entrant).await?;
-    let accepted = accept(desk, sheet, &keys, &entrant, applied).await;
+    let applicant = applicant(desk, sheet.keys.as_ref().ok_or(Refusal::Busy)?, &entrant);
+    let app_key = applicant.app_key;
+    let applied = apply(desk, &sheet, applicant).await?;
+    let accepted = accept(desk, sheet, app_key, applied).await;
     log(desk, &accepted, headers);
     Ok(accepted)
 }
 
-async fn apply(desk: &Desk, sheet: &Sheet, keys: &EventKeys, entrant: &Entrant) -> Result<Applied, Refusal> {
-    let _place = desk.applying.try_acquire().map_err(|_| Refusal::Busy)?;
+/// What the line is handed: nothing in it can be read without our keys.
+fn applicant(desk: &Desk, keys: &EventKeys, entrant: &Entrant) -> Applicant {
     let app_key = keys.app_key(&entrant.contact.phone);
     let mut nonce = [0; 24];
     (desk.chance)(&mut nonce);
-    let applicant = Applicant {
+    Applicant {
         app_key,
         req_hash: keys.req_hash(&entrant.secret),
         contact: keys.seal(&entrant.contact, app_key, nonce),
-    };
+    }
+}
+
+async fn apply(desk: &Desk, sheet: &Sheet, applicant: Applicant) -> Result<Applied, Refusal> {
+    let _place = desk.applying.try_acquire().map_err(|_| Refusal::Busy)?;
     let applied = desk.line.apply(&sheet.view.event, applicant).await;
     desk.note_write(applied.as_ref().err());
     applied.map_err(|refused| match refused {
@@ -133,23 +160,17 @@ async fn apply(desk: &Desk, sheet: &Sheet, keys: &EventKeys, entrant: &Entrant) 
 }
 
 /// The first application gets the full receipt even without a secret: nobody else can have it yet.
-async fn accept(
-    desk: &Desk,
-    mut sheet: Arc<Sheet>,
-    keys: &EventKeys,
-    entrant: &Entrant,
-    applied: Applied,
-) -> Accepted {
-    let app_key = keys.app_key(&entrant.contact.phone);
+async fn accept(desk: &Desk, mut sheet: Arc<Sheet>, app_key: AppKey, applied: Applied) -> Accepted {
     let event = sheet.view.event.clone();
     if applied.epoch != sheet.view.epoch {
         // The line was armed anew since the last refresh: its gaps changed, and with them everybody's standing.
-        if let Ok(view) = desk.line.view(&event).await {
-            sheet = Sheet::fresh(view, Some(keys.clone()), desk.now(), &desk.config);
+        // Boxed, as below: the rare look-ups would make every application's state twenty times as large.
+        if let Ok(view) = Box::pin(desk.line.view(&event)).await {
+            sheet = Sheet::fresh(view, sheet.keys.clone(), desk.now(), &desk.config);
         }
     }
     let row = match applied.mark {
-        Mark::Moved => desk.line.place(&event, app_key).await.ok().flatten(),
+        Mark::Moved => Box::pin(desk.line.place(&event, app_key)).await.ok().flatten(),
         Mark::Waiting | Mark::Withdrawn => None,
     };
     let state = row.as_ref().map_or_else(|| OwnState::of(applied.mark, None), OwnState::of_row);
@@ -179,24 +200,45 @@ fn log(desk: &Desk, accepted: &Accepted, headers: &HeaderMap) {
 }
 
 fn count(desk: &Desk, event: &str, taken: &Result<Accepted, Refusal>) {
-    let result = match taken {
-        Ok(accepted) if accepted.again => "again",
-        Ok(_) => "accepted",
-        Err(refusal) => refusal.kind().1,
-    };
-    // A label must not be whatever somebody puts into a path.
-    let event = desk.sheet(event).map_or_else(|_| String::new(), |sheet| sheet.view.event.to_string());
-    metrics::counter!("firstcome_applications_total", "event" => event, "result" => result).increment(1);
+    match taken {
+        Ok(accepted) if accepted.again => accepted.own.sheet.tally.again.increment(1),
+        Ok(accepted) => accepted.own.sheet.tally.accepted.increment(1),
+        Err(refusal) => {
+            // A label must not be whatever somebody puts into a path.
+            let event =
+                desk.sheet(event).map_or_else(|_| String::new(), |sheet| sheet.view.event.to_string());
+            Tally::counter(event, refusal.kind().1).increment(1);
+        }
+    }
 }
 
 fn answer(desk: &Desk, accepted: &Accepted, language: Language) -> Response {
     let own = &accepted.own;
     let proof = Proof::of(own, accepted.again, desk);
-    let status = if accepted.again { StatusCode::OK } else { StatusCode::CREATED };
-    let location = HeaderValue::from_str(&proof.links.status);
-    let mut answer = (status, [guid_header(own.receipt.app_key), no_store()], Json(proof)).into_response();
-    if let Ok(location) = location {
-        answer.headers_mut().insert(header::LOCATION, location);
+    let mut body = Vec::with_capacity(ANSWER_USUAL);
+    serde_json::to_writer(&mut body, &proof).unwrap_or_else(|_| unreachable!("its keys are text"));
+    let mut answer = Response::new(Body::from(body));
+    *answer.status_mut() = if accepted.again { StatusCode::OK } else { StatusCode::CREATED };
+    let headers = answer.headers_mut();
+    headers.reserve(HEADERS_USUAL);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.extend([guid_header(own.receipt.app_key), no_store()]);
+    if let Ok(location) = HeaderValue::try_from(proof.links.status.to_string()) {
+        headers.insert(header::LOCATION, location);
     }
     localised(answer, language)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What each of a crowd waits in: it is moved, and cold when the line answers.
+    #[test]
+    fn an_application_under_way_is_small() {
+        fn state<A, B, C, T>(_: impl Fn(A, B, C) -> T) -> usize {
+            size_of::<T>()
+        }
+        assert!(state(create) <= 1024, "{} bytes: is a rare look-up not boxed?", state(create));
+    }
 }

@@ -167,13 +167,13 @@ impl Desk {
 
     /// What is known of the event that a path names.
     pub(crate) fn sheet(&self, event: &str) -> Result<Arc<Sheet>, Refusal> {
-        let event: EventId = event.parse().map_err(|_| Refusal::UnknownEvent)?;
         let board = self.board.load();
-        let known = board.events.as_ref().ok_or(Refusal::NotReady)?;
-        if !known.contains(&event) {
-            return Err(Refusal::UnknownEvent);
+        if let Some(sheet) = board.sheets.get(event) {
+            return Ok(Arc::clone(sheet));
         }
-        board.sheets.get(&event).cloned().ok_or(Refusal::NotReady)
+        let event: EventId = event.parse().map_err(|_| Refusal::UnknownEvent)?;
+        let known = board.events.as_ref().ok_or(Refusal::NotReady)?;
+        Err(if known.contains(&event) { Refusal::NotReady } else { Refusal::UnknownEvent })
     }
 
     /// Our own time.

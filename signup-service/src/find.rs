@@ -4,7 +4,6 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use axum::extract::rejection::BytesRejection;
 use axum::http::HeaderMap;
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
@@ -17,7 +16,7 @@ use crate::knock;
 use crate::language::Language;
 use crate::pages;
 use crate::refusal::{Refusal, localised};
-use crate::routes::{Client, see_other};
+use crate::routes::{Client, Posted, see_other};
 use crate::status::{Own, OwnState, guid_header, no_store};
 
 /// Tries a minute for one person's application.
@@ -29,10 +28,8 @@ const TRIES_FROM_ONE: u32 = 20;
 pub(crate) async fn find(
     State(desk): State<Arc<Desk>>,
     client: Client,
-    headers: HeaderMap,
-    body: Result<Bytes, BytesRejection>,
+    Posted { headers, body }: Posted,
 ) -> Response {
-    let body = fields::whole(body);
     let typed =
         Written::is_form(&headers).then(|| body.as_ref().map(|body| Typed::read(body)).unwrap_or_default());
     let language = Language::of_client(&headers);

@@ -8,7 +8,8 @@ use axum::http::HeaderValue;
 use bytes::Bytes;
 use domain::event::Text;
 use domain::keys::EventKeys;
-use domain::{EventState, Gap, Millis, Number, Place, Release, Stock};
+use domain::{EventId, EventState, Gap, Millis, Number, Place, Release, Stock};
+use metrics::Counter;
 use queue::LineView;
 use serde::Serialize;
 
@@ -87,13 +88,41 @@ pub(crate) struct Sheet {
     pub(crate) progress: Document,
     /// The facts document.
     pub(crate) facts: Document,
+    /// The event's counters.
+    pub(crate) tally: Tally,
+}
+
+/// Counters of an event's applications. Kept at hand: looking one up costs as much as signing a receipt.
+#[derive(Clone)]
+pub(crate) struct Tally {
+    pub(crate) accepted: Counter,
+    pub(crate) again: Counter,
+}
+
+impl Tally {
+    fn of(event: &EventId) -> Self {
+        let counter = |result| Self::counter(event.to_string(), result);
+        Self { accepted: counter("accepted"), again: counter("again") }
+    }
+
+    /// The counter of this event and result.
+    pub(crate) fn counter(event: String, result: &'static str) -> Counter {
+        metrics::counter!("firstcome_applications_total", "event" => event, "result" => result)
+    }
+}
+
+impl std::fmt::Debug for Tally {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Tally")
+    }
 }
 
 impl Sheet {
     /// A sheet from a fresh view.
     pub(crate) fn fresh(view: LineView, keys: Option<EventKeys>, now: Millis, config: &Config) -> Arc<Self> {
         let nothing = Document::of(&(), 0);
-        let sheet = Self { view, keys, read_at: now, progress: nothing.clone(), facts: nothing };
+        let tally = Tally::of(&view.event);
+        let sheet = Self { view, keys, read_at: now, progress: nothing.clone(), facts: nothing, tally };
         sheet.again(now, config)
     }
 

@@ -5,14 +5,16 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRequestParts, Path};
+use axum::body::Bytes;
+use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 
 use crate::desk::Desk;
-use crate::{apply, cancel, events, find, knock, pages, status};
+use crate::refusal::Refusal;
+use crate::{apply, cancel, events, fields, find, knock, pages, status};
 
 /// Largest body: a name, a phone number, a key.
 const BODY_MAX: usize = 8 * 1024;
@@ -43,6 +45,21 @@ impl<S: Send + Sync> FromRequestParts<S> for PathId {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
         let id = Path::<String>::from_request_parts(parts, state).await;
         Ok(Self(id.map_or_else(|_| String::new(), |Path(id)| id)))
+    }
+}
+
+/// A request's headers and its whole body, taken apart without a copy of either.
+pub(crate) struct Posted {
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Result<Bytes, Refusal>,
+}
+
+impl<S: Send + Sync> FromRequest<S> for Posted {
+    type Rejection = Infallible;
+    async fn from_request(mut request: Request, state: &S) -> Result<Self, Infallible> {
+        let headers = std::mem::take(request.headers_mut());
+        let body = Bytes::from_request(request, state).await;
+        Ok(Self { headers, body: fields::whole(body) })
     }
 }
 

@@ -73,12 +73,12 @@ pub(crate) struct Own {
 
 /// What every answer about an application says.
 #[derive(Debug, Clone, Serialize)]
-pub(crate) struct OwnAnswer {
-    event: String,
+pub(crate) struct OwnAnswer<'a> {
+    event: &'a str,
     number: Number,
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
-    order_no: Option<String>,
+    order_no: Option<&'a str>,
     standing: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     waitlist_number: Option<u32>,
@@ -90,18 +90,19 @@ pub(crate) struct OwnAnswer {
 
 impl Own {
     /// The answer's common part.
-    pub(crate) fn answer(&self, desk: &Desk) -> OwnAnswer {
+    pub(crate) fn answer(&self, desk: &Desk) -> OwnAnswer<'_> {
         let number = self.receipt.number;
-        let waitlist_number = self.sheet.waitlisted(number);
+        let place = self.sheet.place(number);
+        let waitlist_number = place.waitlisted(self.sheet.view.settings.capacity);
         let waits = self.state == OwnState::Waiting;
         OwnAnswer {
-            event: self.receipt.event.to_string(),
+            event: self.receipt.event.as_str(),
             number,
             state: self.state.as_str(),
-            order_no: self.order_no.clone(),
+            order_no: self.order_no.as_deref(),
             standing: if waitlist_number.is_some() { "waitlisted" } else { "in_range" },
             waitlist_number,
-            ahead: if waits { self.sheet.place(number).ahead } else { 0 },
+            ahead: if waits { place.ahead } else { 0 },
             right: if self.full() { "full" } else { "view" },
             poll: Poll::of(&desk.config),
             server_time_ms: self.sheet.line_time(desk.now()),

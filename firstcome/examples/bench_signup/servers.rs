@@ -15,6 +15,7 @@ use domain::{Epoch, EventSettings, EventState, Keyring, Kid, Kind as EventKind, 
 use queue::{Arming, Figures, Line, Projection, RedisOptions, RedisRole};
 use serde::{Deserialize, Serialize};
 use service::Context;
+use service::telemetry::LogFormat;
 use testkit::{RedisKind, RedisServer};
 
 /// Which server.
@@ -72,6 +73,8 @@ impl Drop for Server {
 pub(crate) fn serve(args: &[String]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
+        // With its metrics, as in the program: both servers pay for them.
+        service::telemetry::init(LogFormat::Text, "warn").unwrap();
         let context = Context::system();
         let listener = service::http::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let address = if args[0] == "bare" {

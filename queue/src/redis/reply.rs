@@ -89,7 +89,12 @@ impl Reply {
     }
 
     pub(super) fn stored_int<T: TryFrom<i64>>(&mut self) -> Result<Option<T>, Fault> {
-        let Some(bytes) = self.stored()? else { return Ok(None) };
+        let bytes = match self.0.next() {
+            Some(Value::Int(n)) => return T::try_from(n).map(Some).map_err(|_| garbled("a number is none")),
+            Some(Value::BulkString(bytes)) => bytes,
+            Some(Value::Nil) => return Ok(None),
+            other => return Err(garbled(&format!("{other:?}"))),
+        };
         let number = std::str::from_utf8(&bytes).ok().and_then(|text| text.parse::<i64>().ok());
         number.and_then(|n| T::try_from(n).ok()).map(Some).ok_or_else(|| garbled("a number is none"))
     }
