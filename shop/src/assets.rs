@@ -1,0 +1,40 @@
+//! Style and pictures: small, cacheable, and borne without effort, unlike the pages.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::figures::Kind;
+use crate::floor::Floor;
+use crate::goods;
+use crate::routes::PathId;
+
+/// `GET /assets/{name}`
+pub(crate) async fn asset(State(floor): State<Arc<Floor>>, PathId(name): PathId) -> Response {
+    let _under_way = floor.figures.begin(Kind::Asset, (floor.now)());
+    let mut answer = match picture(&name) {
+        _ if name == "shop.css" => {
+            cached("text/css; charset=utf-8", include_str!("../assets/shop.css").into())
+        }
+        Some(svg) => cached("image/svg+xml", svg),
+        None => StatusCode::NOT_FOUND.into_response(),
+    };
+    answer.extensions_mut().insert(Kind::Asset.route());
+    answer
+}
+
+fn cached(kind: &'static str, body: String) -> Response {
+    let headers = [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, "public, max-age=3600")];
+    (headers, body).into_response()
+}
+
+/// `product-{id}.svg`: a plain tile in a colour of the product's own.
+fn picture(name: &str) -> Option<String> {
+    let id: i64 = name.strip_prefix("product-")?.strip_suffix(".svg")?.parse().ok()?;
+    let hue = goods::by_id(id)?.id * 30;
+    Some(format!(
+        r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 90"><rect width="120" height="90" fill="hsl({hue} 45% 88%)"/><circle cx="60" cy="45" r="24" fill="hsl({hue} 45% 55%)"/></svg>"#
+    ))
+}

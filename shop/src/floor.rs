@@ -1,0 +1,79 @@
+//! What all handlers share, and the way of a request through the service that bears it. What a service answers is not decided here.
+
+use std::sync::Arc;
+
+use axum::response::Response;
+use service::{Chance, Context, Now, Tasks};
+use tokio::sync::oneshot;
+
+use crate::config::Config;
+use crate::figures::{Figures, Kind};
+use crate::knee::{Knee, real_pause};
+use crate::store::Store;
+
+/// The shop floor.
+pub(crate) struct Floor {
+    pub(crate) store: Store,
+    pub(crate) figures: Figures,
+    pub(crate) event_orders_max: u32,
+    pub(crate) now: Now,
+    pub(crate) chance: Chance,
+    tasks: Tasks,
+    main: Knee,
+    product: Knee,
+    order: Knee,
+}
+
+impl Floor {
+    /// A shop at rest.
+    pub(crate) fn new(config: &Config, store: Store, ctx: &Context) -> Self {
+        let knee = |capacity: &crate::knee::Capacity| {
+            Knee::new(capacity.clone(), ctx.chance.clone(), real_pause(), ctx.tasks.clone())
+        };
+        Self {
+            store,
+            figures: Figures::default(),
+            event_orders_max: config.event_orders_max,
+            now: ctx.now.clone(),
+            chance: ctx.chance.clone(),
+            tasks: ctx.tasks.clone(),
+            main: knee(&config.main),
+            product: knee(&config.product),
+            order: knee(&config.order),
+        }
+    }
+
+    /// Waits for a place in the service, works, and answers; `None` if there was no room. The work goes on when its client is
+    /// gone: a naive server learns of that only when it writes its answer.
+    pub(crate) async fn serve(
+        self: &Arc<Self>,
+        kind: Kind,
+        pieces: u32,
+        work: impl Future<Output = Response> + Send + 'static,
+    ) -> Option<Response> {
+        let (tell, told) = oneshot::channel();
+        let (floor, under_way) = (Arc::clone(self), self.figures.begin(kind, (self.now)()));
+        self.tasks.spawn_for_one("shop request", async move {
+            let _under_way = under_way;
+            let answer = if let Ok(_place) = floor.knee(kind).pass(pieces).await {
+                Some(work.await)
+            } else {
+                floor.figures.no_room(kind);
+                None
+            };
+            // Nobody may wait for it any more.
+            let _ = tell.send(answer);
+        });
+        let mut answer = told.await.ok().flatten()?;
+        answer.extensions_mut().insert(kind.route());
+        Some(answer)
+    }
+
+    fn knee(&self, kind: Kind) -> &Knee {
+        match kind {
+            Kind::Main | Kind::Asset => &self.main,
+            Kind::Product => &self.product,
+            Kind::Order | Kind::OrderCall => &self.order,
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! What the templates are given: finished texts, nothing to decide.
+
+use askama::Template;
+
+use crate::copy::Copy;
+
+/// A product in a list.
+pub(crate) struct Tile {
+    pub(crate) id: i64,
+    pub(crate) name: &'static str,
+    pub(crate) price: String,
+    pub(crate) stock: i64,
+}
+
+/// The main page.
+#[derive(Template)]
+#[template(path = "main.html")]
+pub(crate) struct MainView {
+    pub(crate) copy: &'static Copy,
+    pub(crate) title: &'static str,
+    pub(crate) other_href: String,
+    pub(crate) tiles: Vec<Tile>,
+}
+
+/// A product's page.
+#[derive(Template)]
+#[template(path = "product.html")]
+pub(crate) struct ProductView {
+    pub(crate) copy: &'static Copy,
+    pub(crate) title: &'static str,
+    pub(crate) other_href: String,
+    pub(crate) product: Tile,
+    pub(crate) tiles: Vec<Tile>,
+}
+
+/// The form of a regular order.
+#[derive(Template)]
+#[template(path = "checkout.html")]
+pub(crate) struct CheckoutView {
+    pub(crate) copy: &'static Copy,
+    pub(crate) title: &'static str,
+    pub(crate) other_href: String,
+    pub(crate) product: Tile,
+    pub(crate) form_key: String,
+    pub(crate) pieces_max: u32,
+}
+
+/// An order.
+#[derive(Template)]
+#[template(path = "order.html")]
+pub(crate) struct OrderView {
+    pub(crate) copy: &'static Copy,
+    pub(crate) title: &'static str,
+    pub(crate) other_href: String,
+    pub(crate) order_no: String,
+    pub(crate) what: String,
+}
+
+/// A page that only says something.
+#[derive(Template)]
+#[template(path = "message.html")]
+pub(crate) struct MessageView {
+    pub(crate) copy: &'static Copy,
+    pub(crate) title: &'static str,
+    pub(crate) other_href: String,
+    pub(crate) text: &'static str,
+}

@@ -1,0 +1,12 @@
+//! The shop over its real listener and its real database.
+
+#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails where it stands")]
+
+mod contract;
+mod counting;
+mod durable;
+mod house;
+mod openapi;
+mod overload;
+mod pages;
+mod virtual_time;

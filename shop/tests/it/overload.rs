@@ -1,0 +1,149 @@
+//! The knee: what comes out of a service at its capacity, beyond it, and afterwards. In virtual time, with seeded chance.
+
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use service::Tasks;
+use shop::knee::{Capacity, Knee};
+use testkit::seeded;
+
+use crate::virtual_time::VirtualTime;
+
+/// Whoever waits longer is not counted: people leave.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+fn capacity() -> Capacity {
+    Capacity { work_ms: 40, at_once: 8, queue_max: 80, ..Capacity::default() }
+}
+
+/// A service in virtual time, and when requests came and were answered.
+struct Load {
+    time: VirtualTime,
+    knee: Arc<Knee>,
+    tasks: Tasks,
+    answered: Arc<Mutex<Vec<(Duration, Duration)>>>,
+}
+
+impl Load {
+    fn new() -> Self {
+        let (time, tasks) = (VirtualTime::default(), Tasks::default());
+        let knee = Arc::new(Knee::new(capacity(), seeded(42), time.pause(), tasks.clone()));
+        Self { time, knee, tasks, answered: Arc::default() }
+    }
+
+    /// Requests come at even steps, whether or not earlier ones are answered, as a crowd's do.
+    async fn offer(&self, per_second: f64, length: Duration) {
+        let (begun, step) = (self.time.now(), Duration::from_secs_f64(1.0 / per_second));
+        let mut at = begun;
+        while at < begun + length {
+            self.time.run_until(at).await;
+            let (time, knee, answered) =
+                (self.time.clone(), Arc::clone(&self.knee), Arc::clone(&self.answered));
+            self.spawn(async move {
+                if knee.pass(1).await.is_ok() {
+                    answered.lock().unwrap().push((at, time.now()));
+                }
+            });
+            at += step;
+        }
+        self.time.run_until(begun + length).await;
+    }
+
+    fn spawn(&self, request: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn_for_one("request", request);
+    }
+
+    /// Answers a second to people who were still there, among those who came in that time.
+    fn goodput(&self, from: Duration, to: Duration) -> f64 {
+        let answered = self.answered.lock().unwrap();
+        let good = answered.iter().filter(|(came, at)| (from..to).contains(came) && *at <= *came + PATIENCE);
+        per_second(good.count(), from, to)
+    }
+
+    /// Answers a second, whoever still waits for them.
+    fn throughput(&self, from: Duration, to: Duration) -> f64 {
+        let answered = self.answered.lock().unwrap();
+        let all = answered.iter().filter(|(_, at)| (from..to).contains(at)).count();
+        per_second(all, from, to)
+    }
+}
+
+fn per_second(count: usize, from: Duration, to: Duration) -> f64 {
+    f64::from(u32::try_from(count).unwrap()) / (to.as_secs_f64() - from.as_secs_f64())
+}
+
+const fn seconds(seconds: u64) -> Duration {
+    Duration::from_secs(seconds)
+}
+
+#[tokio::test]
+async fn up_to_its_capacity_a_service_answers_everybody_in_time() {
+    let load = Load::new();
+    load.offer(0.9 * capacity().peak(), seconds(20)).await;
+    load.time.run_until(seconds(25)).await;
+    let goodput = load.goodput(seconds(0), seconds(20)) / capacity().peak();
+    assert!((0.89..=0.91).contains(&goodput), "{goodput}");
+    let slowest = load.answered.lock().unwrap().iter().map(|(came, at)| at.abs_diff(*came)).max().unwrap();
+    assert!(slowest < Duration::from_millis(100), "{slowest:?}");
+}
+
+#[tokio::test]
+async fn beyond_it_less_comes_out_than_at_it() {
+    // At its capacity a queue grows by chance alone, sooner or later beyond the knee: hardly within ten seconds.
+    let (at, beyond) = (Load::new(), Load::new());
+    at.offer(capacity().peak(), seconds(10)).await;
+    at.time.run_until(seconds(20)).await;
+    let at_once = at.goodput(seconds(0), seconds(10)) / capacity().peak();
+    assert!(at_once > 0.9, "{at_once}");
+
+    beyond.offer(3.0 * capacity().peak(), seconds(30)).await;
+    let (from, to) = (seconds(5), seconds(30));
+    let in_time = beyond.goodput(from, to) / capacity().peak();
+    let at_all = beyond.throughput(from, to) / capacity().peak();
+    assert!(in_time < 0.01 && (0.1..0.2).contains(&at_all), "{in_time} in time, {at_all} at all");
+}
+
+/// Callers who ask again only when they were answered: the law itself, point by point.
+#[tokio::test]
+async fn with_so_many_under_way_the_law_says_how_many_come_out() {
+    for under_way in [4, 8, 16, 40] {
+        let (load, length) = (Load::new(), seconds(30));
+        for _ in 0..under_way {
+            let (time, knee, answered) =
+                (load.time.clone(), Arc::clone(&load.knee), Arc::clone(&load.answered));
+            load.spawn(async move {
+                while knee.pass(1).await.is_ok() {
+                    answered.lock().unwrap().push((time.now(), time.now()));
+                }
+            });
+        }
+        load.time.run_until(length).await;
+        let by_law =
+            capacity().peak() * (f64::from(under_way) / 8.0).min(1.0) / capacity().slowdown(under_way);
+        let ratio = load.throughput(seconds(2), length) / by_law;
+        assert!((0.95..=1.05).contains(&ratio), "{under_way} under way: {ratio} of what the law says");
+    }
+}
+
+#[tokio::test]
+async fn after_the_crowd_the_service_heals_by_itself() {
+    let load = Load::new();
+    load.offer(3.0 * capacity().peak(), seconds(10)).await;
+    load.offer(0.5, seconds(20)).await;
+    let healed = seconds(30);
+    load.offer(0.8 * capacity().peak(), seconds(10)).await;
+    load.time.run_until(seconds(45)).await;
+    let goodput = load.goodput(healed, healed + seconds(10)) / capacity().peak();
+    assert!((0.79..=0.81).contains(&goodput), "{goodput}");
+}
+
+#[tokio::test]
+async fn two_runs_of_one_seed_come_out_alike() {
+    let mut runs = Vec::new();
+    for _ in 0..2 {
+        let load = Load::new();
+        load.offer(2.0 * capacity().peak(), seconds(3)).await;
+        runs.push(load.answered.lock().unwrap().clone());
+    }
+    assert!(runs[0] == runs[1] && !runs[0].is_empty());
+}
