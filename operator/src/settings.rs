@@ -1,0 +1,113 @@
+//! The limits that an operator sets while an event runs. Each needs `If-Match`, so that of two operators who saw the same figures
+//! only one changes them.
+
+use std::sync::Arc;
+
+use axum::extract::State;
+use axum::response::Response;
+use orders::Change;
+use serde::Deserialize;
+use utoipa::ToSchema;
+
+use crate::events::answer;
+use crate::given::{Given, Notice, Rate, Reason, by};
+use crate::guard::{EventPath, MustMatch, Operator};
+use crate::refusal::Setting;
+use crate::room::Room;
+use crate::shown::ChangeShown;
+use crate::valves::change;
+
+/// The new pace.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewPace {
+    pace: Rate,
+    reason: Option<Reason>,
+}
+
+/// The new number of seats.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewCapacity {
+    #[schema(minimum = 1, maximum = 10_000_000)]
+    capacity: u32,
+    reason: Reason,
+}
+
+/// The new limit.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewInFlightMax {
+    #[schema(minimum = 1, maximum = 10_000)]
+    in_flight_max: u32,
+    reason: Option<Reason>,
+}
+
+/// The new notice.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewNotice {
+    notice: Notice,
+    reason: Option<Reason>,
+}
+
+/// Sets how many order calls are started per second.
+#[utoipa::path(put, path = "/gate/adm/v1/set/pace/{event}", request_body = NewPace, params(("event" = String, Path),
+    ("If-Match" = String, Header, pattern = r#"^(\*|"[0-9]{1,18}(-[0-9a-f]{1,16})?")$"#)),
+    responses((status = 200, body = ChangeShown, headers(("ETag" = String))), Setting))]
+pub(crate) async fn pace(
+    State(room): State<Arc<Room>>,
+    Operator(actor): Operator,
+    EventPath(event): EventPath,
+    MustMatch(rev): MustMatch,
+    Given(new): Given<NewPace>,
+) -> Response {
+    let who = by(&actor, new.reason.as_ref());
+    answer(&room, change(&room, &event, rev, &Change::Pace(new.pace.0), who).await)
+}
+
+/// Sets the number of seats. Lowering takes free ones away, and no others.
+#[utoipa::path(put, path = "/gate/adm/v1/set/capacity/{event}", request_body = NewCapacity, params(("event" = String, Path),
+    ("If-Match" = String, Header, pattern = r#"^(\*|"[0-9]{1,18}(-[0-9a-f]{1,16})?")$"#)),
+    responses((status = 200, body = ChangeShown, headers(("ETag" = String))), Setting))]
+pub(crate) async fn capacity(
+    State(room): State<Arc<Room>>,
+    Operator(actor): Operator,
+    EventPath(event): EventPath,
+    MustMatch(rev): MustMatch,
+    Given(new): Given<NewCapacity>,
+) -> Response {
+    let who = by(&actor, Some(&new.reason));
+    answer(&room, change(&room, &event, rev, &Change::Capacity(new.capacity), who).await)
+}
+
+/// Sets how many order calls may be unanswered at once.
+#[utoipa::path(put, path = "/gate/adm/v1/set/in-flight-max/{event}", request_body = NewInFlightMax,
+    params(("event" = String, Path),
+    ("If-Match" = String, Header, pattern = r#"^(\*|"[0-9]{1,18}(-[0-9a-f]{1,16})?")$"#)),
+    responses((status = 200, body = ChangeShown, headers(("ETag" = String))), Setting))]
+pub(crate) async fn in_flight_max(
+    State(room): State<Arc<Room>>,
+    Operator(actor): Operator,
+    EventPath(event): EventPath,
+    MustMatch(rev): MustMatch,
+    Given(new): Given<NewInFlightMax>,
+) -> Response {
+    let who = by(&actor, new.reason.as_ref());
+    answer(&room, change(&room, &event, rev, &Change::InFlightMax(new.in_flight_max), who).await)
+}
+
+/// Sets what the applicants are told; two empty texts take it away.
+#[utoipa::path(put, path = "/gate/adm/v1/set/notice/{event}", request_body = NewNotice, params(("event" = String, Path),
+    ("If-Match" = String, Header, pattern = r#"^(\*|"[0-9]{1,18}(-[0-9a-f]{1,16})?")$"#)),
+    responses((status = 200, body = ChangeShown, headers(("ETag" = String))), Setting))]
+pub(crate) async fn notice(
+    State(room): State<Arc<Room>>,
+    Operator(actor): Operator,
+    EventPath(event): EventPath,
+    MustMatch(rev): MustMatch,
+    Given(new): Given<NewNotice>,
+) -> Response {
+    let who = by(&actor, new.reason.as_ref());
+    answer(&room, change(&room, &event, rev, &Change::Notice(new.notice.0), who).await)
+}

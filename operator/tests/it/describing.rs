@@ -1,0 +1,44 @@
+//! The API's description is true: it keeps the house rules, and what it names is what the router serves.
+
+use operator::document;
+use serde_json::Value;
+use service::openapi::uri_mistakes;
+
+use crate::house::House;
+
+#[test]
+fn every_route_keeps_the_house_rules() {
+    assert_eq!(uri_mistakes(&document()), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn the_description_is_served_as_it_is() {
+    let house = House::open().await;
+    let served = house.get("/openapi.json").await;
+    let doc: Value = serde_json::to_value(document()).unwrap();
+    assert_eq!(served.json(), doc);
+    assert!(doc["openapi"].as_str().unwrap().starts_with("3.1"));
+    assert_eq!(doc["paths"].as_object().unwrap().len(), 21);
+}
+
+#[test]
+fn every_no_is_described_as_a_problem() {
+    let doc: Value = serde_json::to_value(document()).unwrap();
+    for (path, item) in doc["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let responses = operation["responses"].as_object().unwrap();
+            let wanted: &[&str] = match method.as_str() {
+                "get" => &["401", "421", "429", "503"],
+                "post" => &["401", "403", "409", "415", "421", "422", "503"],
+                _ => &["401", "403", "409", "412", "415", "422", "428", "503"],
+            };
+            for status in wanted {
+                assert!(responses.contains_key(*status), "{method} {path}: {status}");
+            }
+            for (status, answer) in responses.iter().filter(|(status, _)| status.starts_with(['4', '5'])) {
+                let content = answer["content"].as_object().unwrap();
+                assert!(content.contains_key("application/problem+json"), "{method} {path}: {status}");
+            }
+        }
+    }
+}
