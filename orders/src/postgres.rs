@@ -12,6 +12,10 @@ use crate::schema;
 /// Longer waits are an outage, which the caller survives better than a queue of waiting calls.
 const ACQUIRE_MAX: Duration = Duration::from_secs(5);
 
+/// A connection that was left in the middle of a statement is asked so long whether it is still good. A network that swallows
+/// everything would let it wait for ever, and the pool would be short of one.
+const RELEASE_MAX: Duration = Duration::from_secs(3);
+
 /// The isolation that every transaction here was thought through for, whatever the database's default. The timeouts end what a
 /// stopped process would hold for ever: locks, a transaction. Whoever is ended by one may ask again.
 const SESSION: &str = "SET search_path = book; SET default_transaction_isolation = 'read committed';
@@ -73,9 +77,12 @@ fn options(url: &str) -> Result<AnyConnectOptions, BookError> {
 }
 
 async fn connect(options: &AnyConnectOptions, setup: &'static str) -> Result<AnyConnection, BookError> {
-    let mut connection = options.connect().await?;
-    sqlx::raw_sql(setup).execute(&mut connection).await?;
-    Ok(connection)
+    let connected = async {
+        let mut connection = options.connect().await?;
+        sqlx::raw_sql(setup).execute(&mut connection).await?;
+        Ok(connection)
+    };
+    tokio::time::timeout(ACQUIRE_MAX, connected).await.unwrap_or(Err(sqlx::Error::PoolTimedOut.into()))
 }
 
 fn pool(options: AnyConnectOptions, connections: u32, setup: &'static str) -> AnyPool {
@@ -84,6 +91,12 @@ fn pool(options: AnyConnectOptions, connections: u32, setup: &'static str) -> An
         .acquire_timeout(ACQUIRE_MAX)
         .after_connect(move |connection, _| {
             Box::pin(async move { sqlx::raw_sql(setup).execute(connection).await.map(|_| ()) })
+        })
+        .after_release(|connection, _| {
+            Box::pin(async move {
+                let alive = tokio::time::timeout(RELEASE_MAX, connection.ping()).await;
+                alive.unwrap_or(Err(sqlx::Error::PoolTimedOut)).map(|()| true)
+            })
         })
         .connect_lazy_with(options)
 }

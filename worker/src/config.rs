@@ -11,6 +11,9 @@ pub struct Config {
     pub calls_max: u32,
     /// How long the order service may take for one call. Below the lease of a call, so that nobody repeats it meanwhile.
     pub call_timeout: Duration,
+    /// How long a step waits for line and book before it is given up and repeated. Above the 10 s after which the book's
+    /// database ends a statement by itself.
+    pub silence_max: Duration,
     /// Numbers that are written ahead of the line, at least.
     pub numbers_ahead_min: u32,
     /// How long nobody is moved after the line forgot somebody, so that receipts can be shown.
@@ -24,6 +27,7 @@ impl Default for Config {
         Self {
             calls_max: 64,
             call_timeout: Duration::from_secs(5),
+            silence_max: Duration::from_secs(15),
             numbers_ahead_min: 1000,
             recover_grace_ms: 60_000,
             order_service: None,
@@ -46,6 +50,7 @@ impl Config {
         Self {
             calls_max: u32::try_from(part.integer("calls_max", 1..=4096, 64)).unwrap_or(usual.calls_max),
             call_timeout: Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(5000)),
+            silence_max: usual.silence_max,
             numbers_ahead_min: u32::try_from(part.integer("numbers_ahead_min", 1..=1_000_000, 1000))
                 .unwrap_or(usual.numbers_ahead_min),
             recover_grace_ms: part.duration_ms("recover_grace", usual.recover_grace_ms, 0..=3_600_000),

@@ -8,7 +8,7 @@ use queue::{LeadError, LineView, Refused};
 use service::health::Check;
 
 use crate::term::Term;
-use crate::{ChoreError, Floor, mover, recover, relay, steward};
+use crate::{ChoreError, Floor, glance, mover, recover, relay, steward};
 
 /// Between rounds that found work.
 const BUSY: Duration = Duration::from_millis(10);
@@ -23,7 +23,7 @@ const EXTEND_EVERY_MS: Millis = 1000;
 pub(crate) async fn lead(floor: Floor, event: EventId) {
     let check = floor.context.health.check("leader");
     while !floor.context.tasks.is_stopping() {
-        match floor.book.lead(&event).await {
+        match floor.in_time(floor.book.lead(&event)).await {
             Ok(Some(lead)) => {
                 tracing::info!(%event, fence = lead.fence.0, "leading event {event}");
                 check.ok();
@@ -42,7 +42,7 @@ pub(crate) async fn lead(floor: Floor, event: EventId) {
 async fn serve_term(floor: &Floor, event: &EventId, fence: Fence, check: &Check) {
     let mut term = Term::new(event.clone(), fence);
     while !floor.context.tasks.is_stopping() {
-        match go_round(floor, &mut term, check).await {
+        match floor.in_time(Box::pin(go_round(floor, &mut term, check))).await {
             Ok(busy) => floor.pause(if busy { BUSY } else { IDLE }).await,
             Err(ChoreError::Book(BookError::Lost) | ChoreError::Lead(LeadError::Fenced(_))) => {
                 tracing::warn!(%event, "another leads event {event} now");
@@ -57,7 +57,7 @@ async fn serve_term(floor: &Floor, event: &EventId, fence: Fence, check: &Check)
             }
         }
     }
-    if let Err(error) = floor.book.step_down(event, fence).await {
+    if let Err(error) = floor.in_time(floor.book.step_down(event, fence)).await {
         tracing::debug!(%error, "the lead was not given back; it runs out by itself");
     }
 }
@@ -70,17 +70,19 @@ async fn go_round(floor: &Floor, term: &mut Term, check: &Check) -> Result<bool,
         floor.book.extend(&term.event, term.fence).await?;
         term.extended_at = now;
     }
-    let view = armed_view(floor, term).await?;
+    let view = armed_view(floor, term, now).await?;
+    recover::hold_if_forgot(floor, term).await?;
     // Read after arming, which may have held the release back.
     let event = floor.book.event(&term.event).await?;
     if event.fence != term.fence {
         return Err(BookError::Lost.into());
     }
     tell_health(term, &event, check);
-    if !term.whole {
-        recover::fill_gaps(floor, term, &view).await?;
-        term.whole = true;
+    glance::report(floor, term, &view, now).await?;
+    if !term.whole && !recover::fill_gaps(floor, term, &view).await? {
+        return Ok(true);
     }
+    steward::keep_times(floor, term, &event, &view).await?;
     recover::keep_limit_ahead(floor, term, &view, &event).await?;
     let heard = steward::hear_wishes(floor, term, &event).await?;
     let recovering = now < event.recover_until;
@@ -110,13 +112,14 @@ fn tell_health(term: &mut Term, event: &BookEvent, check: &Check) {
 }
 
 /// The line as it is, armed: a line that was restarted is armed first.
-async fn armed_view(floor: &Floor, term: &mut Term) -> Result<LineView, ChoreError> {
+async fn armed_view(floor: &Floor, term: &mut Term, now: Millis) -> Result<LineView, ChoreError> {
     match floor.line.view(&term.event).await {
         Ok(view) if view.armed => return Ok(view),
-        Ok(_) | Err(Refused::NotArmed | Refused::UnknownEvent) => {}
+        Ok(view) => glance::report(floor, term, &view, now).await?,
+        Err(Refused::NotArmed | Refused::UnknownEvent) => {}
         Err(error) => return Err(error.into()),
     }
-    term.whole = false;
+    (term.whole, term.filled) = (false, 0);
     recover::arm(floor, term).await?;
     Ok(floor.line.view(&term.event).await?)
 }

@@ -3,6 +3,7 @@
 
 pub mod breaker;
 pub mod config;
+mod glance;
 mod leader;
 mod maker;
 mod mover;
@@ -54,6 +55,9 @@ pub enum ChoreError {
     /// The line could not be read.
     #[error(transparent)]
     Line(#[from] queue::Refused),
+    /// A store took the question and stays silent: a network that swallows everything.
+    #[error("line or book gave no answer within {0:?}")]
+    Silent(Duration),
 }
 
 /// Starts the worker: writes the configured events into the book if they are new, then tends all events of the book.
@@ -81,7 +85,7 @@ impl Floor {
         let check = self.context.health.check("book");
         let mut tended = BTreeSet::<EventId>::new();
         while !self.context.tasks.is_stopping() {
-            match self.publish_events().await {
+            match self.in_time(self.publish_events()).await {
                 Ok(events) => {
                     for id in events.into_iter().filter(|id| tended.insert(id.clone())) {
                         self.context.tasks.spawn("leader", leader::lead(self.clone(), id.clone()));
@@ -89,7 +93,7 @@ impl Floor {
                     }
                     check.ok();
                 }
-                Err(ChoreError::Book(error)) => check.fail(error.to_string()),
+                Err(error @ (ChoreError::Book(_) | ChoreError::Silent(_))) => check.fail(error.to_string()),
                 Err(error) => check.warn(error.to_string()),
             }
             self.pause(CATALOGUE_EVERY).await;
@@ -104,6 +108,16 @@ impl Floor {
             self.line.publish(&events).await?;
         }
         Ok(events)
+    }
+
+    /// A step of a chore, given up when the stores stay silent: the driver of the book waits for an answer for ever. Every step may
+    /// end anywhere and be repeated, so one that is dropped is like one that failed.
+    async fn in_time<T, E: Into<ChoreError>>(
+        &self,
+        step: impl Future<Output = Result<T, E>>,
+    ) -> Result<T, ChoreError> {
+        let most = self.config.silence_max;
+        tokio::time::timeout(most, step).await.map_err(|_| ChoreError::Silent(most))?.map_err(Into::into)
     }
 
     /// Waits, but not past the wish to stop.

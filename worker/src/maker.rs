@@ -31,7 +31,7 @@ struct Bench {
 pub(crate) async fn make_orders(floor: Floor, event: EventId) {
     let bench = Arc::new(Bench::default());
     while !floor.context.tasks.is_stopping() {
-        match start_calls(&floor, &bench, &event).await {
+        match floor.in_time(start_calls(&floor, &bench, &event)).await {
             Ok(wait) => rest(&floor, wait).await,
             Err(error) => {
                 tracing::warn!(%event, %error, "cannot lease orders of event {event}");
@@ -97,7 +97,7 @@ async fn make(floor: &Floor, bench: &Bench, call: &Call) {
 /// An answer that cannot be recorded is not lost: the lease runs out, and the same key brings the same answer again.
 async fn record(floor: &Floor, call: &Call, answer: &Answer) {
     let (guid, event, number) = (call.app_key.guid(), &call.event, call.number.get());
-    match floor.book.record(call, answer).await {
+    match floor.in_time(floor.book.record(call, answer)).await {
         Ok(Recorded::Ended(outcome)) => {
             metrics::counter!("firstcome_orders_total", "event" => event.to_string(), "outcome" => outcome.as_str()).increment(1);
             tracing::info!(target: "business", guid, %event, number, outcome = outcome.as_str(), "number {number} of event {event}: {}", outcome.as_str());

@@ -10,13 +10,15 @@ use crate::{ChoreError, Floor};
 
 /// Rows restored in one call.
 const RESTORE_BATCH: u32 = 500;
+/// Calls that restore, in one round.
+const FILL_BATCHES: u32 = 20;
 /// Seconds of numbers, at the rate of the last second, that are written ahead.
 const AHEAD_S: u32 = 3;
 /// Before any rate is known, a crowd of so many times the seats is expected at once, up to the most.
 const CROWD: (u32, u32) = (10, 20_000);
 
 /// Arms the line for a new era.
-pub(crate) async fn arm(floor: &Floor, term: &Term) -> Result<(), ChoreError> {
+pub(crate) async fn arm(floor: &Floor, term: &mut Term) -> Result<(), ChoreError> {
     // A line that was wiped has forgotten which events there are, and shows none that it was not told of.
     floor.publish_events().await?;
     let event = floor.book.extend(&term.event, term.fence).await?;
@@ -28,9 +30,17 @@ pub(crate) async fn arm(floor: &Floor, term: &Term) -> Result<(), ChoreError> {
         event = %term.event, epoch = era.epoch.0, seq = armed.seq, skipped = armed.skipped,
         "armed the line of event {}", term.event
     );
+    term.unjudged = Some(armed);
+    Ok(())
+}
+
+/// Holds the release back if the line that was armed forgot somebody. Remembered until it is done: an armed line tells it no more.
+pub(crate) async fn hold_if_forgot(floor: &Floor, term: &mut Term) -> Result<(), ChoreError> {
+    let Some(armed) = term.unjudged else { return Ok(()) };
     if armed.forgot || knows_more(floor, term, armed).await? {
         hold_release(floor, term).await?;
     }
+    term.unjudged = None;
     Ok(())
 }
 
@@ -58,20 +68,24 @@ pub(crate) async fn restore_shown(floor: &Floor, term: &Term, shown: &[Ask]) -> 
 }
 
 /// Gives a line that went back, or was made anew, everybody whom the book knows among the numbers that it skipped: nobody else
-/// can have them. Done before the first number of a term is allowed, since who applies again must find the old one.
-pub(crate) async fn fill_gaps(floor: &Floor, term: &Term, view: &LineView) -> Result<(), ChoreError> {
-    for gap in view.gaps.runs() {
-        let mut after = gap.from - 1;
-        loop {
-            let booked = floor.book.moved_after(&term.event, after, RESTORE_BATCH).await?;
-            let rows: Vec<Restored> =
-                booked.into_iter().take_while(|(number, _)| number.get() <= gap.to).map(restored).collect();
-            let Some(last) = rows.last() else { break };
-            after = last.number.get();
+/// can have them. Done before the first number of a term is allowed, since who applies again must find the old one. A big event
+/// takes many rounds, since the lead must be extended meanwhile; says whether it is done.
+pub(crate) async fn fill_gaps(floor: &Floor, term: &mut Term, view: &LineView) -> Result<bool, ChoreError> {
+    for _ in 0..FILL_BATCHES {
+        let Some(gap) = view.gaps.runs().iter().find(|gap| gap.to > term.filled) else {
+            term.whole = true;
+            return Ok(true);
+        };
+        let after = term.filled.max(gap.from - 1);
+        let booked = floor.book.moved_after(&term.event, after, RESTORE_BATCH).await?;
+        let rows: Vec<Restored> =
+            booked.into_iter().take_while(|(number, _)| number.get() <= gap.to).map(restored).collect();
+        if !rows.is_empty() {
             restore(floor, term, &rows).await?;
         }
+        term.filled = rows.last().map_or(gap.to, |last| last.number.get());
     }
-    Ok(())
+    Ok(false)
 }
 
 fn restored((number, app_key): (Number, AppKey)) -> Restored {

@@ -55,6 +55,24 @@ pub(crate) async fn move_state_on(
     Ok(())
 }
 
+/// A line that had opened or closed when a change of these times arrived keeps its own; then the book takes those over.
+pub(crate) async fn keep_times(
+    floor: &Floor,
+    term: &Term,
+    event: &BookEvent,
+    view: &LineView,
+) -> Result<(), ChoreError> {
+    let times = (view.settings.opens_at, view.settings.closes_at);
+    if view.rev != event.rev || times == (event.settings.opens_at, event.settings.closes_at) {
+        return Ok(());
+    }
+    tracing::warn!(
+        event = %term.event, opens_at = times.0, closes_at = times.1,
+        "the line of event {} had acted on its times before a change of them arrived; the book takes over the line's", term.event
+    );
+    Ok(floor.book.keep_times(&term.event, term.fence, event.rev, times).await?)
+}
+
 /// Settles once every wish from before the closing is answered, no seat is held, and none is free while somebody waits.
 async fn settle(floor: &Floor, term: &Term, event: &BookEvent, view: &LineView) -> Result<(), ChoreError> {
     let closing = floor.line.settle(&term.event, term.fence.0).await?;

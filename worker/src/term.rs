@@ -1,7 +1,9 @@
 //! What a leader knows from one round to the next. All of it can be lost: the stores hold the truth.
 
 use domain::{EventId, EventState, Fence, Millis};
-use queue::Figures;
+use queue::{Armed, Figures};
+
+use crate::glance::Memory;
 
 /// One leader's time with an event.
 pub(crate) struct Term {
@@ -10,9 +12,14 @@ pub(crate) struct Term {
     pub(crate) round: i64,
     pub(crate) told: Told,
     pub(crate) growth: Growth,
+    pub(crate) memory: Memory,
     pub(crate) extended_at: Millis,
     /// Whether the line has everybody back whom the book knows.
     pub(crate) whole: bool,
+    /// Until then, everybody up to this number.
+    pub(crate) filled: u32,
+    /// What arming told, until it is settled whether the release has to be held back for it.
+    pub(crate) unjudged: Option<Armed>,
     /// Whether the health check tells that the event is frozen.
     pub(crate) frozen: bool,
 }
@@ -26,8 +33,11 @@ impl Term {
             round: 0,
             told: Told::default(),
             growth: Growth::default(),
+            memory: Memory::default(),
             extended_at: 0,
             whole: false,
+            filled: 0,
+            unjudged: None,
             frozen: false,
         }
     }

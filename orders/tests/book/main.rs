@@ -13,6 +13,8 @@ mod opening;
 mod pacing;
 mod roles;
 mod settling;
+mod silence;
+mod wire;
 mod wishes;
 
 /// Makes a test of each case over each database.
@@ -76,6 +78,7 @@ cases! {
     pacing {
         calls_are_leased_at_the_pace_lowest_number_first
         many_makers_take_each_call_once_and_no_more_than_the_pace
+        the_pace_holds_over_changes_of_it
         a_paused_event_leases_nothing_and_resumes_without_a_burst
         a_maker_that_died_is_followed_by_another_and_its_late_answer_is_stale
         who_lost_the_lead_can_still_make_orders

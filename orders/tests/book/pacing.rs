@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain::{Fence, Release};
-use orders::{CALL_LEASE_MS, CallKind};
+use orders::{CALL_LEASE_MS, CallKind, Change};
 
 use crate::desk::{Desk, Store, settings};
 
@@ -40,6 +40,27 @@ pub(crate) async fn many_makers_take_each_call_once_and_no_more_than_the_pace(st
         }
     }
     assert_eq!(seen.len(), 40, "two seconds at 20/s");
+}
+
+pub(crate) async fn the_pace_holds_over_changes_of_it(store: Store) {
+    let mut many = settings(800);
+    (many.pace, many.in_flight_max) = ("20".parse().unwrap(), 800);
+    let desk = Desk::open_with(store, many).await;
+    for first in (1..=800).step_by(200) {
+        desk.take(first..first + 200).await;
+    }
+    for (pace, expected) in [("20", 200), ("50", 500), ("7", 70)] {
+        desk.change(Change::Pace(pace.parse().unwrap())).await.unwrap();
+        let mut leased = 0;
+        for _ in 0..200 {
+            desk.clock.advance(50);
+            let makers = [(); 2].map(|()| desk.book.lease(&desk.event, 64));
+            let [first, second] = makers;
+            let (first, second) = tokio::join!(first, second);
+            leased += first.unwrap().calls.len() + second.unwrap().calls.len();
+        }
+        assert!(leased.abs_diff(expected) <= 1, "{leased} instead of {expected} in ten seconds at {pace}/s");
+    }
 }
 
 pub(crate) async fn a_paused_event_leases_nothing_and_resumes_without_a_burst(store: Store) {

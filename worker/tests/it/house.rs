@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{EventSettings, Outcome, Receipt, Right};
-use orders::{Book, BookRow, OrderRow};
+use domain::{EventSettings, EventState, Outcome, Receipt, Right};
+use orders::{Book, BookEvent, BookRow, By, Change, Changed, OrderRow};
 use queue::{AskKind, Line, PlaceRow, Refused};
 use service::Context;
 use service::tasks::Ended;
@@ -27,6 +27,16 @@ pub(crate) struct House {
     pub(crate) config: Config,
     acks: Vec<Receipt>,
     folder: TempFolder,
+}
+
+/// How often the leader wrote its figures into the line: at least one whole round lies between two of them.
+pub(crate) async fn until_rounds(house: &House, rounds: usize) {
+    let mut seen = std::collections::BTreeSet::new();
+    until("rounds of the leader", async || {
+        seen.insert(house.line().view(&spring()).await.ok()?.figures.at);
+        (seen.len() > rounds + 1).then_some(())
+    })
+    .await;
 }
 
 /// Looks until there is something to see.
@@ -110,17 +120,31 @@ impl House {
         copy
     }
 
-    pub(crate) async fn set_release(&self, release: &str) {
-        let sql = format!(
-            "UPDATE event SET rev = rev + 1, settings = json_set(settings, '$.release', '{release}')"
-        );
+    /// What an operator does.
+    pub(crate) async fn change(&self, change: Change) -> Changed {
+        let by = By { actor: "kim", reason: "a test" };
+        self.book.change(&spring(), None, &change, by).await.unwrap()
+    }
+
+    /// Waits until the line has the settings as the book has them now.
+    pub(crate) async fn until_told(&self) {
+        let BookEvent { rev, settings, .. } = self.book.event(&spring()).await.unwrap();
+        let told = async || self.line().view(&spring()).await.ok().filter(|view| view.rev == rev);
+        assert_eq!(until("the settings in the line", told).await.settings, settings);
+    }
+
+    pub(crate) async fn freeze(&self, why: &str) {
+        let sql = format!("UPDATE event SET frozen = '{why}'");
         assert_eq!(write(&self.file("book.db"), &sql).await, 1);
     }
 
-    /// What an operator does, and what only an operator undoes.
-    pub(crate) async fn freeze(&self, why: Option<&str>) {
-        let why = why.map_or("NULL".to_owned(), |why| format!("'{why}'"));
-        assert_eq!(write(&self.file("book.db"), &format!("UPDATE event SET frozen = {why}")).await, 1);
+    pub(crate) async fn event_state(&self) -> EventState {
+        self.book.event(&spring()).await.unwrap().state
+    }
+
+    pub(crate) async fn until_state(&self, state: EventState) {
+        let reached = async || (self.event_state().await == state).then_some(());
+        until(state.as_str(), reached).await;
     }
 
     /// Applies for these people, one after the other; their numbers.

@@ -1,22 +1,13 @@
 //! One leader at a time, whatever state the line came back in, and whatever the operator holds.
 
 use domain::{EventState, Outcome, Release};
+use orders::Change;
 use queue::Arming;
 use testkit::order_stub::Play;
 
-use crate::house::{House, person, until};
+use crate::house::{House, person, until, until_rounds};
 use crate::log::Log;
 use crate::people::{key, settings, spring};
-
-/// How often the leader wrote its figures into the line: at least one whole round lies between two of them.
-async fn until_rounds(house: &House, rounds: usize) {
-    let mut seen = std::collections::BTreeSet::new();
-    until("rounds of the leader", async || {
-        seen.insert(house.line().view(&spring()).await.ok()?.figures.at);
-        (seen.len() > rounds + 1).then_some(())
-    })
-    .await;
-}
 
 async fn limit(house: &House) -> u32 {
     house.book.event(&spring()).await.unwrap().line_limit
@@ -151,13 +142,13 @@ async fn an_event_whose_line_contradicts_the_book_is_frozen_and_says_so() {
 #[tokio::test]
 async fn a_frozen_event_is_not_settled() {
     let house = House::open_with(settings(1, service::clock::system()() - 25 * 3_600_000)).await;
-    house.freeze(Some("somebody looks")).await;
+    house.freeze("somebody looks").await;
     let worker = house.start().await;
     let state = async || house.book.event(&spring()).await.unwrap().state;
     until("the settling", async || (state().await == EventState::Settling).then_some(())).await;
     until_rounds(&house, 2).await;
     assert_eq!(state().await, EventState::Settling);
-    house.freeze(None).await;
+    house.change(Change::Unfreeze).await;
     until("the end", async || (state().await == EventState::Settled).then_some(())).await;
     until("all well", async || {
         let report = worker.health.readiness(false).report;
@@ -178,7 +169,7 @@ async fn the_release_valve_pauses_drains_and_runs() {
     let worker = house.start().await;
     house.apply(1..=5).await;
     until("four tried", async || (house.stub.calls() >= 4).then_some(())).await;
-    house.set_release("paused").await;
+    house.change(Change::Pause).await;
     let paused = async || house.line().view(&spring()).await.unwrap().settings.release == Release::Paused;
     until("the pause", async || paused().await.then_some(())).await;
     // Calls under way are finished.
@@ -188,12 +179,12 @@ async fn the_release_valve_pauses_drains_and_runs() {
     until_rounds(&house, 3).await;
     assert_eq!((house.stub.calls(), house.seats().await), (tried, (1, 4, 0)));
 
-    house.set_release("draining").await;
+    house.change(Change::Drain).await;
     house.until_shown(1..=4, Outcome::Ordered).await;
     until_rounds(&house, 2).await;
     assert_eq!((house.state(5).await, house.seats().await), (None, (1, 0, 4)));
 
-    house.set_release("running").await;
+    house.change(Change::Resume).await;
     house.until_shown([5], Outcome::Ordered).await;
     house.stop_and_verify(worker).await;
 }

@@ -6,6 +6,10 @@ mod bugs;
 mod house;
 mod leading;
 mod log;
+mod operating;
 mod people;
+mod silence;
 mod stores;
 mod verifying;
+#[path = "../../../orders/tests/book/wire.rs"]
+mod wire;

@@ -1,0 +1,38 @@
+//! Postgres behind a network that swallows everything: the driver waits for ever, the book's pool does not.
+
+use std::time::Duration;
+
+use orders::{Book, BookError};
+
+use crate::desk::{Desk, Store, newcomers};
+use crate::wire::Wire;
+
+#[tokio::test]
+async fn a_step_that_was_given_up_keeps_no_connection_from_the_next() {
+    let desk = Desk::open(Store::Postgres, 3).await;
+    let wire = Wire::to(&desk.postgres.as_ref().unwrap().url()).await;
+    let book = Book::open_postgres(&wire.url(), 1).await.unwrap();
+    book.event(&desk.event).await.unwrap();
+    wire.cut();
+    let silent =
+        tokio::time::timeout(Duration::from_millis(200), book.take(&desk.event, desk.fence, &newcomers([1])))
+            .await;
+    assert!(silent.is_err(), "{silent:?}");
+    wire.mend();
+    // Its one connection is lost; it is given up a moment later, and another takes its place.
+    let taken = loop {
+        match book.take(&desk.event, desk.fence, &newcomers([1])).await {
+            Err(BookError::Unavailable(sqlx::Error::PoolTimedOut)) => {}
+            other => break other.unwrap(),
+        }
+    };
+    assert_eq!((taken.seated, desk.seats().await), (1, (2, 1, 0)));
+}
+
+#[tokio::test]
+async fn a_database_that_never_answers_is_said_to_be_unreachable() {
+    let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("postgres://postgres@{}/postgres", nobody.local_addr().unwrap());
+    let refused = tokio::time::timeout(Duration::from_secs(30), Book::open_postgres(&url, 1)).await.unwrap();
+    assert!(matches!(refused, Err(BookError::Unavailable(_))), "{refused:?}");
+}
