@@ -2,6 +2,7 @@
 
 mod config;
 mod demo;
+mod doctor;
 mod keys;
 mod migrate;
 mod serve;
@@ -36,6 +37,9 @@ enum Command {
     Keys(KeysCommand),
     /// Checks the promises over line and book: I1 to I9. Reads only.
     Verify(Verify),
+    /// Checks a service of your shop that Firstcome depends on.
+    #[command(subcommand)]
+    Doctor(doctor::Doctor),
     /// Checks or prints the settings.
     #[command(subcommand)]
     Config(ConfigCommand),
@@ -163,6 +167,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Migrate(args) => migrate::migrate(&args).await,
             Command::Keys(KeysCommand::Make { file }) => keys::make(&file),
             Command::Verify(args) => verify::verify(args).await,
+            Command::Doctor(args) => doctor::doctor(args).await,
             Command::Config(ConfigCommand::Check(args)) => config::check(&args),
             Command::Config(ConfigCommand::Print(args)) => config::print(&args),
         }

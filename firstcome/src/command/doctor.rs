@@ -1,0 +1,139 @@
+//! `firstcome doctor`: asks another service of the shop what Firstcome will ask of it, and says what is wrong and what to do.
+//! It changes nothing of Firstcome's own, and looks at nobody's settings.
+
+mod call;
+mod examine;
+mod speed;
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use domain::{EventId, Pace};
+use hyper::Uri;
+use serde_json::{Value, json};
+
+use super::Failed;
+use crate::said::say;
+use call::Caller;
+use examine::{Examination, Finding, Verdict};
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Doctor {
+    /// Tries the order service's contract (docs/order-service.md) with orders of a test event, and takes them back.
+    OrderService(OrderService),
+}
+
+#[derive(Debug, Args)]
+pub(super) struct OrderService {
+    /// The address that `worker.order_service` will have, as `http://orders.internal:8080`.
+    #[arg(value_parser = base)]
+    url: String,
+    /// An event that the service accepts; without it, one that does not exist: doctor-<random>.
+    #[arg(long)]
+    event: Option<EventId>,
+    /// How many calls are made one after the other to see how long they take.
+    #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
+    calls: u32,
+    /// How long a call may take, in milliseconds, as `worker.call_timeout`.
+    #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u64).range(50..=8000))]
+    timeout_ms: u64,
+    /// Order calls a second that you plan, for the advice on limits.
+    #[arg(long, default_value = "10")]
+    pace: Pace,
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+fn base(text: &str) -> Result<String, String> {
+    let wrong = || "write it as http://host:port; calls are plain HTTP inside your own network".to_owned();
+    let uri: Uri = text.parse().map_err(|_| wrong())?;
+    let plain = uri.scheme_str() == Some("http") && uri.host().is_some_and(|host| !host.is_empty());
+    if plain && uri.query().is_none() { Ok(text.trim_end_matches('/').to_owned()) } else { Err(wrong()) }
+}
+
+/// Runs the command; it fails if anything is wrong.
+pub(super) async fn doctor(args: Doctor) -> Result<(), Failed> {
+    let Doctor::OrderService(args) = args;
+    let chance = service::chance::system();
+    let event = match args.event {
+        Some(event) => event,
+        None => examine::test_event(&chance)?,
+    };
+    if !args.json {
+        say(format!("{}: orders of the event {event} are made there, and taken back", args.url));
+    }
+    let caller = Caller::new(&args.url, event.clone(), Duration::from_millis(args.timeout_ms));
+    let mut examination = Examination::new(caller, chance);
+    examination.run(args.calls, args.pace).await;
+    if args.json {
+        say(serde_json::to_string_pretty(&report(&args.url, &event, &examination))?);
+    } else {
+        examination.findings.iter().for_each(tell);
+        say(left(&examination));
+    }
+    let wrong = examination.findings.iter().filter(|finding| finding.verdict == Verdict::Wrong).count();
+    match wrong {
+        0 => Ok(()),
+        1 => Err(anyhow::anyhow!("1 thing is wrong with the order service").into()),
+        n => Err(anyhow::anyhow!("{n} things are wrong with the order service").into()),
+    }
+}
+
+fn tell(finding: &Finding) {
+    let rule = finding.rule.map_or_else(|| "      ".to_owned(), |rule| format!("rule {rule}"));
+    say(format!("{:<5}  {rule}  {:<46} {}", finding.verdict.word(), finding.name, finding.said));
+    if let Some(todo) = &finding.todo {
+        say(format!("               -> {todo}"));
+    }
+}
+
+fn left(examination: &Examination) -> String {
+    match examination.live.as_slice() {
+        [] if examination.tombstones == 0 => "left behind there: nothing".into(),
+        [] => format!("left behind there: {} tombstones, no live order", examination.tombstones),
+        live => format!(
+            "left behind there: {} tombstones, and perhaps live orders, to be taken back by hand: {}",
+            examination.tombstones,
+            live.join(" ")
+        ),
+    }
+}
+
+fn report(url: &str, event: &EventId, examination: &Examination) -> Value {
+    let findings = examination.findings.iter().map(|finding| {
+        json!({
+            "name": finding.name, "rule": finding.rule, "verdict": finding.verdict.word(),
+            "said": finding.said, "todo": finding.todo,
+        })
+    });
+    let speed = examination.speed.as_ref().map(speed::Speed::to_json);
+    json!({
+        "url": url, "event": event, "findings": findings.collect::<Vec<_>>(), "speed": speed,
+        "left": { "tombstones": examination.tombstones, "live": examination.live },
+        "ok": examination.findings.iter().all(|finding| finding.verdict == Verdict::Ok),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_is_plain_http_with_a_host() {
+        assert_eq!(base("http://orders.internal:8080/"), Ok("http://orders.internal:8080".into()));
+        assert_eq!(base("http://10.0.0.7/shop"), Ok("http://10.0.0.7/shop".into()));
+        for bad in [
+            "",
+            "orders",
+            "orders:8080",
+            "https://orders",
+            "http://",
+            "http://a b",
+            "http://a?x=1",
+            "/orders",
+        ] {
+            assert!(base(bad).is_err(), "{bad}");
+        }
+    }
+}

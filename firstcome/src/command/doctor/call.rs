@@ -1,0 +1,274 @@
+//! One call of an order service, made as the worker makes it, and what its answer means in words.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use bytes::Bytes;
+use domain::{AppKey, EventId};
+use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::{Method, Request, header};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+
+/// Longest answer that is read, as in the worker.
+const BODY_MAX: usize = 64 * 1024;
+/// Longest order number that is kept, as in the worker.
+const ORDER_NO_MAX: usize = 100;
+
+/// Makes the calls.
+pub(super) struct Caller {
+    base: String,
+    /// The event of all calls.
+    pub(super) event: EventId,
+    /// How long a call may take.
+    pub(super) timeout: Duration,
+    client: Client<HttpConnector, Full<Bytes>>,
+}
+
+/// A whole answer.
+#[derive(Debug, Clone)]
+pub(super) struct Answer {
+    /// The status code.
+    pub(super) status: u16,
+    kind: String,
+    location: String,
+    body: Bytes,
+}
+
+/// Something that the contract does not know, in words, and what to do about it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Strange {
+    /// What it was.
+    pub(super) what: String,
+    /// What to do.
+    pub(super) todo: String,
+    /// Whether it may have been carried out.
+    pub(super) reach: Reach,
+}
+
+/// How far a call came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Reach {
+    /// It was answered.
+    Answered,
+    /// Perhaps it arrived: nobody knows what became of it.
+    Unknown,
+    /// It never left.
+    Never,
+}
+
+/// What a `PUT` was answered, as the worker understands it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Said {
+    /// An order, and its number.
+    Yes(String),
+    /// A no by the contract.
+    No(u16),
+    /// 410.
+    Gone,
+    /// No answer, as far as the contract goes.
+    Strange(Strange),
+}
+
+impl Strange {
+    fn new(what: impl Into<String>, todo: impl Into<String>) -> Self {
+        Self { what: what.into(), todo: todo.into(), reach: Reach::Answered }
+    }
+
+    fn silence(what: impl Into<String>, todo: impl Into<String>) -> Self {
+        Self { reach: Reach::Unknown, ..Self::new(what, todo) }
+    }
+}
+
+impl Caller {
+    /// A caller of the service at this base.
+    pub(super) fn new(base: &str, event: EventId, timeout: Duration) -> Self {
+        // Below the keep-alive of common servers, as in the worker.
+        let client =
+            Client::builder(TokioExecutor::new()).pool_idle_timeout(Duration::from_secs(3)).build_http();
+        Self { base: base.to_owned(), event, timeout, client }
+    }
+
+    /// Asks for an order.
+    pub(super) async fn put(&self, key: AppKey, number: u32) -> Said {
+        self.put_for(key, number, json!("닥터"), json!("+821000000000")).await
+    }
+
+    /// Asks for an order of somebody whose name and phone are lost.
+    pub(super) async fn put_unknown(&self, key: AppKey, number: u32) -> Said {
+        self.put_for(key, number, Value::Null, Value::Null).await
+    }
+
+    async fn put_for(&self, key: AppKey, number: u32, name: Value, phone: Value) -> Said {
+        let body = json!({ "event": self.event, "number": number, "guid": key.guid(), "name": name, "phone": phone });
+        match self.put_body(key, body.to_string()).await {
+            Ok(answer) => self.understand(&answer),
+            Err(strange) => Said::Strange(strange),
+        }
+    }
+
+    /// Puts any body.
+    pub(super) async fn put_body(&self, key: AppKey, body: String) -> Result<Answer, Strange> {
+        self.send(Method::PUT, key, body).await
+    }
+
+    /// Takes an order back; the status, if it means that.
+    pub(super) async fn delete(&self, key: AppKey) -> Result<u16, Strange> {
+        let answer = self.send(Method::DELETE, key, String::new()).await?;
+        match answer.status {
+            200 | 204 | 410 => Ok(answer.status),
+            404 => Err(Strange::new(
+                "404 to a DELETE",
+                "leave a tombstone and answer 204, even if there never was an order: a 404 may come from a wrong address",
+            )),
+            _ => Err(self.strange(&answer)),
+        }
+    }
+
+    fn understand(&self, answer: &Answer) -> Said {
+        match answer.status {
+            200 | 201 => match order_no(&answer.body) {
+                Ok(order_no) => Said::Yes(order_no),
+                Err(why) if answer.is_page() => Said::Strange(Strange { what: why, ..self.strange(answer) }),
+                Err(why) => Said::Strange(Strange::new(
+                    format!("{} {why}", answer.status),
+                    "answer {\"order_no\": \"...\"}, 1 to 100 characters, none of them a control character (rule 4)",
+                )),
+            },
+            409 | 422 if answer.is_problem() => Said::No(answer.status),
+            410 => Said::Gone,
+            _ => Said::Strange(self.strange(answer)),
+        }
+    }
+
+    /// What an answer means that the contract does not know.
+    fn strange(&self, answer: &Answer) -> Strange {
+        let status = answer.status;
+        let page = if answer.is_page() { " with an HTML page" } else { "" };
+        let address = || format!("calls go to {}/orders/{}:<key>", self.base, self.event);
+        let todo = match status {
+            300..=399 => {
+                let what = format!("{status}, a redirect to '{}'", answer.location);
+                return Strange::new(what, "redirects are not followed: give the address where it leads");
+            }
+            401 | 403 | 407 => "it wants a login, and Firstcome sends none: let its machines in by their network".into(),
+            404 => format!("is the address right? {}", address()),
+            405 => format!("take PUT and DELETE there: {}", address()),
+            409 | 422 => "say no with Content-Type: application/problem+json (rule 3), else it is taken for a proxy's page and asked again".into(),
+            429 => "exempt Firstcome from the rate limit: its pace is the limit".into(),
+            502..=504 => "a proxy before the service could not reach it in time".into(),
+            500..=599 => "the service failed: look for the GUID in its log. The seat is kept and the call repeated".into(),
+            200..=299 if !answer.is_page() => "answer 200 or 201 when the order is there, not before (rule 4)".into(),
+            _ => format!("an HTML page comes from a web server or a proxy: is this the order service? {}", address()),
+        };
+        Strange::new(format!("{status}{page}"), todo)
+    }
+
+    async fn send(&self, method: Method, key: AppKey, body: String) -> Result<Answer, Strange> {
+        let request = Request::builder()
+            .method(method)
+            .uri(format!("{}/orders/{}:{key}", self.base, self.event))
+            .header(header::CONTENT_TYPE, "application/json")
+            .header("guid", key.guid())
+            .header("traceparent", format!("00-{}-{:016x}-01", key.guid(), 1))
+            .body(Full::new(Bytes::from(body)));
+        let request =
+            request.map_err(|error| Strange::silence(error.to_string(), "is the address right?"))?;
+        let answer = tokio::time::timeout(self.timeout, self.exchange(request)).await;
+        answer.unwrap_or_else(|_| {
+            let ms = self.timeout.as_millis();
+            Err(Strange::silence(
+                format!("no answer within {ms} ms"),
+                "is it overloaded, or is a firewall between? A late call is repeated (worker.call_timeout), and each costs pace",
+            ))
+        })
+    }
+
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, Strange> {
+        let answer = self.client.request(request).await.map_err(|error| self.trouble(&error))?;
+        let text = |name| {
+            let value = answer.headers().get(name).and_then(|value| value.to_str().ok());
+            value.unwrap_or_default().to_owned()
+        };
+        let (kind, location) = (text(header::CONTENT_TYPE), text(header::LOCATION));
+        let status = answer.status().as_u16();
+        let body = Limited::new(answer.into_body(), BODY_MAX).collect().await.map_err(|error| {
+            Strange::silence(
+                format!("an answer that breaks off: {error}"),
+                "send it whole, in 64 KiB at most: half an answer is none, and the call is repeated",
+            )
+        })?;
+        Ok(Answer { status, kind, location, body: body.to_bytes() })
+    }
+
+    /// Why nobody answered.
+    fn trouble(&self, error: &hyper_util::client::legacy::Error) -> Strange {
+        let reach = if error.is_connect() { Reach::Never } else { Reach::Unknown };
+        let base = &self.base;
+        let (what, todo) = match (causes(error), kind(error)) {
+            (all, _) if all.contains("dns error") => (
+                format!("the name in {base} is not known here"),
+                "is it spelled right, and does it resolve on the worker's machine?",
+            ),
+            (_, Some(io::ErrorKind::ConnectionRefused)) => {
+                (format!("nobody listens at {base}"), "is the service started, and the port right?")
+            }
+            (_, Some(io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable)) => {
+                (format!("no way leads to {base}"), "is it in a network that this machine can reach?")
+            }
+            (all, _) => (
+                format!("no whole answer: {all}"),
+                "does it speak HTTP/1.1 there, without TLS, and keep the connection until it has answered?",
+            ),
+        };
+        Strange { what, todo: todo.into(), reach }
+    }
+}
+
+/// The error with all its causes: hyper tells the interesting one last.
+fn causes(error: &dyn Error) -> String {
+    let mut told = error.to_string();
+    let mut next = error.source();
+    while let Some(cause) = next {
+        told = format!("{told}: {cause}");
+        next = cause.source();
+    }
+    told
+}
+
+/// The kind of the operating system's error behind it, if there is one.
+fn kind(error: &dyn Error) -> Option<io::ErrorKind> {
+    let mut next = error.source();
+    while let Some(cause) = next {
+        if let Some(io) = cause.downcast_ref::<io::Error>() {
+            return Some(io.kind());
+        }
+        next = cause.source();
+    }
+    None
+}
+
+impl Answer {
+    /// Whether it is the contract's problem+json.
+    pub(super) fn is_problem(&self) -> bool {
+        self.kind.starts_with("application/problem+json")
+    }
+
+    fn is_page(&self) -> bool {
+        self.kind.starts_with("text/html")
+    }
+}
+
+/// The order number, as the worker reads it.
+fn order_no(body: &[u8]) -> Result<String, String> {
+    let value: Value = serde_json::from_slice(body).map_err(|_| "with a body that is no JSON".to_owned())?;
+    let Some(order_no) = value["order_no"].as_str() else {
+        return Err("without an order_no".into());
+    };
+    let fits =
+        (1..=ORDER_NO_MAX).contains(&order_no.chars().count()) && !order_no.chars().any(char::is_control);
+    if fits { Ok(order_no.to_owned()) } else { Err("with an order_no that cannot be shown".into()) }
+}
