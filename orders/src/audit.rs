@@ -14,7 +14,7 @@ pub struct AuditRow {
     pub event: EventId,
     /// The event's rev after it.
     pub rev: i64,
-    /// When, in the book's time; rises with every row of an event.
+    /// When, in the book's time; rises with every row, so no two have the same.
     pub at: Millis,
     /// Who.
     pub actor: String,
@@ -66,9 +66,11 @@ pub(crate) fn difference(before: &Value, after: &Value) -> (Value, Value) {
     (Value::Object(old), Value::Object(new))
 }
 
-/// Writes a row; the event is locked. Its time is put behind the last row's, so that it names the row and lists can be read on
-/// from it; the row is returned as it was written.
+/// Writes a row, the last step before the commit. Its time is put behind the last row's of all events, so that lists can be read
+/// on from any row; the row is returned as it was written.
 pub(crate) async fn write(tx: &mut Tx, mut row: AuditRow) -> Result<AuditRow, BookError> {
+    let dialect = tx.dialect.clone();
+    dialect.take_turn(tx).await?;
     let last = sqlx::query("SELECT COALESCE(MAX(at), 0) AS last FROM audit").fetch_one(&mut **tx).await?;
     row.at = row.at.max(int(&last, "last")? + 1);
     sqlx::query(

@@ -1,6 +1,6 @@
 //! What differs between the databases, all of it. Everything else is one SQL text.
 //!
-//! Rows are locked in one order everywhere, so that nobody waits in a circle: event, application, seat. `SQLite` has one writer
+//! Rows are locked in one order everywhere, so that nobody waits in a circle: event, application, seat, the turn at the audit. `SQLite` has one writer
 //! and needs no row locks.
 
 use domain::{Millis, Now};
@@ -64,6 +64,17 @@ impl Dialect {
                  RETURNING app_key, number, state, attempts, fence, contact"
             }
         }
+    }
+
+    /// Has those who write the audit come one after the other, until their transaction ends: the last lock of all, asked for
+    /// just before the end.
+    pub(crate) async fn take_turn(&self, connection: &mut AnyConnection) -> Result<(), BookError> {
+        if let Self::Postgres = self {
+            sqlx::query("SELECT pg_advisory_xact_lock(hashtext('firstcome audit'))::TEXT AS mine")
+                .fetch_one(connection)
+                .await?;
+        }
+        Ok(())
     }
 
     /// The book's time: one clock for all workers. Ask after the row lock is held, so that it never runs behind another's.

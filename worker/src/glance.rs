@@ -48,8 +48,10 @@ pub(crate) async fn report(
 
 fn gauge(event: &EventId, status: &LineStatus) {
     let id = event.to_string();
-    let oldest_s = f64::from(u32::try_from(status.oldest_wait_ms.unwrap_or(0)).unwrap_or(u32::MAX)) / 1000.0;
-    metrics::gauge!("firstcome_oldest_wait_seconds", "event" => id.clone()).set(oldest_s);
+    let oldest_ms = status.oldest_wait_ms.or((status.waiting == 0).then_some(0));
+    if let Some(ms) = oldest_ms.and_then(|ms| u32::try_from(ms).ok()) {
+        metrics::gauge!("firstcome_oldest_wait_seconds", "event" => id.clone()).set(f64::from(ms) / 1000.0);
+    }
     metrics::gauge!("firstcome_missing", "event" => id).set(status.missing);
 }
 

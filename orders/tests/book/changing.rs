@@ -462,6 +462,24 @@ pub(crate) async fn the_audit_is_read_page_by_page_newest_first(store: Store) {
     assert_eq!(desk.audited().await.len(), 5);
 }
 
+pub(crate) async fn changes_at_once_are_told_one_after_the_other(store: Store) {
+    let desk = Desk::open(store, 1).await;
+    let mut all = tokio::task::JoinSet::new();
+    for n in 1..=10 {
+        let (book, event, to) =
+            (desk.book.clone(), desk.event.clone(), format!("event-{n}").parse().unwrap());
+        all.spawn(
+            async move { book.clone_event(&event, to, NOON + HOUR, NOON + 2 * HOUR, KIM).await.unwrap() },
+        );
+    }
+    all.join_all().await;
+    let mut times: Vec<_> =
+        desk.book.audit(None, None, 100).await.unwrap().iter().map(|row| row.at).collect();
+    assert!(times.is_sorted_by(|newer, older| newer > older), "{times:?}");
+    times.dedup();
+    assert_eq!(times.len(), 11);
+}
+
 pub(crate) async fn a_parked_one_is_called_again_as_one_that_may_have_an_order(store: Store) {
     let desk = Desk::open(store, 3).await;
     desk.take(1..=3).await;

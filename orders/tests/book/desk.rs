@@ -82,16 +82,19 @@ impl Session {
         let sql =
             format!("SELECT COUNT(*) FROM pg_stat_activity WHERE application_name = 'firstcome' AND {state}");
         let found = async {
-            while self.count(&sql).await < sessions {
+            loop {
+                // Within a transaction the server would show the same picture again and again.
+                self.run("SELECT pg_stat_clear_snapshot()").await.unwrap();
+                if self.count(&sql).await >= sessions {
+                    break;
+                }
                 tokio::task::yield_now().await;
             }
         };
         tokio::time::timeout(Duration::from_secs(30), found).await.unwrap();
     }
 
-    async fn count(&mut self, sql: &str) -> i64 {
-        // Within a transaction the server would show the same picture again and again.
-        self.run("SELECT pg_stat_clear_snapshot()").await.unwrap();
+    pub(crate) async fn count(&mut self, sql: &str) -> i64 {
         sqlx::query_scalar(sqlx::AssertSqlSafe(sql.to_owned())).fetch_one(&mut self.0).await.unwrap()
     }
 }

@@ -54,6 +54,7 @@ cases! {
         the_book_takes_over_the_times_that_the_line_kept
         a_clone_is_a_new_event_with_the_same_settings
         the_audit_is_read_page_by_page_newest_first
+        changes_at_once_are_told_one_after_the_other
         a_parked_one_is_called_again_as_one_that_may_have_an_order
         an_order_parked_while_it_was_taken_back_goes_on_being_cancelled
     }

@@ -3,7 +3,7 @@
 use orders::{Book, BookError};
 use testkit::Postgres;
 
-use crate::desk::{Desk, Store, meddle, newcomers};
+use crate::desk::{Desk, Session, Store, meddle, newcomers};
 
 async fn refusal(url: &str) -> String {
     Book::open_postgres(url, 2).await.unwrap_err().to_string()
@@ -51,6 +51,27 @@ async fn a_step_that_was_edited_after_it_was_done_is_refused() {
         .unwrap();
     let refused = Book::migrate(&postgres.url()).await;
     assert!(matches!(refused, Err(BookError::Schema(_))), "{refused:?}");
+}
+
+#[tokio::test]
+async fn what_was_audited_before_the_room_came_is_still_there() {
+    let postgres = Postgres::start().await;
+    let folder = testkit::TempFolder::new("old-book");
+    let file = format!("sqlite://{}?mode=rwc", folder.path().join("book.db").display());
+    for (url, setup) in [(file, ""), (postgres.url(), "CREATE SCHEMA book; SET search_path = book;")] {
+        let mut session = Session::open(&url).await.unwrap();
+        let steps = [
+            include_str!("../../../migrations/0001_book.sql"),
+            include_str!("../../../migrations/0002_room.sql"),
+        ];
+        session.run(&format!("{setup}{}", steps[0])).await.unwrap();
+        session
+            .run("INSERT INTO audit VALUES ('spring', 1, 5, 'kim', 'create', '', '', '{}')")
+            .await
+            .unwrap();
+        session.run(steps[1]).await.unwrap();
+        assert_eq!(session.count("SELECT at FROM audit WHERE event = 'spring' AND actor = 'kim'").await, 5);
+    }
 }
 
 #[tokio::test]
