@@ -5,7 +5,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-/// Longest name, in characters.
+/// Longest name, in characters as typed.
 pub const NAME_MAX: usize = 50;
 
 /// Why a field was refused. `code` is stable; the words are made where the language is known.
@@ -33,15 +33,14 @@ pub struct Name(String);
 impl Name {
     /// Reads a name as it was typed.
     pub fn parse(typed: &str) -> Result<Self, BadField> {
+        if typed.chars().count() > NAME_MAX {
+            return Err(BadField::TooLong);
+        }
         if typed.chars().any(|c| (c.is_control() && !c.is_whitespace()) || is_invisible(c)) {
             return Err(BadField::BadCharacter);
         }
         let name = typed.split_whitespace().collect::<Vec<_>>().join(" ");
-        match name.chars().count() {
-            0 => Err(BadField::Empty),
-            n if n > NAME_MAX => Err(BadField::TooLong),
-            _ => Ok(Self(name)),
-        }
+        if name.is_empty() { Err(BadField::Empty) } else { Ok(Self(name)) }
     }
 
     /// The name in full: for the order service only.

@@ -11,14 +11,16 @@ use domain::keys::EventKeys;
 use domain::{AppKey, Receipt, Right};
 use queue::{Applicant, Applied, Mark, Refused};
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 use crate::desk::Desk;
-use crate::fields::{self, Entrant, Typed, Written};
+use crate::fields::{self, ApplyBody, Entrant, Typed, Written};
 use crate::knock;
 use crate::language::Language;
 use crate::pages;
 use crate::progress::{Sheet, Tally};
 use crate::refusal::{Refusal, localised};
+use crate::refusals::Applying;
 use crate::routes::{PathId, Posted, see_other};
 use crate::status::{Own, OwnAnswer, OwnState, guid_header, no_store};
 
@@ -33,10 +35,13 @@ pub(crate) struct Accepted {
 }
 
 /// Where to go on.
-#[derive(Debug, Serialize)]
-struct Links<'a> {
+#[derive(Debug, Serialize, ToSchema)]
+pub(crate) struct Links<'a> {
+    #[schema(value_type = String)]
     page: Link<'a>,
+    #[schema(value_type = String)]
     status: Link<'a>,
+    #[schema(value_type = String)]
     cancel: Link<'a>,
 }
 
@@ -62,13 +67,17 @@ impl Serialize for Link<'_> {
 }
 
 /// The answer to who applied, or found an application by its code.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub(crate) struct Proof<'a> {
     #[serde(flatten)]
     own: OwnAnswer<'a>,
+    /// Signed proof of the application; whoever holds it can see and, if it is full, cancel it.
     receipt: &'a str,
+    /// With the full receipt: 8 letters that bring it back on another device.
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     recovery_code: Option<String>,
+    /// Whether this person had applied before.
     already_applied: bool,
     links: Links<'a>,
 }
@@ -91,7 +100,15 @@ impl<'a> Proof<'a> {
     }
 }
 
-/// `POST /application/com/v1/create/application/{event}`
+/// Applies for an event: the answer is the number, durable before it is told.
+///
+/// Pressing again with the same `Idempotency-Key` is safe and gives the same number and the full receipt; without the key, or
+/// with another, whoever knows the phone number gets a receipt that can only look.
+#[utoipa::path(post, path = "/application/com/v1/create/application/{event}", request_body = ApplyBody,
+    params(("event" = String, Path), ("Idempotency-Key" = Option<String>, Header, pattern = r##"^([!#-~][!-~]{0,199}|"[!#-~][!-~]{0,198}")$"##)),
+    responses((status = 201, body = Proof, headers(("Location" = String), ("GUID" = String))),
+        (status = 200, description = "This person had applied before", body = Proof, headers(("Location" = String), ("GUID" = String))),
+        Applying))]
 pub(crate) async fn create(
     State(desk): State<Arc<Desk>>,
     PathId(event): PathId,

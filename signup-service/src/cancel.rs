@@ -6,9 +6,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
-use domain::{AppKey, Outcome, Right};
+use domain::{AppKey, Millis, Number, Outcome, Right};
 use queue::AskKind;
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::desk::Desk;
 use crate::fields::Written;
@@ -16,16 +17,29 @@ use crate::knock;
 use crate::language::Language;
 use crate::pages;
 use crate::refusal::{Refusal, localised};
+use crate::refusals::OfReceipt;
 use crate::routes::{PathId, see_other};
 use crate::status::{OwnState, guid_header, no_store};
 
 struct Asked {
     app_key: AppKey,
-    state: &'static str,
-    answer: serde_json::Value,
+    answer: Cancelling,
 }
 
-/// `POST /application/com/v1/cancel/application/{receipt}`
+/// What came of asking to cancel.
+#[derive(Serialize, ToSchema)]
+struct Cancelling {
+    event: String,
+    #[schema(value_type = u32)]
+    number: Number,
+    /// `cancelled`, `cancelling` as long as the book has not decided, or how the application had ended before.
+    state: &'static str,
+    server_time_ms: Millis,
+}
+
+/// Asks to cancel; asking again is harmless.
+#[utoipa::path(post, path = "/application/com/v1/cancel/application/{receipt}", params(("receipt" = String, Path)),
+    responses((status = 202, body = Cancelling, headers(("GUID" = String))), OfReceipt))]
 pub(crate) async fn cancel(
     State(desk): State<Arc<Desk>>,
     PathId(text): PathId,
@@ -34,7 +48,9 @@ pub(crate) async fn cancel(
     let language = Language::of_client(&headers);
     match (ask(&desk, &text, &headers).await, Written::is_form(&headers)) {
         // What the line has not decided by itself it does not show yet: the page must remember that it asked.
-        (Ok(Asked { state: "cancelling", .. }), true) => see_other(&format!("/a/{text}?asked=cancel")),
+        (Ok(asked), true) if asked.answer.state == "cancelling" => {
+            see_other(&format!("/a/{text}?asked=cancel"))
+        }
         (Ok(_), true) => see_other(&format!("/a/{text}")),
         (Ok(asked), false) => {
             let told = [guid_header(asked.app_key), no_store()];
@@ -64,13 +80,10 @@ async fn ask(desk: &Desk, text: &str, headers: &HeaderMap) -> Result<Asked, Refu
         state,
         "cancel asked"
     );
-    let answer = json!({
-        "event": receipt.event,
-        "number": receipt.number,
-        "state": state,
-        "server_time_ms": sheet.line_time(desk.now()),
-    });
-    Ok(Asked { app_key: receipt.app_key, state, answer })
+    let server_time_ms = sheet.line_time(desk.now());
+    let answer =
+        Cancelling { event: receipt.event.to_string(), number: receipt.number, state, server_time_ms };
+    Ok(Asked { app_key: receipt.app_key, answer })
 }
 
 fn after_asking(state: OwnState) -> &'static str {

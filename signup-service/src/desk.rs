@@ -14,6 +14,7 @@ use service::health::Check;
 use tokio::sync::Semaphore;
 
 use crate::config::Config;
+use crate::events::Listed;
 use crate::limiter::Limiter;
 use crate::progress::{Document, Sheet};
 use crate::refusal::Refusal;
@@ -126,7 +127,7 @@ impl Desk {
         let now = (self.now)();
         if board.events.is_some() {
             let facts: Vec<_> = board.sheets().map(|sheet| sheet.facts_at(now, &self.config)).collect();
-            let list = Document::of(&serde_json::json!({ "events": facts }), 0);
+            let list = Document::of(&Listed { events: facts }, 0);
             board.list = Some(list);
         }
         self.board.store(Arc::new(board));

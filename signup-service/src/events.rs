@@ -6,16 +6,42 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use domain::{EventState, Millis};
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::desk::Desk;
 use crate::language::Language;
-use crate::progress::Document;
+use crate::progress::{Document, Facts, Progress};
 use crate::refusal::Refusal;
+use crate::refusals::{Anybody, OfEvent};
 use crate::routes::PathId;
 use crate::status::no_store;
 
-/// `GET /event/com/v1/get/progress/{event}`
+/// All events of the catalogue.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Listed<'a> {
+    pub(crate) events: Vec<Facts<'a>>,
+}
+
+/// The line's clock, for a countdown.
+#[derive(Serialize, ToSchema)]
+struct Clock<'a> {
+    event: &'a str,
+    #[schema(value_type = String, pattern = "^(scheduled|open|closed|settling|settled)$")]
+    state: EventState,
+    intake: bool,
+    opens_at_ms: Millis,
+    closes_at_ms: Millis,
+    server_time_ms: Millis,
+}
+
+/// Where an event stands: the one document that every page polls.
+///
+/// Cacheable for a second; with one's number, the page does its sums itself.
+#[utoipa::path(get, path = "/event/com/v1/get/progress/{event}",
+    params(("event" = String, Path), ("If-None-Match" = Option<String>, Header)),
+    responses((status = 200, body = Progress, headers(("ETag" = String))), (status = 304, description = "As you have it"), OfEvent))]
 pub(crate) async fn progress(
     State(desk): State<Arc<Desk>>,
     PathId(event): PathId,
@@ -25,7 +51,10 @@ pub(crate) async fn progress(
     told(&desk, &headers, sheet.as_ref().map(|sheet| &sheet.progress).map_err(Clone::clone))
 }
 
-/// `GET /event/com/v1/get/event/{event}`
+/// Public facts of an event.
+#[utoipa::path(get, path = "/event/com/v1/get/event/{event}",
+    params(("event" = String, Path), ("If-None-Match" = Option<String>, Header)),
+    responses((status = 200, body = Facts, headers(("ETag" = String))), (status = 304, description = "As you have it"), OfEvent))]
 pub(crate) async fn event(
     State(desk): State<Arc<Desk>>,
     PathId(event): PathId,
@@ -35,13 +64,17 @@ pub(crate) async fn event(
     told(&desk, &headers, sheet.as_ref().map(|sheet| &sheet.facts).map_err(Clone::clone))
 }
 
-/// `GET /event/com/v1/list/event`
+/// Public facts of all events.
+#[utoipa::path(get, path = "/event/com/v1/list/event", params(("If-None-Match" = Option<String>, Header)),
+    responses((status = 200, body = Listed, headers(("ETag" = String))), (status = 304, description = "As you have it"), Anybody))]
 pub(crate) async fn list(State(desk): State<Arc<Desk>>, headers: HeaderMap) -> Response {
     let board = desk.board();
     told(&desk, &headers, board.list.as_ref().ok_or(Refusal::NotReady))
 }
 
-/// `GET /event/com/v1/get/time/{event}`: the line's clock, never from a cache, for the countdown.
+/// The line's clock, never from a cache, for the countdown.
+#[utoipa::path(get, path = "/event/com/v1/get/time/{event}", params(("event" = String, Path)),
+    responses((status = 200, body = Clock), OfEvent))]
 pub(crate) async fn time(
     State(desk): State<Arc<Desk>>,
     PathId(event): PathId,
@@ -52,15 +85,15 @@ pub(crate) async fn time(
         Err(refusal) => return refusal.problem(Language::of_client(&headers), &desk.chance),
     };
     let (now, settings) = (desk.now(), &sheet.view.settings);
-    let body = json!({
-        "event": settings.id,
-        "state": sheet.state(now),
-        "intake": settings.intake,
-        "opens_at_ms": settings.opens_at,
-        "closes_at_ms": settings.closes_at,
-        "server_time_ms": sheet.line_time(now),
-    });
-    ([no_store()], Json(body)).into_response()
+    let clock = Clock {
+        event: settings.id.as_str(),
+        state: sheet.state(now),
+        intake: settings.intake,
+        opens_at_ms: settings.opens_at,
+        closes_at_ms: settings.closes_at,
+        server_time_ms: sheet.line_time(now),
+    };
+    ([no_store()], Json(clock)).into_response()
 }
 
 fn told(desk: &Desk, headers: &HeaderMap, document: Result<&Document, Refusal>) -> Response {

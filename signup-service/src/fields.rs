@@ -3,15 +3,44 @@
 use axum::body::Bytes;
 use axum::extract::rejection::BytesRejection;
 use axum::http::{HeaderMap, StatusCode, header};
-use domain::person::{BadField, Contact, Name, Phone};
+use domain::person::{BadField, Contact, NAME_MAX, Name, Phone};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::Type;
+use utoipa::openapi::{Object, ObjectBuilder};
 
 use crate::refusal::{BadInput, Fault, Refusal};
 
 /// Longest idempotency key.
 const KEY_MAX: usize = 200;
+
+// What the fields accept, for the API's description. In a name: no control and no invisible character, and one at least that
+// is no white space.
+const NAME: &str = concat!(
+    r"^[^\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufffd]*",
+    r"[^\x00-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\x0e-\x1f\x7f-\x84\x86-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufffd]",
+    r"[^\x00-\x08\x0e-\x1f\x7f-\x84\x86-\x9f\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufeff\ufffd]*$"
+);
+const PHONE: &str = r"^[ ().-]*(?:0[ ().-]*[1-9]|(?:\+|0[ ().-]*0)[ ().-]*[1-9][ ().-]*[0-9][ ().-]*[0-9])(?:[ ().-]*[0-9]){6,12}[ ().-]*$";
+const CODE: &str = r"^[!-~](?:[ -~]{0,38}[!-~])?$";
+
+fn name_shape() -> Object {
+    shape(NAME, NAME_MAX)
+}
+
+fn phone_shape() -> Object {
+    shape(PHONE, 40)
+}
+
+fn code_shape() -> Object {
+    shape(CODE, 40)
+}
+
+fn shape(pattern: &str, max: usize) -> Object {
+    ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).max_length(Some(max)).build()
+}
 
 /// How a body is written, and so how to answer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -72,11 +101,18 @@ pub(crate) struct Entrant {
     pub(crate) secret: String,
 }
 
-#[derive(Deserialize)]
+/// Who applies.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct ApplyBody {
+pub(crate) struct ApplyBody {
+    /// As the order shall carry it.
+    #[schema(schema_with = name_shape, required = true)]
     name: Option<Value>,
+    /// As people type it: spaces, dots, dashes and brackets do not matter; without a country code it is Korean.
+    #[schema(schema_with = phone_shape, required = true)]
     phone: Option<Value>,
+    /// Must be true.
+    #[schema(value_type = bool)]
     consent: Option<Value>,
 }
 
@@ -91,11 +127,16 @@ pub(crate) struct Seeker {
     pub(crate) code: String,
 }
 
-#[derive(Deserialize)]
+/// Whose application is looked for.
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-struct FindBody {
+pub(crate) struct FindBody {
+    #[schema(value_type = String, pattern = "^[a-z0-9][a-z0-9-]{0,39}$")]
     event: Option<Value>,
+    #[schema(schema_with = phone_shape, required = true)]
     phone: Option<Value>,
+    /// The recovery code; case, spaces and dashes do not matter.
+    #[schema(schema_with = code_shape, required = true)]
     code: Option<Value>,
 }
 

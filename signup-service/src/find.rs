@@ -11,11 +11,12 @@ use domain::{Number, Receipt, Right};
 
 use crate::apply::Proof;
 use crate::desk::Desk;
-use crate::fields::{self, Seeker, Typed, Written};
+use crate::fields::{self, FindBody, Seeker, Typed, Written};
 use crate::knock;
 use crate::language::Language;
 use crate::pages;
 use crate::refusal::{Refusal, localised};
+use crate::refusals::Finding;
 use crate::routes::{Client, Posted, see_other};
 use crate::status::{Own, OwnState, guid_header, no_store};
 
@@ -24,7 +25,9 @@ const TRIES_FOR_ONE: u32 = 10;
 /// Tries a minute from one address.
 const TRIES_FROM_ONE: u32 = 20;
 
-/// `POST /application/com/v1/find/application`
+/// Finds an application by phone and recovery code, and answers with the full receipt.
+#[utoipa::path(post, path = "/application/com/v1/find/application", request_body = FindBody,
+    responses((status = 200, body = Proof, headers(("GUID" = String))), Finding))]
 pub(crate) async fn find(
     State(desk): State<Arc<Desk>>,
     client: Client,

@@ -1,6 +1,7 @@
 //! The desk: the page, apply, status, cancel, find. It gives receipts and reads the line; it has no path to the book,
 //! and it decides no outcome.
 
+mod api;
 mod apply;
 mod cancel;
 mod config;
@@ -17,6 +18,7 @@ mod pages;
 mod progress;
 mod receipt_page;
 mod refusal;
+mod refusals;
 mod routes;
 mod shell;
 mod status;
@@ -31,9 +33,9 @@ use domain::Keyring;
 use queue::Line;
 use service::Context;
 
+pub use api::{document, router};
 pub use config::Config;
 pub use desk::Desk;
-pub use routes::router;
 
 /// Serves the desk on the listener, and keeps its documents fresh, until the tasks are stopped.
 pub async fn start(
@@ -44,5 +46,5 @@ pub async fn start(
     ctx: &Context,
 ) -> anyhow::Result<SocketAddr> {
     let desk = Desk::open(config, line, keys, ctx).await;
-    service::http::serve(listener, router(desk), service::http::Limits::default(), ctx)
+    service::http::serve(listener, router(desk)?, service::http::Limits::default(), ctx)
 }

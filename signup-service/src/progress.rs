@@ -12,6 +12,7 @@ use domain::{EventId, EventState, Gap, Millis, Number, Place, Release, Stock};
 use metrics::Counter;
 use queue::LineView;
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::config::Config;
 
@@ -25,9 +26,11 @@ pub(crate) struct Document {
 }
 
 /// How often to poll.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub(crate) struct Poll {
+    /// For a page near the head of the line,
     near_ms: i64,
+    /// and for one far from it.
     far_ms: i64,
 }
 
@@ -38,40 +41,73 @@ impl Poll {
     }
 }
 
-#[derive(Serialize)]
-struct Progress<'a> {
+/// Where an event stands, for everybody alike: with one's number it tells how many are ahead.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Progress<'a> {
     event: &'a str,
+    /// The line's era.
     epoch: u32,
+    #[schema(value_type = String, pattern = "^(scheduled|open|closed|settling|settled)$")]
     state: EventState,
+    /// `sold_out` can be lifted: a seat may come back.
+    #[schema(value_type = String, pattern = "^(available|sold_out)$")]
     stock: Stock,
     capacity: u32,
     sold: u32,
     last_number: u32,
+    /// Everybody up to here has had their turn.
     moved_through: u32,
+    /// Numbers that were skipped: nobody has them.
+    #[schema(value_type = Vec<Skipped>)]
     gaps: &'a [Gap],
+    /// Order calls started per second.
     pace: f64,
     paused: bool,
     intake: bool,
+    #[schema(value_type = BothLanguages)]
     notice: &'a Text,
     opens_at_ms: Millis,
     closes_at_ms: Millis,
+    /// When to ask again.
     poll: Poll,
     server_time_ms: Millis,
+    /// How old `sold` is.
     book_age_ms: Millis,
 }
 
+/// A run of numbers.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes the domain's own")]
+struct Skipped {
+    from: u32,
+    to: u32,
+}
+
+/// A text in both languages of the page.
+#[derive(ToSchema)]
+#[expect(dead_code, reason = "it describes the domain's own")]
+struct BothLanguages {
+    ko: String,
+    en: String,
+}
+
 /// Public facts of an event.
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub(crate) struct Facts<'a> {
     event: &'a str,
+    #[schema(value_type = BothLanguages)]
     title: &'a Text,
+    #[schema(value_type = String, pattern = "^(scheduled|open|closed|settling|settled)$")]
     state: EventState,
+    #[schema(value_type = String, pattern = "^(available|sold_out)$")]
     stock: Stock,
     capacity: u32,
     intake: bool,
     opens_at_ms: Millis,
     closes_at_ms: Millis,
+    #[schema(value_type = BothLanguages)]
     notice: &'a Text,
+    /// Where people apply.
     page: String,
 }
 

@@ -1,41 +1,18 @@
-//! The desk's table of routes, and what its handlers take from a request.
+//! What the desk's handlers take from a request, and how they send a browser on.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Bytes;
-use axum::extract::{DefaultBodyLimit, FromRequest, FromRequestParts, Path, Request};
+use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
 
 use crate::desk::Desk;
 use crate::refusal::Refusal;
-use crate::{apply, cancel, events, fields, find, knock, pages, status};
-
-/// Largest body: a name, a phone number, a key.
-const BODY_MAX: usize = 8 * 1024;
-
-/// All routes of the desk.
-pub fn router(desk: Arc<Desk>) -> Router {
-    Router::new()
-        .route("/application/com/v1/create/application/{event}", post(apply::create))
-        .route("/application/com/v1/get/application/{receipt}", get(status::get))
-        .route("/application/com/v1/cancel/application/{receipt}", post(cancel::cancel))
-        .route("/application/com/v1/find/application", post(find::find))
-        .route("/event/com/v1/list/event", get(events::list))
-        .route("/event/com/v1/get/event/{event}", get(events::event))
-        .route("/event/com/v1/get/progress/{event}", get(events::progress))
-        .route("/event/com/v1/get/time/{event}", get(events::time))
-        .route("/", get(pages::list))
-        .route("/e/{event}", get(pages::event))
-        .route("/a/{receipt}", get(pages::receipt))
-        .layer(DefaultBodyLimit::max(BODY_MAX))
-        .with_state(desk)
-}
+use crate::{fields, knock};
 
 /// The id in a path; one that cannot be read names nothing.
 pub(crate) struct PathId(pub(crate) String);

@@ -9,11 +9,13 @@ use axum::response::{IntoResponse, Response};
 use domain::{AppKey, Millis, Number, Outcome, Receipt, Right};
 use queue::{Mark, PlaceRow};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::desk::Desk;
 use crate::language::Language;
 use crate::progress::{Poll, Sheet};
 use crate::refusal::{Refusal, localised};
+use crate::refusals::OfReceipt;
 use crate::routes::PathId;
 
 /// Where an application stands, as far as the line shows it.
@@ -72,17 +74,25 @@ pub(crate) struct Own {
 }
 
 /// What every answer about an application says.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct OwnAnswer<'a> {
     event: &'a str,
+    /// The place in the line: it never changes.
+    #[schema(value_type = u32)]
     number: Number,
+    #[schema(pattern = "^(waiting|withdrawn|ordering|ordered|rejected|cancelled|expired|sold_out)$")]
     state: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     order_no: Option<&'a str>,
+    #[schema(pattern = "^(in_range|waitlisted)$")]
     standing: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
     waitlist_number: Option<u32>,
+    /// How many stand before you now; it only falls.
     ahead: u32,
+    #[schema(pattern = "^(full|view)$")]
     right: &'static str,
     poll: Poll,
     server_time_ms: Millis,
@@ -158,7 +168,9 @@ pub(crate) fn guid_header(app_key: AppKey) -> (HeaderName, HeaderValue) {
     (HeaderName::from_static("guid"), value)
 }
 
-/// `GET /application/com/v1/get/application/{receipt}`
+/// One's own application, as the line has it now.
+#[utoipa::path(get, path = "/application/com/v1/get/application/{receipt}", params(("receipt" = String, Path)),
+    responses((status = 200, body = OwnAnswer, headers(("GUID" = String))), OfReceipt))]
 pub(crate) async fn get(State(desk): State<Arc<Desk>>, PathId(text): PathId, headers: HeaderMap) -> Response {
     let language = Language::of_client(&headers);
     match desk.own(&text).await {

@@ -20,7 +20,7 @@ fn quick() -> Config {
 
 fn serve(house: &House) -> SocketAddr {
     let listener = service::http::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let routes = router(Arc::clone(&house.desk));
+    let routes = router(Arc::clone(&house.desk)).unwrap();
     service::http::serve(listener, routes, service::http::Limits::default(), &house.ctx).unwrap()
 }
 

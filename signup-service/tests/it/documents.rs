@@ -179,3 +179,20 @@ async fn a_started_desk_keeps_its_documents_fresh_and_stops_when_told() {
     let ended = house.ctx.tasks.shut_down(std::time::Duration::from_secs(10)).await;
     assert!(matches!(ended, service::tasks::Ended::Cleanly), "{ended:?}");
 }
+
+#[tokio::test]
+async fn every_route_of_the_api_is_described_by_the_rules_of_the_house() {
+    let doc = signup_service::document();
+    assert_eq!(service::openapi::uri_mistakes(&doc), Vec::<String>::new());
+    assert_eq!(doc.paths.paths.len(), 8);
+    let served = House::open().await.get("/openapi.json").await.json();
+    assert_eq!(served["openapi"], "3.1.0");
+    let apply = &served["paths"]["/application/com/v1/create/application/{event}"]["post"];
+    assert_eq!(
+        (&apply["operationId"], &apply["tags"][0]),
+        (&json!("createApplication"), &json!("application"))
+    );
+    for status in ["200", "201", "400", "403", "404", "409", "410", "413", "415", "422", "503"] {
+        assert!(apply["responses"][status].is_object(), "{status} is not described");
+    }
+}

@@ -165,7 +165,7 @@ impl House {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let answer = router(Arc::clone(&self.desk)).oneshot(request).await.unwrap();
+        let answer = router(Arc::clone(&self.desk)).unwrap().oneshot(request).await.unwrap();
         let (parts, body) = answer.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         Answer { status: parts.status.as_u16(), headers: parts.headers, body }
