@@ -1,10 +1,19 @@
-//! The commands: what each takes, and how it ends. Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 9 verify found violations.
+//! The commands: what each takes, and how it ends. Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 not found,
+//! 4 not allowed, 5 conflict, 7 unavailable, 9 verify found violations.
 
+mod application;
+mod audit;
+mod capacity;
 mod config;
 mod demo;
 mod doctor;
+mod event;
 mod keys;
 mod migrate;
+mod notice;
+mod pace;
+mod release;
+mod room;
 mod serve;
 mod verify;
 
@@ -32,7 +41,21 @@ enum Command {
     Serve(Serve),
     /// Makes or updates the book's tables and the line's functions on their servers. Safe to repeat.
     Migrate(Migrate),
-    /// Makes the key file that all processes share.
+    /// Makes, shows and changes events, by the control room.
+    Event(event::Event),
+    /// Pauses and resumes the making of orders, by the control room.
+    Release(release::Release),
+    /// Shows and sets how fast orders are made, by the control room.
+    Pace(pace::Pace),
+    /// Sets how many seats an event has, by the control room.
+    Capacity(capacity::Capacity),
+    /// Sets what an event's page tells the applicants, by the control room.
+    Notice(notice::Notice),
+    /// Shows who changed what, by the control room.
+    Audit(audit::Audit),
+    /// Shows and ends parked applications, by the control room.
+    Application(application::Application),
+    /// Makes the key file that all processes share, and tokens for the control room.
     #[command(subcommand)]
     Keys(KeysCommand),
     /// Checks the promises over line and book: I1 to I9. Reads only.
@@ -99,6 +122,15 @@ enum KeysCommand {
         /// The file.
         file: PathBuf,
     },
+    /// Makes a token for the control room and shows it once, with the lines for the settings file.
+    Token {
+        /// Whose it is; stands in the audit.
+        #[arg(value_parser = token_name)]
+        name: String,
+        /// What it lets them do: viewer looks, operator also changes.
+        #[arg(long, default_value = "operator")]
+        role: operator::Role,
+    },
 }
 
 #[derive(Debug, Args)]
@@ -135,6 +167,11 @@ fn key_value(text: &str) -> Result<(String, String), String> {
     Ok((key.to_owned(), value.to_owned()))
 }
 
+fn token_name(text: &str) -> Result<String, String> {
+    let fits = (1..=40).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    if fits { Ok(text.to_owned()) } else { Err("a name has 1 to 40 characters".into()) }
+}
+
 /// How a command ended, if not well.
 enum Failed {
     /// It could not do its work.
@@ -143,6 +180,13 @@ enum Failed {
     Settings(service::config::Mistakes),
     /// A promise is broken.
     Violations,
+    /// The control room said no, or nothing; or the command was used wrongly.
+    Refused {
+        /// How the program exits.
+        code: u8,
+        /// What to tell.
+        said: String,
+    },
 }
 
 impl<E: Into<anyhow::Error>> From<E> for Failed {
@@ -165,7 +209,18 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Demo(args) => demo::demo(args).await,
             Command::Serve(args) => serve::serve(&args).await,
             Command::Migrate(args) => migrate::migrate(&args).await,
+            Command::Event(args) => event::event(args).await,
+            Command::Release(args) => release::release(args).await,
+            Command::Pace(args) => pace::pace(args).await,
+            Command::Capacity(args) => capacity::capacity(args).await,
+            Command::Notice(args) => notice::notice(args).await,
+            Command::Audit(args) => audit::audit(args).await,
+            Command::Application(args) => application::application(args).await,
             Command::Keys(KeysCommand::Make { file }) => keys::make(&file),
+            Command::Keys(KeysCommand::Token { name, role }) => {
+                keys::token(&name, role);
+                Ok(())
+            }
             Command::Verify(args) => verify::verify(args).await,
             Command::Doctor(args) => doctor::doctor(args).await,
             Command::Config(ConfigCommand::Check(args)) => config::check(&args),
@@ -183,5 +238,9 @@ pub fn run(cli: Cli) -> ExitCode {
             ExitCode::from(2)
         }
         Err(Failed::Violations) => ExitCode::from(9),
+        Err(Failed::Refused { code, said }) => {
+            complain(format!("firstcome: {said}"));
+            ExitCode::from(code)
+        }
     }
 }

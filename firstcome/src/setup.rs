@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use domain::{EventSettings, Millis};
 use service::Settings;
-use service::config::Mistakes;
+use service::config::{Mistakes, Part};
 use service::telemetry::LogFormat;
 
 pub use event::demo_event;
@@ -31,6 +31,8 @@ pub struct Setup {
     pub signup: signup_service::Config,
     /// The worker's settings.
     pub worker: worker::Config,
+    /// The control room, if it runs here.
+    pub room: Option<Room>,
     /// Events that are written into the book if they are new.
     pub events: Vec<EventSettings>,
     /// How log lines look.
@@ -39,9 +41,22 @@ pub struct Setup {
     pub log_filter: String,
 }
 
+/// The control room's settings.
+#[derive(Debug, Clone)]
+pub struct Room {
+    /// Where its page and API are served.
+    pub listen: SocketAddr,
+    /// Who may come in, and by which names it is reached.
+    pub config: operator::Config,
+}
+
+/// What commands take from the environment; these are no settings, although they begin alike.
+pub(crate) const OF_COMMANDS: [&str; 3] = ["FIRSTCOME_ROOM", "FIRSTCOME_TOKEN", "FIRSTCOME_TOKEN_FILE"];
+
 /// Merges the settings; mistakes of the file's form come at once, all others with `finish`.
 pub fn load(file: Option<&Path>, flags: &[(String, String)]) -> Result<Settings, Mistakes> {
-    Settings::load(file, std::env::vars(), flags)
+    let settings = std::env::vars().filter(|(name, _)| !OF_COMMANDS.contains(&name.as_str()));
+    Settings::load(file, settings, flags)
 }
 
 impl Setup {
@@ -56,6 +71,7 @@ impl Setup {
             signup: signup_service::Config::default(),
             admin_listen: settings.part("admin").parse("listen", "127.0.0.1:9090"),
             worker: worker::Config::default(),
+            room: None,
             events: Vec::new(),
             log_format: log.parse("format", "text"),
             log_filter: log.text("filter", "info"),
@@ -71,10 +87,25 @@ impl Setup {
             let mut root = settings.part("");
             setup.events = root.list("event").iter_mut().filter_map(|part| event::read(part, now)).collect();
         } else {
-            for others in ["worker", "event", "book"] {
+            for others in ["worker", "event"] {
                 settings.skip(others);
             }
         }
+        if role.has_room() {
+            setup.room = read_room(&mut settings.part("operator"), role);
+        } else {
+            settings.skip("operator");
+        }
         setup
     }
+}
+
+/// Without a token nobody could come in: then a room of its own is a mistake, and one among other parts is left out.
+fn read_room(part: &mut Part<'_>, role: Role) -> Option<Room> {
+    let room = Room { listen: part.parse("listen", "127.0.0.1:8090"), config: operator::Config::read(part) };
+    let nobody = room.config.tokens.is_empty();
+    if nobody && role == Role::Operator && !part.has("token") {
+        part.mistake("token", "is missing: `firstcome keys token NAME` makes one");
+    }
+    (!nobody).then_some(room)
 }

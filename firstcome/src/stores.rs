@@ -9,8 +9,12 @@ use queue::{Line, RedisOptions, RedisRole};
 
 use crate::setup::{Role, Servers, Stores};
 
-/// The line, and the book for a role that has a path to it.
-pub(crate) async fn open(stores: &Stores, role: Role, now: Now) -> anyhow::Result<(Line, Option<Book>)> {
+/// The line and the book, each for a role that has a path to it.
+pub(crate) async fn open(
+    stores: &Stores,
+    role: Role,
+    now: Now,
+) -> anyhow::Result<(Option<Line>, Option<Book>)> {
     match stores {
         Stores::Embedded { folder } => {
             std::fs::create_dir_all(folder)
@@ -18,11 +22,11 @@ pub(crate) async fn open(stores: &Stores, role: Role, now: Now) -> anyhow::Resul
             let (line, book) = open_files(folder, now).await?;
             // The line's file lock is ours, so whoever led before is gone: nobody has to wait for its leases to run out.
             book.end_leases().await?;
-            Ok((line, Some(book)))
+            Ok((Some(line), Some(book)))
         }
         Stores::Servers(servers) => {
-            let line = open_line(servers, line_role(role)).await?;
-            let book = if role.has_worker() { Some(open_book(servers).await?) } else { None };
+            let line = if role.has_line() { Some(open_line(servers, line_role(role)).await?) } else { None };
+            let book = if role.has_book() { Some(open_book(servers).await?) } else { None };
             Ok((line, book))
         }
     }
@@ -56,7 +60,7 @@ async fn open_line(servers: &Servers, role: RedisRole) -> anyhow::Result<Line> {
 fn line_role(role: Role) -> RedisRole {
     match role {
         Role::Signup => RedisRole::Signup,
-        Role::All | Role::Worker => RedisRole::Worker,
+        Role::All | Role::Worker | Role::Operator => RedisRole::Worker,
     }
 }
 

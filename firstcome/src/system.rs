@@ -28,10 +28,12 @@ const LINE_CHECK: Duration = Duration::from_mins(1);
 pub struct System {
     /// Where the page is served, if the desk runs here.
     pub desk: Option<SocketAddr>,
+    /// Where the control room is served, if it runs here.
+    pub room: Option<SocketAddr>,
     /// Where health and metrics are served.
     pub admin: SocketAddr,
-    /// The line.
-    pub line: Line,
+    /// The line, if this role has a path to it.
+    pub line: Option<Line>,
     /// The book, if this role has a path to it.
     pub book: Option<Book>,
 }
@@ -40,20 +42,30 @@ impl System {
     /// Starts the role's parts on the context's tasks; stopping those stops them.
     pub async fn start(setup: Setup, context: &Context) -> anyhow::Result<Self> {
         let desk_listener = setup.role.has_desk().then(|| service::http::bind(setup.listen)).transpose()?;
+        let room_listener = setup.room.as_ref().map(|room| service::http::bind(room.listen)).transpose()?;
         let admin_listener = service::http::bind(setup.admin_listen)?;
-        let keys = Arc::new(read_keys(&setup, context)?);
+        // Before the stores are made: a line that is there already must not get new keys.
+        let keys = setup.role.has_line().then(|| read_keys(&setup, context)).transpose()?.map(Arc::new);
         let (line, book) = stores::open(&setup.stores, setup.role, context.now.clone()).await?;
-        watch_line(line.clone(), context);
-        if let Some(book) = &book {
-            let stores = (line.clone(), book.clone());
-            let orders = order_service(&setup.worker, book);
-            worker::start(setup.worker, stores, orders, Arc::clone(&keys), &setup.events, context).await?;
-        }
-        let desk = match desk_listener {
-            Some(listener) => {
-                Some(signup_service::start(setup.signup, line.clone(), keys, listener, context).await?)
+        let mut desk = None;
+        if let (Some(line), Some(keys)) = (&line, keys) {
+            watch_line(line.clone(), context);
+            if let Some(book) = book.as_ref().filter(|_| setup.role.has_worker()) {
+                let stores = (line.clone(), book.clone());
+                let orders = order_service(&setup.worker, book);
+                worker::start(setup.worker, stores, orders, Arc::clone(&keys), &setup.events, context)
+                    .await?;
             }
-            None => None,
+            if let Some(listener) = desk_listener {
+                desk =
+                    Some(signup_service::start(setup.signup, line.clone(), keys, listener, context).await?);
+            }
+        }
+        let room = match (setup.room, room_listener, &book) {
+            (Some(room), Some(listener), Some(book)) => {
+                Some(operator::start(room.config, book.clone(), listener, context)?)
+            }
+            _ => None,
         };
         let admin = service::http::serve(
             admin_listener,
@@ -61,7 +73,7 @@ impl System {
             Limits::default(),
             context,
         )?;
-        Ok(Self { desk, admin, line, book })
+        Ok(Self { desk, room, admin, line, book })
     }
 
     /// Waits until every part says that it is ready: the line is armed, the pages are made. Tells who is not, after ten seconds.

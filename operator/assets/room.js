@@ -32,7 +32,7 @@ function say(text, bad) {
   said.className = bad ? "bad" : "";
 }
 
-const clock = (time) => new Date(time).toLocaleTimeString(document.documentElement.lang, { hour12: false });
+const clock = (time) => new Date(time).toLocaleTimeString("en-GB");
 const figure = (n) => (n === undefined || n === null ? words.unknown : n.toLocaleString(document.documentElement.lang));
 
 function state(event) {
@@ -81,7 +81,9 @@ function row(event, now) {
 
 function plain(value) {
   if (value === null || value === undefined) return "–";
-  return typeof value === "object" ? JSON.stringify(value) : String(value);
+  if (typeof value !== "object") return String(value);
+  if (Array.isArray(value)) return value.join(" ") || "–";
+  return value[document.documentElement.lang] || "–";
 }
 
 function told(change) {
@@ -127,7 +129,9 @@ function show(events, changes, date) {
   at("room").hidden = false;
   at("enter").hidden = true;
   const said = at("said").dataset;
-  say(events.length ? said.at.replace("{t}", clock(now)) : said.none, false);
+  say(events.length ? "" : said.none, false);
+  // Not in the live region: nobody wants the time read out each second.
+  at("when").textContent = said.at.replace("{t}", clock(now));
 }
 
 function ask(why) {

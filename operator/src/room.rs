@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use domain::{Chance, EventId, Millis, Now};
@@ -16,6 +16,8 @@ use crate::tries::Tries;
 
 /// Counting seats reads all their rows: nobody needs it more often.
 const FRESH_MS: Millis = 1000;
+/// How often the book is looked at.
+const BOOK_CHECK: Duration = Duration::from_secs(5);
 /// Longest wait for the book when something is read.
 const READ_MAX: Duration = Duration::from_secs(10);
 /// Longest wait for a change: ten million seats are ten million rows.
@@ -52,6 +54,23 @@ impl Room {
     pub fn new(config: Config, book: Book, ctx: &Context) -> Self {
         let (now, chance) = (ctx.now.clone(), ctx.chance.clone());
         Self { config, book, now, tries: Tries::new(&chance), chance, counted: Mutex::default() }
+    }
+
+    /// Looks every few seconds whether the book answers; a room without its book is not ready.
+    pub(crate) fn watch_book(self: &Arc<Self>, ctx: &Context) {
+        let (room, check, tasks) = (Arc::clone(self), ctx.health.check("room-book"), ctx.tasks.clone());
+        ctx.tasks.spawn("room book check", async move {
+            loop {
+                match room.read(room.book.time()).await {
+                    Ok(_) => check.ok(),
+                    Err(_) => check.fail("the book does not answer"),
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(BOOK_CHECK) => {}
+                    () = tasks.stopping() => return,
+                }
+            }
+        });
     }
 
     /// Asks the book for something to show.

@@ -10,8 +10,8 @@ use time::macros::format_description;
 const WRITTEN: &[BorrowedFormatItem<'_>] =
     format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z");
 
-/// `2026-11-29T11:00:00.000Z`.
-pub(crate) fn written(at: Millis) -> String {
+/// A time as the room's API tells it, `2026-11-29T11:00:00.000Z`.
+pub fn written(at: Millis) -> String {
     let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at) * 1_000_000);
     let time = time.ok().filter(|time| (0..=9999).contains(&time.year()));
     time.unwrap_or(OffsetDateTime::UNIX_EPOCH).format(WRITTEN).unwrap_or_default()

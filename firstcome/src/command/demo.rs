@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use domain::{EventId, EventState, Millis};
-use queue::LineView;
+use queue::{Line, LineView};
 use service::Context;
 use service::telemetry::LogFormat;
 
@@ -14,7 +14,7 @@ use super::serve::shut_down;
 use super::{Demo, Failed};
 use crate::crowd;
 use crate::said::say;
-use crate::setup::{Role, Setup, Stores, demo_event};
+use crate::setup::{Role, Room, Setup, Stores, demo_event};
 use crate::system::System;
 
 /// The event opens so long after the start.
@@ -28,6 +28,7 @@ pub(super) async fn demo(args: Demo) -> Result<(), Failed> {
     }
     let event = demo_event((context.now)() + OPENS_IN_MS);
     let id = event.id.clone();
+    let token = operator::make_token(&context.chance);
     let setup = Setup {
         role: Role::All,
         keys: args.data.join("keys.toml"),
@@ -36,6 +37,7 @@ pub(super) async fn demo(args: Demo) -> Result<(), Failed> {
         admin_listen: free_or_other(SocketAddr::from((Ipv4Addr::LOCALHOST, 9090))),
         signup: signup_service::Config::default(),
         worker: worker::Config::default(),
+        room: Some(room(&token)),
         events: vec![event],
         log_format: LogFormat::Text,
         log_filter: "warn".into(),
@@ -43,8 +45,9 @@ pub(super) async fn demo(args: Demo) -> Result<(), Failed> {
     let signal = context.tasks.until_signal();
     let system = System::start(setup, &context).await?;
     system.until_ready(&context).await?;
-    let opens_at = system.line.view(&id).await?.settings.opens_at;
-    greet(&system, &id, opens_at - (context.now)());
+    let line = system.line.as_ref().context("the demo has a line")?;
+    let opens_at = line.view(&id).await?.settings.opens_at;
+    greet(&system, &id, opens_at - (context.now)(), &token);
     if let Some(address) = system.desk.filter(|_| args.crowd > 0) {
         let (event, context) = (id.to_string(), context.clone());
         context.tasks.clone().spawn("crowd", async move {
@@ -55,7 +58,7 @@ pub(super) async fn demo(args: Demo) -> Result<(), Failed> {
     }
     tokio::select! {
         () = signal => {}
-        () = narrate(&system, &id, &context) => {}
+        () = narrate(line, &id, &context) => {}
         () = time_up(args.seconds) => {}
     }
     say("stopping; the data stays, and the next `demo` goes on from here (`--fresh` starts anew)");
@@ -85,8 +88,16 @@ fn free_or_other(wanted: SocketAddr) -> SocketAddr {
     if free { wanted } else { SocketAddr::new(wanted.ip(), 0) }
 }
 
-fn greet(system: &System, event: &EventId, opens_in_ms: Millis) {
-    let base = system.desk.map(|address| format!("http://{address}")).unwrap_or_default();
+/// A room that one token of this run opens; it is told to whoever started the demo, and to nobody else.
+fn room(token: &str) -> Room {
+    let tokens = vec![operator::Token::new("demo", operator::Role::Operator, token)];
+    let config = operator::Config { tokens, ..operator::Config::default() };
+    Room { listen: free_or_other(SocketAddr::from((Ipv4Addr::LOCALHOST, 8090))), config }
+}
+
+fn greet(system: &System, event: &EventId, opens_in_ms: Millis, token: &str) {
+    let url = |address: Option<SocketAddr>| address.map(|at| format!("http://{at}")).unwrap_or_default();
+    let (base, room) = (url(system.desk), url(system.room));
     let opens = if opens_in_ms > 0 {
         format!("opens in {} s", (opens_in_ms + 999) / 1000)
     } else {
@@ -97,6 +108,8 @@ fn greet(system: &System, event: &EventId, opens_in_ms: Millis) {
     say(format!("  Apply        curl -sS {base}/application/com/v1/create/application/{event} \\"));
     say("                 -H 'Content-Type: application/json' -H 'Idempotency-Key: my-first-try' \\");
     say("                 -d '{\"name\":\"홍길동\",\"phone\":\"010-1234-5678\",\"consent\":true}'");
+    say(format!("  Control room {room}/#token={token}"));
+    say(format!("  Operate      FIRSTCOME_ROOM={room} FIRSTCOME_TOKEN={token} firstcome pace set {event} 2"));
     say(format!("  Health       http://{}/readyz?verbose", system.admin));
     say("  Stop         Ctrl-C; afterwards: firstcome verify\n");
 }
@@ -109,11 +122,11 @@ async fn time_up(seconds: Option<u64>) {
 }
 
 /// One line a second, until the process stops.
-async fn narrate(system: &System, event: &EventId, context: &Context) {
+async fn narrate(line: &Line, event: &EventId, context: &Context) {
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     while !context.tasks.is_stopping() {
         ticks.tick().await;
-        if let Ok(view) = system.line.view(event).await {
+        if let Ok(view) = line.view(event).await {
             say(sentence(&view));
         }
     }

@@ -18,6 +18,8 @@ pub enum Role {
     Signup,
     /// The mover, order makers, steward and relay.
     Worker,
+    /// The control room.
+    Operator,
 }
 
 impl Role {
@@ -29,6 +31,21 @@ impl Role {
     /// Whether the worker runs here.
     pub fn has_worker(self) -> bool {
         matches!(self, Self::All | Self::Worker)
+    }
+
+    /// Whether the control room runs here, if anybody may come in.
+    pub fn has_room(self) -> bool {
+        matches!(self, Self::All | Self::Operator)
+    }
+
+    /// Whether something here has a path to the line.
+    pub fn has_line(self) -> bool {
+        self.has_desk() || self.has_worker()
+    }
+
+    /// Whether something here has a path to the book.
+    pub fn has_book(self) -> bool {
+        self.has_worker() || self.has_room()
     }
 }
 
@@ -47,7 +64,7 @@ pub enum Stores {
 /// The addresses of the stores' servers. They may hold passwords, so they are never shown.
 #[derive(Clone)]
 pub struct Servers {
-    /// The line, `redis://…`.
+    /// The line, `redis://…`; empty for a role that has no path to it.
     pub line: String,
     /// The book, `postgres://…`; empty for a role that has no path to it.
     pub book: String,
@@ -66,32 +83,44 @@ pub(super) fn read(settings: &Settings, role: Role) -> (Stores, PathBuf) {
     let folder = PathBuf::from(settings.part("data").text("folder", "data"));
     let keys =
         settings.part("keys").optional_text("file").map_or_else(|| folder.join("keys.toml"), PathBuf::from);
-    let mut line_part = settings.part("line");
-    let line = address(&mut line_part);
-    let book = role.has_worker().then(|| {
-        let mut part = settings.part("book");
-        let connections = part.integer("connections", 2..=200, BOOK_CONNECTIONS);
-        (address(&mut part), u32::try_from(connections).unwrap_or(2))
-    });
-    let stores = match (line, book) {
-        (Some(line), None) => Stores::Servers(Servers { line, book: String::new(), book_connections: 0 }),
-        (Some(line), Some((Some(book), book_connections))) => {
-            Stores::Servers(Servers { line, book, book_connections })
+    let line = part_of(settings, "line", role.has_line()).and_then(|mut part| address(&mut part));
+    let (book, book_connections) = match part_of(settings, "book", role.has_book()) {
+        Some(mut part) => {
+            let connections = part.integer("connections", 2..=200, BOOK_CONNECTIONS);
+            (address(&mut part), u32::try_from(connections).unwrap_or(2))
         }
-        (None, Some((None, _))) if role == Role::All => Stores::Embedded { folder },
-        (None, None | Some((None, _))) => {
-            line_part.mistake(
+        None => (None, 0),
+    };
+    let mut first = settings.part(if role.has_line() { "line" } else { "book" });
+    let all_given = (line.is_some(), book.is_some()) == (role.has_line(), role.has_book());
+    let stores = match (line, book) {
+        (None, None) if role == Role::All => Stores::Embedded { folder },
+        (None, None) => {
+            first.mistake(
                 "url",
                 "is missing: a role of its own needs servers, since the embedded stores live in one process",
             );
             Stores::Embedded { folder }
         }
-        (Some(_), Some((None, _))) | (None, Some((Some(_), _))) => {
-            line_part.mistake("url", "goes together with book.url: both on servers, or both embedded");
+        (line, book) if all_given => Stores::Servers(Servers {
+            line: line.unwrap_or_default(),
+            book: book.unwrap_or_default(),
+            book_connections,
+        }),
+        _ => {
+            first.mistake("url", "goes together with book.url: both on servers, or both embedded");
             Stores::Embedded { folder }
         }
     };
     (stores, keys)
+}
+
+/// A store's part of the settings, unless it is no business of this role.
+fn part_of<'a>(settings: &'a Settings, name: &str, ours: bool) -> Option<Part<'a>> {
+    if !ours {
+        settings.skip(name);
+    }
+    ours.then(|| settings.part(name))
 }
 
 /// An address given as it is, or by a file that holds nothing else, so that no password stands in the settings.

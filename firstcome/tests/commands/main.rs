@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use testkit::{Http, Running, TempFolder};
 
+mod operating;
+
 const PROGRAM: &str = env!("CARGO_BIN_EXE_firstcome");
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../firstcome.toml");
 
@@ -34,13 +36,17 @@ fn the_sample_settings_are_fine_and_can_be_printed_with_their_origins() {
 fn the_sample_settings_of_each_role_are_fine_and_show_no_address() {
     let folder = TempFolder::new("roles");
     let url = folder.path().join("store.url");
-    for (role, more) in [("signup", None), ("worker", Some("book.url_file"))] {
+    let stores: [(&str, &[&str]); 3] = [
+        ("signup", &["line.url_file"]),
+        ("worker", &["line.url_file", "book.url_file"]),
+        ("operator", &["book.url_file"]),
+    ];
+    for (role, keys) in stores {
         std::fs::write(&url, "redis://user:hush@127.0.0.1/0").unwrap();
         let file = format!("{}/../ops/{role}.toml", env!("CARGO_MANIFEST_DIR"));
-        let line = format!("line.url_file={}", url.display());
-        let book = more.map(|key| format!("{key}={}", url.display()));
-        let mut args = vec!["config", "print", "--role", role, "--config", &file, "--set", &line];
-        args.extend(book.iter().flat_map(|book| ["--set", book]));
+        let urls: Vec<String> = keys.iter().map(|key| format!("{key}={}", url.display())).collect();
+        let mut args = vec!["config", "print", "--role", role, "--config", &file];
+        args.extend(urls.iter().flat_map(|url| ["--set", url]));
         let printed = run(&args);
         assert!(printed.status.success() && !told(&printed).contains("hush"), "{}", told(&printed));
     }
@@ -53,6 +59,10 @@ fn a_role_of_its_own_needs_servers_and_says_so() {
         assert_eq!(out.status.code(), Some(2));
         assert!(told(&out).contains("line.url: is missing"), "{}", told(&out));
     }
+    let out = run(&["config", "check", "--role", "operator"]);
+    let said = told(&out);
+    assert!(said.contains("book.url: is missing") && said.contains("operator.token: is missing"), "{said}");
+    assert!(!said.contains("line.url"), "{said}");
     let out = run(&["config", "check", "--set", "line.url=redis://127.0.0.1"]);
     assert!(told(&out).contains("goes together with book.url"), "{}", told(&out));
 }

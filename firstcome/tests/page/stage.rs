@@ -68,6 +68,7 @@ impl Stage {
             admin_listen: any,
             signup: signup_service::Config::default(),
             worker: worker::Config::default(),
+            room: None,
             events: vec![event],
             log_format: LogFormat::Text,
             log_filter: "warn".into(),
@@ -108,7 +109,7 @@ impl Stage {
     pub(crate) async fn until_known(&self, number: u32) {
         let (event, number) = ("spring".parse().unwrap(), domain::Number::new(number).unwrap());
         for _ in 0..600 {
-            if let Ok(Some(_)) = self.system.line.number_of(&event, number).await {
+            if let Ok(Some(_)) = self.system.line.as_ref().unwrap().number_of(&event, number).await {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;

@@ -60,6 +60,7 @@ impl House {
             admin_listen: any,
             signup: signup_service::Config::default(),
             worker: worker::Config::default(),
+            room: None,
             events: vec![settings],
             log_format: LogFormat::Text,
             log_filter: "warn".into(),

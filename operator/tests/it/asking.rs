@@ -120,3 +120,17 @@ async fn only_parked_applications_are_listed() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_room_says_that_it_is_ready_once_its_book_answers() {
+    let house = House::open().await;
+    let listener = service::http::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    operator::start(crate::house::config(), house.book.clone(), listener, &house.ctx).unwrap();
+    let ready = async {
+        while !house.ctx.health.readiness(false).ready {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(10), ready).await.unwrap();
+    assert!(house.ctx.health.readiness(false).report.contains("[+]room-book ok"));
+}

@@ -1,0 +1,223 @@
+//! An operator at work with the program alone: what `--help` tells is enough to bring an event from its making to its end.
+
+use std::path::Path;
+use std::process::{Command, Output};
+use std::time::Duration;
+
+use serde_json::Value;
+use testkit::{Http, Running, TempFolder};
+
+use crate::{PROGRAM, run, told};
+
+const SOON: Duration = Duration::from_secs(20);
+
+/// A system on embedded stores, and somebody who holds a token.
+struct Shift {
+    _system: Running,
+    folder: TempFolder,
+    room: String,
+    desk: String,
+    token: String,
+}
+
+impl Shift {
+    async fn begin() -> Self {
+        let folder = TempFolder::new("shift");
+        let made = told(&run(&["keys", "token", "kim"]));
+        let token = made.lines().map(str::trim).find(|line| line.starts_with("fct_")).unwrap().to_owned();
+        let table = made[made.find("[[operator.token]]").unwrap()..].to_owned();
+        assert!(!table.contains(&token), "{made}");
+        let (config, log) = (folder.path().join("firstcome.toml"), folder.path().join("log"));
+        let data = folder.path().join("data");
+        let text = format!(
+            "data.folder = \"{}\"\nsignup.listen = \"127.0.0.1:0\"\nadmin.listen = \"127.0.0.1:0\"\noperator.listen = \"127.0.0.1:0\"\n{table}",
+            data.display()
+        );
+        std::fs::write(&config, text).unwrap();
+        let args = ["serve", "--config", config.to_str().unwrap()];
+        let mut system = Running::start(Path::new(PROGRAM), &args, &[], &log).unwrap();
+        system.wait_for_line("serving on", SOON).await.unwrap();
+        // Three listeners, in the order in which they are opened: the desk, the room, health.
+        let shown = system.log();
+        let mut at =
+            shown.lines().filter_map(|line| line.split("listening on ").nth(1)?.split_whitespace().next());
+        let url = |at: Option<&str>| format!("http://{}", at.unwrap().trim_matches('"'));
+        let (desk, room) = (url(at.next()), url(at.next()));
+        Self { _system: system, folder, room, desk, token }
+    }
+
+    fn program(&self, args: &[&str]) -> Output {
+        Command::new(PROGRAM)
+            .args(args)
+            .env("FIRSTCOME_ROOM", &self.room)
+            .env("FIRSTCOME_TOKEN", &self.token)
+            .output()
+            .unwrap()
+    }
+
+    fn done(&self, args: &[&str]) -> String {
+        let out = self.program(args);
+        assert!(out.status.success(), "{args:?}: {}", told(&out));
+        String::from_utf8(out.stdout).unwrap()
+    }
+
+    fn ends_with(&self, code: i32, args: &[&str]) -> String {
+        let out = self.program(args);
+        assert_eq!(out.status.code(), Some(code), "{args:?}: {}", told(&out));
+        told(&out)
+    }
+
+    fn event(&self) -> Value {
+        serde_json::from_str(&self.done(&["event", "get", "spring", "--json"])).unwrap()
+    }
+
+    async fn until(&self, what: &str, holds: impl Fn(&Value) -> bool) {
+        for _ in 0..200 {
+            if holds(&self.event()) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("not {what}: {}", self.event());
+    }
+
+    /// Applies at the desk as soon as it knows the event to be open.
+    async fn apply(&self, phone: &str) {
+        let http = Http::new(&self.desk);
+        let body = serde_json::json!({"name": "홍길동", "phone": phone, "consent": true});
+        let path = "/application/com/v1/create/application/spring";
+        for _ in 0..200 {
+            let answer = http.post_json(path, &body, &[("idempotency-key", phone)]).await.unwrap();
+            if answer.status == 201 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("{phone} could not apply");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_brings_an_event_from_its_making_to_its_end_with_the_program_alone() {
+    let shift = Shift::begin().await;
+    let help = shift.done(&["event", "create", "--help"]);
+    for part in [
+        "--title-ko",
+        "--capacity",
+        "2026-11-29T20:00:00+09:00",
+        "+10m",
+        "--pace",
+        "FIRSTCOME_ROOM",
+        "Example",
+    ] {
+        assert!(help.contains(part), "'{part}' is not in:\n{help}");
+    }
+    assert!(!help.contains(&shift.token));
+    shift.done(&[
+        "event",
+        "create",
+        "spring",
+        "--title-ko",
+        "봄",
+        "--title-en",
+        "Spring",
+        "--capacity",
+        "3",
+        "--opens-at",
+        "+1h",
+        "--closes-at",
+        "+2h",
+        "--pace",
+        "100",
+        "--settle-after-close",
+        "false",
+    ]);
+    assert_eq!(
+        (shift.event()["state"].as_str(), shift.event()["rev"].as_i64()),
+        (Some("scheduled"), Some(1))
+    );
+    shift.done(&["notice", "set", "spring", "--ko", "곧 시작해요", "--en", "Soon"]);
+    shift.done(&["pace", "set", "spring", "50", "--in-flight-max", "7", "--reason", "a slow shop"]);
+    shift.done(&["capacity", "set", "spring", "4", "--reason", "one more"]);
+    let lower = ["capacity", "set", "spring", "2", "--reason", "fewer"];
+    assert!(shift.ends_with(2, &lower).contains("--yes"));
+    shift.done(&[&lower[..], &["--yes"]].concat());
+    shift.done(&["event", "open", "spring"]);
+    shift.apply("010-1234-5678").await;
+    shift.until("one ordered", |event| event["seats"]["sold"] == 1).await;
+    shift.done(&["release", "pause", "spring"]);
+    shift.apply("010-1234-5679").await;
+    shift.until("one waiting or held", |event| event["line"]["seq"] == 2).await;
+    assert_eq!(shift.event()["seats"]["sold"], 1);
+    shift.done(&["release", "resume", "spring"]);
+    shift.until("both ordered", |event| event["seats"]["sold"] == 2).await;
+
+    let close = ["event", "close", "spring", "--reason", "sold out"];
+    assert!(shift.ends_with(2, &close).contains("--yes"));
+    shift.done(&[&close[..], &["--yes"]].concat());
+    shift.until("closed", |event| event["state"] == "closed").await;
+    let settle = ["event", "settle", "spring", "--reason", "nobody waits"];
+    assert!(shift.ends_with(2, &settle).contains("--yes"));
+    shift.done(&[&settle[..], &["--yes"]].concat());
+    shift.until("settled", |event| event["state"] == "settled").await;
+
+    let audit = shift.done(&["audit", "list", "spring"]);
+    for part in
+        ["create", "notice", "pace 100 -> 50", "(a slow shop)", "capacity 3 -> 4", "pause", "close", "settle"]
+    {
+        assert!(audit.contains(part), "'{part}' is not in:\n{audit}");
+    }
+    assert!(shift.done(&["event", "list"]).contains("spring"));
+    assert!(shift.done(&["application", "list", "spring"]).trim().is_empty());
+    drop(shift.folder);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_refusal_ends_the_program_with_its_own_code() {
+    let shift = Shift::begin().await;
+    let create = [
+        "event",
+        "create",
+        "spring",
+        "--title-ko",
+        "봄",
+        "--title-en",
+        "Spring",
+        "--capacity",
+        "3",
+        "--opens-at",
+        "+1h",
+        "--closes-at",
+        "+2h",
+        "--pace",
+        "100",
+    ];
+    shift.done(&create);
+    shift.ends_with(5, &create);
+    shift.ends_with(2, &["event", "update", "spring"]);
+    shift.ends_with(2, &["event", "update", "spring", "--applications-max", "1"]);
+    shift.ends_with(3, &["event", "get", "nobody"]);
+    shift.ends_with(3, &["application", "reject", "spring", "nope", "--reason", "x"]);
+    let early = shift.ends_with(5, &["event", "settle", "spring", "--reason", "x", "--yes"]);
+    assert!(early.contains("scheduled"), "{early}");
+    shift.done(&["pace", "set", "spring", "80", "--reason", "faster"]);
+    let stale = shift.ends_with(5, &["pace", "set", "spring", "90", "--if-rev", "1"]);
+    assert!(stale.contains("kim  pace: pace 100 -> 80 (faster)"), "{stale}");
+    assert_eq!(shift.event()["pace"], "80");
+    let with = |room: &str, token: &str| {
+        let mut command = Command::new(PROGRAM);
+        command.args(["event", "list", "--server", room]).env("FIRSTCOME_TOKEN", token).output().unwrap()
+    };
+    assert_eq!(with(&shift.room, "wrong").status.code(), Some(4));
+    assert_eq!(with(&shift.room, "").status.code(), Some(2));
+    assert_eq!(with("https://127.0.0.1:1", "x").status.code(), Some(2));
+    assert_eq!(with("http://127.0.0.1:1", "x").status.code(), Some(7));
+    let file = shift.folder.path().join("token");
+    std::fs::write(&file, format!("{}\n", shift.token)).unwrap();
+    let mut command = Command::new(PROGRAM);
+    let out = command
+        .args(["event", "list", "--server", &shift.room, "--token-file", file.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert!(out.status.success(), "{}", told(&out));
+}
