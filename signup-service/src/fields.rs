@@ -38,6 +38,10 @@ fn code_shape() -> Object {
     shape(CODE, 40)
 }
 
+fn consent_shape() -> Object {
+    ObjectBuilder::new().schema_type(Type::Boolean).enum_values(Some([true])).build()
+}
+
 fn shape(pattern: &str, max: usize) -> Object {
     ObjectBuilder::new().schema_type(Type::String).pattern(Some(pattern)).max_length(Some(max)).build()
 }
@@ -111,8 +115,7 @@ pub(crate) struct ApplyBody {
     /// As people type it: spaces, dots, dashes and brackets do not matter; without a country code it is Korean.
     #[schema(schema_with = phone_shape, required = true)]
     phone: Option<Value>,
-    /// Must be true.
-    #[schema(value_type = bool)]
+    #[schema(schema_with = consent_shape, required = true)]
     consent: Option<Value>,
 }
 
