@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -75,6 +76,8 @@ pub enum Play {
     Cut,
     /// Lets the call lie until the gate lets one through, then carries it out, whether or not the caller still waits.
     Late(Arc<Semaphore>),
+    /// Carries it out and says so, but so much later.
+    After(Duration),
 }
 
 impl Play {
@@ -205,6 +208,10 @@ impl OrderStub {
                 }
                 Play::Late(gate) => {
                     gate.acquire().await.unwrap_or_else(|e| panic!("{e}")).forget();
+                    answer(&mut stream, self.carry_out(&asked), "").await?;
+                }
+                Play::After(time) => {
+                    tokio::time::sleep(time).await;
                     answer(&mut stream, self.carry_out(&asked), "").await?;
                 }
             }

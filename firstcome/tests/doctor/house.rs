@@ -1,0 +1,76 @@
+//! Runs the program, and reads what it found.
+
+use serde_json::Value;
+use testkit::OrderStub;
+use testkit::order_stub::{Asked, Play};
+use tokio::process::Command;
+
+/// What a run of doctor said.
+#[derive(Debug)]
+pub(crate) struct Told {
+    pub(crate) code: Option<i32>,
+    pub(crate) report: Value,
+}
+
+impl Told {
+    /// The findings that are wrong, by name.
+    pub(crate) fn wrong(&self) -> Vec<&str> {
+        let findings = self.report["findings"].as_array().unwrap().iter();
+        findings.filter(|f| f["verdict"] == "WRONG").map(|f| f["name"].as_str().unwrap()).collect()
+    }
+
+    /// What a finding says, and what to do about it.
+    pub(crate) fn finding(&self, name: &str) -> (String, String) {
+        let finding = self.report["findings"].as_array().unwrap().iter().find(|f| f["name"] == name);
+        let finding = finding.unwrap_or_else(|| panic!("'{name}' is not in {:#}", self.report));
+        let text = |member: &str| finding[member].as_str().unwrap_or_default().to_owned();
+        (text("said"), text("todo"))
+    }
+
+    /// The only thing that is wrong, with what it says and what to do.
+    pub(crate) fn only_wrong(&self, name: &str) -> (String, String) {
+        assert_eq!(self.wrong(), [name], "{:#}", self.report);
+        assert_eq!(self.code, Some(1));
+        let (said, todo) = self.finding(name);
+        assert!(!todo.is_empty());
+        (said, todo)
+    }
+}
+
+/// The program's output and exit code.
+pub(crate) async fn run(args: &[&str]) -> (Option<i32>, String, String) {
+    let out = Command::new(env!("CARGO_BIN_EXE_firstcome")).args(args).output().await.unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (out.status.code(), text(out.stdout), text(out.stderr))
+}
+
+/// Examines a service with few calls. Its patience is the usual one, since a busy machine is no finding.
+pub(crate) async fn examine(url: &str, more: &[&str]) -> Told {
+    let usual = ["doctor", "order-service", url, "--json", "--calls", "3"];
+    let (code, out, error) = run(&[&usual, more].concat()).await;
+    let report = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{code:?} {out} {error}"));
+    Told { code, report }
+}
+
+/// Examines a stub that plays like that.
+pub(crate) async fn examine_stub(
+    script: impl Fn(&Asked) -> Play + Send + Sync + 'static,
+) -> (Told, OrderStub) {
+    examine_stub_with(&[], script).await
+}
+
+/// The same with more arguments.
+pub(crate) async fn examine_stub_with(
+    more: &[&str],
+    script: impl Fn(&Asked) -> Play + Send + Sync + 'static,
+) -> (Told, OrderStub) {
+    let stub = OrderStub::start().await;
+    stub.play(script);
+    (examine(&stub.base(), more).await, stub)
+}
+
+/// A service that refuses bodies which are no application, as it should.
+pub(crate) fn careful(asked: &Asked) -> Play {
+    let application = asked.method != "PUT" || asked.json()["guid"].is_string();
+    if application { Play::Honest } else { Play::no(400) }
+}
