@@ -243,3 +243,30 @@ fn value(standing: &Standing) -> Result<Value, BookError> {
 fn unwritable(error: &serde_json::Error) -> BookError {
     BookError::Inconsistent(error.to_string())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_change_is_read_as_it_is_written() {
+        let patch = EventPatch { intake: Some(false), ..EventPatch::default() };
+        for (change, written) in [
+            (Change::Pause, json!({ "action": "pause" })),
+            (Change::Capacity(5), json!({ "action": "capacity", "to": 5 })),
+            (Change::InFlightMax(5), json!({ "action": "in_flight_max", "to": 5 })),
+        ] {
+            assert_eq!(serde_json::to_value(&change).unwrap(), written);
+            assert_eq!(change.action(), written["action"]);
+        }
+        let update = json!({ "action": "update", "to": { "intake": false } });
+        assert_eq!(serde_json::from_value::<Change>(update).unwrap(), Change::Update(patch));
+    }
+
+    #[test]
+    fn a_patch_of_what_cannot_be_patched_is_refused() {
+        for field in ["capacity", "pepper", "id", "kind", "release", "intakes"] {
+            assert!(serde_json::from_value::<EventPatch>(json!({ field: null })).is_err(), "{field}");
+        }
+    }
+}

@@ -67,15 +67,11 @@ impl Book {
         let row =
             lock_event(&mut tx, event).await?.ok_or_else(|| BookError::UnknownEvent(event.to_string()))?;
         let settings = event::settings(&text(&row, "settings")?)?;
-        let now = self.now(&mut tx).await?;
-        let stored = Bucket { tokens: int(&row, "tokens")?, refilled_at: int(&row, "refilled_at")? };
         if settings.release == Release::Paused {
-            // Resuming starts with an empty bucket.
-            save(&mut tx, event, Bucket::empty(now)).await?;
-            tx.commit().await?;
             return Ok(Leased { calls: Vec::new(), again_in_ms: None });
         }
-        let bucket = stored.refilled(settings.pace, now);
+        let now = self.now(&mut tx).await?;
+        let bucket = bucket(&row)?.refilled(settings.pace, now);
         let calls = due(&mut tx, event, bucket.whole().min(max), now, &settings.pepper).await?;
         let paid = u32::try_from(calls.len()).unwrap_or(u32::MAX);
         if let Some(left) = bucket.take(paid).filter(|_| paid > 0) {
@@ -95,14 +91,17 @@ pub(crate) async fn fit_bucket(
     now: Millis,
 ) -> Result<(), BookError> {
     let before = event::settings(&text(row, "settings")?)?;
-    let stored = Bucket { tokens: int(row, "tokens")?, refilled_at: int(row, "refilled_at")? };
     if before.release == Release::Paused || next.release == Release::Paused {
         return save(tx, &next.id, Bucket::empty(now)).await;
     }
     if before.pace == next.pace {
         return Ok(());
     }
-    save(tx, &next.id, stored.refilled(before.pace, now)).await
+    save(tx, &next.id, bucket(row)?.refilled(before.pace, now)).await
+}
+
+fn bucket(row: &AnyRow) -> Result<Bucket, BookError> {
+    Ok(Bucket { tokens: int(row, "tokens")?, refilled_at: int(row, "refilled_at")? })
 }
 
 async fn save(tx: &mut Tx, event: &EventId, bucket: Bucket) -> Result<(), BookError> {

@@ -71,6 +71,10 @@ pub(crate) async fn a_paused_event_leases_nothing_and_resumes_without_a_burst(st
     desk.clock.advance(60_000);
     let nothing = desk.book.lease(&desk.event, 64).await.unwrap();
     assert_eq!((nothing.calls.len(), nothing.again_in_ms), (0, None));
+    desk.change(Change::Resume).await.unwrap();
+    assert!(desk.book.lease(&desk.event, 64).await.unwrap().calls.is_empty());
+    desk.clock.advance(4);
+    assert_eq!(desk.book.lease(&desk.event, 64).await.unwrap().calls.len(), 4);
 }
 
 pub(crate) async fn a_maker_that_died_is_followed_by_another_and_its_late_answer_is_stale(store: Store) {

@@ -20,12 +20,15 @@ async fn a_step_that_was_given_up_keeps_no_connection_from_the_next() {
     assert!(silent.is_err(), "{silent:?}");
     wire.mend();
     // Its one connection is lost; it is given up a moment later, and another takes its place.
-    let taken = loop {
-        match book.take(&desk.event, desk.fence, &newcomers([1])).await {
-            Err(BookError::Unavailable(sqlx::Error::PoolTimedOut)) => {}
-            other => break other.unwrap(),
+    let again = async {
+        loop {
+            match book.take(&desk.event, desk.fence, &newcomers([1])).await {
+                Err(BookError::Unavailable(sqlx::Error::PoolTimedOut)) => {}
+                other => break other.unwrap(),
+            }
         }
     };
+    let taken = tokio::time::timeout(Duration::from_secs(30), again).await.unwrap();
     assert_eq!((taken.seated, desk.seats().await), (1, (2, 1, 0)));
 }
 
