@@ -1,10 +1,13 @@
-//! The HTTP/1.1 server of every listener: own accept loop over hyper, because every wait and every size here has a bound.
+//! The HTTP server of every listener: own accept loop over hyper, because every wait and every size here has a bound.
 //! What one request goes through is in `answer`, the waits of one connection in `wire`.
 
 mod answer;
 mod body;
 mod limits;
 mod meter;
+mod network;
+mod peers;
+mod streams;
 mod wire;
 
 use std::future::poll_fn;
@@ -23,11 +26,13 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{Context, Tasks};
 use answer::Server;
+use peers::Peers;
 use wire::{Progress, Watch, Wire};
 
 pub use answer::AsIs;
 pub use limits::Limits;
 pub use meter::RouteName;
+pub use network::{BadNetwork, Network, client_of};
 
 /// Connections that may wait to be accepted: a crowd arrives within the same second. The kernel's `somaxconn` caps it.
 const BACKLOG: u32 = 4096;
@@ -69,6 +74,7 @@ pub fn serve(
 
 async fn accept_all(listener: tokio::net::TcpListener, server: Arc<Server>, tasks: Tasks) {
     let places = Arc::new(Semaphore::new(server.limits.connections_max.min(Semaphore::MAX_PERMITS)));
+    let peers = Arc::new(Peers::default());
     let mut pause = None;
     loop {
         let accepted = tokio::select! {
@@ -79,7 +85,15 @@ async fn accept_all(listener: tokio::net::TcpListener, server: Arc<Server>, task
         match accepted {
             Ok((stream, peer, place)) => {
                 pause = None;
-                let connection = serve_one(stream, peer, Arc::clone(&server), tasks.clone(), place);
+                let Some(entered) = peers.enter(peer.ip(), &server.limits) else {
+                    metrics::counter!("http_server_connections_refused_total").increment(1);
+                    continue;
+                };
+                let (server, within) = (Arc::clone(&server), tasks.clone());
+                let connection = async move {
+                    let _held = (place, entered);
+                    serve_one(stream, peer, server, within).await;
+                };
                 tasks.spawn_for_one("http connection", connection);
             }
             Err(error) => {
@@ -119,16 +133,40 @@ fn as_ms(pause: Duration) -> u64 {
     u64::try_from(pause.as_millis()).unwrap_or(u64::MAX)
 }
 
-async fn serve_one(
+async fn serve_one(stream: TcpStream, peer: SocketAddr, server: Arc<Server>, tasks: Tasks) {
+    let _open = server.open();
+    // Answers are small and whole: waiting to fill a packet only delays them. A socket that is already gone may refuse.
+    let _ = stream.set_nodelay(true);
+    let ended = if server.limits.http2 {
+        serve_either(stream, peer, server, tasks).await
+    } else {
+        serve_in_turn(stream, peer, server, tasks).await
+    };
+    if let Err(error) = ended {
+        tracing::debug!(%peer, %error, "connection ended early");
+    }
+}
+
+async fn serve_either(
     stream: TcpStream,
     peer: SocketAddr,
     server: Arc<Server>,
     tasks: Tasks,
-    place: OwnedSemaphorePermit,
-) {
-    let (_place, _open) = (place, server.open());
-    // Answers are small and whole: waiting to fill a packet only delays them. A socket that is already gone may refuse.
-    let _ = stream.set_nodelay(true);
+) -> anyhow::Result<()> {
+    if streams::begins_with_preface(&stream, &server.limits, &tasks).await? {
+        streams::serve(stream, peer, server, tasks).await
+    } else {
+        serve_in_turn(stream, peer, server, tasks).await
+    }
+}
+
+/// HTTP/1.1: one request after the other.
+async fn serve_in_turn(
+    stream: TcpStream,
+    peer: SocketAddr,
+    server: Arc<Server>,
+    tasks: Tasks,
+) -> anyhow::Result<()> {
     let progress = Arc::new(Progress::default());
     let wire = Wire::new(stream, Arc::clone(&progress), &server.limits);
     let mut watch = Watch::new(Arc::clone(&progress), &server.limits);
@@ -142,7 +180,7 @@ async fn serve_one(
     });
     let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(wire), service));
     let (mut stop, mut told) = (std::pin::pin!(tasks.stopping()), false);
-    let ended = poll_fn(|cx| {
+    poll_fn(|cx| {
         if !told && stop.as_mut().poll(cx).is_ready() {
             told = true;
             connection.as_mut().graceful_shutdown();
@@ -153,10 +191,8 @@ async fn serve_one(
                 watch.poll(cx).map(|()| Err(anyhow::anyhow!("the client was silent for too long")))
             }
         }
-    });
-    if let Err(error) = ended.await {
-        tracing::debug!(%peer, %error, "connection ended early");
-    }
+    })
+    .await
 }
 
 #[cfg(test)]

@@ -162,10 +162,18 @@ fn unexpected() -> Response {
     Problem::new(status, "unexpected", "Something went wrong on our side").into_response()
 }
 
-/// RFC 9112 3.2: a request without a host, or with two, must not be guessed at; only HTTP/1.0 knew none.
+/// RFC 9112 3.2: a request without a host, or with two, must not be guessed at; only HTTP/1.0 knew none. HTTP/2 names it
+/// before the headers (RFC 9113 8.3.1), and one there too must be the same.
 fn names_one_host(request: &hyper::Request<Incoming>) -> bool {
-    let hosts = request.headers().get_all(header::HOST).iter().count();
-    hosts == 1 || (hosts == 0 && request.version() < Version::HTTP_11)
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let named = request.uri().authority();
+    match (hosts.next(), hosts.next()) {
+        (Some(host), None) => {
+            named.is_none_or(|named| host.as_bytes().eq_ignore_ascii_case(named.as_str().as_bytes()))
+        }
+        (None, None) => request.version() < Version::HTTP_11 || named.is_some(),
+        _ => false,
+    }
 }
 
 fn is_encoded(headers: &HeaderMap) -> bool {

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::network::Network;
 use crate::config::Part;
 
 /// The least that hyper's buffer works with.
@@ -36,6 +37,16 @@ pub struct Limits {
     pub write_stall_timeout: Duration,
     /// Open connections; at the cap no more are accepted until one closes.
     pub connections_max: usize,
+    /// Open connections of one client, an IPv4 address or an IPv6 /64; one more is closed at once. From `connections_max` on
+    /// it is no limit.
+    pub connections_per_client_max: usize,
+    /// Whose connections are not one client's: the proxies before us.
+    pub proxies: Vec<Network>,
+    /// Whether a client may speak HTTP/2, without asking first.
+    pub http2: bool,
+    /// From the headers of a request over HTTP/2 to the last byte of its answer. There a client that reads nothing stalls only
+    /// its own stream, so that `write_stall_timeout` does not see it.
+    pub stream_timeout: Duration,
 }
 
 impl Default for Limits {
@@ -51,6 +62,10 @@ impl Default for Limits {
             encoded_bodies: false,
             write_stall_timeout: Duration::from_secs(20),
             connections_max: 10_000,
+            connections_per_client_max: usize::try_from(COUNT_MAX).unwrap_or(usize::MAX),
+            proxies: Vec::new(),
+            http2: false,
+            stream_timeout: Duration::from_mins(5),
         }
     }
 }
@@ -69,6 +84,15 @@ impl Limits {
             encoded_bodies: part.flag("encoded_bodies", self.encoded_bodies),
             write_stall_timeout: wait(part, "write_stall_timeout", self.write_stall_timeout),
             connections_max: count(part, "connections_max", 1, self.connections_max),
+            connections_per_client_max: count(
+                part,
+                "connections_per_client_max",
+                1,
+                self.connections_per_client_max,
+            ),
+            proxies: self.proxies,
+            http2: part.flag("http2", self.http2),
+            stream_timeout: wait(part, "stream_timeout", self.stream_timeout),
         }
     }
 }

@@ -139,6 +139,36 @@ impl Watch {
     }
 }
 
+/// Says when an HTTP/2 connection has had no request for too long. Its frames come and go beside the requests, and requests end
+/// without its knowing, so it looks now and then: a connection is closed after once to twice the time.
+pub(super) struct Lull {
+    progress: Arc<Progress>,
+    wait: Duration,
+    begun: u64,
+    timer: Timer,
+}
+
+impl Lull {
+    pub(super) fn new(progress: Arc<Progress>, limits: &Limits) -> Self {
+        let (wait, mut timer) = (limits.first_byte_timeout, Timer::new());
+        timer.set(wait);
+        Self { progress, wait, begun: 0, timer }
+    }
+
+    /// To be polled after the connection was: ready when the connection is to be closed.
+    pub(super) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            ready!(self.timer.poll(cx));
+            let begun = self.progress.begun.load(Ordering::Relaxed);
+            if begun == self.begun && self.progress.under_way.load(Ordering::Relaxed) == 0 {
+                return Poll::Ready(());
+            }
+            self.begun = begun;
+            self.timer.set(self.wait);
+        }
+    }
+}
+
 /// The socket.
 pub(super) struct Wire {
     stream: TcpStream,

@@ -215,3 +215,47 @@ async fn a_client_that_goes_away_gives_its_place_back() {
     drop(gone);
     assert_eq!(Client::to(address).await.get("/").await.status, 200);
 }
+
+#[tokio::test]
+async fn a_client_holds_as_many_connections_as_it_may() {
+    let limits = Limits { connections_per_client_max: 2, ..limits() };
+    let address = start(router(), limits, &context());
+    let (mut first, mut second) = (Client::to(address).await, Client::to(address).await);
+    assert_eq!((first.get("/").await.status, second.get("/").await.status), (200, 200));
+    assert_eq!(Client::to(address).await.rest().await, "");
+    drop(first);
+    // Its place is free once the server has seen it go.
+    let mut asked = 0;
+    while Client::to(address).await.rest_of_get("/").await.is_empty() {
+        asked += 1;
+        assert!(asked < 1000, "the place was never given back");
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+#[tokio::test]
+async fn http_2_is_spoken_only_where_it_is_wanted() {
+    const PREFACE: &str = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+    let mut client = Client::to(start(router(), limits(), &context())).await;
+    client.send(PREFACE).await;
+    assert_eq!(client.rest().await, "");
+    let address = start(router(), Limits { http2: true, ..limits() }, &context());
+    let mut client = Client::to(address).await;
+    client.send(PREFACE).await;
+    client.send([0, 0, 0, 4, 0, 0, 0, 0, 0]).await;
+    assert_eq!(client.bytes(4).await[3], 4, "the server's settings");
+    // What only begins like it is HTTP/1.1.
+    let mut client = Client::to(address).await;
+    client.send("PROPFIND / HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    assert_eq!(client.answer().await.status, 405);
+    let mut silent = Client::to(address).await;
+    let begun = Instant::now();
+    assert_eq!(silent.rest().await, "");
+    assert!(begun.elapsed() >= Duration::from_millis(390));
+}
+
+#[tokio::test]
+async fn a_request_names_the_same_host_in_both_places() {
+    assert_eq!(answer_to("GET http://x/ HTTP/1.1\r\nhost: X\r\n\r\n").await.status, 200);
+    assert_eq!(answer_to("GET http://y/ HTTP/1.1\r\nhost: x\r\n\r\n").await.status, 400);
+}

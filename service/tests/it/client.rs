@@ -104,6 +104,20 @@ impl Client {
         answer
     }
 
+    /// So many bytes.
+    pub(crate) async fn bytes(&mut self, size: usize) -> Vec<u8> {
+        let mut bytes = vec![0; size];
+        tokio::time::timeout(PATIENCE, self.0.read_exact(&mut bytes)).await.unwrap().unwrap();
+        bytes
+    }
+
+    /// Asks once and reads until the server closes; empty if it never answered.
+    pub(crate) async fn rest_of_get(&mut self, path: &str) -> String {
+        let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
+        let _ = self.0.write_all(request.as_bytes()).await;
+        self.rest().await
+    }
+
     /// Everything until the server closes.
     pub(crate) async fn rest(&mut self) -> String {
         let mut bytes = Vec::new();
