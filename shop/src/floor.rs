@@ -51,15 +51,19 @@ impl Floor {
         pieces: u32,
         work: impl Future<Output = Response> + Send + 'static,
     ) -> Option<Response> {
+        let under_way = self.figures.begin(kind, (self.now)());
+        let Some(here) = self.knee(kind).enter() else {
+            self.figures.no_room(kind);
+            self.knee(kind).die().await;
+            return None;
+        };
         let (tell, told) = oneshot::channel();
-        let (floor, under_way) = (Arc::clone(self), self.figures.begin(kind, (self.now)()));
+        let floor = Arc::clone(self);
         self.tasks.spawn_for_one("shop request", async move {
             let _under_way = under_way;
-            let answer = if let Ok(_place) = floor.knee(kind).pass(pieces).await {
-                Some(work.await)
-            } else {
-                floor.figures.no_room(kind);
-                None
+            let answer = match floor.knee(kind).work(here, pieces).await {
+                Ok(_place) => Some(work.await),
+                Err(_stopping) => None,
             };
             // Nobody may wait for it any more.
             let _ = tell.send(answer);

@@ -97,7 +97,7 @@ fn number(part: &mut Part<'_>, key: &str, range: std::ops::RangeInclusive<i64>, 
 pub struct Knee {
     capacity: Capacity,
     places: Semaphore,
-    under_way: AtomicUsize,
+    under_way: Arc<AtomicUsize>,
     chance: Chance,
     pause: Pause,
     tasks: Tasks,
@@ -113,18 +113,18 @@ impl std::fmt::Debug for Knee {
 #[derive(Debug)]
 pub struct Place<'a> {
     _permit: SemaphorePermit<'a>,
-    _here: Here<'a>,
+    _here: Here,
 }
 
 /// There was no room, or the process is stopping.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct NoRoom;
 
-/// Somebody who is under way.
+/// Somebody who is under way, until it is dropped.
 #[derive(Debug)]
-struct Here<'a>(&'a AtomicUsize);
+pub struct Here(Arc<AtomicUsize>);
 
-impl Drop for Here<'_> {
+impl Drop for Here {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -134,15 +134,21 @@ impl Knee {
     /// A service at rest. Its queue is dropped when the tasks are asked to stop.
     pub fn new(capacity: Capacity, chance: Chance, pause: Pause, tasks: Tasks) -> Self {
         let places = Semaphore::new(capacity.at_once as usize);
-        Self { capacity, places, under_way: AtomicUsize::new(0), chance, pause, tasks }
+        Self { capacity, places, under_way: Arc::default(), chance, pause, tasks }
+    }
+
+    /// Lets a request in; `None` if the queue is full. Whoever is not let in is not counted: a server cannot be slowed by what
+    /// it never took in.
+    pub fn enter(&self) -> Option<Here> {
+        let room = self.capacity.at_once as usize + self.capacity.queue_max as usize;
+        let entered = self
+            .under_way
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| (count < room).then_some(count + 1));
+        entered.is_ok().then(|| Here(Arc::clone(&self.under_way)))
     }
 
     /// Waits for a place and works there for so many pieces of work; the place is the caller's until it is dropped.
-    pub async fn pass(&self, pieces: u32) -> Result<Place<'_>, NoRoom> {
-        let Some(here) = self.enter() else {
-            self.wait(f64::from(self.capacity.dies_after_ms)).await?;
-            return Err(NoRoom);
-        };
+    pub async fn work(&self, here: Here, pieces: u32) -> Result<Place<'_>, NoRoom> {
         let permit = tokio::select! {
             biased;
             () = self.tasks.stopping() => return Err(NoRoom),
@@ -154,13 +160,10 @@ impl Knee {
         Ok(Place { _permit: permit, _here: here })
     }
 
-    /// Whoever finds no room is not counted: a server cannot be slowed by what it never took in.
-    fn enter(&self) -> Option<Here<'_>> {
-        let room = self.capacity.at_once as usize + self.capacity.queue_max as usize;
-        let entered = self
-            .under_way
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| (count < room).then_some(count + 1));
-        entered.is_ok().then(|| Here(&self.under_way))
+    /// Keeps somebody for whom there was no room, until it is time for the error.
+    pub async fn die(&self) {
+        // Stopping only ends it earlier.
+        let _ = self.wait(f64::from(self.capacity.dies_after_ms)).await;
     }
 
     async fn wait(&self, ms: f64) -> Result<(), NoRoom> {

@@ -1,8 +1,12 @@
 //! The five rules of docs/order-service.md, over HTTP, in order and in races.
 
+use std::time::Duration;
+
 use hyper::Method;
 use serde_json::{Value, json};
 use shop::Config;
+use shop::knee::Capacity;
+use testkit::HttpError;
 use tokio::task::JoinSet;
 
 use crate::house::{House, body, key, order_no, problem, quick};
@@ -176,4 +180,19 @@ async fn the_list_has_every_live_order_of_its_event_however_long_it_is() {
     assert_eq!(keys, expected);
     assert_eq!(house.live("winter").await, [""; 0]);
     assert_eq!(house.http.get("/order/int/v1/list/order/Spring").await.unwrap().status, 404);
+}
+
+/// As with most servers: that its caller gave up is learnt only when the answer is written.
+#[tokio::test]
+async fn a_call_whose_caller_gave_up_is_carried_out_all_the_same() {
+    let order = Capacity { work_ms: 300, at_once: 4, ..Capacity::default() };
+    let house = House::open_with(Config { order, ..quick() }).await;
+    let hasty = house.http.clone().with_timeout(Duration::from_millis(50));
+    let path = format!("/orders/spring:{}", key(1));
+    let left = hasty.send(Method::PUT, &path, &[], body("spring").to_string().into()).await;
+    assert!(matches!(left, Err(HttpError::TimedOut(_))), "{left:?}");
+    while house.live("spring").await.is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(house.put("spring", &key(1)).await.status, 200);
 }

@@ -40,7 +40,8 @@ impl Load {
             let (time, knee, answered) =
                 (self.time.clone(), Arc::clone(&self.knee), Arc::clone(&self.answered));
             self.spawn(async move {
-                if knee.pass(1).await.is_ok() {
+                let Some(here) = knee.enter() else { return };
+                if knee.work(here, 1).await.is_ok() {
                     answered.lock().unwrap().push((at, time.now()));
                 }
             });
@@ -112,7 +113,10 @@ async fn with_so_many_under_way_the_law_says_how_many_come_out() {
             let (time, knee, answered) =
                 (load.time.clone(), Arc::clone(&load.knee), Arc::clone(&load.answered));
             load.spawn(async move {
-                while knee.pass(1).await.is_ok() {
+                while let Some(here) = knee.enter() {
+                    if knee.work(here, 1).await.is_err() {
+                        return;
+                    }
                     answered.lock().unwrap().push((time.now(), time.now()));
                 }
             });
