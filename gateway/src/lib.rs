@@ -1,1 +1,40 @@
-//! The door before the shop: it limits, diverts and forwards. It never touches a store per request.
+//! The door before the shop: it limits, diverts and forwards. It never touches a store per request, and it decides nothing about
+//! applications.
+
+mod client;
+pub mod config;
+mod copy;
+mod divert;
+mod door;
+mod headers;
+mod limit;
+mod meter;
+mod page;
+mod path;
+mod refusal;
+mod upstream;
+
+use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::Request;
+use queue::Line;
+use service::Context;
+
+pub use config::Config;
+use divert::Diverts;
+use door::Door;
+
+/// Serves the door on the listener until the tasks are stopped. It needs no more of the line than which events there are and how
+/// each stands.
+pub fn start(config: Config, line: Line, listener: TcpListener, ctx: &Context) -> anyhow::Result<SocketAddr> {
+    let diverts = Diverts::start(line, ctx);
+    let door = Arc::new(Door::new(&config, diverts, ctx));
+    ctx.tasks.spawn("gateway limits", Arc::clone(&door).keep_tidy(ctx.tasks.clone()));
+    let router = Router::new().fallback(move |request: Request| {
+        let door = Arc::clone(&door);
+        async move { door.answer(request).await }
+    });
+    service::http::serve(listener, router, config.http, ctx)
+}

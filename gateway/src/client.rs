@@ -1,0 +1,120 @@
+//! Who asks: the client's address as far as it can be believed, and its key as far as limits tell clients apart.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use axum::http::HeaderMap;
+use service::http::{Network, client_of};
+
+/// What one client is to the limits: an IPv4 address, or an IPv6 /64. An IPv4 address stands where no IPv6 network is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct ClientKey(u64);
+
+impl ClientKey {
+    pub(crate) fn of(address: IpAddr) -> Self {
+        match client_of(address) {
+            IpAddr::V4(v4) => Self(u64::from(v4.to_bits())),
+            IpAddr::V6(v6) => Self(u64::try_from(v6.to_bits() >> 64).unwrap_or(0)),
+        }
+    }
+}
+
+/// Who asks, and how.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Asker {
+    /// The last address that no trusted proxy made up.
+    pub(crate) address: IpAddr,
+    /// Whether it spoke TLS with a trusted proxy before us.
+    pub(crate) tls: bool,
+}
+
+impl Asker {
+    /// Who asks over a connection from `peer`. Only a trusted proxy is believed, from the right to the left.
+    pub(crate) fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> Self {
+        let peer = peer.to_canonical();
+        let is_trusted = |address: IpAddr| trusted.iter().any(|proxy| proxy.contains(address));
+        if !is_trusted(peer) {
+            return Self { address: peer, tls: false };
+        }
+        let tls = headers.get("x-forwarded-proto").is_some_and(|proto| proto.as_bytes() == b"https");
+        let mut address = peer;
+        for hop in hops(headers) {
+            let Some(hop) = hop else { break };
+            address = hop;
+            if !is_trusted(hop) {
+                break;
+            }
+        }
+        Self { address, tls }
+    }
+
+    pub(crate) fn key(&self) -> ClientKey {
+        ClientKey::of(self.address)
+    }
+}
+
+/// The addresses of all `X-Forwarded-For` lines from the right; none where there is no address.
+fn hops(headers: &HeaderMap) -> impl Iterator<Item = Option<IpAddr>> {
+    let lines: Vec<&[u8]> =
+        headers.get_all("x-forwarded-for").into_iter().map(axum::http::HeaderValue::as_bytes).collect();
+    lines.into_iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b',').map(hop))
+}
+
+/// One hop, with or without a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]:80`.
+fn hop(text: &[u8]) -> Option<IpAddr> {
+    let text = std::str::from_utf8(text).ok()?.trim();
+    let address = text.parse::<IpAddr>().ok();
+    let with_port = || text.parse::<std::net::SocketAddr>().ok().map(|both| both.ip());
+    let in_brackets = || text.strip_prefix('[')?.strip_suffix(']')?.parse::<std::net::Ipv6Addr>().ok();
+    let found = address.or_else(with_port).or_else(|| in_brackets().map(IpAddr::V6))?.to_canonical();
+    // Some write it for an address they do not know.
+    (found != IpAddr::V4(Ipv4Addr::UNSPECIFIED)).then_some(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn asker(peer: &str, lines: &[&str]) -> String {
+        let mut headers = HeaderMap::new();
+        for line in lines {
+            headers.append("x-forwarded-for", line.parse().unwrap());
+        }
+        let trusted = ["10.0.0.0/8".parse().unwrap(), "2001:db8:aaaa::/48".parse().unwrap()];
+        Asker::behind(peer.parse().unwrap(), &headers, &trusted).address.to_string()
+    }
+
+    #[test]
+    fn only_a_trusted_proxy_says_who_asks() {
+        for (peer, lines, address) in [
+            ("203.0.113.9", &["198.51.100.1"][..], "203.0.113.9"),
+            ("203.0.113.9", &[], "203.0.113.9"),
+            ("::ffff:203.0.113.9", &["1.1.1.1"], "203.0.113.9"),
+            ("10.0.0.1", &["6.6.6.6, 198.51.100.1, 10.0.0.2"], "198.51.100.1"),
+            ("10.0.0.1", &["6.6.6.6", "198.51.100.1", "10.0.0.2"], "198.51.100.1"),
+            ("10.0.0.1", &["6.6.6.6,198.51.100.1:4711"], "198.51.100.1"),
+            ("10.0.0.1", &["6.6.6.6, [2001:db8::7]:80"], "2001:db8::7"),
+            ("10.0.0.1", &["6.6.6.6, [2001:db8::7]"], "2001:db8::7"),
+            ("10.0.0.1", &["6.6.6.6, ::ffff:198.51.100.1"], "198.51.100.1"),
+            ("2001:db8:aaaa::1", &["198.51.100.1"], "198.51.100.1"),
+            ("10.0.0.1", &["6.6.6.6, junk"], "10.0.0.1"),
+            ("10.0.0.1", &["6.6.6.6, junk, 10.0.0.2"], "10.0.0.2"),
+            ("10.0.0.1", &["6.6.6.6, "], "10.0.0.1"),
+            ("10.0.0.1", &["6.6.6.6, unknown"], "10.0.0.1"),
+            ("10.0.0.1", &["6.6.6.6, 0.0.0.0"], "10.0.0.1"),
+            ("10.0.0.1", &["10.0.0.3, 10.0.0.2"], "10.0.0.3"),
+            ("10.0.0.1", &["\u{e9}"], "10.0.0.1"),
+            ("10.0.0.1", &[], "10.0.0.1"),
+        ] {
+            assert_eq!(asker(peer, lines), address, "{peer} {lines:?}");
+        }
+    }
+
+    #[test]
+    fn a_client_is_an_ipv4_address_or_an_ipv6_64() {
+        let key = |address: &str| ClientKey::of(address.parse().unwrap());
+        assert_eq!(key("2001:db8::1"), key("2001:db8::ffff:1"));
+        assert_ne!(key("2001:db8::1"), key("2001:db8:0:1::1"));
+        assert_eq!(key("192.0.2.1"), key("::ffff:192.0.2.1"));
+        assert_ne!(key("192.0.2.1"), key("192.0.2.2"));
+    }
+}

@@ -1,0 +1,340 @@
+//! The door's settings: where requests go, and how many. Everything has a default but the addresses of a shop's services.
+
+use std::net::SocketAddr;
+use std::num::NonZeroU32;
+use std::str::FromStr;
+use std::time::Duration;
+
+use axum::http::Uri;
+use axum::http::uri::{Authority, Scheme};
+use service::config::Part;
+use service::http::{Limits, Network};
+
+/// Where the door listens unless told.
+const LISTEN: &str = "127.0.0.1:8000";
+/// The desk.
+const SIGNUP: &str = "signup";
+/// How many of the routes are the desk's own; they come first.
+pub(crate) const DESK_ROUTES: usize = DESK.len();
+/// What the desk serves: prefix and limit. These lead to the desk whatever the routes say.
+const DESK: [(&str, &str); 4] =
+    [("/e", "desk"), ("/a", "desk"), ("/application/com", "desk"), ("/event/com", "poll")];
+
+/// What the door is told when it starts.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// The services behind it.
+    pub upstreams: Vec<UpstreamConfig>,
+    /// Which paths lead where.
+    pub routes: Vec<RouteConfig>,
+    /// How much a client may ask of a group of routes, and all clients together.
+    pub limits: Vec<LimitConfig>,
+    /// Proxies before the door, whose `X-Forwarded-For` is believed.
+    pub trusted_proxies: Vec<Network>,
+    /// Requests of one client under way at once; more is 429. A phone has one or two, so that a NAT of 200 phones fits.
+    pub client_in_flight_max: usize,
+    /// Clients that each limit remembers; further ones share what is left. about 50 bytes each.
+    pub keys_max: usize,
+    /// What a connection may take.
+    pub http: Limits,
+}
+
+/// A service behind the door.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UpstreamConfig {
+    /// What routes and metrics call it.
+    pub name: String,
+    /// Its host and port.
+    pub authority: Authority,
+    /// Requests, and so connections, at once; one more is 503.
+    pub connections_max: usize,
+    /// How long a connection may take to be made.
+    pub connect_timeout: Duration,
+    /// From the end of the request to the answer's headers; more is 504.
+    pub answer_timeout: Duration,
+    /// How long an answer may pause once it has begun.
+    pub pause_timeout: Duration,
+    /// The whole exchange, from the request's headers to the answer's last byte.
+    pub exchange_timeout: Duration,
+    /// How long an idle connection is kept. It must be less than the service keeps it, or requests meet closed ones: Node's
+    /// 5 s is the least that is usual.
+    pub idle_timeout: Duration,
+}
+
+/// Which paths lead where: the longest prefix wins, at the end of a segment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RouteConfig {
+    /// Without a slash at its end; empty for everything.
+    pub prefix: String,
+    /// Index of the upstream.
+    pub upstream: usize,
+    /// Index of the limit.
+    pub limit: usize,
+}
+
+/// How much may be asked of a group of routes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitConfig {
+    /// What routes and metrics call it.
+    pub name: String,
+    /// By one client; more is 429.
+    pub per_client: Rate,
+    /// At once, by a client that was quiet.
+    pub burst: NonZeroU32,
+    /// By all together; more is 503. None means that the upstream's connections are the only bound.
+    pub global: Option<Rate>,
+}
+
+/// Requests in a time: `20/s`, `300/m`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Rate {
+    /// How many.
+    pub count: NonZeroU32,
+    /// In which time.
+    pub per: Duration,
+}
+
+/// Not a rate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("a rate is a number from 1 to 1000000 a second or a minute, as in 20/s or 300/m")]
+pub struct BadRate;
+
+impl FromStr for Rate {
+    type Err = BadRate;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (count, unit) = text.split_once('/').ok_or(BadRate)?;
+        let per = match unit.trim() {
+            "s" => Duration::from_secs(1),
+            "m" => Duration::from_mins(1),
+            _ => return Err(BadRate),
+        };
+        let count: NonZeroU32 = count.trim().parse().map_err(|_| BadRate)?;
+        if count.get() > 1_000_000 { Err(BadRate) } else { Ok(Self { count, per }) }
+    }
+}
+
+/// What `[gateway]` leaves to this crate: bodies as large as a shop's forms and pictures of receipts, waits as long as phones need.
+fn usual_http() -> Limits {
+    Limits {
+        body_max: 1024 * 1024,
+        body_read_timeout: Duration::from_secs(30),
+        encoded_bodies: true,
+        connections_per_client_max: 1024,
+        http2: true,
+        ..Limits::default()
+    }
+}
+
+impl Config {
+    /// Reads the settings; mistakes are left with the part.
+    pub fn read(part: &mut Part<'_>) -> Self {
+        let trusted_proxies = networks(part, "trusted_proxies");
+        let http = Limits { proxies: trusted_proxies.clone(), ..usual_http().read(part) };
+        let mut config = Self {
+            listen: part.parse("listen", LISTEN),
+            upstreams: Vec::new(),
+            routes: Vec::new(),
+            limits: Vec::new(),
+            trusted_proxies,
+            client_in_flight_max: count(part, "client_in_flight_max", 256),
+            keys_max: count(part, "keys_max", 100_000),
+            http,
+        };
+        for (prefix, limit) in DESK {
+            config.add(part, prefix, SIGNUP, limit);
+        }
+        for mut route in part.list("route") {
+            let (prefix, upstream) = (prefix(&mut route), route.required_text("upstream"));
+            let limit = route.text("limit", "browse");
+            if config.routes.iter().any(|other| other.prefix == prefix) {
+                route.mistake("prefix", &format!("'{prefix}/' is routed already"));
+            } else if is_name(&mut route, "upstream", &upstream) && is_name(&mut route, "limit", &limit) {
+                config.add(part, &prefix, &upstream, &limit);
+            }
+        }
+        config
+    }
+
+    fn add(&mut self, part: &mut Part<'_>, prefix: &str, upstream: &str, limit: &str) {
+        let known = self.upstreams.iter().position(|known| known.name == upstream);
+        let upstream = known.unwrap_or_else(|| {
+            self.upstreams.push(read_upstream(&mut part.part("upstream").part(upstream), upstream));
+            self.upstreams.len() - 1
+        });
+        let known = self.limits.iter().position(|known| known.name == limit);
+        let limit = known.unwrap_or_else(|| {
+            self.limits.push(read_limit(&mut part.part("limit").part(limit), limit));
+            self.limits.len() - 1
+        });
+        self.routes.push(RouteConfig { prefix: prefix.to_owned(), upstream, limit });
+    }
+}
+
+/// Names stand in keys and labels.
+fn is_name(part: &mut Part<'_>, key: &str, name: &str) -> bool {
+    let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
+    let good = !name.is_empty() && name.len() <= 40 && name.bytes().all(plain);
+    if !good && !name.is_empty() {
+        part.mistake(key, "is a name of at most 40 of a-z, 0-9, '-' and '_'");
+    }
+    good
+}
+
+fn prefix(route: &mut Part<'_>) -> String {
+    let text = route.required_text("prefix");
+    let trimmed = text.trim_end_matches('/');
+    let is_normal = crate::path::normal(&text).is_ok_and(|normal| normal == text);
+    if !text.is_empty() && !is_normal {
+        route.mistake("prefix", "is a path in its normal form, as in /products");
+    }
+    trimmed.to_owned()
+}
+
+fn networks(part: &mut Part<'_>, key: &str) -> Vec<Network> {
+    let mut networks = Vec::new();
+    for text in part.texts(key) {
+        match text.parse() {
+            Ok(network) => networks.push(network),
+            Err(error) => part.mistake(key, &format!("'{text}': {error}")),
+        }
+    }
+    networks
+}
+
+fn count(part: &mut Part<'_>, key: &str, default: i64) -> usize {
+    usize::try_from(part.integer(key, 1..=10_000_000, default)).unwrap_or(usize::MAX)
+}
+
+fn read_upstream(part: &mut Part<'_>, name: &str) -> UpstreamConfig {
+    let url = match name {
+        SIGNUP => part.text("url", "http://127.0.0.1:8080"),
+        _ => part.required_text("url"),
+    };
+    let authority = authority(&url).unwrap_or_else(|| {
+        if !url.is_empty() {
+            part.mistake("url", "is http://host:port, without a path");
+        }
+        Authority::from_static("127.0.0.1:1")
+    });
+    let mut wait = |key: &str, default_ms: i64| {
+        Duration::from_millis(part.duration_ms(key, default_ms, 10..=3_600_000).unsigned_abs())
+    };
+    UpstreamConfig {
+        name: name.to_owned(),
+        authority,
+        connect_timeout: wait("connect_timeout", 1000),
+        answer_timeout: wait("answer_timeout", 10_000),
+        pause_timeout: wait("pause_timeout", 60_000),
+        exchange_timeout: wait("exchange_timeout", 300_000),
+        idle_timeout: wait("idle_timeout", 4000),
+        connections_max: count(part, "connections_max", 256),
+    }
+}
+
+fn authority(url: &str) -> Option<Authority> {
+    let parts = url.parse::<Uri>().ok()?.into_parts();
+    let is_bare = parts.path_and_query.is_none_or(|path| path.as_str() == "/");
+    let authority = parts.authority.filter(|authority| !authority.as_str().contains('@'))?;
+    (parts.scheme == Some(Scheme::HTTP) && is_bare).then_some(authority)
+}
+
+/// Rate and burst of a client, by the name of the limit. All are far above what a person needs, because an office, a school or a
+/// mobile network may be one address: 200 phones that poll once a second are 200 requests a second of one client.
+fn usual_limit(name: &str) -> (&'static str, i64) {
+    match name {
+        // Cached documents: one process answers tens of thousands a second.
+        "poll" => ("400/s", 1600),
+        // 200 phones apply within the first second, and each loads its page.
+        "desk" => ("100/s", 800),
+        // A page of a shop asks for dozens of pictures at once.
+        _ => ("50/s", 200),
+    }
+}
+
+fn read_limit(part: &mut Part<'_>, name: &str) -> LimitConfig {
+    let (per_client, burst) = usual_limit(name);
+    let burst = u32::try_from(part.integer("burst", 1..=1_000_000, burst)).unwrap_or(1);
+    LimitConfig {
+        name: name.to_owned(),
+        per_client: part.parse("per_client", per_client),
+        burst: NonZeroU32::new(burst).unwrap_or(NonZeroU32::MIN),
+        global: part.optional("global"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use service::Settings;
+
+    fn read(flags: &[(&str, &str)]) -> Result<Config, Vec<String>> {
+        let flags: Vec<_> = flags.iter().map(|(key, text)| ((*key).to_owned(), (*text).to_owned())).collect();
+        let mut settings = Settings::load(None, std::iter::empty(), &flags).unwrap();
+        let config = Config::read(&mut settings.part("gateway"));
+        settings.finish().map(|_| config).map_err(|mistakes| mistakes.lines().to_vec())
+    }
+
+    #[test]
+    fn without_settings_only_the_desk_is_behind_the_door() {
+        let config = read(&[]).unwrap();
+        let prefixes: Vec<_> = config.routes.iter().map(|route| route.prefix.as_str()).collect();
+        assert_eq!(prefixes, ["/e", "/a", "/application/com", "/event/com"]);
+        assert_eq!(config.upstreams.len(), 1);
+        assert_eq!(config.listen, "127.0.0.1:8000".parse().unwrap());
+        assert_eq!((config.http.body_max, config.http.http2), (1024 * 1024, true));
+    }
+
+    #[test]
+    fn a_shop_is_routed_by_prefix_with_limits_of_its_own() {
+        let config = read(&[
+            ("gateway.upstream.product.url", "http://10.0.0.9:8080/"),
+            ("gateway.upstream.product.connections_max", "7"),
+            ("gateway.route.0.prefix", "/products"),
+            ("gateway.route.0.upstream", "product"),
+            ("gateway.route.1.prefix", "/"),
+            ("gateway.route.1.upstream", "product"),
+            ("gateway.route.1.limit", "main"),
+            ("gateway.limit.main.per_client", "30/m"),
+            ("gateway.limit.main.global", "2000/s"),
+            ("gateway.trusted_proxies", "10.0.0.0/8, 192.0.2.1"),
+        ])
+        .unwrap();
+        let product = &config.upstreams[1];
+        assert_eq!((product.authority.as_str(), product.connections_max), ("10.0.0.9:8080", 7));
+        assert_eq!(config.routes[5], RouteConfig { prefix: String::new(), upstream: 1, limit: 3 });
+        assert_eq!(config.limits[3].per_client.per, Duration::from_mins(1));
+        assert_eq!(config.limits[3].global.unwrap().count.get(), 2000);
+        assert_eq!(config.http.proxies.len(), 2);
+    }
+
+    #[test]
+    fn every_mistake_is_told_with_its_key() {
+        let mistakes = read(&[
+            ("gateway.upstream.typo.url", "http://10.0.0.9"),
+            ("gateway.upstream.main.url", "https://10.0.0.9"),
+            ("gateway.route.0.prefix", "/a/../b"),
+            ("gateway.route.0.upstream", "main"),
+            ("gateway.route.1.prefix", "/e/"),
+            ("gateway.route.1.upstream", "main"),
+            ("gateway.route.2.prefix", "/x"),
+            ("gateway.route.2.upstream", "product"),
+            ("gateway.limit.desk.per_client", "0/s"),
+            ("gateway.trusted_proxies", "10.0.0.0/99"),
+        ])
+        .unwrap_err();
+        for key in [
+            "gateway.upstream.typo.url",
+            "gateway.upstream.main.url",
+            "gateway.route.0.prefix",
+            "gateway.route.1.prefix",
+            "gateway.upstream.product.url",
+            "gateway.limit.desk.per_client",
+            "gateway.trusted_proxies",
+        ] {
+            assert!(mistakes.iter().any(|line| line.contains(key)), "{key}: {mistakes:?}");
+        }
+    }
+}

@@ -1,0 +1,123 @@
+//! What the door says, in Korean and English, and which of the two.
+
+use axum::http::{HeaderMap, header};
+
+/// A language of the door.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Language {
+    /// 한국어.
+    Korean,
+    /// English.
+    English,
+}
+
+impl Language {
+    /// The tag for `lang` and `Content-Language`.
+    pub(crate) fn tag(self) -> &'static str {
+        match self {
+            Self::Korean => "ko",
+            Self::English => "en",
+        }
+    }
+
+    /// The first of ours with the highest `q`; Korean if there is none.
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|line| line.to_str().ok()).unwrap_or("");
+        let mut best = (Self::Korean, 0.0);
+        for item in accepted.split(',').take(20) {
+            let (tag, rest) = item.split_once(';').unwrap_or((item, ""));
+            let weight = rest.trim().strip_prefix("q=").map_or(1.0, |q| q.trim().parse().unwrap_or(0.0));
+            let primary = tag.trim().split('-').next().unwrap_or("");
+            let ours = [Self::Korean, Self::English];
+            let Some(language) = ours.into_iter().find(|l| l.tag().eq_ignore_ascii_case(primary)) else {
+                continue;
+            };
+            if weight > best.1 {
+                best = (language, weight);
+            }
+        }
+        best.0
+    }
+}
+
+/// A headline and a sentence.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Words {
+    pub(crate) head: &'static str,
+    pub(crate) text: &'static str,
+}
+
+/// All words of one language.
+pub(crate) struct Copy {
+    /// A client asks too often.
+    pub(crate) too_fast: Words,
+    /// Too many ask.
+    pub(crate) full: Words,
+    /// A service does not answer.
+    pub(crate) down: Words,
+    /// Nothing is there.
+    pub(crate) not_found: Words,
+    /// The request cannot be understood.
+    pub(crate) unreadable: Words,
+    /// An event's page takes the place.
+    pub(crate) diverted: Words,
+    /// That the page tries again by itself, with the seconds in `{s}`.
+    pub(crate) again: &'static str,
+    /// The link that tries again now.
+    pub(crate) now: &'static str,
+}
+
+const fn words(head: &'static str, text: &'static str) -> Words {
+    Words { head, text }
+}
+
+const KOREAN: Copy = Copy {
+    too_fast: words("잠깐만 기다려 주세요", "너무 자주 요청했어요. 이미 접수한 신청은 그대로예요."),
+    full: words("지금 접속이 몰리고 있어요", "잠시 뒤 다시 연결해 드릴게요. 이미 접수한 신청은 그대로예요."),
+    down: words("잠시 연결되지 않아요", "금방 다시 열릴 거예요. 이미 접수한 신청은 그대로예요."),
+    not_found: words("페이지를 찾을 수 없어요", "주소를 다시 확인해 주세요."),
+    unreadable: words("요청을 읽을 수 없어요", "주소를 다시 확인해 주세요."),
+    diverted: words("선착순 신청으로 판매하고 있어요", "이벤트 페이지에서 신청해 주세요."),
+    again: "{s}초 뒤 자동으로 다시 시도해요.",
+    now: "지금 다시 시도",
+};
+
+const ENGLISH: Copy = Copy {
+    too_fast: words("One moment, please", "You asked too often. What you applied for is safe."),
+    full: words(
+        "Many people are here right now",
+        "We will connect you in a moment. What you applied for is safe.",
+    ),
+    down: words("We cannot connect right now", "It will be back shortly. What you applied for is safe."),
+    not_found: words("There is nothing here", "Please check the address."),
+    unreadable: words("We cannot read this request", "Please check the address."),
+    diverted: words("This is sold first come, first served", "Please apply on the event's page."),
+    again: "Trying again by itself in {s} s.",
+    now: "Try again now",
+};
+
+/// The words of a language.
+pub(crate) fn of(language: Language) -> &'static Copy {
+    match language {
+        Language::Korean => &KOREAN,
+        Language::English => &ENGLISH,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_client_s_order_of_preference_is_kept() {
+        for (accepted, language) in [
+            ("en-US,en;q=0.9,ko;q=0.8", Language::English),
+            ("fr, en;q=0.3, ko;q=0.5", Language::Korean),
+            ("en;q=0, fr", Language::Korean),
+            ("", Language::Korean),
+        ] {
+            let headers = HeaderMap::from_iter([(header::ACCEPT_LANGUAGE, accepted.parse().unwrap())]);
+            assert_eq!(Language::of(&headers), language, "{accepted}");
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What the door counts. All handles are made at the start: looking one up costs more than forwarding a small request.
+
+use std::time::Duration;
+
+use axum::http::StatusCode;
+use metrics::{Counter, Gauge, Histogram};
+
+use crate::refusal::Reason;
+
+const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+
+/// The counters of one route.
+pub(crate) struct RouteMeter {
+    classes: [Counter; 5],
+    refused: [Counter; Reason::ALL.len()],
+}
+
+impl RouteMeter {
+    pub(crate) fn new(route: &'static str) -> Self {
+        metrics::describe_counter!(
+            "gateway_requests_total",
+            "Answers by route and class, the door's own among them."
+        );
+        metrics::describe_counter!(
+            "gateway_refused_total",
+            "Requests that the door answered itself, by reason."
+        );
+        Self {
+            classes: CLASSES.map(|class| metrics::counter!("gateway_requests_total", "route" => route, "class" => class)),
+            refused: Reason::ALL.map(
+                |reason| metrics::counter!("gateway_refused_total", "route" => route, "reason" => reason.kind().1),
+            ),
+        }
+    }
+
+    pub(crate) fn answered(&self, status: StatusCode) {
+        let class = usize::from(status.as_u16() / 100).clamp(1, 5) - 1;
+        self.classes[class].increment(1);
+    }
+
+    pub(crate) fn refused(&self, reason: Reason) {
+        self.refused[reason as usize].increment(1);
+    }
+}
+
+/// The figures of one upstream.
+pub(crate) struct UpstreamMeter {
+    latency: Histogram,
+    in_flight: Gauge,
+    connections: Gauge,
+}
+
+impl UpstreamMeter {
+    pub(crate) fn new(upstream: &str) -> Self {
+        metrics::describe_histogram!(
+            "gateway_upstream_duration_seconds",
+            "From the request to the answer's headers."
+        );
+        metrics::describe_gauge!("gateway_upstream_in_flight", "Requests whose answer is not through yet.");
+        metrics::describe_gauge!("gateway_upstream_connections", "Open connections, idle ones too.");
+        let upstream = upstream.to_owned();
+        Self {
+            latency: metrics::histogram!("gateway_upstream_duration_seconds", "upstream" => upstream.clone()),
+            in_flight: metrics::gauge!("gateway_upstream_in_flight", "upstream" => upstream.clone()),
+            connections: metrics::gauge!("gateway_upstream_connections", "upstream" => upstream),
+        }
+    }
+
+    pub(crate) fn answered(&self, took: Duration) {
+        self.latency.record(took);
+    }
+
+    /// Counts a request while it is held.
+    pub(crate) fn begin(&self) -> Counted {
+        Counted::up(&self.in_flight)
+    }
+
+    /// What counts open connections.
+    pub(crate) fn connections(&self) -> Gauge {
+        self.connections.clone()
+    }
+}
+
+/// Something that is counted as long as it is held.
+pub(crate) struct Counted(Gauge);
+
+impl Counted {
+    pub(crate) fn up(gauge: &Gauge) -> Self {
+        gauge.increment(1.0);
+        Self(gauge.clone())
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.decrement(1.0);
+    }
+}
+
+/// How many clients a limit remembers.
+pub(crate) fn keys(limit: &str) -> Gauge {
+    metrics::describe_gauge!("gateway_client_keys", "Clients that a limit remembers.");
+    metrics::gauge!("gateway_client_keys", "limit" => limit.to_owned())
+}

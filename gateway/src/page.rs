@@ -1,0 +1,56 @@
+//! The page that a browser sees when it is not let through: small, whole in itself, in the desk's colours, without a script.
+
+use axum::http::HeaderValue;
+use data_encoding::BASE64;
+use sha2::{Digest as _, Sha256};
+
+use crate::copy::{self, Language, Words};
+
+const CSS: &str = ":root{color-scheme:light dark;--bg:#f3f5f8;--ink:#14171d;--soft:#545c6b;--key:#1d4ed8}\
+@media(prefers-color-scheme:dark){:root{--bg:#0e1014;--ink:#f2f4f8;--soft:#aab2c0;--key:#93b4ff}}\
+body{margin:0 auto;max-width:30rem;padding:56px 20px 24px;background:var(--bg);color:var(--ink);\
+font:17px/1.5 system-ui,-apple-system,\"Apple SD Gothic Neo\",\"Malgun Gothic\",\"Noto Sans KR\",sans-serif;word-break:keep-all}\
+h1{margin:8px 0 6px;font-size:1.6rem;line-height:1.3;letter-spacing:-.02em}\
+p{margin:0 0 12px;color:var(--soft)}\
+a{color:var(--key);display:inline-flex;align-items:center;min-height:48px}";
+
+/// The page's frame.
+pub(crate) struct Page {
+    policy: HeaderValue,
+}
+
+impl Page {
+    pub(crate) fn new() -> Self {
+        let hash = BASE64.encode(&Sha256::digest(CSS));
+        let policy = format!(
+            "default-src 'none'; style-src 'sha256-{hash}'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
+        );
+        let policy =
+            HeaderValue::from_str(&policy).unwrap_or_else(|_| unreachable!("base64 fits in a header"));
+        Self { policy }
+    }
+
+    /// What allows the page's own style and nothing else.
+    pub(crate) fn policy(&self) -> HeaderValue {
+        self.policy.clone()
+    }
+
+    /// The page; with a wait it tries again by itself.
+    pub(crate) fn html(language: Language, words: Words, wait: Option<u32>) -> String {
+        let (copy, Words { head, text }) = (copy::of(language), words);
+        let (refresh, again) = wait.map_or_else(Default::default, |seconds| {
+            let told = copy.again.replace("{s}", &seconds.to_string());
+            (
+                format!("<meta http-equiv=\"refresh\" content=\"{seconds}\">"),
+                format!("<p role=\"status\">{told}</p><p><a href=\"\">{}</a></p>", copy.now),
+            )
+        });
+        format!(
+            "<!doctype html><html lang=\"{}\"><head><meta charset=\"utf-8\">\
+             <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><meta name=\"robots\" content=\"noindex\">\
+             <title>{head}</title><link rel=\"icon\" href=\"data:,\">{refresh}<style>{CSS}</style></head>\
+             <body><main><h1>{head}</h1><p>{text}</p>{again}</main></body></html>",
+            language.tag()
+        )
+    }
+}

@@ -1,0 +1,239 @@
+//! The shop's paths that an event's page takes the place of: from the opening on nobody gets past it, however it is spelled.
+
+use std::time::Duration;
+
+use domain::{EventSettings, EventState};
+use proptest::prelude::*;
+use proptest::strategy::ValueTree as _;
+use proptest::test_runner::TestRunner;
+
+use crate::client::Client;
+use crate::house::{CLOSES, House, OPENS, settings, until};
+
+const PATHS: [&str; 2] = ["/products/spring", "/order/create"];
+
+fn spring() -> EventSettings {
+    settings("spring", &PATHS)
+}
+
+/// An event of which the door knows; the clock stands a second before its opening.
+async fn house(flags: &[(&str, &str)]) -> House {
+    let house = House::unpublished(flags).await;
+    house.arm(spring()).await;
+    house.line.publish(&[spring().id]).await.unwrap();
+    house
+}
+
+/// Lets the event open.
+async fn open(house: &House) -> Client {
+    let mut client = house.client().await;
+    assert_eq!(client.get(PATHS[0]).await.status, 200);
+    house.clock.set(OPENS);
+    assert_eq!(client.get(PATHS[0]).await.status, 303, "the opening is kept to the millisecond");
+    client
+}
+
+#[tokio::test]
+async fn from_the_opening_on_a_path_leads_to_the_event_s_page() {
+    let house = house(&[]).await;
+    let mut client = open(&house).await;
+    for path in [PATHS[0], "/products/spring/", "/products/spring/reviews?x=1", "/Products/SPRING"] {
+        let answer = client.get(path).await;
+        assert_eq!((answer.status, answer.header("location")), (303, Some("/e/spring")), "{path}");
+        assert_eq!(answer.header("cache-control"), Some("no-store"));
+    }
+    for method in ["POST", "PUT", "DELETE", "OPTIONS"] {
+        client
+            .send(format!("{method} /order/create HTTP/1.1\r\nhost: shop\r\ncontent-length: 0\r\n\r\n"))
+            .await;
+        let answer = client.answer().await;
+        assert_eq!(answer.problem(), (409, "event-diverted".into()), "{method}");
+        assert!(answer.body.contains("\"link\":\"/e/spring\""), "{answer:?}");
+    }
+    for path in ["/", "/products/springtime", "/products/summer", "/e/spring", "/order"] {
+        assert_eq!(client.get(path).await.status, 200, "{path}");
+    }
+    assert_eq!(house.shop.count("/products/spring"), 1);
+}
+
+#[tokio::test]
+async fn it_leads_there_until_the_event_is_settled() {
+    let house = house(&[]).await;
+    let mut client = open(&house).await;
+    house.clock.set(CLOSES + 1);
+    assert_eq!(client.get(PATHS[0]).await.status, 303);
+    house.line.settle(&spring().id, 1).await.unwrap();
+    house.project(spring(), EventState::Settled, 2).await;
+    until(async || client.get(PATHS[0]).await.status == 200).await;
+}
+
+#[tokio::test]
+async fn a_path_that_an_operator_adds_is_known_within_a_second() {
+    let house = house(&[]).await;
+    let mut client = open(&house).await;
+    assert_eq!(client.get("/products/late").await.status, 200);
+    house.project(settings("spring", &["/products/late"]), EventState::Open, 2).await;
+    until(async || client.get("/products/late").await.status == 303).await;
+    assert_eq!(client.get(PATHS[0]).await.status, 200);
+}
+
+#[tokio::test]
+async fn the_event_s_own_page_is_never_diverted() {
+    let house = House::unpublished(&[]).await;
+    house.arm(settings("spring", &["/e/spring", "/a"])).await;
+    house.line.publish(&[spring().id]).await.unwrap();
+    house.clock.set(OPENS + 1);
+    let mut client = house.client().await;
+    assert_eq!(client.get("/e/spring").await.status, 200);
+    assert_eq!(client.get("/a/receipt").await.status, 200);
+}
+
+#[tokio::test]
+async fn before_the_events_are_known_the_shop_s_requests_wait_and_the_desk_s_do_not() {
+    let house = House::unpublished(&[]).await;
+    house.clock.set(OPENS + 1);
+    assert!(!house.ctx.health.readiness(false).ready);
+    assert_eq!(house.client().await.get("/e/spring").await.status, 200);
+    let mut early = house.client().await;
+    early.send(format!("GET {} HTTP/1.1\r\nhost: shop\r\n\r\n", PATHS[0])).await;
+    house.arm(spring()).await;
+    house.line.publish(&[spring().id]).await.unwrap();
+    assert_eq!(early.answer().await.status, 303);
+    assert!(house.ctx.health.readiness(false).ready);
+    assert_eq!(house.shop.count(PATHS[0]), 0);
+}
+
+#[tokio::test]
+async fn a_door_that_learns_nothing_serves_after_ten_seconds_with_a_warning() {
+    let house = House::unpublished(&[]).await;
+    let mut client = house.client().await;
+    let begun = tokio::time::Instant::now();
+    assert_eq!(client.get(PATHS[0]).await.status, 200);
+    assert!(begun.elapsed() >= Duration::from_secs(9));
+    let readiness = house.ctx.health.readiness(false);
+    assert!(readiness.ready && readiness.report.contains("[!]gateway-events"), "{readiness:?}");
+}
+
+/// One character of a path in some spelling.
+fn spelled(c: char) -> impl Strategy<Value = String> {
+    let byte = u32::from(c);
+    prop_oneof![
+        80 => Just(c.to_string()),
+        6 => Just(format!("%{byte:02x}")),
+        6 => Just(format!("%{byte:02X}")),
+        1 => Just(format!("%25{byte:02x}")),
+        6 => Just(c.to_ascii_uppercase().to_string()),
+    ]
+}
+
+/// What may stand between two segments and still be a slash for somebody.
+fn slash() -> impl Strategy<Value = String> {
+    const SLASHES: [&str; 26] = [
+        "/",
+        "/",
+        "/",
+        "//",
+        "/./",
+        "/x/../",
+        "/%2e/",
+        "/;/",
+        ";a=b/",
+        "/%2f",
+        "%2f",
+        "%5c",
+        "\\",
+        "/.;/",
+        "/x/..;/",
+        "/x/%2e%2e/",
+        "/x/.%2E/",
+        "/%2e%2e/",
+        "/..%2f",
+        "/..",
+        "/%00/",
+        "%00",
+        "/%c0%af",
+        "//;//",
+        "/%3b/",
+        "/.//./",
+    ];
+    const KNOWN: [&str; 6] = ["/", "//", "/./", "/x/../", "/;/", ";a=b/"];
+    prop_oneof![prop::sample::select(&KNOWN[..]), prop::sample::select(&SLASHES[..])].prop_map(str::to_owned)
+}
+
+/// The path of the event's product, in some spelling.
+fn spelling() -> impl Strategy<Value = String> {
+    let word = |word: &str| {
+        let letters: Vec<_> = word.chars().map(spelled).collect();
+        letters.prop_map(|letters| letters.concat())
+    };
+    let end = prop::sample::select(vec![
+        "", "", "/", ";x", "/.", "//", "/x/..", "%00", "%2f", "?x", "#x", "/;", ";/",
+    ]);
+    (slash(), word("products"), slash(), word("spring"), end).prop_map(|(a, b, c, d, e)| {
+        format!("{}{b}{c}{d}{e}", if a.starts_with('/') { a } else { format!("/{a}") })
+    })
+}
+
+/// What a careless shop makes of a path: it decodes twice, takes backslashes for slashes, drops parameters and everything from
+/// a NUL on, resolves dots, and knows no capitals.
+fn as_a_careless_shop_reads(path: &str) -> String {
+    let path = path.split(['?', '#']).next().unwrap();
+    let twice = decoded(&decoded(path.as_bytes()));
+    let text = String::from_utf8_lossy(&twice).to_lowercase().replace('\\', "/");
+    let mut read: Vec<&str> = Vec::new();
+    for step in text.split('\0').next().unwrap().split('/') {
+        match step.split(';').next().unwrap() {
+            "" | "." => {}
+            ".." => drop(read.pop()),
+            name => read.push(name),
+        }
+    }
+    format!("/{}", read.join("/"))
+}
+
+fn decoded(path: &[u8]) -> Vec<u8> {
+    let (mut bytes, mut at) = (Vec::new(), 0);
+    while at < path.len() {
+        let hex = path.get(at + 1..at + 3).and_then(|two| std::str::from_utf8(two).ok());
+        match (path[at], hex.and_then(|two| u8::from_str_radix(two, 16).ok())) {
+            (b'%', Some(byte)) => {
+                bytes.push(byte);
+                at += 3;
+            }
+            (byte, _) => {
+                bytes.push(byte);
+                at += 1;
+            }
+        }
+    }
+    bytes
+}
+
+#[tokio::test]
+async fn no_spelling_of_a_diverted_path_reaches_the_shop() {
+    let house = house(&[]).await;
+    let mut client = open(&house).await;
+    let (mut runner, strategy) = (TestRunner::deterministic(), spelling());
+    let (mut diverted, mut refused) = (0, 0);
+    for _ in 0..3000 {
+        let path = strategy.new_tree(&mut runner).unwrap().current();
+        client.send(format!("GET {path} HTTP/1.1\r\nhost: shop\r\n\r\n")).await;
+        let answer = client.answer().await;
+        match answer.status {
+            303 => diverted += 1,
+            400 => refused += 1,
+            200 => {}
+            other => panic!("{path}: {other}"),
+        }
+        if answer.header("connection") == Some("close") {
+            client = house.client().await;
+        }
+    }
+    assert!(diverted > 300 && refused > 300, "{diverted} diverted, {refused} refused");
+    let mut reached: Vec<String> = house.shop.asked().into_iter().map(|asked| asked.path).collect();
+    // The one from before the opening.
+    assert_eq!(reached.remove(0), PATHS[0]);
+    for path in reached {
+        assert_ne!(as_a_careless_shop_reads(&path), PATHS[0], "{path} reached the shop");
+    }
+}

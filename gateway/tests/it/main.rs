@@ -1,0 +1,14 @@
+//! The door from outside: real sockets before it, a shop of the test's own behind it, and a line in a file.
+#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+
+mod client;
+mod crowding;
+mod diverting;
+mod failing;
+mod forwarding;
+mod framing;
+mod house;
+mod limiting;
+mod stopping;
+mod streams;
+mod stub;

@@ -1,0 +1,217 @@
+//! A shop's service that does what the path says and writes down what it was asked. Raw sockets, so that it can misbehave.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+
+use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{Semaphore, mpsc};
+use tokio::task::JoinSet;
+
+/// A request as it arrived.
+#[derive(Debug, Clone)]
+pub(crate) struct Asked {
+    pub(crate) method: String,
+    pub(crate) path: String,
+    pub(crate) head: String,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Asked {
+    /// The values of all lines of that name.
+    pub(crate) fn headers(&self, name: &str) -> Vec<&str> {
+        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.filter(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value).collect()
+    }
+}
+
+/// What all connections share.
+#[derive(Debug)]
+struct Shared {
+    asked: Mutex<Vec<Asked>>,
+    connections: AtomicUsize,
+    open: AtomicUsize,
+    /// What `/gate` waits for.
+    gate: Semaphore,
+    /// Pieces of bodies as they arrive.
+    pieces: mpsc::UnboundedSender<Vec<u8>>,
+}
+
+/// The service.
+pub(crate) struct Stub {
+    pub(crate) address: SocketAddr,
+    shared: Arc<Shared>,
+    pub(crate) pieces: mpsc::UnboundedReceiver<Vec<u8>>,
+    _tasks: JoinSet<()>,
+}
+
+impl Stub {
+    pub(crate) async fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let (sender, pieces) = mpsc::unbounded_channel();
+        let shared = Arc::new(Shared {
+            asked: Mutex::default(),
+            connections: AtomicUsize::new(0),
+            open: AtomicUsize::new(0),
+            gate: Semaphore::new(0),
+            pieces: sender,
+        });
+        let mut tasks = JoinSet::new();
+        let accepting = Arc::clone(&shared);
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let shared = Arc::clone(&accepting);
+                shared.connections.fetch_add(1, Ordering::SeqCst);
+                shared.open.fetch_add(1, Ordering::SeqCst);
+                connections.spawn(async move {
+                    let _ = serve(stream, &shared).await;
+                    shared.open.fetch_sub(1, Ordering::SeqCst);
+                });
+            }
+        });
+        Self { address, shared, pieces, _tasks: tasks }
+    }
+
+    pub(crate) fn asked(&self) -> Vec<Asked> {
+        self.shared.asked.lock().unwrap().clone()
+    }
+
+    /// How often a path was asked for.
+    pub(crate) fn count(&self, path: &str) -> usize {
+        self.asked().iter().filter(|asked| asked.path == path).count()
+    }
+
+    /// Connections that were ever made.
+    pub(crate) fn connections(&self) -> usize {
+        self.shared.connections.load(Ordering::SeqCst)
+    }
+
+    /// Connections that are open now.
+    pub(crate) fn open(&self) -> usize {
+        self.shared.open.load(Ordering::SeqCst)
+    }
+
+    /// Lets so many `/gate` go on.
+    pub(crate) fn let_through(&self, n: usize) {
+        self.shared.gate.add_permits(n);
+    }
+}
+
+async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
+    let mut stream = BufReader::new(stream);
+    while let Some(head) = head(&mut stream).await? {
+        let line: Vec<&str> = head.lines().next().unwrap_or("").split(' ').collect();
+        let (method, path) = (line[0].to_owned(), line[1].to_owned());
+        let at = {
+            let mut asked = shared.asked.lock().unwrap();
+            asked.push(Asked { method, path: path.clone(), head: head.clone(), body: Vec::new() });
+            asked.len() - 1
+        };
+        if path.starts_with("/early") {
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nearly").await?;
+        }
+        let body = body(&head, &mut stream, shared).await?;
+        shared.asked.lock().unwrap()[at].body = body;
+        if !answer(&path, &mut stream, shared).await? {
+            return Ok(());
+        }
+    }
+    Ok(())
+}
+
+/// Does what the path says; whether the connection goes on.
+async fn answer(path: &str, stream: &mut BufReader<TcpStream>, shared: &Shared) -> std::io::Result<bool> {
+    let chunked = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    match path {
+        "/silent" => {
+            until_closed(stream).await?;
+            return Ok(false);
+        }
+        "/gate" => {
+            shared.gate.acquire().await.unwrap().forget();
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await?;
+        }
+        "/pieces" => {
+            stream.write_all(&[&chunked[..], b"5\r\nfirst\r\n"].concat()).await?;
+            shared.gate.acquire().await.unwrap().forget();
+            stream.write_all(b"4\r\nlast\r\n0\r\n\r\n").await?;
+        }
+        "/pause" => {
+            stream.write_all(&[&chunked[..], b"5\r\nfirst\r\n"].concat()).await?;
+            until_closed(stream).await?;
+            return Ok(false);
+        }
+        "/half" => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\nhalf").await?;
+            return Ok(false);
+        }
+        "/drop" => return Ok(false),
+        "/bye" => {
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\n\r\nbye").await?;
+            return Ok(false);
+        }
+        "/garbage" => {
+            stream.write_all(b"SSH-2.0-hello\r\n").await?;
+            return Ok(false);
+        }
+        "/upgrade" => {
+            stream
+                .write_all(b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\nconnection: upgrade\r\n\r\n")
+                .await?;
+        }
+        "/old" => {
+            stream.write_all(b"HTTP/1.0 200 OK\r\n\r\nold").await?;
+            return Ok(false);
+        }
+        "/own" => {
+            let own =
+                b"HTTP/1.1 503 Service Unavailable\r\nserver: shop\r\nset-cookie: a=1\r\nset-cookie: b=2\r\n\
+                connection: x-secret\r\nx-secret: 1\r\nkeep-alive: timeout=5\r\nproxy-authenticate: x\r\n\
+                content-length: 8\r\n\r\nour page";
+            stream.write_all(own).await?;
+        }
+        _ if path.starts_with("/early") => {}
+        _ => stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await?,
+    }
+    Ok(true)
+}
+
+async fn until_closed(stream: &mut BufReader<TcpStream>) -> std::io::Result<()> {
+    stream.read_to_end(&mut Vec::new()).await.map(drop)
+}
+
+async fn head(stream: &mut BufReader<TcpStream>) -> std::io::Result<Option<String>> {
+    let mut head = String::new();
+    while !head.ends_with("\r\n\r\n") {
+        if stream.read_line(&mut head).await? == 0 {
+            return Ok(None);
+        }
+    }
+    Ok(Some(head))
+}
+
+async fn body(head: &str, stream: &mut BufReader<TcpStream>, shared: &Shared) -> std::io::Result<Vec<u8>> {
+    let lower = head.to_lowercase();
+    let length = lower.lines().find_map(|line| line.strip_prefix("content-length: ")?.parse::<usize>().ok());
+    let mut body = vec![0; length.unwrap_or(0)];
+    stream.read_exact(&mut body).await?;
+    if !lower.contains("transfer-encoding: chunked") {
+        return Ok(body);
+    }
+    loop {
+        let mut size = String::new();
+        stream.read_line(&mut size).await?;
+        let size = usize::from_str_radix(size.trim(), 16).unwrap_or(0);
+        let mut piece = vec![0; size + 2];
+        stream.read_exact(&mut piece).await?;
+        if size == 0 {
+            return Ok(body);
+        }
+        piece.truncate(size);
+        body.extend_from_slice(&piece);
+        let _ = shared.pieces.send(piece);
+    }
+}
