@@ -33,10 +33,14 @@ pub struct Config {
     pub limits: Vec<LimitConfig>,
     /// Proxies before the door, whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
-    /// Requests of one client under way at once; more is 429. A phone has one or two, so that a NAT of 200 phones fits.
+    /// Requests of one client under way at once; more is 429. It is a quarter of an upstream's connections, so that no client
+    /// takes all of them by sending slowly; 200 phones behind one address that ask once a second have 20 under way if each
+    /// answer takes 100 ms.
     pub client_in_flight_max: usize,
     /// Clients that each limit remembers; further ones share what is left. about 50 bytes each.
     pub keys_max: usize,
+    /// How long after the start the shop's requests wait until it is known which paths events divert; then they go on.
+    pub events_wait: Duration,
     /// What a connection may take.
     pub http: Limits,
 }
@@ -139,8 +143,11 @@ impl Config {
             routes: Vec::new(),
             limits: Vec::new(),
             trusted_proxies,
-            client_in_flight_max: count(part, "client_in_flight_max", 256),
+            client_in_flight_max: count(part, "client_in_flight_max", 64),
             keys_max: count(part, "keys_max", 100_000),
+            events_wait: Duration::from_millis(
+                part.duration_ms("events_wait", 10_000, 0..=600_000).unsigned_abs(),
+            ),
             http,
         };
         for (prefix, limit) in DESK {

@@ -1,6 +1,6 @@
 //! What the door says, in Korean and English, and which of the two.
 
-use axum::http::{HeaderMap, header};
+use axum::http::HeaderValue;
 
 /// A language of the door.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,9 +20,9 @@ impl Language {
         }
     }
 
-    /// The first of ours with the highest `q`; Korean if there is none.
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|line| line.to_str().ok()).unwrap_or("");
+    /// The first of ours with the highest `q` in `Accept-Language`; Korean if there is none.
+    pub(crate) fn preferred(accepted: Option<&HeaderValue>) -> Self {
+        let accepted = accepted.and_then(|line| line.to_str().ok()).unwrap_or("");
         let mut best = (Self::Korean, 0.0);
         for item in accepted.split(',').take(20) {
             let (tag, rest) = item.split_once(';').unwrap_or((item, ""));
@@ -116,8 +116,7 @@ mod tests {
             ("en;q=0, fr", Language::Korean),
             ("", Language::Korean),
         ] {
-            let headers = HeaderMap::from_iter([(header::ACCEPT_LANGUAGE, accepted.parse().unwrap())]);
-            assert_eq!(Language::of(&headers), language, "{accepted}");
+            assert_eq!(Language::preferred(Some(&accepted.parse().unwrap())), language, "{accepted}");
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The shop's paths that lead to an event's page, from its opening until it is settled. Read from the line twice a second. While
-//! the line cannot be read the last that was known holds. Before anything is known the shop's requests wait, at most ten seconds
-//! from the start: then they go on undiverted, as a door that stayed shut would keep every regular shopper out.
+//! the line cannot be read the last that was known holds. Before anything is known the shop's requests wait, for `events_wait` from
+//! the start: then they go on undiverted, as a door that stayed shut would keep every regular shopper out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,8 +19,6 @@ use crate::refusal::Elsewhere;
 const EVERY: Duration = Duration::from_millis(500);
 /// How long one reading may take.
 const READ_MAX: Duration = Duration::from_secs(3);
-/// How long after the start requests wait for the first one.
-const FIRST_MAX: Duration = Duration::from_secs(10);
 
 /// An event as it was last read.
 #[derive(Debug, Clone)]
@@ -94,7 +92,7 @@ pub(crate) struct Diverts {
 
 impl Diverts {
     /// Begins to read the line, until the tasks are stopped.
-    pub(crate) fn start(line: Line, ctx: &Context) -> Arc<Self> {
+    pub(crate) fn start(line: Line, first_max: Duration, ctx: &Context) -> Arc<Self> {
         let (now, health) = (Arc::clone(&ctx.now), ctx.health.check("gateway-events"));
         let diverts =
             Arc::new(Self { table: ArcSwapOption::empty(), first: Notify::new(), line, now, health });
@@ -102,19 +100,19 @@ impl Diverts {
         ctx.tasks.spawn("gateway events", async move {
             tokio::select! {
                 () = tasks.stopping() => {}
-                () = reading.keep_reading() => {}
+                () = reading.keep_reading(first_max) => {}
             }
         });
         diverts
     }
 
-    async fn keep_reading(&self) {
+    async fn keep_reading(&self, first_max: Duration) {
         let first = async {
             while !self.read().await {
                 tokio::time::sleep(EVERY / 5).await;
             }
         };
-        if tokio::time::timeout(FIRST_MAX, first).await.is_err() && self.table.load().is_none() {
+        if tokio::time::timeout(first_max, first).await.is_err() && self.table.load().is_none() {
             self.health.warn("the events are not known yet: nothing is diverted");
             self.publish(Table::default());
         }

@@ -21,7 +21,7 @@ use crate::headers::{self, Via};
 use crate::limit::{InFlight, Limit};
 use crate::meter::{self, RouteMeter};
 use crate::path;
-use crate::refusal::{Reason, Refusals};
+use crate::refusal::{Accepted, Reason, Refusals};
 use crate::upstream::{Held, Upstream};
 
 /// How often clients that are as if they had never been here are forgotten.
@@ -113,19 +113,19 @@ impl Door {
     pub(crate) async fn answer(&self, request: Request) -> Response {
         let path = match screen(&request, &self.via) {
             Ok(path) => path,
-            Err(reason) => return self.stopped(None, reason.into(), request.headers()),
+            Err(reason) => return self.stopped(None, reason.into(), &Accepted::of(request.headers())),
         };
         let matched = path.path();
         let route = self.routes.iter().find(|route| path::is_below(matched, route.prefix));
         let Some(route) = route.filter(|_| !path::is_inner(matched)) else {
-            return self.stopped(None, Reason::NotFound.into(), request.headers());
+            return self.stopped(None, Reason::NotFound.into(), &Accepted::of(request.headers()));
         };
         if !route.is_desk {
             self.diverts.known().await;
         }
         match self.admit(route, path, &request) {
             Ok(passed) => self.forward(route, passed, request).await,
-            Err(stop) => self.stopped(Some(route), stop, request.headers()),
+            Err(stop) => self.stopped(Some(route), stop, &Accepted::of(request.headers())),
         }
     }
 
@@ -140,7 +140,11 @@ impl Door {
         if !route.is_desk {
             let looks = *request.method() == Method::GET || *request.method() == Method::HEAD;
             let diverted = self.diverts.instead_of(path.path(), |elsewhere| {
-                if looks { elsewhere.redirect() } else { elsewhere.conflict(request.headers()) }
+                if looks {
+                    elsewhere.redirect()
+                } else {
+                    elsewhere.conflict(&Accepted::of(request.headers()))
+                }
             });
             if let Some(answer) = diverted {
                 return Err(Stop::Diverted(Box::new(answer)));
@@ -161,8 +165,8 @@ impl Door {
 
     async fn forward(&self, route: &Route, passed: Passed, mut request: Request) -> Response {
         let Passed { asker, path, held } = passed;
-        // What a refusal is told by, should the service not answer.
-        let told_by = told_by(request.headers());
+        // Should the service not answer.
+        let accepted = Accepted::of(request.headers());
         headers::forward(&mut request, asker, &self.via, &self.chance);
         match self.upstreams[route.upstream].exchange(request, path, held).await {
             Ok(mut answer) => {
@@ -170,14 +174,14 @@ impl Door {
                 answer.extensions_mut().insert(AsIs);
                 finish(route.name, &route.meter, answer)
             }
-            Err(reason) => self.stopped(Some(route), reason.into(), &told_by),
+            Err(reason) => self.stopped(Some(route), reason.into(), &accepted),
         }
     }
 
-    fn stopped(&self, route: Option<&Route>, stop: Stop, headers: &HeaderMap) -> Response {
+    fn stopped(&self, route: Option<&Route>, stop: Stop, accepted: &Accepted) -> Response {
         let meter = route.map_or(&self.unrouted, |route| &route.meter);
         let (reason, answer) = match stop {
-            Stop::Refused(reason) => (reason, self.refusals.answer(reason, headers)),
+            Stop::Refused(reason) => (reason, self.refusals.answer(reason, accepted)),
             Stop::Diverted(answer) => (Reason::Diverted, *answer),
         };
         meter.refused(reason);
@@ -245,10 +249,4 @@ fn screen(request: &Request, via: &Via) -> Result<PathAndQuery, Reason> {
 fn asks_for_upgrade(headers: &HeaderMap) -> bool {
     let mut asked = headers.get_all(header::UPGRADE).iter();
     asked.any(|protocol| !protocol.as_bytes().eq_ignore_ascii_case(b"h2c"))
-}
-
-/// The two headers that decide how a refusal looks.
-fn told_by(headers: &HeaderMap) -> HeaderMap {
-    let names = [header::ACCEPT, header::ACCEPT_LANGUAGE];
-    names.into_iter().filter_map(|name| headers.get(&name).cloned().map(|value| (name, value))).collect()
 }

@@ -109,6 +109,30 @@ impl Reason {
     }
 }
 
+/// What a client says about the answers it likes; cheap to keep until one is needed.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Accepted {
+    kinds: Option<HeaderValue>,
+    languages: Option<HeaderValue>,
+}
+
+impl Accepted {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let (kinds, languages) = (headers.get(header::ACCEPT), headers.get(header::ACCEPT_LANGUAGE));
+        Self { kinds: kinds.cloned(), languages: languages.cloned() }
+    }
+
+    /// Whether a person looks at the answer.
+    fn wants_page(&self) -> bool {
+        let kinds = self.kinds.as_ref().map_or(&b""[..], HeaderValue::as_bytes);
+        kinds.windows(9).any(|part| part.eq_ignore_ascii_case(b"text/html"))
+    }
+
+    fn language(&self) -> Language {
+        Language::preferred(self.languages.as_ref())
+    }
+}
+
 /// How many waits there are of each refusal, from once to twice the least one: those who were refused together come back apart.
 const WAITS: u32 = 4;
 
@@ -145,13 +169,13 @@ impl Refusals {
         }
     }
 
-    /// The answer for somebody with these headers.
-    pub(crate) fn answer(&self, reason: Reason, headers: &HeaderMap) -> Response {
-        let told = match Language::of(headers) {
+    /// The answer for somebody who likes these.
+    pub(crate) fn answer(&self, reason: Reason, accepted: &Accepted) -> Response {
+        let told = match accepted.language() {
             Language::Korean => &self.korean[reason as usize],
             Language::English => &self.english[reason as usize],
         };
-        let variants = if wants_page(headers) { &told.pages } else { &told.problems };
+        let variants = if accepted.wants_page() { &told.pages } else { &told.problems };
         let at = self.next_wait.fetch_add(1, Ordering::Relaxed) % variants.len();
         let rendered = &variants[at];
         let mut answer = Response::new(Body::from(rendered.body.clone()));
@@ -159,12 +183,6 @@ impl Refusals {
         answer.headers_mut().clone_from(&rendered.headers);
         answer
     }
-}
-
-/// Whether a person looks at the answer.
-pub(crate) fn wants_page(headers: &HeaderMap) -> bool {
-    let mut accepted = headers.get_all(header::ACCEPT).iter();
-    accepted.any(|line| line.as_bytes().windows(9).any(|part| part.eq_ignore_ascii_case(b"text/html")))
 }
 
 fn tell(reason: Reason, language: Language, page: &Page) -> Told {
@@ -245,8 +263,8 @@ impl Elsewhere {
     }
 
     /// For all other methods.
-    pub(crate) fn conflict(&self, headers: &HeaderMap) -> Response {
-        let language = Language::of(headers);
+    pub(crate) fn conflict(&self, accepted: &Accepted) -> Response {
+        let language = accepted.language();
         let body = match language {
             Language::Korean => self.korean.clone(),
             Language::English => self.english.clone(),
@@ -280,7 +298,7 @@ mod tests {
         let refusals = Refusals::new();
         for reason in Reason::ALL.into_iter().filter(|reason| reason.retry_s().is_some()) {
             let mut waits: Vec<u32> = (0..100)
-                .map(|_| refusals.answer(reason, &HeaderMap::new()))
+                .map(|_| refusals.answer(reason, &Accepted::default()))
                 .map(|answer| answer.headers()[header::RETRY_AFTER].to_str().unwrap().parse().unwrap())
                 .collect();
             waits.sort_unstable();
@@ -293,11 +311,12 @@ mod tests {
     fn a_browser_gets_a_page_and_a_program_a_problem_in_its_language() {
         let refusals = Refusals::new();
         let browser = headers(&[(header::ACCEPT, "text/html,*/*;q=0.8"), (header::ACCEPT_LANGUAGE, "en-US")]);
-        let answer = refusals.answer(Reason::Full, &browser);
+        let answer = refusals.answer(Reason::Full, &Accepted::of(&browser));
         assert_eq!(answer.headers()[header::CONTENT_TYPE], "text/html; charset=utf-8");
         assert_eq!(answer.headers()[header::CONTENT_LANGUAGE], "en");
         assert!(answer.headers().contains_key(header::CONTENT_SECURITY_POLICY));
-        let answer = refusals.answer(Reason::Full, &headers(&[(header::ACCEPT, "application/json")]));
+        let answer =
+            refusals.answer(Reason::Full, &Accepted::of(&headers(&[(header::ACCEPT, "application/json")])));
         assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/problem+json");
         assert_eq!(answer.headers()[header::CONTENT_LANGUAGE], "ko");
         assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);

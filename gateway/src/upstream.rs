@@ -87,9 +87,7 @@ impl Upstream {
         *request.version_mut() = Version::HTTP_11;
         *request.extensions_mut() = Extensions::new();
         let deadline = begun + self.exchange_timeout;
-        let mut answer = tokio::time::timeout_at(deadline, self.send(request))
-            .await
-            .unwrap_or(Err(Reason::UpstreamSlow))?;
+        let mut answer = self.send(request, deadline).await?;
         self.meter.answered(begun.elapsed());
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             // Nobody asked for it: what follows would be no HTTP.
@@ -108,12 +106,17 @@ impl Upstream {
         Uri::from_parts(parts).unwrap_or_else(|_| unreachable!("all three parts are there"))
     }
 
-    async fn send(&self, request: Request) -> Result<Response<Incoming>, Reason> {
-        if request.body().is_end_stream() {
-            let answer = self.client.request(request);
-            let answer = tokio::time::timeout(self.answer_timeout, answer).await;
-            return answer.map_err(|_| Reason::UpstreamSlow)?.map_err(|error| reason(&error));
+    async fn send(&self, request: Request, deadline: Instant) -> Result<Response<Incoming>, Reason> {
+        if !request.body().is_end_stream() {
+            let sending = tokio::time::timeout_at(deadline, self.send_with_body(request));
+            return sending.await.unwrap_or(Err(Reason::UpstreamSlow));
         }
+        let deadline = deadline.min(Instant::now() + self.answer_timeout);
+        let answer = tokio::time::timeout_at(deadline, self.client.request(request)).await;
+        answer.map_err(|_| Reason::UpstreamSlow)?.map_err(|error| reason(&error))
+    }
+
+    async fn send_with_body(&self, request: Request) -> Result<Response<Incoming>, Reason> {
         // A client's slow body is not the service's slowness: its time begins when the body is through.
         let (through, sent) = oneshot::channel();
         let answer = self.client.request(request.map(|body| Body::new(Sending::new(body, through))));
