@@ -108,17 +108,21 @@ impl Diverts {
 
     async fn keep_reading(&self, first_max: Duration) {
         let first = async {
-            while !self.read().await {
+            while !self.read(false).await {
                 tokio::time::sleep(EVERY / 5).await;
             }
         };
-        if tokio::time::timeout(first_max, first).await.is_err() && self.table.load().is_none() {
-            self.health.warn("the events are not known yet: nothing is diverted");
+        if tokio::time::timeout(first_max, first).await.is_err() {
+            // One event that cannot be read must not keep the shop shut.
+            self.read(true).await;
+        }
+        if self.table.load().is_none() {
             self.publish(Table::default());
+            self.health.warn("the events are not known yet: nothing is diverted");
         }
         loop {
             tokio::time::sleep(EVERY).await;
-            self.read().await;
+            self.read(true).await;
         }
     }
 
@@ -138,10 +142,15 @@ impl Diverts {
         }
     }
 
-    /// Reads the line once; whether everything could be read. What could not stays as it was.
-    async fn read(&self) -> bool {
+    /// Reads the line once; whether everything could be read. What could not stays as it was; `partly` says whether the rest is
+    /// taken then.
+    async fn read(&self, partly: bool) -> bool {
         let read = tokio::time::timeout(READ_MAX, self.read_all()).await;
-        let troubles = read.unwrap_or_else(|_| vec!["the line does not answer".to_owned()]);
+        let (standings, troubles) =
+            read.unwrap_or_else(|_| (None, vec!["the line does not answer".to_owned()]));
+        if let Some(standings) = standings.filter(|_| partly || troubles.is_empty()) {
+            self.publish(Table::of(standings));
+        }
         match troubles.as_slice() {
             [] => self.health.ok(),
             _ if self.table.load().is_none() => self.health.fail(troubles.join("; ")),
@@ -150,10 +159,11 @@ impl Diverts {
         troubles.is_empty()
     }
 
-    async fn read_all(&self) -> Vec<String> {
+    /// All events, if the catalogue could be read, and what could not be.
+    async fn read_all(&self) -> (Option<Vec<Standing>>, Vec<String>) {
         let events = match self.line.catalogue().await {
             Ok(events) => events,
-            Err(refused) => return vec![refused.to_string()],
+            Err(refused) => return (None, vec![refused.to_string()]),
         };
         let (before, mut troubles, mut standings) = (self.table.load_full(), Vec::new(), Vec::new());
         let before = before.iter().flat_map(|table| &table.diverts);
@@ -169,8 +179,7 @@ impl Diverts {
                 }
             }
         }
-        self.publish(Table::of(standings));
-        troubles
+        (Some(standings), troubles)
     }
 
     /// Answers with `f` if an event's page takes the place of the path now.

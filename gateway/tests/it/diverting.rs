@@ -114,6 +114,19 @@ async fn a_door_that_learns_nothing_serves_after_a_while_with_a_warning() {
     assert!(readiness.ready && readiness.report.contains("[!]gateway-events"), "{readiness:?}");
 }
 
+#[tokio::test]
+async fn an_event_that_cannot_be_read_holds_up_neither_the_shop_for_long_nor_the_other_events() {
+    let house = House::unpublished(&[("events_wait", "300ms")]).await;
+    house.clock.set(OPENS + 1);
+    house.arm(spring()).await;
+    house.line.publish(&[spring().id, "ghost".parse().unwrap()]).await.unwrap();
+    let mut client = house.client().await;
+    assert_eq!(client.get(PATHS[0]).await.status, 303);
+    assert_eq!(client.get("/").await.status, 200);
+    let readiness = house.ctx.health.readiness(false);
+    assert!(readiness.ready && readiness.report.contains("ghost"), "{readiness:?}");
+}
+
 /// One character of a path in some spelling.
 fn spelled(c: char) -> impl Strategy<Value = String> {
     let byte = u32::from(c);
