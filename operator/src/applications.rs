@@ -37,10 +37,10 @@ pub(crate) enum Wanted {
 pub(crate) struct Which {
     /// `parked`, also if not told.
     #[serde(rename = "state")]
-    #[param(inline)]
+    #[param(inline, nullable = false)]
     _state: Option<Wanted>,
     /// At most so many; 100 if not told.
-    #[param(minimum = 1, maximum = 1000)]
+    #[param(nullable = false, minimum = 1, maximum = 1000)]
     limit: Option<u32>,
 }
 

@@ -26,13 +26,13 @@ const MOST: u32 = 200;
 #[into_params(parameter_in = Query)]
 pub(crate) struct Which {
     /// Of this event only.
-    #[param(pattern = "^[a-z0-9][a-z0-9-]{0,39}$")]
+    #[param(nullable = false, pattern = "^[a-z0-9][a-z0-9-]{0,39}$")]
     event: Option<String>,
     /// The `next_cursor` of the page before.
-    #[param(pattern = "^[0-9]{1,18}-[0-9]{1,18}$")]
+    #[param(nullable = false, pattern = "^[0-9]{1,18}-[0-9]{1,18}$")]
     cursor: Option<String>,
     /// At most so many; 50 if not told.
-    #[param(minimum = 1, maximum = 200)]
+    #[param(nullable = false, minimum = 1, maximum = 200)]
     limit: Option<u32>,
 }
 

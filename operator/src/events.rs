@@ -12,8 +12,8 @@ use orders::{Change, Created, EventPatch};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::given::{Given, Notice, Rate, Reason, Title, by, millis};
-use crate::guard::{EventPath, MustMatch, Operator, Viewer};
+use crate::given::{Divert, Given, Notice, Rate, Reason, Title, by, maybe_whole, millis, paths, whole};
+use crate::guard::{EventPath, MustMatch, Operator, RevNeeded, TagKnown, Viewer};
 use crate::refusal::{Doors, Making, OfEvent, Refusal, Setting};
 use crate::room::Room;
 use crate::shown::{ChangeShown, EventShown};
@@ -32,6 +32,7 @@ pub(crate) struct NewEvent {
     title: Title,
     /// Seats.
     #[schema(minimum = 1, maximum = 10_000_000)]
+    #[serde(deserialize_with = "whole")]
     capacity: u32,
     opens_at: When,
     /// After `opens_at`.
@@ -39,9 +40,11 @@ pub(crate) struct NewEvent {
     pace: Rate,
     /// Most order calls unanswered at once; 20 if not told.
     #[schema(minimum = 1, maximum = 10_000)]
+    #[serde(default, deserialize_with = "maybe_whole")]
     in_flight_max: Option<u32>,
     /// Most numbers that the line gives, at least the capacity; a million if not told, or the capacity if that is more.
     #[schema(minimum = 1, maximum = 10_000_000)]
+    #[serde(default, deserialize_with = "maybe_whole")]
     applications_max: Option<u32>,
     /// True if not told.
     intake: Option<bool>,
@@ -50,7 +53,7 @@ pub(crate) struct NewEvent {
     settle_after_close: Option<bool>,
     /// Paths of the shop that lead to the event's page.
     #[schema(max_items = 32)]
-    diverts: Option<Vec<String>>,
+    diverts: Option<Vec<Divert>>,
 }
 
 impl NewEvent {
@@ -70,7 +73,7 @@ impl NewEvent {
             applications_max: most,
             notice: self.notice.map(|notice| notice.0).unwrap_or_default(),
             settle_after_close: self.settle_after_close.unwrap_or(true),
-            diverts: self.diverts.unwrap_or_default(),
+            diverts: self.diverts.map(paths).unwrap_or_default(),
             pepper: pepper.to_owned(),
         }
     }
@@ -86,12 +89,13 @@ pub(crate) struct Update {
     /// May move until two seconds before the closing.
     closes_at: Option<When>,
     #[schema(minimum = 1, maximum = 10_000_000)]
+    #[serde(default, deserialize_with = "maybe_whole")]
     applications_max: Option<u32>,
     /// The intake valve.
     intake: Option<bool>,
     settle_after_close: Option<bool>,
     #[schema(max_items = 32)]
-    diverts: Option<Vec<String>>,
+    diverts: Option<Vec<Divert>>,
     reason: Option<Reason>,
 }
 
@@ -113,10 +117,10 @@ pub(crate) struct Copy {
 #[into_params(parameter_in = Query)]
 pub(crate) struct Page {
     /// The `next_cursor` of the page before.
-    #[param(pattern = "^[a-z0-9][a-z0-9-]{0,39}$")]
+    #[param(nullable = false, pattern = "^[a-z0-9][a-z0-9-]{0,39}$")]
     cursor: Option<String>,
     /// At most so many; 100 if not told.
-    #[param(minimum = 1, maximum = 100)]
+    #[param(nullable = false, minimum = 1, maximum = 100)]
     limit: Option<usize>,
 }
 
@@ -208,7 +212,7 @@ async fn listed(
 
 /// One event, with its figures.
 #[utoipa::path(get, path = "/event/adm/v1/get/event/{event}",
-    params(("event" = String, Path), ("If-None-Match" = Option<String>, Header)),
+    params(("event" = String, Path), TagKnown),
     responses((status = 200, body = EventShown, headers(("ETag" = String))), (status = 304, description = "As you have it"), OfEvent))]
 pub(crate) async fn get(
     State(room): State<Arc<Room>>,
@@ -233,7 +237,7 @@ async fn one(room: &Room, event: &EventId, headers: &HeaderMap) -> Result<Respon
 
 /// Changes settings that are no valve and no limit.
 #[utoipa::path(patch, path = "/event/adm/v1/update/event/{event}", request_body = Update,
-    params(("event" = String, Path), ("If-Match" = String, Header, pattern = r#"^(\*|"[0-9]{1,18}(-[0-9a-f]{1,16})?")$"#)),
+    params(("event" = String, Path), RevNeeded),
     responses((status = 200, body = ChangeShown, headers(("ETag" = String))), Setting))]
 pub(crate) async fn update(
     State(room): State<Arc<Room>>,
@@ -248,7 +252,7 @@ pub(crate) async fn update(
         closes_at: millis(update.closes_at),
         applications_max: update.applications_max,
         settle_after_close: update.settle_after_close,
-        diverts: update.diverts,
+        diverts: update.diverts.map(paths),
         intake: update.intake,
     };
     let who = by(&actor, update.reason.as_ref());

@@ -12,7 +12,7 @@ use domain::{Millis, Pace};
 use orders::By;
 use serde::de::{self, DeserializeOwned, IgnoredAny};
 use serde::{Deserialize, Deserializer};
-use serde_json::Value;
+use serde_json::{Number, Value};
 use serde_path_to_error::{Path, Segment};
 use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type};
 use utoipa::openapi::{KnownFormat, RefOr, SchemaFormat};
@@ -211,7 +211,10 @@ impl<'de> Deserialize<'de> for Rate {
             Value::Number(number) => number.to_string().trim_end_matches(".0").to_owned(),
             _ => return Err(de::Error::custom("a pace is a number, or one as text")),
         };
-        text.parse().map(Self).map_err(de::Error::custom)
+        // One way to write each: the parser takes "05" and "5." too.
+        let odd = text.ends_with('.') || (text.starts_with('0') && !text.starts_with("0."));
+        let pace = if odd { Err(domain::pace::BadPace) } else { text.parse() };
+        pace.map(Self).map_err(de::Error::custom)
     }
 }
 
@@ -220,7 +223,9 @@ impl PartialSchema for Rate {
         let number = ObjectBuilder::new().schema_type(SchemaType::Type(Type::Number));
         let number = number.minimum(Some(0.001)).maximum(Some(100_000.0)).multiple_of(Some(0.001));
         let text = ObjectBuilder::new().schema_type(SchemaType::Type(Type::String));
-        let text = text.pattern(Some(r"^[0-9]{1,5}(\.[0-9]{1,3})?$"));
+        let text = text.pattern(Some(
+            r"^(0\.(00[1-9]|0[1-9][0-9]?|[1-9][0-9]{0,2})|[1-9][0-9]{0,4}(\.[0-9]{1,3})?|100000(\.0{1,3})?)$",
+        ));
         let described = "Order calls started per second, in steps of 0.001.";
         let either = OneOfBuilder::new().description(Some(described)).item(number).item(text);
         RefOr::T(either.build().into())
@@ -235,6 +240,30 @@ impl PartialSchema for When {
     }
 }
 impl ToSchema for When {}
+
+/// A whole number, however it is written: to JSON, `5.0` is the same as `5`.
+pub(crate) fn whole<'de, D: Deserializer<'de>>(from: D) -> Result<u32, D::Error> {
+    maybe_whole(from)?.ok_or_else(|| de::Error::custom("a whole number is needed"))
+}
+
+/// A whole number, or none.
+pub(crate) fn maybe_whole<'de, D: Deserializer<'de>>(from: D) -> Result<Option<u32>, D::Error> {
+    let wrong = || de::Error::custom("is a whole number from 0 to 4294967295");
+    let Some(number) = Option::<Number>::deserialize(from)? else { return Ok(None) };
+    let text = number.to_string();
+    text.strip_suffix(".0").unwrap_or(&text).parse().map(Some).map_err(|_| wrong())
+}
+
+/// A path of the shop that leads to the event's page, as `/products/spring`. Whether it is one is the settings' own rule.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(transparent)]
+#[schema(value_type = String, max_length = 200, pattern = r"^(/(\.{3,}|\.*[A-Za-z0-9_~-][A-Za-z0-9._~-]*))+$")]
+pub(crate) struct Divert(String);
+
+/// The paths as settings have them.
+pub(crate) fn paths(diverts: Vec<Divert>) -> Vec<String> {
+    diverts.into_iter().map(|Divert(path)| path).collect()
+}
 
 /// The time, if one was given.
 pub(crate) fn millis(when: Option<When>) -> Option<Millis> {
@@ -274,6 +303,21 @@ mod tests {
             let everything = told(&body).unwrap();
             assert_eq!(everything.pace.0.to_string(), pace);
             assert_eq!((everything.title.0.en.as_str(), everything.reason.is_none()), ("Spring", true));
+        }
+    }
+
+    #[test]
+    fn a_whole_number_may_be_written_with_a_point() {
+        #[derive(Deserialize)]
+        struct Limit {
+            #[serde(deserialize_with = "whole")]
+            most: u32,
+        }
+        let most =
+            |json: &str| read::<Limit>(format!("{{\"most\":{json}}}").as_bytes()).map(|limit| limit.most);
+        assert_eq!((most("5").unwrap(), most("410.0").unwrap()), (5, 410));
+        for bad in ["5.5", "-1", "4294967296", "null", "\"5\"", "true", "1e300"] {
+            assert!(most(bad).is_err(), "{bad}");
         }
     }
 

@@ -9,6 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use domain::EventId;
+use utoipa::IntoParams;
 
 use crate::refusal::Refusal;
 use crate::room::Room;
@@ -43,6 +44,41 @@ pub(crate) struct IfMatch(pub(crate) Option<i64>);
 
 /// The same where one must be told; `*` says that any will do.
 pub(crate) struct MustMatch(pub(crate) Option<i64>);
+
+/// How `If-Match` is described where it is needed.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it is only described: `MustMatch` reads it")]
+pub(crate) struct RevNeeded {
+    /// The `ETag` that you read, or only its rev, as `"7"`; `*` changes the event whatever it is.
+    #[param(rename = "If-Match", pattern = r#"^(\*|"[0-9]{1,18}(-[0-9a-f]{1,16})?")$"#)]
+    if_match: String,
+}
+
+/// How `If-Match` is described where it is honoured.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it is only described: `IfMatch` reads it")]
+pub(crate) struct RevTold {
+    /// The `ETag` that you read, or only its rev, as `"7"`; if the event is at another one, nothing is changed.
+    #[param(
+        rename = "If-Match",
+        nullable = false,
+        example = "*",
+        pattern = r#"^(\*|"[0-9]{1,18}(-[0-9a-f]{1,16})?")$"#
+    )]
+    if_match: Option<String>,
+}
+
+/// How `If-None-Match` is described.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(dead_code, reason = "it is only described: the handler reads it")]
+pub(crate) struct TagKnown {
+    /// The `ETag` that you have.
+    #[param(rename = "If-None-Match", nullable = false)]
+    if_none_match: Option<String>,
+}
 
 /// A page on another site may have led a browser to our address under its own name, and would then read all of this.
 pub(crate) async fn host(State(room): State<Arc<Room>>, request: Request, next: Next) -> Response {

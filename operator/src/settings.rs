@@ -10,8 +10,8 @@ use serde::Deserialize;
 use utoipa::ToSchema;
 
 use crate::events::answer;
-use crate::given::{Given, Notice, Rate, Reason, by};
-use crate::guard::{EventPath, MustMatch, Operator};
+use crate::given::{Given, Notice, Rate, Reason, by, whole};
+use crate::guard::{EventPath, MustMatch, Operator, RevNeeded};
 use crate::refusal::Setting;
 use crate::room::Room;
 use crate::shown::ChangeShown;
@@ -30,6 +30,7 @@ pub(crate) struct NewPace {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewCapacity {
     #[schema(minimum = 1, maximum = 10_000_000)]
+    #[serde(deserialize_with = "whole")]
     capacity: u32,
     reason: Reason,
 }
@@ -39,6 +40,7 @@ pub(crate) struct NewCapacity {
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewInFlightMax {
     #[schema(minimum = 1, maximum = 10_000)]
+    #[serde(deserialize_with = "whole")]
     in_flight_max: u32,
     reason: Option<Reason>,
 }
@@ -53,7 +55,7 @@ pub(crate) struct NewNotice {
 
 /// Sets how many order calls are started per second.
 #[utoipa::path(put, path = "/gate/adm/v1/set/pace/{event}", request_body = NewPace, params(("event" = String, Path),
-    ("If-Match" = String, Header, pattern = r#"^(\*|"[0-9]{1,18}(-[0-9a-f]{1,16})?")$"#)),
+    RevNeeded),
     responses((status = 200, body = ChangeShown, headers(("ETag" = String))), Setting))]
 pub(crate) async fn pace(
     State(room): State<Arc<Room>>,
@@ -68,7 +70,7 @@ pub(crate) async fn pace(
 
 /// Sets the number of seats. Lowering takes free ones away, and no others.
 #[utoipa::path(put, path = "/gate/adm/v1/set/capacity/{event}", request_body = NewCapacity, params(("event" = String, Path),
-    ("If-Match" = String, Header, pattern = r#"^(\*|"[0-9]{1,18}(-[0-9a-f]{1,16})?")$"#)),
+    RevNeeded),
     responses((status = 200, body = ChangeShown, headers(("ETag" = String))), Setting))]
 pub(crate) async fn capacity(
     State(room): State<Arc<Room>>,
@@ -84,7 +86,7 @@ pub(crate) async fn capacity(
 /// Sets how many order calls may be unanswered at once.
 #[utoipa::path(put, path = "/gate/adm/v1/set/in-flight-max/{event}", request_body = NewInFlightMax,
     params(("event" = String, Path),
-    ("If-Match" = String, Header, pattern = r#"^(\*|"[0-9]{1,18}(-[0-9a-f]{1,16})?")$"#)),
+    RevNeeded),
     responses((status = 200, body = ChangeShown, headers(("ETag" = String))), Setting))]
 pub(crate) async fn in_flight_max(
     State(room): State<Arc<Room>>,
@@ -99,7 +101,7 @@ pub(crate) async fn in_flight_max(
 
 /// Sets what the applicants are told; two empty texts take it away.
 #[utoipa::path(put, path = "/gate/adm/v1/set/notice/{event}", request_body = NewNotice, params(("event" = String, Path),
-    ("If-Match" = String, Header, pattern = r#"^(\*|"[0-9]{1,18}(-[0-9a-f]{1,16})?")$"#)),
+    RevNeeded),
     responses((status = 200, body = ChangeShown, headers(("ETag" = String))), Setting))]
 pub(crate) async fn notice(
     State(room): State<Arc<Room>>,

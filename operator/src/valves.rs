@@ -11,7 +11,7 @@ use orders::{By, Change};
 
 use crate::events::answer;
 use crate::given::{Because, Given, MaybeBecause, by};
-use crate::guard::{EventPath, IfMatch, Operator};
+use crate::guard::{EventPath, IfMatch, Operator, RevTold};
 use crate::refusal::{Refusal, Turning};
 use crate::room::Room;
 use crate::shown::ChangeShown;
@@ -65,7 +65,7 @@ async fn turn_because(
 
 /// Opens the event now.
 #[utoipa::path(post, path = "/event/adm/v1/open/event/{event}", request_body = MaybeBecause, params(("event" = String, Path),
-    ("If-Match" = Option<String>, Header)), responses((status = 200, body = ChangeShown, headers(("ETag" = String))), Turning))]
+    RevTold), responses((status = 200, body = ChangeShown, headers(("ETag" = String))), Turning))]
 pub(crate) async fn open(
     State(room): State<Arc<Room>>,
     operator: Operator,
@@ -78,7 +78,7 @@ pub(crate) async fn open(
 
 /// Closes the event now, for good: nobody can apply any more; who is in the line still gets their turn.
 #[utoipa::path(post, path = "/event/adm/v1/close/event/{event}", request_body = Because, params(("event" = String, Path),
-    ("If-Match" = Option<String>, Header)), responses((status = 200, body = ChangeShown, headers(("ETag" = String))), Turning))]
+    RevTold), responses((status = 200, body = ChangeShown, headers(("ETag" = String))), Turning))]
 pub(crate) async fn close(
     State(room): State<Arc<Room>>,
     operator: Operator,
@@ -91,7 +91,7 @@ pub(crate) async fn close(
 
 /// Settles a closed event: when no order is under way any more, whoever still waits is told that it is sold out.
 #[utoipa::path(post, path = "/event/adm/v1/settle/event/{event}", request_body = Because, params(("event" = String, Path),
-    ("If-Match" = Option<String>, Header)), responses((status = 200, body = ChangeShown, headers(("ETag" = String))), Turning))]
+    RevTold), responses((status = 200, body = ChangeShown, headers(("ETag" = String))), Turning))]
 pub(crate) async fn settle(
     State(room): State<Arc<Room>>,
     operator: Operator,
@@ -104,7 +104,7 @@ pub(crate) async fn settle(
 
 /// Starts no order call any more; those under way finish. People may go on applying.
 #[utoipa::path(post, path = "/gate/adm/v1/pause/release/{event}", request_body = MaybeBecause, params(("event" = String, Path),
-    ("If-Match" = Option<String>, Header)), responses((status = 200, body = ChangeShown, headers(("ETag" = String))), Turning))]
+    RevTold), responses((status = 200, body = ChangeShown, headers(("ETag" = String))), Turning))]
 pub(crate) async fn pause(
     State(room): State<Arc<Room>>,
     operator: Operator,
@@ -117,7 +117,7 @@ pub(crate) async fn pause(
 
 /// Moves people and makes orders again, at the pace and without a burst.
 #[utoipa::path(post, path = "/gate/adm/v1/resume/release/{event}", request_body = MaybeBecause, params(("event" = String, Path),
-    ("If-Match" = Option<String>, Header)), responses((status = 200, body = ChangeShown, headers(("ETag" = String))), Turning))]
+    RevTold), responses((status = 200, body = ChangeShown, headers(("ETag" = String))), Turning))]
 pub(crate) async fn resume(
     State(room): State<Arc<Room>>,
     operator: Operator,
@@ -130,7 +130,7 @@ pub(crate) async fn resume(
 
 /// Moves nobody any more; the orders of those who were moved are made.
 #[utoipa::path(post, path = "/gate/adm/v1/drain/release/{event}", request_body = Because, params(("event" = String, Path),
-    ("If-Match" = Option<String>, Header)), responses((status = 200, body = ChangeShown, headers(("ETag" = String))), Turning))]
+    RevTold), responses((status = 200, body = ChangeShown, headers(("ETag" = String))), Turning))]
 pub(crate) async fn drain(
     State(room): State<Arc<Room>>,
     operator: Operator,
@@ -143,7 +143,7 @@ pub(crate) async fn drain(
 
 /// Moves on without waiting for those whom the line forgot; they may be passed over.
 #[utoipa::path(post, path = "/gate/adm/v1/accept/recovery/{event}", request_body = Because, params(("event" = String, Path),
-    ("If-Match" = Option<String>, Header)), responses((status = 200, body = ChangeShown, headers(("ETag" = String))), Turning))]
+    RevTold), responses((status = 200, body = ChangeShown, headers(("ETag" = String))), Turning))]
 pub(crate) async fn accept(
     State(room): State<Arc<Room>>,
     operator: Operator,
@@ -156,7 +156,7 @@ pub(crate) async fn accept(
 
 /// Moves people again after an operator looked at why the event is frozen.
 #[utoipa::path(post, path = "/gate/adm/v1/unfreeze/event/{event}", request_body = Because, params(("event" = String, Path),
-    ("If-Match" = Option<String>, Header)), responses((status = 200, body = ChangeShown, headers(("ETag" = String))), Turning))]
+    RevTold), responses((status = 200, body = ChangeShown, headers(("ETag" = String))), Turning))]
 pub(crate) async fn unfreeze(
     State(room): State<Arc<Room>>,
     operator: Operator,
