@@ -31,7 +31,7 @@ struct Sent {
     phone: Option<String>,
 }
 
-/// `PUT /orders/{event}:{key}`
+/// `PUT /order/int/v1/orders/{event}:{key}`
 pub(crate) async fn put(
     State(floor): State<Arc<Floor>>,
     PathId(id): PathId,
@@ -68,7 +68,7 @@ async fn put_order(
     }
 }
 
-/// `DELETE /orders/{event}:{key}`
+/// `DELETE /order/int/v1/orders/{event}:{key}`
 pub(crate) async fn delete(State(floor): State<Arc<Floor>>, PathId(id): PathId) -> Response {
     let inner = Arc::clone(&floor);
     let work = async move {

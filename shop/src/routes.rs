@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::Router;
 use axum::extract::{DefaultBodyLimit, FromRequestParts, Path};
 use axum::http::request::Parts;
-use axum::routing::get;
+use axum::routing::{get, put};
 
 use crate::floor::Floor;
 use crate::{assets, order_service, pages};
@@ -16,14 +16,16 @@ const BODY_MAX: usize = 8 * 1024;
 
 /// All routes of the shop.
 pub(crate) fn router(floor: Arc<Floor>) -> Router {
-    let order = get(pages::order).put(order_service::put).delete(order_service::delete);
+    // Under `int`, which a door never forwards: else anybody could order past the event.
+    let of_events = put(order_service::put).delete(order_service::delete);
     Router::new()
         .route("/", get(pages::main))
         .route("/products/{id}", get(pages::product))
         .route("/orders/new", get(pages::checkout))
         .route("/orders", axum::routing::post(pages::buy))
-        .route("/orders/{id}", order)
+        .route("/orders/{id}", get(pages::order))
         .route("/assets/{name}", get(assets::asset))
+        .route("/order/int/v1/orders/{id}", of_events)
         .route("/order/int/v1/list/order/{event}", get(order_service::list))
         .route("/order/int/v1/get/figure", get(order_service::figure))
         .fallback(pages::nothing_here)

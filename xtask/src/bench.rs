@@ -9,7 +9,8 @@ pub(crate) fn run(name: &str, long: bool) -> Result<()> {
     let (package, example) = match name {
         "line" => ("queue", "bench_line"),
         "signup" => ("firstcome", "bench_signup"),
-        other => bail!("there is no benchmark {other:?}; there are: line, signup"),
+        "gateway" => ("gateway", "bench_gateway"),
+        other => bail!("there is no benchmark {other:?}; there are: line, signup, gateway"),
     };
     let out = step::root().join("target/bench").join(format!("{name}.json"));
     let mut command = cargo(&["run", "--release", "-p", package, "--example", example, "--"]);

@@ -16,7 +16,7 @@ async fn shop() -> House {
     let listener = service::http::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let config = Config { database: folder.path().join("shop.db"), ..Config::default() };
     let shop = shop::start(config, listener, &ctx).await.unwrap();
-    House { base: format!("http://{}", shop.address), _folder: folder }
+    House { base: format!("http://{}/order/int/v1", shop.address), _folder: folder }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -35,7 +35,7 @@ async fn of_20_puts_at_once_one_makes_the_order_and_all_tell_its_number() {
     let mut puts = JoinSet::new();
     for _ in 0..20 {
         let http = house.http.clone();
-        let path = format!("/orders/spring:{}", key(1));
+        let path = format!("/order/int/v1/orders/spring:{}", key(1));
         puts.spawn(
             async move { http.send(Method::PUT, &path, &[], body("spring").to_string().into()).await },
         );
@@ -94,7 +94,7 @@ async fn the_shop_s_own_no_is_409_and_makes_nothing() {
 #[tokio::test]
 async fn a_body_that_is_no_application_makes_nothing_and_burns_no_key() {
     let house = House::open().await;
-    let path = format!("/orders/spring:{}", key(1));
+    let path = format!("/order/int/v1/orders/spring:{}", key(1));
     for text in ["", "{", "\u{0}", "{\"event\": \"spring\",}", "spring"] {
         let answer = house.call(Method::PUT, &path, text.into()).await;
         assert_eq!(problem(&answer), (400, "malformed".into()), "{text}");
@@ -143,18 +143,23 @@ async fn a_path_that_names_no_order_is_404_and_a_body_that_is_too_large_413() {
         ["spring", "spring:", ":", "spring:xyz", "Spring:00000000000000000000000000000001", "%ff:1", "..:1"]
     {
         for method in [Method::PUT, Method::DELETE] {
-            let answer =
-                house.call(method.clone(), &format!("/orders/{id}"), body("spring").to_string()).await;
+            let answer = house
+                .call(method.clone(), &format!("/order/int/v1/orders/{id}"), body("spring").to_string())
+                .await;
             assert_eq!(answer.status, 404, "{method} {id}");
         }
     }
-    let large = house.call(Method::PUT, &format!("/orders/spring:{}", key(1)), "x".repeat(20_000)).await;
+    let large =
+        house.call(Method::PUT, &format!("/order/int/v1/orders/spring:{}", key(1)), "x".repeat(20_000)).await;
     assert_eq!(large.status, 413);
     assert_eq!(
-        house.call(Method::POST, &format!("/orders/spring:{}", key(1)), String::new()).await.status,
+        house
+            .call(Method::POST, &format!("/order/int/v1/orders/spring:{}", key(1)), String::new())
+            .await
+            .status,
         405
     );
-    let escaped = format!("/orders/spring%3A{}", key(1));
+    let escaped = format!("/order/int/v1/orders/spring%3A{}", key(1));
     assert_eq!(house.call(Method::PUT, &escaped, body("spring").to_string()).await.status, 201);
 }
 
@@ -164,7 +169,7 @@ async fn the_list_has_every_live_order_of_its_event_however_long_it_is() {
     let mut puts = JoinSet::new();
     for nth in 0..1100 {
         let http = house.http.clone();
-        let path = format!("/orders/spring:{}", key(nth));
+        let path = format!("/order/int/v1/orders/spring:{}", key(nth));
         puts.spawn(
             async move { http.send(Method::PUT, &path, &[], body("spring").to_string().into()).await },
         );
@@ -188,7 +193,7 @@ async fn a_call_whose_caller_gave_up_is_carried_out_all_the_same() {
     let order = Capacity { work_ms: 300, at_once: 4, ..Capacity::default() };
     let house = House::open_with(Config { order, ..quick() }).await;
     let hasty = house.http.clone().with_timeout(Duration::from_millis(50));
-    let path = format!("/orders/spring:{}", key(1));
+    let path = format!("/order/int/v1/orders/spring:{}", key(1));
     let left = hasty.send(Method::PUT, &path, &[], body("spring").to_string().into()).await;
     assert!(matches!(left, Err(HttpError::TimedOut(_))), "{left:?}");
     while house.live("spring").await.is_empty() {

@@ -64,11 +64,11 @@ impl House {
     }
 
     pub(crate) async fn put_body(&self, event: &str, key: &str, body: &Value) -> Answer {
-        self.call(Method::PUT, &format!("/orders/{event}:{key}"), body.to_string()).await
+        self.call(Method::PUT, &format!("/order/int/v1/orders/{event}:{key}"), body.to_string()).await
     }
 
     pub(crate) async fn delete(&self, event: &str, key: &str) -> Answer {
-        self.call(Method::DELETE, &format!("/orders/{event}:{key}"), String::new()).await
+        self.call(Method::DELETE, &format!("/order/int/v1/orders/{event}:{key}"), String::new()).await
     }
 
     pub(crate) async fn call(&self, method: Method, path: &str, body: String) -> Answer {

@@ -109,7 +109,7 @@ fn wrong(document: &Value, method: &Method, answer: &Answer) -> Vec<String> {
 async fn every_answer_of_the_shop_is_one_that_the_document_lists() {
     let house = House::open_with(Config { event_orders_max: 1, ..quick() }).await;
     let document = document();
-    let path = |nth| format!("/orders/spring:{}", key(nth));
+    let path = |nth| format!("/order/int/v1/orders/spring:{}", key(nth));
     let mut seen = Vec::new();
     for (method, nth, text) in [
         (Method::PUT, 1, body("spring").to_string()),
