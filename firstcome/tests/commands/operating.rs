@@ -221,3 +221,36 @@ async fn each_refusal_ends_the_program_with_its_own_code() {
         .unwrap();
     assert!(out.status.success(), "{}", told(&out));
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_room_of_its_own_needs_the_book_alone() {
+    let (folder, postgres) = (TempFolder::new("room"), testkit::Postgres::start().await);
+    orders::Book::migrate(&postgres.url()).await.unwrap();
+    let made = told(&run(&["keys", "token", "lee", "--role", "viewer"]));
+    let token = made.lines().map(str::trim).find(|line| line.starts_with("fct_")).unwrap();
+    let (config, log) = (folder.path().join("operator.toml"), folder.path().join("log"));
+    let table = &made[made.find("[[operator.token]]").unwrap()..];
+    let text = format!(
+        "book.url = \"{}\"\nadmin.listen = \"127.0.0.1:0\"\noperator.listen = \"127.0.0.1:0\"\n{table}",
+        postgres.url()
+    );
+    std::fs::write(&config, text).unwrap();
+    let args = ["serve", "--role", "operator", "--config", config.to_str().unwrap()];
+    let mut room = Running::start(Path::new(PROGRAM), &args, &[], &log).unwrap();
+    let line = room.wait_for_line("serving on", SOON).await.unwrap();
+    let url = line.split("serving on ").nth(1).unwrap().split_whitespace().next().unwrap();
+    let program = |args: &[&str]| {
+        let mut command = Command::new(PROGRAM);
+        command.args(args).env("FIRSTCOME_ROOM", url).env("FIRSTCOME_TOKEN", token).output().unwrap()
+    };
+    let listed = program(&["event", "list"]);
+    assert!(listed.status.success() && told(&listed).contains("no event yet"), "{}", told(&listed));
+    let paused = program(&["release", "pause", "spring"]);
+    assert_eq!(
+        (paused.status.code(), told(&paused).contains("may look")),
+        (Some(4), true),
+        "{}",
+        told(&paused)
+    );
+    room.stop(SOON).await.unwrap();
+}
