@@ -79,8 +79,8 @@ struct Demo {
     /// Where line, book and keys are kept.
     #[arg(long, default_value = "data")]
     data: PathBuf,
-    /// Where the page is served; the next free port is taken if this one is busy.
-    #[arg(long, default_value = "127.0.0.1:8080")]
+    /// Where the door stands, with the shop and the event's page behind it; a free port is taken if this one is busy.
+    #[arg(long, default_value = "127.0.0.1:8000")]
     listen: std::net::SocketAddr,
     /// Ends after so many seconds, instead of with Ctrl-C.
     #[arg(long)]

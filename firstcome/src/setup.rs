@@ -33,6 +33,8 @@ pub struct Setup {
     pub worker: worker::Config,
     /// The control room, if it runs here.
     pub room: Option<Room>,
+    /// The door, if it runs here.
+    pub door: Option<gateway::Config>,
     /// Events that are written into the book if they are new.
     pub events: Vec<EventSettings>,
     /// How log lines look.
@@ -72,6 +74,7 @@ impl Setup {
             admin_listen: settings.part("admin").parse("listen", "127.0.0.1:9090"),
             worker: worker::Config::default(),
             room: None,
+            door: None,
             events: Vec::new(),
             log_format: log.parse("format", "text"),
             log_filter: log.text("filter", "info"),
@@ -95,6 +98,12 @@ impl Setup {
             setup.room = read_room(&mut settings.part("operator"), role);
         } else {
             settings.skip("operator");
+        }
+        // Among other parts, a door that nobody mentioned is left out: the desk can be reached without one.
+        if role == Role::Gateway || (role.has_door() && settings.part("").has("gateway")) {
+            setup.door = Some(gateway::Config::read(&mut settings.part("gateway")));
+        } else {
+            settings.skip("gateway");
         }
         setup
     }

@@ -60,6 +60,7 @@ async fn open_line(servers: &Servers, role: RedisRole) -> anyhow::Result<Line> {
 fn line_role(role: Role) -> RedisRole {
     match role {
         Role::Signup => RedisRole::Signup,
+        Role::Gateway => RedisRole::Gateway,
         Role::All | Role::Worker | Role::Operator => RedisRole::Worker,
     }
 }

@@ -1,7 +1,7 @@
 //! The parts that run in this process, over the stores that the settings name: what `demo`, `serve` and the whole-system tests
 //! start.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -30,6 +30,8 @@ pub struct System {
     pub desk: Option<SocketAddr>,
     /// Where the control room is served, if it runs here.
     pub room: Option<SocketAddr>,
+    /// Where the door stands, if it runs here.
+    pub door: Option<SocketAddr>,
     /// Where health and metrics are served.
     pub admin: SocketAddr,
     /// The line, if this role has a path to it.
@@ -40,16 +42,22 @@ pub struct System {
 
 impl System {
     /// Starts the role's parts on the context's tasks; stopping those stops them.
-    pub async fn start(setup: Setup, context: &Context) -> anyhow::Result<Self> {
+    pub async fn start(mut setup: Setup, context: &Context) -> anyhow::Result<Self> {
         let desk_listener = setup.role.has_desk().then(|| service::http::bind(setup.listen)).transpose()?;
         let room_listener = setup.room.as_ref().map(|room| service::http::bind(room.listen)).transpose()?;
+        let door_listener = setup.door.as_ref().map(|door| service::http::bind(door.listen)).transpose()?;
         let admin_listener = service::http::bind(setup.admin_listen)?;
+        if let (Some(door), Some(desk)) = (&mut setup.door, &desk_listener) {
+            join(door, &mut setup.signup, desk.local_addr()?);
+        }
         // Before the stores are made: a line that is there already must not get new keys.
-        let keys = setup.role.has_line().then(|| read_keys(&setup, context)).transpose()?.map(Arc::new);
+        let keys = setup.role.has_keys().then(|| read_keys(&setup, context)).transpose()?.map(Arc::new);
         let (line, book) = stores::open(&setup.stores, setup.role, context.now.clone()).await?;
+        if let Some(line) = line.as_ref().filter(|_| setup.role.has_keys()) {
+            watch_line(line.clone(), context);
+        }
         let mut desk = None;
         if let (Some(line), Some(keys)) = (&line, keys) {
-            watch_line(line.clone(), context);
             if let Some(book) = book.as_ref().filter(|_| setup.role.has_worker()) {
                 let stores = (line.clone(), book.clone());
                 let orders = order_service(&setup.worker, book);
@@ -67,13 +75,19 @@ impl System {
             }
             _ => None,
         };
+        let door = match (setup.door, door_listener, &line) {
+            (Some(door), Some(listener), Some(line)) => {
+                Some(gateway::start(door, line.clone(), listener, context)?)
+            }
+            _ => None,
+        };
         let admin = service::http::serve(
             admin_listener,
             service::admin::routes(context),
             Limits::default(),
             context,
         )?;
-        Ok(Self { desk, room, admin, line, book })
+        Ok(Self { desk, room, door, admin, line, book })
     }
 
     /// Waits until every part says that it is ready: the line is armed, the pages are made. Tells who is not, after ten seconds.
@@ -94,6 +108,14 @@ impl System {
             book.close().await;
         }
     }
+}
+
+/// A door and a desk in one process find each other, whatever the port; the desk believes the door about who a client is.
+fn join(door: &mut gateway::Config, desk: &mut signup_service::Config, at: SocketAddr) {
+    // A desk that listens everywhere is reached by loopback.
+    let ip = if at.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { at.ip() };
+    door.lead_desk_to(SocketAddr::new(ip, at.port()));
+    desk.trusted_proxies.push(ip);
 }
 
 /// Looks each minute whether the line's server still keeps what it acknowledges. One that does not makes the process unready.

@@ -165,6 +165,14 @@ impl Config {
         config
     }
 
+    /// The desk is here, whatever the settings say: it runs in this process.
+    pub fn lead_desk_to(&mut self, address: SocketAddr) {
+        for upstream in self.upstreams.iter_mut().filter(|upstream| upstream.name == SIGNUP) {
+            upstream.authority = Authority::try_from(address.to_string())
+                .unwrap_or_else(|_| unreachable!("an address is host and port"));
+        }
+    }
+
     fn add(&mut self, part: &mut Part<'_>, prefix: &str, upstream: &str, limit: &str) {
         let known = self.upstreams.iter().position(|known| known.name == upstream);
         let upstream = known.unwrap_or_else(|| {

@@ -28,7 +28,7 @@ pub(crate) static PRODUCTS: [Product; 12] = [
     product(1, "도자기 머그", "Stoneware mug", 18_000),
     product(2, "리넨 앞치마", "Linen apron", 34_000),
     product(3, "황동 책갈피", "Brass bookmark", 9_500),
-    product(4, "캠핑 랜턴", "Camping lantern", 42_000),
+    product(4, "봄맞이 특가 세트", "Spring special set", 42_000),
     product(5, "울 담요", "Wool blanket", 79_000),
     product(6, "원목 도마", "Oak cutting board", 38_000),
     product(7, "드립 포트", "Pour-over kettle", 52_000),

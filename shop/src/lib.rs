@@ -20,6 +20,7 @@ mod store;
 mod views;
 
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -61,6 +62,18 @@ pub async fn start(config: Config, listener: TcpListener, ctx: &Context) -> anyh
     health.ok();
     ctx.tasks.spawn("shop health", look_after(store.clone(), health, ctx.clone()));
     Ok(Shop { address, store })
+}
+
+/// The live orders of an event in a shop's database, one `event:key order-number` a line: what `firstcome verify` compares.
+pub async fn live_orders(database: &Path, event: &str) -> anyhow::Result<String> {
+    let store = Store::open(database, 0).await?;
+    let (mut lines, mut after) = (String::new(), 0);
+    while let Some((more, last)) = store.live_after(event, after).await? {
+        lines.push_str(&more);
+        after = last;
+    }
+    store.close().await;
+    Ok(lines)
 }
 
 async fn look_after(store: Store, health: Check, ctx: Context) {

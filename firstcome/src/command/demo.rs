@@ -1,4 +1,5 @@
-//! `firstcome demo`: everything in one process, and a line of text a second about what happens.
+//! `firstcome demo`: the whole picture in one process - a fragile shop, the door before it, an event, a crowd, the control room -
+//! and a line of text a second about what happens.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::Path;
@@ -7,8 +8,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use domain::{EventId, EventState, Millis};
 use queue::{Line, LineView};
-use service::Context;
 use service::telemetry::LogFormat;
+use service::{Context, Settings};
+use shop::Shop;
 
 use super::serve::shut_down;
 use super::{Demo, Failed};
@@ -17,6 +19,8 @@ use crate::said::say;
 use crate::setup::{Role, Room, Setup, Stores, demo_event};
 use crate::system::System;
 
+/// The shop's database, in the data folder.
+pub(super) const SHOP_FILE: &str = "shop.db";
 /// The event opens so long after the start.
 const OPENS_IN_MS: Millis = 10_000;
 
@@ -29,26 +33,31 @@ pub(super) async fn demo(args: Demo) -> Result<(), Failed> {
     let event = demo_event((context.now)() + OPENS_IN_MS);
     let id = event.id.clone();
     let token = operator::make_token(&context.chance);
+    let signal = context.tasks.until_signal();
+    let shop = open_shop(&args.data, &context).await?;
     let setup = Setup {
         role: Role::All,
         keys: args.data.join("keys.toml"),
         stores: Stores::Embedded { folder: args.data },
-        listen: free_or_other(args.listen),
-        admin_listen: free_or_other(SocketAddr::from((Ipv4Addr::LOCALHOST, 9090))),
+        listen: on_loopback(0),
+        admin_listen: free_or_other(on_loopback(9090)),
         signup: signup_service::Config::default(),
-        worker: worker::Config::default(),
+        worker: worker::Config {
+            order_service: Some(format!("http://{}/order/int/v1", shop.address)),
+            ..worker::Config::default()
+        },
         room: Some(room(&token)),
+        door: Some(door(free_or_other(args.listen), &shop)?),
         events: vec![event],
         log_format: LogFormat::Text,
         log_filter: "warn".into(),
     };
-    let signal = context.tasks.until_signal();
     let system = System::start(setup, &context).await?;
     system.until_ready(&context).await?;
     let line = system.line.as_ref().context("the demo has a line")?;
     let opens_at = line.view(&id).await?.settings.opens_at;
     greet(&system, &id, opens_at - (context.now)(), &token);
-    if let Some(address) = system.desk.filter(|_| args.crowd > 0) {
+    if let Some(address) = system.door.filter(|_| args.crowd > 0) {
         let (event, context) = (id.to_string(), context.clone());
         context.tasks.clone().spawn("crowd", async move {
             let until_open = u64::try_from(opens_at - (context.now)()).unwrap_or(0);
@@ -62,7 +71,34 @@ pub(super) async fn demo(args: Demo) -> Result<(), Failed> {
         () = time_up(args.seconds) => {}
     }
     say("stopping; the data stays, and the next `demo` goes on from here (`--fresh` starts anew)");
-    shut_down(system, &context).await
+    let ended = shut_down(system, &context).await;
+    shop.close().await;
+    ended
+}
+
+/// The shop that all this is for: its order service takes the event's orders.
+async fn open_shop(folder: &Path, context: &Context) -> anyhow::Result<Shop> {
+    let config = shop::Config { database: folder.join(SHOP_FILE), ..shop::Config::default() };
+    shop::start(config, service::http::bind(on_loopback(0))?, context).await
+}
+
+/// All of the shop is behind the door, but for its order calls, which no door forwards.
+fn door(listen: SocketAddr, shop: &Shop) -> anyhow::Result<gateway::Config> {
+    let settings = [
+        ("listen", listen.to_string()),
+        ("upstream.shop.url", format!("http://{}", shop.address)),
+        ("route.0.prefix", "/".to_owned()),
+        ("route.0.upstream", "shop".to_owned()),
+    ];
+    let settings = settings.map(|(key, value)| (format!("gateway.{key}"), value));
+    let mut settings = Settings::load(None, std::iter::empty(), &settings)?;
+    let door = gateway::Config::read(&mut settings.part("gateway"));
+    settings.finish()?;
+    Ok(door)
+}
+
+fn on_loopback(port: u16) -> SocketAddr {
+    SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
 /// Only what a demo made is removed: a folder with anything else in it is left alone.
@@ -71,7 +107,7 @@ fn forget(folder: &Path) -> anyhow::Result<()> {
     for entry in entries {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let ours = ["line.db", "book.db", "keys."].iter().any(|made| name.starts_with(made));
+        let ours = ["line.db", "book.db", SHOP_FILE, "keys."].iter().any(|made| name.starts_with(made));
         anyhow::ensure!(
             ours,
             "--fresh removes an earlier demo's data only, and {} is none: name another folder with --data",
@@ -92,18 +128,21 @@ fn free_or_other(wanted: SocketAddr) -> SocketAddr {
 fn room(token: &str) -> Room {
     let tokens = vec![operator::Token::new("demo", operator::Role::Operator, token)];
     let config = operator::Config { tokens, ..operator::Config::default() };
-    Room { listen: free_or_other(SocketAddr::from((Ipv4Addr::LOCALHOST, 8090))), config }
+    Room { listen: free_or_other(on_loopback(8090)), config }
 }
 
 fn greet(system: &System, event: &EventId, opens_in_ms: Millis, token: &str) {
     let url = |address: Option<SocketAddr>| address.map(|at| format!("http://{at}")).unwrap_or_default();
-    let (base, room) = (url(system.desk), url(system.room));
+    let (base, room) = (url(system.door), url(system.room));
     let opens = if opens_in_ms > 0 {
         format!("opens in {} s", (opens_in_ms + 999) / 1000)
     } else {
         "goes on from an earlier demo".into()
     };
     say(format!("\n선착 Firstcome: one event, 100 seats, {opens}.\n"));
+    say(format!(
+        "  Shop         {base}/                 (its spring special set leads to the event once it is open)"
+    ));
     say(format!("  Event page   {base}/e/{event}"));
     say(format!("  Apply        curl -sS {base}/application/com/v1/create/application/{event} \\"));
     say("                 -H 'Content-Type: application/json' -H 'Idempotency-Key: my-first-try' \\");

@@ -1,6 +1,6 @@
 //! `firstcome verify`: the promises, checked over what is stored.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use domain::{EventId, Receipt};
@@ -8,9 +8,10 @@ use orders::{Book, OrderRow};
 use queue::Line;
 use worker::verify::{Report, Witness};
 
+use super::demo::SHOP_FILE;
 use super::{Failed, Verify};
 use crate::said::{complain, say};
-use crate::setup::{Role, Setup, load};
+use crate::setup::{Role, Setup, Stores, load};
 use crate::{keys, stores};
 
 pub(super) async fn verify(args: Verify) -> Result<(), Failed> {
@@ -22,19 +23,49 @@ pub(super) async fn verify(args: Verify) -> Result<(), Failed> {
     settings.finish().map_err(Failed::Settings)?;
     let acks = args.acks.as_deref().map(|file| read_acks(file, &setup.keys)).transpose()?;
     let (line, book) = stores::open_to_read(&setup.stores, now).await?;
-    let embedded = setup.worker.order_service.is_none();
+    let orders = order_list(&setup, args.orders.as_deref())?;
     let mut reports = Vec::new();
     for event in events(&book, args.event).await? {
-        let orders = match &args.orders {
-            Some(file) => Some(read_orders(file, &event)?),
-            None if embedded => Some(book.order_rows(&event).await?),
-            None => None,
+        let orders = match &orders {
+            Orders::Listed(text) => Some(read_orders(text, &event)?),
+            Orders::OfShop(file) => {
+                Some(read_orders(&shop::live_orders(file, event.as_str()).await?, &event)?)
+            }
+            Orders::Embedded => Some(book.order_rows(&event).await?),
+            Orders::Elsewhere => None,
         };
         reports.push(check(&line, &book, &event, &Witness { acks: acks.clone(), orders }).await?);
     }
     book.close().await;
     tell(&reports, args.json)?;
     if reports.iter().any(|report| report.violations() > 0) { Err(Failed::Violations) } else { Ok(()) }
+}
+
+/// Where the live orders are known.
+enum Orders {
+    /// In a list that was given.
+    Listed(String),
+    /// In the demo's shop.
+    OfShop(PathBuf),
+    /// In the book.
+    Embedded,
+    /// In the shop's own order service.
+    Elsewhere,
+}
+
+fn order_list(setup: &Setup, listed: Option<&Path>) -> anyhow::Result<Orders> {
+    if let Some(file) = listed {
+        return Ok(Orders::Listed(
+            std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?,
+        ));
+    }
+    Ok(match &setup.stores {
+        _ if setup.worker.order_service.is_some() => Orders::Elsewhere,
+        Stores::Embedded { folder } if folder.join(SHOP_FILE).exists() => {
+            Orders::OfShop(folder.join(SHOP_FILE))
+        }
+        _ => Orders::Embedded,
+    })
 }
 
 async fn check(line: &Line, book: &Book, event: &EventId, witness: &Witness) -> anyhow::Result<Report> {
@@ -59,8 +90,7 @@ fn read_acks(file: &Path, keys: &Path) -> anyhow::Result<Vec<Receipt>> {
         .collect()
 }
 
-fn read_orders(file: &Path, event: &EventId) -> anyhow::Result<Vec<OrderRow>> {
-    let text = std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+fn read_orders(text: &str, event: &EventId) -> anyhow::Result<Vec<OrderRow>> {
     let mut orders = Vec::new();
     for line in text.lines().map(str::trim).filter(|line| !line.is_empty()) {
         let parts = line.split_once(' ').and_then(|(key, no)| Some((key.split_once(':')?, no)));

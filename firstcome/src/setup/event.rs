@@ -70,7 +70,7 @@ pub fn demo_event(opens_at: Millis) -> EventSettings {
         applications_max: 1_000_000,
         notice: Text::default(),
         settle_after_close: true,
-        diverts: Vec::new(),
+        diverts: vec!["/products/4".into()],
         pepper: "k1".into(),
     }
 }

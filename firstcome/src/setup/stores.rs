@@ -20,6 +20,8 @@ pub enum Role {
     Worker,
     /// The control room.
     Operator,
+    /// The door.
+    Gateway,
 }
 
 impl Role {
@@ -38,8 +40,18 @@ impl Role {
         matches!(self, Self::All | Self::Operator)
     }
 
+    /// Whether the door runs here, if it has settings.
+    pub fn has_door(self) -> bool {
+        matches!(self, Self::All | Self::Gateway)
+    }
+
     /// Whether something here has a path to the line.
     pub fn has_line(self) -> bool {
+        self.has_keys() || self.has_door()
+    }
+
+    /// Whether something here makes or checks what is signed or sealed.
+    pub fn has_keys(self) -> bool {
         self.has_desk() || self.has_worker()
     }
 

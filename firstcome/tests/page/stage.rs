@@ -69,6 +69,7 @@ impl Stage {
             signup: signup_service::Config::default(),
             worker: worker::Config::default(),
             room: None,
+            door: None,
             events: vec![event],
             log_format: LogFormat::Text,
             log_filter: "warn".into(),

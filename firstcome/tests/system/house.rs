@@ -61,6 +61,7 @@ impl House {
             signup: signup_service::Config::default(),
             worker: worker::Config::default(),
             room: None,
+            door: None,
             events: vec![settings],
             log_format: LogFormat::Text,
             log_filter: "warn".into(),

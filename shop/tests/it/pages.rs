@@ -29,7 +29,7 @@ async fn every_page_answers_in_korean_and_english() {
     let house = House::open().await;
     for (path, korean, english) in [
         ("/", "많이 찾는 상품", "Popular"),
-        ("/products/4", "캠핑 랜턴", "Camping lantern"),
+        ("/products/4", "봄맞이 특가 세트", "Spring special set"),
         ("/orders/new?product=4", "주문서", "Your order"),
     ] {
         for (language, text, tag) in [("ko-KR", korean, "ko"), ("en-US,en;q=0.9", english, "en")] {
