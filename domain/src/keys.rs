@@ -3,14 +3,18 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use chacha20poly1305::aead::{Aead, AeadInOut, KeyInit, Payload};
-use chacha20poly1305::{XChaCha20Poly1305, XNonce};
+use aes_gcm::aead::{Aead, AeadInOut, KeyInit, Payload};
+use aes_gcm::{Aes256Gcm, Nonce};
 use data_encoding::BASE32_NOPAD;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
 use crate::id::{AppKey, EventId, Number, ReqHash};
 use crate::person::{Contact, Phone};
+
+/// Bytes of the nonce that seals a contact. Random ones are safe for 2^32 seals with one key (NIST SP 800-38D 8.3); an event has a
+/// key of its own, and its line ten million applications.
+pub const NONCE_LEN: usize = 12;
 
 /// A usual contact, sealed: room made once.
 const SEALED_USUAL: usize = 128;
@@ -107,7 +111,7 @@ impl Keyring {
     pub fn event(&self, event: &EventId, pepper: &Kid) -> Result<EventKeys, KeyError> {
         let root = self.root(pepper)?.clone();
         let contact = root.mac("contact", &[event.as_str().as_bytes()]);
-        Ok(EventKeys { event: event.clone(), root, cipher: XChaCha20Poly1305::new(&contact.into()) })
+        Ok(EventKeys { event: event.clone(), root, cipher: Aes256Gcm::new(&contact.into()) })
     }
 }
 
@@ -116,7 +120,7 @@ impl Keyring {
 pub struct EventKeys {
     event: EventId,
     root: Root,
-    cipher: XChaCha20Poly1305,
+    cipher: Aes256Gcm,
 }
 
 impl fmt::Debug for EventKeys {
@@ -162,14 +166,14 @@ impl EventKeys {
     }
 
     /// Seals a contact for rest, bound to its application. `nonce` must never repeat: take it from chance.
-    pub fn seal(&self, contact: &Contact, key: AppKey, nonce: [u8; 24]) -> Vec<u8> {
+    pub fn seal(&self, contact: &Contact, key: AppKey, nonce: [u8; NONCE_LEN]) -> Vec<u8> {
         let mut sealed = Vec::with_capacity(SEALED_USUAL);
         sealed.extend_from_slice(&nonce);
         serde_json::to_writer(&mut sealed, contact)
             .unwrap_or_else(|_| unreachable!("two strings are always JSON"));
         let tag = self
             .cipher
-            .encrypt_inout_detached(&XNonce::from(nonce), &key.0, (&mut sealed[nonce.len()..]).into())
+            .encrypt_inout_detached(&Nonce::from(nonce), &key.0, (&mut sealed[nonce.len()..]).into())
             .unwrap_or_else(|_| unreachable!("a contact is far below the cipher's limit"));
         sealed.extend_from_slice(&tag);
         sealed
@@ -177,10 +181,10 @@ impl EventKeys {
 
     /// Opens what [`EventKeys::seal`] sealed for the same application.
     pub fn open(&self, sealed: &[u8], key: AppKey) -> Result<Contact, KeyError> {
-        let (nonce, body) = sealed.split_first_chunk::<24>().ok_or(KeyError::BadSeal)?;
+        let (nonce, body) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(KeyError::BadSeal)?;
         let plain = self
             .cipher
-            .decrypt(&XNonce::from(*nonce), Payload { msg: body, aad: &key.0 })
+            .decrypt(&Nonce::from(*nonce), Payload { msg: body, aad: &key.0 })
             .map_err(|_| KeyError::BadSeal)?;
         serde_json::from_slice(&plain).map_err(|_| KeyError::BadSeal)
     }
@@ -225,7 +229,7 @@ mod tests {
     #[test]
     fn a_sealed_contact_opens_for_its_application_only() {
         let contact = Contact { name: Name::parse("홍길동").unwrap(), phone: phone() };
-        let mut sealed = keys("spring", 1).seal(&contact, AppKey([3; 16]), [9; 24]);
+        let mut sealed = keys("spring", 1).seal(&contact, AppKey([3; 16]), [9; NONCE_LEN]);
         assert_eq!(keys("spring", 1).open(&sealed, AppKey([3; 16])), Ok(contact));
         assert_eq!(keys("spring", 1).open(&sealed, AppKey([4; 16])), Err(KeyError::BadSeal));
         assert_eq!(keys("summer", 1).open(&sealed, AppKey([3; 16])), Err(KeyError::BadSeal));

@@ -7,7 +7,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::Response;
-use domain::keys::EventKeys;
+use domain::keys::{EventKeys, NONCE_LEN};
 use domain::{AppKey, Receipt, Right};
 use queue::{Applicant, Applied, Mark, Refused};
 use serde::{Serialize, Serializer};
@@ -155,7 +155,7 @@ async fn take(
 /// What the line is handed: nothing in it can be read without our keys.
 fn applicant(desk: &Desk, keys: &EventKeys, entrant: &Entrant) -> Applicant {
     let app_key = keys.app_key(&entrant.contact.phone);
-    let mut nonce = [0; 24];
+    let mut nonce = [0; NONCE_LEN];
     (desk.chance)(&mut nonce);
     Applicant {
         app_key,

@@ -163,7 +163,7 @@ impl Desk {
 
 /// The header that carries the application's GUID.
 pub(crate) fn guid_header(app_key: AppKey) -> (HeaderName, HeaderValue) {
-    let value = HeaderValue::from_str(&app_key.guid())
+    let value = HeaderValue::try_from(app_key.guid())
         .unwrap_or_else(|_| unreachable!("hexadecimal digits fit in a header"));
     (HeaderName::from_static("guid"), value)
 }

@@ -57,6 +57,6 @@ pub(crate) fn key(n: u32) -> AppKey {
 
 pub(crate) fn applicant(n: u32) -> Applicant {
     let keys = event_keys();
-    let contact = keys.seal(&contact(n), key(n), [u8::try_from(n % 251).unwrap(); 24]);
+    let contact = keys.seal(&contact(n), key(n), [u8::try_from(n % 251).unwrap(); 12]);
     Applicant { app_key: key(n), req_hash: keys.req_hash(&format!("secret {n}")), contact }
 }
