@@ -45,6 +45,13 @@ pub struct Text {
     pub en: String,
 }
 
+impl Text {
+    /// The half in the language of that tag: English for `en`, Korean for everything else.
+    pub fn in_language(&self, tag: &str) -> &str {
+        if tag == "en" { &self.en } else { &self.ko }
+    }
+}
+
 /// What an operator sets. Stored in the book under a rev, projected into the line.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventSettings {

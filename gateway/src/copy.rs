@@ -1,44 +1,6 @@
-//! What the door says, in Korean and English, and which of the two.
+//! What the door says, in Korean and English.
 
-use axum::http::HeaderValue;
-
-/// A language of the door.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Language {
-    /// 한국어.
-    Korean,
-    /// English.
-    English,
-}
-
-impl Language {
-    /// The tag for `lang` and `Content-Language`.
-    pub(crate) fn tag(self) -> &'static str {
-        match self {
-            Self::Korean => "ko",
-            Self::English => "en",
-        }
-    }
-
-    /// The first of ours with the highest `q` in `Accept-Language`; Korean if there is none.
-    pub(crate) fn preferred(accepted: Option<&HeaderValue>) -> Self {
-        let accepted = accepted.and_then(|line| line.to_str().ok()).unwrap_or("");
-        let mut best = (Self::Korean, 0.0);
-        for item in accepted.split(',').take(20) {
-            let (tag, rest) = item.split_once(';').unwrap_or((item, ""));
-            let weight = rest.trim().strip_prefix("q=").map_or(1.0, |q| q.trim().parse().unwrap_or(0.0));
-            let primary = tag.trim().split('-').next().unwrap_or("");
-            let ours = [Self::Korean, Self::English];
-            let Some(language) = ours.into_iter().find(|l| l.tag().eq_ignore_ascii_case(primary)) else {
-                continue;
-            };
-            if weight > best.1 {
-                best = (language, weight);
-            }
-        }
-        best.0
-    }
-}
+use service::Language;
 
 /// A headline and a sentence.
 #[derive(Debug, Clone, Copy)]
@@ -101,22 +63,5 @@ pub(crate) fn of(language: Language) -> &'static Copy {
     match language {
         Language::Korean => &KOREAN,
         Language::English => &ENGLISH,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_client_s_order_of_preference_is_kept() {
-        for (accepted, language) in [
-            ("en-US,en;q=0.9,ko;q=0.8", Language::English),
-            ("fr, en;q=0.3, ko;q=0.5", Language::Korean),
-            ("en;q=0, fr", Language::Korean),
-            ("", Language::Korean),
-        ] {
-            assert_eq!(Language::preferred(Some(&accepted.parse().unwrap())), language, "{accepted}");
-        }
     }
 }

@@ -4,7 +4,8 @@ use axum::http::HeaderValue;
 use data_encoding::BASE64;
 use sha2::{Digest as _, Sha256};
 
-use crate::copy::{self, Language, Words};
+use crate::copy::{self, Words};
+use service::Language;
 
 const CSS: &str = ":root{color-scheme:light dark;--bg:#f3f5f8;--ink:#14171d;--soft:#545c6b;--key:#1d4ed8}\
 @media(prefers-color-scheme:dark){:root{--bg:#0e1014;--ink:#f2f4f8;--soft:#aab2c0;--key:#93b4ff}}\

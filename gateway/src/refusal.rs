@@ -8,8 +8,9 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use service::Problem;
 
-use crate::copy::{self, Language, Words};
+use crate::copy::{self, Words};
 use crate::page::Page;
+use service::Language;
 
 /// Why a request was not forwarded, or its answer not passed back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -15,6 +15,9 @@ use crate::refusal::Refusal;
 use crate::room::Room;
 use crate::token::{Role, Token, holder};
 
+/// Wrong tokens that one address may tell in a minute: a guesser shall fill no log and no core.
+const WRONG_TOKENS_MAX: u32 = 20;
+
 /// A refusal on its way out of an extractor, where the room's chance is at hand.
 pub(crate) struct Refused(Response);
 
@@ -99,7 +102,7 @@ fn enter<'a>(parts: &Parts, room: &'a Room) -> Result<&'a Token, Refusal> {
     let token = told(&parts.headers).ok_or(Refusal::Unauthenticated)?;
     holder(&room.config.tokens, token).ok_or_else(|| {
         let peer = parts.extensions.get::<ConnectInfo<SocketAddr>>().map(|peer| peer.0.ip());
-        match room.tries.wrong(peer, (room.now)()) {
+        match room.tries.try_now(peer, WRONG_TOKENS_MAX, (room.now)()) {
             Ok(()) => Refusal::Unauthenticated,
             Err(retry_s) => Refusal::TooManyTries { retry_s },
         }

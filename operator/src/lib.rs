@@ -13,7 +13,6 @@ mod room;
 mod settings;
 mod shown;
 mod token;
-mod tries;
 mod valves;
 mod when;
 

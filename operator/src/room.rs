@@ -8,11 +8,10 @@ use std::time::Duration;
 
 use domain::{Chance, EventId, Millis, Now};
 use orders::{Book, BookError, BookEvent, LineStatus, Seats};
-use service::Context;
+use service::{Context, Guesses};
 
 use crate::config::Config;
 use crate::refusal::Refusal;
-use crate::tries::Tries;
 
 /// Counting seats reads all their rows: nobody needs it more often.
 const FRESH_MS: Millis = 1000;
@@ -29,7 +28,8 @@ pub struct Room {
     pub(crate) book: Book,
     pub(crate) now: Now,
     pub(crate) chance: Chance,
-    pub(crate) tries: Tries,
+    /// Wrong tokens. A right one is never refused for them: whoever shares an address with a guesser can still work.
+    pub(crate) tries: Guesses,
     counted: Mutex<HashMap<EventId, Counted>>,
 }
 
@@ -53,7 +53,7 @@ impl Room {
     /// A room over this book.
     pub fn new(config: Config, book: Book, ctx: &Context) -> Self {
         let (now, chance) = (ctx.now.clone(), ctx.chance.clone());
-        Self { config, book, now, tries: Tries::new(&chance), chance, counted: Mutex::default() }
+        Self { config, book, now, tries: Guesses::new(&chance), chance, counted: Mutex::default() }
     }
 
     /// Looks every few seconds whether the book answers; a room without its book is not ready.

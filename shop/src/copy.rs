@@ -1,6 +1,6 @@
 //! What the shop says, in Korean and English.
 
-use crate::language::Language;
+use service::Language;
 
 /// All texts of one language.
 #[derive(Debug)]

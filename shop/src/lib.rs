@@ -11,7 +11,6 @@ mod figures;
 mod floor;
 mod goods;
 pub mod knee;
-mod language;
 mod order_service;
 mod pages;
 mod reservation;

@@ -15,9 +15,9 @@ use crate::copy::{self, Copy};
 use crate::figures::Kind;
 use crate::floor::Floor;
 use crate::goods::{self, OnShelf, Product};
-use crate::language::Language;
 use crate::routes::PathId;
 use crate::views::{CheckoutView, MainView, MessageView, OrderView, ProductView, Tile};
+use service::Language;
 
 /// Most pieces of one order.
 const PIECES_MAX: u32 = 9;
@@ -40,7 +40,7 @@ impl Reader {
     fn of(asked: Asked, headers: &HeaderMap) -> Self {
         let query = asked.map_or_else(|_| HashMap::new(), |Query(query)| query);
         let lang = query.get("lang").map(String::as_str);
-        let language = Language::of(lang, headers);
+        let language = Language::of_page(lang, headers);
         Self { language, copy: copy::of(language), by_hand: lang.and_then(Language::of_tag).is_some(), query }
     }
 

@@ -16,13 +16,13 @@ use utoipa::ToSchema;
 use crate::desk::Desk;
 use crate::fields::{self, ApplyBody, Entrant, Typed, Written};
 use crate::knock;
-use crate::language::Language;
 use crate::pages;
 use crate::progress::{Sheet, Tally};
 use crate::refusal::{Refusal, localised};
 use crate::refusals::Applying;
 use crate::routes::{PathId, Posted, see_other};
 use crate::status::{Own, OwnAnswer, OwnState, guid_header, no_store};
+use service::Language;
 
 /// So large is the usual answer, and so many headers has it: room made once, not by growing.
 const ANSWER_USUAL: usize = 768;

@@ -14,12 +14,12 @@ use utoipa::ToSchema;
 use crate::desk::Desk;
 use crate::fields::Written;
 use crate::knock;
-use crate::language::Language;
 use crate::pages;
 use crate::refusal::{Refusal, localised};
 use crate::refusals::OfReceipt;
 use crate::routes::{PathId, see_other};
 use crate::status::{OwnState, guid_header, no_store};
+use service::Language;
 
 struct Asked {
     app_key: AppKey,

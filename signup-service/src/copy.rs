@@ -4,7 +4,7 @@
 mod english;
 mod korean;
 
-use crate::language::Language;
+use service::Language;
 
 use english::ENGLISH;
 use korean::KOREAN;

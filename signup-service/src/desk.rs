@@ -9,13 +9,12 @@ use arc_swap::ArcSwap;
 use domain::keys::EventKeys;
 use domain::{Chance, EventId, Keyring, Kid, Millis, Now};
 use queue::{Line, LineView, Refused};
-use service::Context;
 use service::health::Check;
+use service::{Context, Guesses};
 use tokio::sync::Semaphore;
 
 use crate::config::Config;
 use crate::events::Listed;
-use crate::limiter::Limiter;
 use crate::progress::{Document, Sheet};
 use crate::refusal::Refusal;
 use crate::shell::Shell;
@@ -29,7 +28,7 @@ pub struct Desk {
     pub(crate) now: Now,
     pub(crate) chance: Chance,
     pub(crate) applying: Semaphore,
-    pub(crate) finds: Limiter,
+    pub(crate) finds: Guesses,
     pub(crate) shell: Shell,
     writes: Writes,
     board: ArcSwap<Board>,
@@ -81,7 +80,7 @@ impl Desk {
     pub fn new(config: Config, line: Line, keys: Arc<Keyring>, ctx: &Context) -> Self {
         Self {
             applying: Semaphore::new(config.max_waiting_applies),
-            finds: Limiter::new(&ctx.chance),
+            finds: Guesses::new(&ctx.chance),
             shell: Shell::new(),
             now: Arc::clone(&ctx.now),
             chance: Arc::clone(&ctx.chance),

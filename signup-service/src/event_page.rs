@@ -6,12 +6,12 @@ use serde_json::{Value, json};
 use crate::copy::{self, Copy, Words, fill};
 use crate::desk::Desk;
 use crate::fields::Typed;
-use crate::language::Language;
 use crate::pages::{for_script, frame, render};
 use crate::progress::Sheet;
 use crate::refusal::{BadInput, Refusal};
 use crate::views::{EventView, Frame};
 use crate::when;
+use service::Language;
 
 /// An event's page in the making.
 pub(crate) struct EventPage<'a> {
@@ -103,7 +103,7 @@ impl<'a> EventPage<'a> {
         render(&EventView {
             frame: self.frame(),
             event: settings.id.as_str(),
-            notice: self.language.of_text(&settings.notice),
+            notice: settings.notice.in_language(self.language.tag()),
             capacity: fill(copy.capacity, &[("n", &when::grouped(settings.capacity))]),
             closes: fill(copy.closes, &[("date", &closes_at)]),
             key: if key.is_empty() { self.desk.random_id() } else { key.to_owned() },
@@ -133,7 +133,7 @@ impl<'a> EventPage<'a> {
 
     fn frame(&self) -> Frame<'a> {
         let settings = &self.sheet.view.settings;
-        let title = self.language.of_text(&settings.title);
+        let title = settings.title.in_language(self.language.tag());
         Frame {
             head: self.head.to_owned(),
             lede: self.lede.clone(),

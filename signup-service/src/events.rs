@@ -11,12 +11,12 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::desk::Desk;
-use crate::language::Language;
 use crate::progress::{Document, Facts, Progress};
 use crate::refusal::Refusal;
 use crate::refusals::{Anybody, OfEvent};
 use crate::routes::PathId;
 use crate::status::no_store;
+use service::Language;
 
 /// All events of the catalogue.
 #[derive(Serialize, ToSchema)]

@@ -13,12 +13,12 @@ use crate::apply::Proof;
 use crate::desk::Desk;
 use crate::fields::{self, FindBody, Seeker, Typed, Written};
 use crate::knock;
-use crate::language::Language;
 use crate::pages;
 use crate::refusal::{Refusal, localised};
 use crate::refusals::Finding;
 use crate::routes::{Client, Posted, see_other};
 use crate::status::{Own, OwnState, guid_header, no_store};
+use service::Language;
 
 /// Tries a minute for one person's application.
 const TRIES_FOR_ONE: u32 = 10;

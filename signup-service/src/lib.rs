@@ -12,8 +12,6 @@ mod events;
 mod fields;
 mod find;
 mod knock;
-mod language;
-mod limiter;
 mod pages;
 mod progress;
 mod receipt_page;

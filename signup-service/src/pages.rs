@@ -14,7 +14,6 @@ use crate::copy;
 use crate::desk::Desk;
 use crate::event_page::EventPage;
 use crate::fields::Typed;
-use crate::language::Language;
 use crate::progress::Sheet;
 use crate::receipt_page::ReceiptPage;
 use crate::refusal::Refusal;
@@ -22,6 +21,7 @@ use crate::routes::{PathId, see_other};
 use crate::shell::{Page, Script};
 use crate::views::{Frame, Item, ListView, MessageView};
 use crate::when;
+use service::Language;
 
 /// How soon a browser without JavaScript looks again.
 pub(crate) const REFRESH_S: u32 = 20;
@@ -81,7 +81,7 @@ fn item(desk: &Desk, sheet: &Sheet, language: Language) -> Item {
     let when = if open { copy::fill(copy.closes, &[("date", &when)]) } else { when };
     Item {
         event: settings.id.to_string(),
-        title: language.of_text(&settings.title).to_owned(),
+        title: settings.title.in_language(language.tag()).to_owned(),
         badge,
         open,
         when,

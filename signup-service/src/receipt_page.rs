@@ -5,11 +5,11 @@ use serde_json::{Value, json};
 
 use crate::copy::{self, Copy, Words, fill};
 use crate::desk::Desk;
-use crate::language::Language;
 use crate::pages::{REFRESH_S, for_script, frame, render};
 use crate::status::{Own, OwnState};
 use crate::views::{Frame, ReceiptView};
 use crate::when;
+use service::Language;
 
 /// What the page shows an application as.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -125,7 +125,7 @@ impl<'a> ReceiptPage<'a> {
             eta: self.eta(place.ahead),
             checked: when::clock(sheet.line_time(self.desk.now())),
             order_no: own.order_no.as_deref().unwrap_or(""),
-            notice: self.language.of_text(&sheet.view.settings.notice),
+            notice: sheet.view.settings.notice.in_language(self.language.tag()),
             cancel_label: match self.face {
                 Face::Waitlisted | Face::Claimed => copy.leave_waitlist,
                 _ => copy.cancel,
@@ -158,7 +158,7 @@ impl<'a> ReceiptPage<'a> {
 
     fn frame(&self) -> Frame<'a> {
         let settings = &self.own.sheet.view.settings;
-        let title = self.language.of_text(&settings.title);
+        let title = settings.title.in_language(self.language.tag());
         let words = self.face.words(self.copy);
         let guid = self.own.receipt.app_key.guid();
         Frame {
@@ -177,13 +177,14 @@ impl<'a> ReceiptPage<'a> {
         let (own, sheet) = (self.own, &self.own.sheet);
         let mut progress: Value = serde_json::from_slice(&sheet.progress.body).unwrap_or(Value::Null);
         // The page shows one language; the other half would only weigh.
-        let (tag, notice) = (self.language.tag(), self.language.of_text(&sheet.view.settings.notice));
+        let (tag, notice) =
+            (self.language.tag(), sheet.view.settings.notice.in_language(self.language.tag()));
         progress["notice"] = json!({ tag: notice });
         for_script(&json!({
             "event": own.receipt.event,
             "number": own.receipt.number,
             "lang": self.language.tag(),
-            "title": self.language.of_text(&sheet.view.settings.title),
+            "title": sheet.view.settings.title.in_language(self.language.tag()),
             "now": sheet.line_time(self.desk.now()),
             "asked": self.cancel_asked,
             "own": { "state": own.state.as_str(), "order_no": own.order_no },

@@ -9,8 +9,8 @@ use serde_json::json;
 use service::problem::{Problem, jittered};
 
 use crate::copy::{self, Copy, Words, fill};
-use crate::language::Language;
 use crate::when;
+use service::Language;
 
 /// A field that was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

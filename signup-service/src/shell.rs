@@ -8,7 +8,7 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use sha2::{Digest as _, Sha256};
 
-use crate::language::Language;
+use service::Language;
 
 /// A script of a page, with the policy that allows it.
 #[derive(Debug)]

@@ -12,11 +12,11 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::desk::Desk;
-use crate::language::Language;
 use crate::progress::{Poll, Sheet};
 use crate::refusal::{Refusal, localised};
 use crate::refusals::OfReceipt;
 use crate::routes::PathId;
+use service::Language;
 
 /// Where an application stands, as far as the line shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -3,7 +3,7 @@
 use domain::Millis;
 use time::{OffsetDateTime, UtcOffset};
 
-use crate::language::Language;
+use service::Language;
 
 fn in_korea(at: Millis) -> OffsetDateTime {
     let utc = OffsetDateTime::from_unix_timestamp(at.div_euclid(1000)).unwrap_or(OffsetDateTime::UNIX_EPOCH);

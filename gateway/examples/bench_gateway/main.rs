@@ -1,4 +1,4 @@
-//! The door beside nginx with `limit_req`, HAProxy with a rate table, and a bare hyper proxy: requests a second and CPU time per
+//! The door beside nginx with `limit_req`, `HAProxy` with a rate table, and a bare hyper proxy: requests a second and CPU time per
 //! request. Run it by `cargo xtask bench gateway`. The proxy has one core for itself; load (wrk) and backend (nginx) share
 //! another. It needs Linux, two cores, and the packages nginx-light, haproxy and wrk.
 #![expect(
@@ -110,7 +110,7 @@ fn round(proxy: &Proxy) -> Found {
         .arg(format!("http://127.0.0.1:{}/products/7", proxy.port))
         .output()
         .unwrap();
-    let cpu = proxy.cpu() - before;
+    let cpu = proxy.cpu().saturating_sub(before);
     let said = String::from_utf8(load.stdout).unwrap();
     assert!(
         load.status.success() && !said.contains("Non-2xx") && !said.contains("Socket errors"),

@@ -1,37 +1,38 @@
-//! Counts tries a minute, for guessing games only (finding by recovery code). Its memory is fixed: two clients that fall
-//! into one slot share a count, which makes it stricter, never laxer. It is not the gateway's limit on load.
+//! Counts tries a minute, against guessing only: recovery codes, tokens. Its memory is fixed: two clients that fall into one slot
+//! share a count, which makes it stricter, never laxer. It is no limit on load.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::{Mutex, PoisonError};
 
-use domain::{Chance, Millis};
+use crate::Chance;
 
+/// One MiB.
 const SLOTS: usize = 1 << 16;
-const WINDOW_MS: Millis = 60_000;
+const WINDOW_MS: i64 = 60_000;
 
 #[derive(Debug, Clone, Copy, Default)]
 struct Slot {
-    since: Millis,
+    since: i64,
     tries: u32,
 }
 
 /// Counts of tries in fixed windows of a minute.
 #[derive(Debug)]
-pub(crate) struct Limiter {
+pub struct Guesses {
     seed: u64,
     slots: Mutex<Vec<Slot>>,
 }
 
-impl Limiter {
-    /// A limiter whose slots nobody outside can predict.
-    pub(crate) fn new(chance: &Chance) -> Self {
+impl Guesses {
+    /// Counts whose slots nobody outside can predict.
+    pub fn new(chance: &Chance) -> Self {
         let mut seed = [0; 8];
         chance(&mut seed);
         Self { seed: u64::from_be_bytes(seed), slots: Mutex::new(vec![Slot::default(); SLOTS]) }
     }
 
     /// Counts a try; over `most` a minute it is refused, with the seconds to wait.
-    pub(crate) fn try_now(&self, who: impl Hash, most: u32, now: Millis) -> Result<(), u32> {
+    pub fn try_now(&self, who: impl Hash, most: u32, now: i64) -> Result<(), u32> {
         let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
         let slot = &mut slots[self.slot(who)];
         if !(0..WINDOW_MS).contains(&(now - slot.since)) {
@@ -57,27 +58,27 @@ mod tests {
     use super::*;
     use std::sync::Arc;
 
-    fn limiter() -> Limiter {
+    fn guesses() -> Guesses {
         let chance: Chance = Arc::new(|bytes: &mut [u8]| bytes.fill(7));
-        Limiter::new(&chance)
+        Guesses::new(&chance)
     }
 
     #[test]
     fn tries_over_the_most_are_refused_until_the_minute_is_over() {
-        let limiter = limiter();
+        let guesses = guesses();
         for _ in 0..10 {
-            assert_eq!(limiter.try_now("a", 10, 100_000), Ok(()));
+            assert_eq!(guesses.try_now("a", 10, 100_000), Ok(()));
         }
-        assert_eq!(limiter.try_now("a", 10, 100_000), Err(60));
-        assert_eq!(limiter.try_now("a", 10, 159_999), Err(1));
-        assert_eq!(limiter.try_now("b", 10, 159_999), Ok(()));
-        assert_eq!(limiter.try_now("a", 10, 160_000), Ok(()));
+        assert_eq!(guesses.try_now("a", 10, 100_000), Err(60));
+        assert_eq!(guesses.try_now("a", 10, 159_999), Err(1));
+        assert_eq!(guesses.try_now("b", 10, 159_999), Ok(()));
+        assert_eq!(guesses.try_now("a", 10, 160_000), Ok(()));
     }
 
     #[test]
     fn a_clock_that_goes_back_locks_nobody_out() {
-        let limiter = limiter();
-        assert_eq!(limiter.try_now("a", 1, 100_000), Ok(()));
-        assert_eq!(limiter.try_now("a", 1, 50_000), Ok(()));
+        let guesses = guesses();
+        assert_eq!(guesses.try_now("a", 1, 100_000), Ok(()));
+        assert_eq!(guesses.try_now("a", 1, 50_000), Ok(()));
     }
 }

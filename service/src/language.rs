@@ -1,11 +1,10 @@
-//! Which language to answer in: what was asked for by hand, else what the client prefers, else Korean.
+//! Which of our languages to answer in: what was asked for by hand, else what the client prefers, else Korean.
 
-use axum::http::{HeaderMap, header};
-use domain::event::Text;
+use axum::http::{HeaderMap, HeaderValue, header};
 
-/// A language of the desk.
+/// A language of the pages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Language {
+pub enum Language {
     /// 한국어.
     Korean,
     /// English.
@@ -14,7 +13,7 @@ pub(crate) enum Language {
 
 impl Language {
     /// The tag for `lang` and `Content-Language`.
-    pub(crate) fn tag(self) -> &'static str {
+    pub fn tag(self) -> &'static str {
         match self {
             Self::Korean => "ko",
             Self::English => "en",
@@ -22,27 +21,23 @@ impl Language {
     }
 
     /// The language of that tag.
-    pub(crate) fn of_tag(tag: &str) -> Option<Self> {
+    pub fn of_tag(tag: &str) -> Option<Self> {
         let primary = tag.split('-').next().unwrap_or(tag);
         [Self::Korean, Self::English].into_iter().find(|l| l.tag().eq_ignore_ascii_case(primary))
     }
 
-    /// The half of a text that is in this language.
-    pub(crate) fn of_text(self, text: &Text) -> &str {
-        match self {
-            Self::Korean => &text.ko,
-            Self::English => &text.en,
-        }
+    /// The language for an API answer: `Accept-Language` alone.
+    pub fn of_client(headers: &HeaderMap) -> Self {
+        Self::preferred(headers.get(header::ACCEPT_LANGUAGE))
     }
 
-    /// The language for an API answer: `Accept-Language` alone.
-    pub(crate) fn of_client(headers: &HeaderMap) -> Self {
-        let accepted = headers.get(header::ACCEPT_LANGUAGE).and_then(|v| v.to_str().ok());
-        accepted.and_then(preferred).unwrap_or(Self::Korean)
+    /// The same, of the header's line.
+    pub fn preferred(accepted: Option<&HeaderValue>) -> Self {
+        accepted.and_then(|line| line.to_str().ok()).and_then(best).unwrap_or(Self::Korean)
     }
 
     /// The language for a page: as asked for by hand, else the cookie from an earlier time, else the client's.
-    pub(crate) fn of_page(asked: Option<&str>, headers: &HeaderMap) -> Self {
+    pub fn of_page(asked: Option<&str>, headers: &HeaderMap) -> Self {
         asked
             .and_then(Self::of_tag)
             .or_else(|| cookie(headers).and_then(Self::of_tag))
@@ -56,7 +51,7 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
 }
 
 /// The first of ours with the highest `q`.
-fn preferred(accepted: &str) -> Option<Language> {
+fn best(accepted: &str) -> Option<Language> {
     let mut best: Option<(Language, f32)> = None;
     for item in accepted.split(',').take(20) {
         let (tag, rest) = item.split_once(';').unwrap_or((item, ""));
@@ -83,7 +78,7 @@ mod tests {
             ("en;q=x", None),
             ("*", None),
         ] {
-            assert_eq!(preferred(accepted), language, "{accepted}");
+            assert_eq!(best(accepted), language, "{accepted}");
         }
     }
 
