@@ -14,6 +14,8 @@ use crate::{ChoreError, Floor, glance, mover, recover, relay, steward};
 const BUSY: Duration = Duration::from_millis(10);
 /// Between rounds that found none.
 const IDLE: Duration = Duration::from_millis(50);
+/// The same for an event that is settled, where only a late cancel may come: a shop has many of those.
+const SETTLED: Duration = Duration::from_secs(1);
 /// Between tries to take the lead, and after a store failed.
 const RETRY: Duration = Duration::from_millis(500);
 /// The lead is extended this often even if nothing is written: a third of its lease.
@@ -43,7 +45,7 @@ async fn serve_term(floor: &Floor, event: &EventId, fence: Fence, check: &Check)
     let mut term = Term::new(event.clone(), fence);
     while !floor.context.tasks.is_stopping() {
         match floor.in_time(Box::pin(go_round(floor, &mut term, check))).await {
-            Ok(busy) => floor.pause(if busy { BUSY } else { IDLE }).await,
+            Ok(pause) => floor.pause(pause).await,
             Err(ChoreError::Book(BookError::Lost) | ChoreError::Lead(LeadError::Fenced(_))) => {
                 tracing::warn!(%event, "another leads event {event} now");
                 break;
@@ -62,8 +64,9 @@ async fn serve_term(floor: &Floor, event: &EventId, fence: Fence, check: &Check)
     }
 }
 
-/// One round. Every step can be repeated and may fail anywhere between: the next round finds the same truth.
-async fn go_round(floor: &Floor, term: &mut Term, check: &Check) -> Result<bool, ChoreError> {
+/// One round, and how long to pause after it. Every step can be repeated and may fail anywhere between: the next round finds the
+/// same truth.
+async fn go_round(floor: &Floor, term: &mut Term, check: &Check) -> Result<Duration, ChoreError> {
     let now = (floor.context.now)();
     term.round += 1;
     if now - term.extended_at >= EXTEND_EVERY_MS {
@@ -80,7 +83,7 @@ async fn go_round(floor: &Floor, term: &mut Term, check: &Check) -> Result<bool,
     tell_health(term, &event, check);
     glance::report(floor, term, &view, now).await?;
     if !term.whole && !recover::fill_gaps(floor, term, &view).await? {
-        return Ok(true);
+        return Ok(BUSY);
     }
     steward::keep_times(floor, term, &event, &view).await?;
     recover::keep_limit_ahead(floor, term, &view, &event).await?;
@@ -94,7 +97,11 @@ async fn go_round(floor: &Floor, term: &mut Term, check: &Check) -> Result<bool,
         steward::move_state_on(floor, term, &event, &view).await?;
     }
     let told = relay::tell(floor, term, &event, &view, now).await?;
-    Ok(heard > 0 || moved > 0 || told > 0)
+    Ok(match event.state {
+        _ if heard > 0 || moved > 0 || told > 0 => BUSY,
+        EventState::Settled => SETTLED,
+        _ => IDLE,
+    })
 }
 
 /// A frozen event stays frozen over restarts, so it is told as long as it is.
