@@ -36,10 +36,11 @@ fn the_sample_settings_are_fine_and_can_be_printed_with_their_origins() {
 fn the_sample_settings_of_each_role_are_fine_and_show_no_address() {
     let folder = TempFolder::new("roles");
     let url = folder.path().join("store.url");
-    let stores: [(&str, &[&str]); 3] = [
+    let stores: [(&str, &[&str]); 4] = [
         ("signup", &["line.url_file"]),
         ("worker", &["line.url_file", "book.url_file"]),
         ("operator", &["book.url_file"]),
+        ("gateway", &["line.url_file"]),
     ];
     for (role, keys) in stores {
         std::fs::write(&url, "redis://user:hush@127.0.0.1/0").unwrap();
