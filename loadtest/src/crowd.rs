@@ -23,6 +23,9 @@ pub struct Spike {
     pub users: u16,
     /// The first person's number, so that two crowds differ.
     pub first_person: u32,
+    /// Every so-manyth person opens the page first, and looks at the progress afterwards; all others only press, as people do who
+    /// have had the page open since before the opening.
+    pub page_every: u32,
 }
 
 impl Spike {
@@ -46,8 +49,8 @@ impl Spike {
     /// Each round of a user is the next person who has not come yet.
     fn people(&self, ledger: &Arc<Ledger>) -> Transaction {
         let (next, ledger) = (Arc::new(AtomicU32::new(0)), Arc::clone(ledger));
-        let (event, people, first): (Arc<str>, _, _) =
-            (self.event.as_str().into(), self.people, self.first_person);
+        let event: Arc<str> = self.event.as_str().into();
+        let (people, first, page_every) = (self.people, self.first_person, self.page_every);
         let come: TransactionFunction = Arc::new(move |user| {
             let n = next.fetch_add(1, Ordering::Relaxed);
             let (event, ledger) = (Arc::clone(&event), Arc::clone(&ledger));
@@ -56,7 +59,8 @@ impl Spike {
                 if n >= people {
                     return Ok(());
                 }
-                Person { event: &event, n: first + n }.take_part(user, &ledger).await
+                let looks = n.is_multiple_of(page_every);
+                Person { event: &event, n: first + n, looks }.take_part(user, &ledger).await
             })
         });
         Transaction::new(come).set_name("a person")

@@ -36,6 +36,9 @@ enum Scenario {
         /// Added to every person's phone number, so that a second crowd is another one.
         #[arg(long, default_value_t = 0)]
         first_person: u32,
+        /// Every so-manyth person opens the page first; all others only press, which costs the sender less.
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
+        page_every: u32,
         /// Everybody who got a number leaves the receipt in this file, one a line: what `firstcome verify --acks` reads.
         #[arg(long, value_name = "FILE")]
         acks: Option<PathBuf>,
@@ -80,8 +83,8 @@ async fn main() -> ExitCode {
 
 async fn run(scenario: Scenario) -> anyhow::Result<bool> {
     match scenario {
-        Scenario::Spike { door, event, people, users, first_person, acks, verify, json } => {
-            let spike = Spike { door, event, people, users, first_person };
+        Scenario::Spike { door, event, people, users, first_person, page_every, acks, verify, json } => {
+            let spike = Spike { door, event, people, users, first_person, page_every };
             let report = spike.run().await?;
             if let Some(file) = &acks {
                 std::fs::write(file, report.acks())

@@ -12,6 +12,8 @@ use crate::ledger::Ledger;
 const PRESSES_MAX: u32 = 60;
 /// Longest wait between two presses; a person does not believe in more.
 const WAIT_MAX: Duration = Duration::from_secs(10);
+/// Before pressing again, if nobody said how long to wait.
+const AGAIN: Duration = Duration::from_secs(1);
 /// Every so-manyth person presses again after having a number.
 const PRESSES_TWICE: u32 = 10;
 
@@ -23,6 +25,8 @@ pub(crate) struct Person<'a> {
     pub(crate) event: &'a str,
     /// Tells people apart.
     pub(crate) n: u32,
+    /// Whether the page is opened first, and the progress looked at afterwards.
+    pub(crate) looks: bool,
 }
 
 /// What came of a press.
@@ -38,15 +42,14 @@ enum Pressed {
 impl Person<'_> {
     /// From the page to the number.
     pub(crate) async fn take_part(&self, user: &mut GooseUser, ledger: &Ledger) -> Result<(), Trouble> {
-        let page = format!("/e/{}", self.event);
-        self.get(user, &page, "page").await?;
+        self.look(user, &format!("/e/{}", self.event), "page").await?;
         for _ in 0..PRESSES_MAX {
             match self.press(user, ledger).await? {
                 Pressed::Accepted { number, receipt } => {
                     ledger.write().receipts.push(receipt);
                     self.press_by_mistake(user, ledger, number).await?;
                     let progress = format!("/event/com/v1/get/progress/{}", self.event);
-                    return self.get(user, &progress, "progress").await;
+                    return self.look(user, &progress, "progress").await;
                 }
                 Pressed::TooLate => {
                     ledger.write().too_late += 1;
@@ -62,7 +65,10 @@ impl Person<'_> {
         Ok(())
     }
 
-    async fn get(&self, user: &mut GooseUser, path: &str, name: &str) -> Result<(), Trouble> {
+    async fn look(&self, user: &mut GooseUser, path: &str, name: &str) -> Result<(), Trouble> {
+        if !self.looks {
+            return Ok(());
+        }
         let request = GooseRequest::builder().path(path).name(name).build();
         let mut answer = user.request(request).await?;
         let put_off = status(&answer).is_some_and(|status| matches!(status, 429 | 503));
@@ -104,16 +110,15 @@ impl Person<'_> {
     }
 
     async fn accepted(&self, answer: GooseResponse, ledger: &Ledger) -> Pressed {
-        let body = match answer.response {
-            Ok(response) => response.text().await.unwrap_or_default(),
-            Err(_) => String::new(),
-        };
+        // Cut off on its way: nobody knows what it would have said, and the same key finds out.
+        let Ok(response) = answer.response else { return Pressed::PutOff(AGAIN) };
+        let Ok(body) = response.text().await else { return Pressed::PutOff(AGAIN) };
         let told: Value = serde_json::from_str(&body).unwrap_or_default();
         if let (Some(number), Some(receipt)) = (told["number"].as_u64(), told["receipt"].as_str()) {
             return Pressed::Accepted { number, receipt: receipt.to_owned() };
         }
         ledger.write().broke(format!("person {} was accepted without a number or receipt", self.n));
-        Pressed::PutOff(Duration::from_secs(1))
+        Pressed::PutOff(AGAIN)
     }
 
     /// Who presses twice keeps the number.
@@ -148,5 +153,5 @@ fn status(answer: &GooseResponse) -> Option<u16> {
 fn wait_asked(answer: &GooseResponse) -> Duration {
     let header = answer.response.as_ref().ok().and_then(|response| response.headers().get("retry-after"));
     let seconds = header.and_then(|value| value.to_str().ok()).and_then(|text| text.parse().ok());
-    Duration::from_secs(seconds.unwrap_or(1))
+    seconds.map_or(AGAIN, Duration::from_secs)
 }

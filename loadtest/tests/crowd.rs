@@ -10,6 +10,9 @@ use loadtest::{Browse, Report, Spike};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 
+/// Instead of a status: the answer is cut off in the middle.
+const CUT: u16 = 0;
+
 /// How a desk answers an application: its status and number, by how many it has had and by whom it is asked.
 type Desk = fn(asked: u32, person: u32) -> (u16, u32);
 
@@ -33,6 +36,14 @@ async fn who_is_put_off_comes_again_with_the_same_key() {
     let people = report.people.unwrap();
     assert_eq!(people.numbers, 25);
     assert!(people.put_off > 0);
+}
+
+#[tokio::test]
+async fn an_answer_that_is_cut_off_breaks_no_promise_and_the_same_key_finds_out() {
+    let report =
+        spike(|asked, person| if person == 5 && asked < 15 { (CUT, 0) } else { (201, person + 1) }).await;
+    let people = report.people.unwrap();
+    assert_eq!((people.numbers, people.broken_count, people.put_off), (25, 0, 1), "{:?}", people.broken);
 }
 
 #[tokio::test]
@@ -61,15 +72,16 @@ async fn who_comes_too_late_is_counted_and_is_no_failure() {
 async fn shoppers_report_every_kind_of_page() {
     let door = desk(|_, _| (201, 1)).await;
     let products = vec!["/products/1".to_owned()];
-    let report = Browse { door, users: 5, time: Duration::from_secs(3), products }.run().await.unwrap();
+    let report = Browse { door, users: 5, time: Duration::from_secs(5), products }.run().await.unwrap();
     assert!(report.holds(), "{report}");
-    for name in ["GET main", "GET product"] {
+    for name in ["GET main", "GET product", "POST /orders"] {
         assert!(report.requests.iter().any(|kind| kind.name == name && kind.sent > 0), "{name}: {report}");
     }
 }
 
 async fn spike(answer: Desk) -> Report {
-    let spike = Spike { door: desk(answer).await, event: "e".into(), people: 25, users: 4, first_person: 0 };
+    let door = desk(answer).await;
+    let spike = Spike { door, event: "e".into(), people: 25, users: 4, first_person: 0, page_every: 1 };
     spike.run().await.unwrap()
 }
 
@@ -99,8 +111,13 @@ async fn serve(mut stream: TcpStream, answer: Desk, asked: Arc<AtomicU32>) {
             if body.len() < length {
                 break;
             }
-            let (status, told) = reply(head, answer, &asked);
+            let (status, told) = reply(head, &body[..length], answer, &asked);
             let rest = body[length..].to_owned();
+            if status == CUT {
+                let half = "HTTP/1.1 201 X\r\ncontent-length: 100\r\n\r\n{\"number\":";
+                stream.write_all(half.as_bytes()).await.unwrap();
+                return;
+            }
             let answer = format!(
                 "HTTP/1.1 {status} X\r\nretry-after: 0\r\ncontent-length: {}\r\n\r\n{told}",
                 told.len()
@@ -111,7 +128,13 @@ async fn serve(mut stream: TcpStream, answer: Desk, asked: Arc<AtomicU32>) {
     }
 }
 
-fn reply(head: &str, answer: Desk, asked: &AtomicU32) -> (u16, String) {
+fn reply(head: &str, body: &str, answer: Desk, asked: &AtomicU32) -> (u16, String) {
+    if head.starts_with("GET /orders/new") {
+        return (200, r#"<input type="hidden" name="key" value="k1">"#.into());
+    }
+    if head.starts_with("POST /orders") {
+        return (if body == "key=k1" { 303 } else { 422 }, String::new());
+    }
     if !head.starts_with("POST /application") {
         return (200, "page".into());
     }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use testkit::{Postgres, RedisKind, RedisServer, Running, TempFolder};
 
 use crate::crowd::Ack;
-use crate::house::{PROGRAM, verify_with};
+use crate::house::{PROGRAM, receipts, verify_with};
 
 pub(crate) struct Fleet {
     // Processes go before the servers they use.
@@ -25,26 +25,30 @@ pub(crate) struct Fleet {
 }
 
 impl Fleet {
-    /// Servers, tables, functions and keys; no process of ours yet.
+    /// Servers, tables, functions and keys; no process of ours yet. The event stands in the settings.
     pub(crate) async fn build(event: &EventSettings) -> Self {
+        Self::with(&format!(
+            "[[event]]\nid = \"{}\"\ntitle_ko = \"봄\"\ntitle_en = \"Spring\"\ncapacity = {}\nopens_at = \"+0s\"\ncloses_at = \"+1h\"\n\
+             pace = \"{}\"\nin_flight_max = {}\n",
+            event.id, event.capacity, event.pace, event.in_flight_max
+        ))
+        .await
+    }
+
+    /// The same with other settings after the stores' own.
+    pub(crate) async fn with(more: &str) -> Self {
         let (redis, postgres) = (RedisServer::start(RedisKind::Redis).await, Postgres::start().await);
         let folder = TempFolder::new("fleet");
         let (config, keys) = (folder.path().join("fleet.toml"), folder.path().join("keys.toml"));
         let text = format!(
-            "line.url = \"{}\"\nbook.url = \"{}\"\nkeys.file = \"{}\"\nadmin.listen = \"127.0.0.1:0\"\nlog.filter = \"info,business=warn\"\nworker.recover_grace = \"3s\"\n\
-             [[event]]\nid = \"{}\"\ntitle_ko = \"봄\"\ntitle_en = \"Spring\"\ncapacity = {}\nopens_at = \"+0s\"\ncloses_at = \"+1h\"\n\
-             pace = \"{}\"\nin_flight_max = {}\n",
+            "line.url = \"{}\"\nbook.url = \"{}\"\nkeys.file = \"{}\"\nadmin.listen = \"127.0.0.1:0\"\nlog.filter = \"info,business=warn\"\n\
+             worker.recover_grace = \"3s\"\n{more}",
             redis.url(),
             postgres.url(),
             keys.display(),
-            event.id,
-            event.capacity,
-            event.pace,
-            event.in_flight_max
         );
         std::fs::write(&config, text).unwrap();
-        let free = || TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-        let ports = [free(), free()].map(|listener| listener.local_addr().unwrap().port()).to_vec();
+        let ports = free_ports(2);
         let fleet = Self {
             desks: Vec::new(),
             workers: Vec::new(),
@@ -86,7 +90,8 @@ impl Fleet {
         }
     }
 
-    async fn process(&mut self, role: &str, more: &[&str]) -> Running {
+    /// Starts a role in a process of its own.
+    pub(crate) async fn process(&mut self, role: &str, more: &[&str]) -> Running {
         self.starts += 1;
         let log = self.folder.path().join(format!("log-{}-{role}", self.starts));
         let args = [&["serve", "--role", role, "--config", self.config.to_str().unwrap()], more].concat();
@@ -113,9 +118,27 @@ impl Fleet {
 
     /// Stops every process in order, then lets the program judge what is stored.
     pub(crate) async fn stop_and_verify(&mut self, acks: &[Ack]) -> Value {
+        self.stop().await;
+        self.verify(&receipts(acks), &[])
+    }
+
+    /// Stops desks and workers in order.
+    pub(crate) async fn stop(&mut self) {
         for mut process in self.desks.drain(..).chain(self.workers.drain(..)) {
             process.stop(Duration::from_secs(20)).await.unwrap();
         }
-        verify_with(&["--config", self.config.to_str().unwrap()], self.folder.path(), acks)
     }
+
+    /// Lets the program judge what is stored, by receipts, one a line.
+    pub(crate) fn verify(&self, receipts: &str, more: &[&str]) -> Value {
+        let args = [&["--config", self.config.to_str().unwrap()], more].concat();
+        verify_with(&args, self.folder.path(), receipts)
+    }
+}
+
+/// Ports that nobody has; all are taken at once, so that no two are the same.
+pub(crate) fn free_ports(count: usize) -> Vec<u16> {
+    let listeners: Vec<_> =
+        (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()).collect();
+    listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
 }

@@ -90,14 +90,18 @@ impl House {
 
 /// Runs `firstcome verify` over a folder that nobody writes to; it must find nothing.
 pub(crate) fn verify(data: &Path, acks: &[Ack]) -> Value {
-    verify_with(&["--data", data.to_str().unwrap()], data, acks)
+    verify_with(&["--data", data.to_str().unwrap()], data, &receipts(acks))
+}
+
+/// The receipts, one a line.
+pub(crate) fn receipts(acks: &[Ack]) -> String {
+    acks.iter().flat_map(|ack| [ack.receipt.as_str(), "\n"]).collect()
 }
 
 /// The same over whatever stores the arguments name. Receipts are left in `folder`.
-pub(crate) fn verify_with(args: &[&str], folder: &Path, acks: &[Ack]) -> Value {
+pub(crate) fn verify_with(args: &[&str], folder: &Path, receipts: &str) -> Value {
     let file = folder.join("acks");
-    let receipts: Vec<&str> = acks.iter().map(|ack| ack.receipt.as_str()).collect();
-    std::fs::write(&file, receipts.join("\n")).unwrap();
+    std::fs::write(&file, receipts).unwrap();
     let out = std::process::Command::new(PROGRAM)
         .args(["verify", "--json", "--acks"])
         .arg(&file)

@@ -1,0 +1,250 @@
+//! The crowd through the door: everything that stands before and behind an event in production, a spike by Goose with the
+//! door's limits in force, shoppers beside it, and an operator who changes things meanwhile.
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use domain::AppKey;
+use loadtest::{Browse, Report, Spike};
+use shop::knee::Capacity;
+use testkit::Http;
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::crowd::{Ack, Crowd};
+use crate::house::receipts;
+use crate::pace::{Starts, WINDOW_MS, Watch};
+use crate::town::{PRODUCT, Town};
+
+/// Bears some 800 order calls a second: the pace is the limit, not the shop.
+fn roomy() -> Capacity {
+    Capacity { work_ms: 20, at_once: 16, ..Capacity::default() }
+}
+
+/// Half of the people come to each door.
+fn spike(town: &Town, people: u32, users: u16) -> impl Future<Output = Vec<Report>> + use<> {
+    let (doors, half) = (town.door_urls(), people / 2);
+    let send = move |nth: usize, first_person| Spike {
+        door: doors[nth].clone(),
+        event: "spring".into(),
+        people: half,
+        users,
+        first_person,
+        page_every: 10,
+    };
+    let (one, other) = (send(0, 0), send(1, half));
+    async move {
+        let begin = Instant::now();
+        let (one, other) = tokio::join!(one.run(), other.run());
+        println!("{people} people through the doors in {:?}", begin.elapsed());
+        vec![one.unwrap(), other.unwrap()]
+    }
+}
+
+async fn shoppers(town: &Town, time: Duration) -> Report {
+    // Nobody of them looks at the event's product.
+    let products = ["/products/1", "/products/2", "/products/7"].map(str::to_owned).to_vec();
+    Browse { door: town.door_urls()[0].clone(), users: 12, time, products }.run().await.unwrap()
+}
+
+/// People who come with the crowd: the first stay, and all others leave right away.
+async fn leavers(crowd: &Crowd, stay: u32, leave: u32) -> (Vec<Ack>, Vec<Ack>) {
+    let stayed = crowd.apply(0..stay).await;
+    let mut left = Vec::new();
+    for person in stay..stay + leave {
+        let ack = crowd.apply_one(person).await;
+        crowd.cancel(&ack).await;
+        left.push(ack);
+    }
+    (stayed, left)
+}
+
+/// The product page before the event: the shop's; and while it runs: the event's.
+async fn product_leads_to(http: &Http) -> Option<String> {
+    let answer = http.get(PRODUCT).await.unwrap();
+    let to = answer.header("location").map(str::to_owned);
+    assert_eq!(answer.status, if to.is_some() { 303 } else { 200 }, "{}", answer.text());
+    to
+}
+
+async fn until_diverted(http: &Http, to: Option<&str>) {
+    for _ in 0..100 {
+        if product_leads_to(http).await.as_deref() == to {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("{PRODUCT} does not lead to {to:?}");
+}
+
+/// Makes the event, opens it, and waits until every door knows.
+async fn open_event(town: &Town, seats: u32, pace: u32) -> Crowd {
+    let crowd = Crowd::before_all(&town.door_urls(), "spring");
+    town.create_event(seats, pace, 40);
+    crowd.until("the desks to know the event", |p| p["state"] == "scheduled").await;
+    for door in town.door_urls() {
+        until_diverted(&Http::new(&door), None).await;
+    }
+    town.operate(&["event", "open", "spring"]);
+    crowd.until("the event to be open", |p| p["state"] == "open").await;
+    for door in town.door_urls() {
+        until_diverted(&Http::new(&door), Some("/e/spring")).await;
+    }
+    crowd
+}
+
+/// Nobody was failed: every answer was by the contract, and everybody has a number.
+fn all_served(report: &Report) {
+    println!("{report}");
+    assert!(report.holds(), "{report}");
+    let people = report.people.as_ref().unwrap();
+    assert_eq!(people.numbers, people.came as usize, "{report}");
+}
+
+/// The orders in the end: those who have a receipt and did not leave, by number, as far as the seats reach.
+fn lowest(town: &Town, receipts: &str, left: &[Ack], seats: usize) -> Vec<AppKey> {
+    let by_number = town.by_number(receipts);
+    let left: BTreeSet<u32> = left.iter().map(|ack| ack.number).collect();
+    by_number.iter().filter(|(number, _)| !left.contains(number)).map(|(_, key)| *key).take(seats).collect()
+}
+
+/// Per ten seconds within 1 % or one order, as far as the machine let anybody be even. Tells the windows that it judged.
+fn keeps_pace(starts: &Starts, (from_ms, to_ms): (i64, i64), pace: u32, late: &[(i64, i64)]) -> usize {
+    let exact = pace * 10;
+    let mut judged = 0;
+    let mut begin = from_ms;
+    while begin + WINDOW_MS <= to_ms {
+        let window = (begin, begin + WINDOW_MS);
+        let count = starts.within(window);
+        begin = window.1;
+        if late.iter().any(|(from, to)| *from < window.1 && window.0 - 1000 < *to) {
+            println!("{count} order calls in 10 s; void: the machine was late");
+            continue;
+        }
+        println!("{count} order calls in 10 s at a pace of {pace}/s");
+        assert!(count.abs_diff(exact) <= (exact / 100).max(1), "{count} order calls instead of {exact}");
+        judged += 1;
+    }
+    judged
+}
+
+/// In no ten seconds more than the pace, with a second for calls that a busy machine delivers late.
+fn never_above(starts: &Starts, span: (i64, i64), pace: u32) {
+    let most = starts.most(span.0, span.1);
+    println!("at most {most} order calls in any 10 s at a pace of {pace}/s");
+    assert!(most <= pace * 11, "{most} order calls in 10 s at a pace of {pace}/s");
+}
+
+/// One client that asks without end gets its share and no more; everybody else has their own.
+async fn greedy(door: &str) {
+    let http = Http::new(door);
+    let mut asking = JoinSet::new();
+    for _ in 0..600 {
+        let http = http.clone();
+        asking.spawn(async move { http.get("/no-such-page").await.unwrap().status });
+    }
+    let answers = asking.join_all().await;
+    let refused = answers.iter().filter(|status| **status == 429).count();
+    println!("one greedy client: {refused} of {} requests refused", answers.len());
+    assert!(refused > 0, "the limits are not in force");
+    assert!(answers.iter().all(|status| matches!(status, 404 | 429)), "{answers:?}");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn twenty_thousand_through_the_door_leave_a_thousand_orders_and_a_quiet_shop() {
+    const SEATS: u32 = 1000;
+    const SLOW: u32 = 12;
+    const QUICK: u32 = 30;
+    let (town, now) = (Town::open(roomy()).await, service::clock::system());
+    let watch = Watch::begin(town.folder());
+    let crowd = open_event(&town, SEATS, SLOW).await;
+    let opened = now();
+    let (reports, browsed, (mut stayed, mut left)) = tokio::join!(
+        spike(&town, 20_000, 60),
+        shoppers(&town, Duration::from_secs(20)),
+        leavers(&crowd, 20, 40),
+    );
+    println!("shoppers meanwhile:\n{browsed}");
+    assert!(browsed.holds(), "no shopper noticed the event: {browsed}");
+    reports.iter().for_each(all_served);
+    greedy(&town.door_urls()[1]).await;
+
+    // The crowd is in line: the operator lets the shop do more.
+    let asked = now();
+    town.operate(&["pace", "set", "spring", &QUICK.to_string(), "--reason", "the shop is quiet"]);
+    let quick = now() + 1500;
+    crowd.until("the last seats to be sold", |p| p["sold"].as_u64() >= Some(u64::from(SEATS) - 30)).await;
+    let sold = now();
+    crowd.until("the last seat to be sold", |p| p["sold"] == SEATS).await;
+
+    // Some leave with an order in hand: their seats go to the next in line.
+    for ack in stayed.drain(..10) {
+        assert_eq!(crowd.status(&ack).await["state"], "ordered", "number {}", ack.number);
+        crowd.cancel(&ack).await;
+        left.push(ack);
+    }
+    let all: String = reports.iter().map(Report::acks).chain([receipts(&stayed), receipts(&left)]).collect();
+    let wanted = lowest(&town, &all, &left, SEATS as usize);
+    town.until_ordered(&wanted).await;
+    crowd.until("the freed seats to be sold again", |p| p["sold"] == SEATS).await;
+
+    let starts = Starts::of(&town.figure().await);
+    never_above(&starts, (opened, asked), SLOW);
+    never_above(&starts, (asked, now()), QUICK);
+    let judged = keeps_pace(&starts, (quick, sold), QUICK, &watch.end());
+    println!("{} order calls in all; {judged} windows of 10 s judged", starts.total());
+    town.settle().await;
+    until_diverted(&Http::new(&town.door_urls()[0]), None).await;
+    let report = town.stop_and_verify(&all).await;
+    assert_eq!(report["sold"].as_u64(), Some(u64::from(SEATS)));
+}
+
+/// Waits until no order call came for half a second: those that had begun when the pause was asked for are through. How many
+/// there were.
+async fn calls_when_quiet(town: &Town) -> u32 {
+    let mut before = 0;
+    for _ in 0..40 {
+        let starts = Starts::of(&town.figure().await).total();
+        if starts == before {
+            return starts;
+        }
+        before = starts;
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    panic!("the pause does not hold: {before} order calls");
+}
+
+/// A door dies in the spike, and the operator slows down, pauses, goes on and adds seats meanwhile.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_killed_door_and_an_operator_at_work_leave_the_orders_exact() {
+    const SEATS: u32 = 300;
+    const MORE: u32 = 400;
+    let mut town = Town::open(roomy()).await;
+    let crowd = open_event(&town, SEATS, 20).await;
+    let pressing = JoinSet::from_iter([spike(&town, 3000, 30)]);
+    crowd.until("a fifth to be in line", |p| p["last_number"].as_u64() >= Some(600)).await;
+    let killed = Instant::now();
+    town.kill_door(0).await;
+    crowd.until("the door to be back", |_| true).await;
+    println!("door killed: people come through again after {:?}", killed.elapsed());
+    town.operate(&["pace", "set", "spring", "60", "--reason", "too slow"]);
+    town.operate(&["release", "pause", "spring", "--reason", "the shop asks for it"]);
+    let before = calls_when_quiet(&town).await;
+    town.operate(&["capacity", "set", "spring", "400", "--reason", "a hundred more came in"]);
+    crowd.until("the page to tell of it", |p| p["capacity"] == MORE && p["paused"] == true).await;
+    assert_eq!(Starts::of(&town.figure().await).total(), before, "no order call in a pause");
+    town.operate(&["release", "resume", "spring"]);
+    let reports = pressing.join_all().await.remove(0);
+
+    let all: String = reports.iter().map(Report::acks).collect();
+    for report in &reports {
+        println!("{report}");
+        let people = report.people.as_ref().unwrap();
+        assert_eq!((people.broken_count, people.gave_up, people.numbers), (0, 0, 1500), "{report}");
+    }
+    crowd.until("the last seat to be sold", |p| p["sold"] == MORE).await;
+    town.until_ordered(&lowest(&town, &all, &[], MORE as usize)).await;
+    town.settle().await;
+    let report = town.stop_and_verify(&all).await;
+    assert_eq!(report["sold"].as_u64(), Some(u64::from(MORE)));
+}
