@@ -1,22 +1,65 @@
 //! Who asks: the client's address as far as it can be believed, and its key as far as limits tell clients apart.
 
+use std::collections::HashMap;
+use std::hash::{BuildHasher as _, BuildHasherDefault, Hash, Hasher, RandomState};
 use std::net::{IpAddr, Ipv4Addr};
+use std::sync::LazyLock;
 
 use axum::http::HeaderMap;
 use service::http::{Network, client_of};
 
+use crate::headers::Marks;
+
 /// What one client is to the limits: an IPv4 address, or an IPv6 /64. An IPv4 address stands where no IPv6 network is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(crate) struct ClientKey(u64);
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct ClientKey {
+    client: u64,
+    /// Made once, as every request needs it several times; by a secret, so that nobody can choose clients that collide.
+    hash: u64,
+}
 
 impl ClientKey {
     pub(crate) fn of(address: IpAddr) -> Self {
-        match client_of(address) {
-            IpAddr::V4(v4) => Self(u64::from(v4.to_bits())),
-            IpAddr::V6(v6) => Self(u64::try_from(v6.to_bits() >> 64).unwrap_or(0)),
-        }
+        static SECRET: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        let client = match client_of(address) {
+            IpAddr::V4(v4) => u64::from(v4.to_bits()),
+            IpAddr::V6(v6) => u64::try_from(v6.to_bits() >> 64).unwrap_or(0),
+        };
+        Self { client, hash: SECRET.hash_one(client) }
+    }
+
+    /// One of so many places, the same each time. It takes the upper half of the hash, as the maps take the lower.
+    pub(crate) fn place(self, among: usize) -> usize {
+        usize::try_from((self.hash >> 32) % among as u64).unwrap_or(0)
     }
 }
+
+impl Hash for ClientKey {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        state.write_u64(self.hash);
+    }
+}
+
+/// The hash that a [`ClientKey`] has already.
+#[derive(Debug, Default)]
+pub(crate) struct Hashed(u64);
+
+impl Hasher for Hashed {
+    fn write(&mut self, bytes: &[u8]) {
+        unreachable!("a client's key is hashed by one number, not by {} bytes", bytes.len())
+    }
+
+    fn write_u64(&mut self, hash: u64) {
+        self.0 = hash;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+/// Something of each client.
+pub(crate) type ByClient<T> = HashMap<ClientKey, T, BuildHasherDefault<Hashed>>;
 
 /// Who asks, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,9 +89,37 @@ impl Asker {
         }
         Self { address, tls }
     }
+}
 
-    pub(crate) fn key(&self) -> ClientKey {
-        ClientKey::of(self.address)
+/// What the door makes of who asks.
+#[derive(Debug)]
+pub(crate) struct Known {
+    /// Who it is to the limits.
+    pub(crate) key: ClientKey,
+    /// What the service is told of it.
+    pub(crate) marks: Marks,
+}
+
+impl From<Asker> for Known {
+    fn from(asker: Asker) -> Self {
+        Self { key: ClientKey::of(asker.address), marks: Marks::of(asker) }
+    }
+}
+
+/// A connection: either a client's own, or a trusted proxy's, which carries many clients' requests.
+#[derive(Debug)]
+pub(crate) enum Caller {
+    Client(Known),
+    Proxy(IpAddr),
+}
+
+impl Caller {
+    pub(crate) fn meet(peer: IpAddr, trusted: &[Network]) -> Self {
+        let peer = peer.to_canonical();
+        if trusted.iter().any(|proxy| proxy.contains(peer)) {
+            return Self::Proxy(peer);
+        }
+        Self::Client(Asker { address: peer, tls: false }.into())
     }
 }
 

@@ -5,26 +5,27 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
 use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, Method, Version, header};
 use axum::response::Response;
 use domain::Chance;
 use metrics::Gauge;
-use service::http::{AsIs, Network, RouteName};
+use service::http::Route::Named;
+use service::http::{Answer, Handler, Network};
 use service::{Context, Tasks};
 
-use crate::client::Asker;
+use crate::client::{Asker, Caller, ClientKey, Known};
 use crate::config::Config;
 use crate::divert::Diverts;
-use crate::headers::{self, Via};
+use crate::headers::{self, Marks, Via};
 use crate::limit::{InFlight, Limit};
 use crate::meter::{self, RouteMeter};
 use crate::path;
 use crate::refusal::{Accepted, Reason, Refusals};
-use crate::upstream::{Held, Upstream};
+use crate::upstream::{Held, Outbound, Upstream};
 
-/// How often clients that are as if they had never been here are forgotten.
+/// How often clients that are as if they had never been here are forgotten, and idle connections are looked at.
 const TIDY_EVERY: Duration = Duration::from_secs(1);
 
 /// Where the paths below a prefix lead.
@@ -34,7 +35,7 @@ struct Route {
     limit: usize,
     /// Whether it is the desk's own: no event takes its place.
     is_desk: bool,
-    name: RouteName,
+    name: &'static str,
     meter: RouteMeter,
 }
 
@@ -60,7 +61,6 @@ const UNROUTED: &str = "unrouted";
 
 /// A request that may go on.
 struct Passed {
-    asker: Asker,
     path: PathAndQuery,
     held: Held,
 }
@@ -96,7 +96,7 @@ impl Door {
         }
     }
 
-    /// Forgets idle clients now and then, until the tasks are stopped.
+    /// Forgets idle clients and closes idle connections now and then, until the tasks are stopped.
     pub(crate) async fn keep_tidy(self: Arc<Self>, tasks: Tasks) {
         loop {
             tokio::select! {
@@ -106,33 +106,19 @@ impl Door {
             for (limit, keys) in self.limits.iter().zip(&self.keys) {
                 keys.set(f64::from(u32::try_from(limit.forget_idle()).unwrap_or(u32::MAX)));
             }
-        }
-    }
-
-    /// The answer to a request, the door's own or the service's.
-    pub(crate) async fn answer(&self, request: Request) -> Response {
-        let path = match screen(&request, &self.via) {
-            Ok(path) => path,
-            Err(reason) => return self.stopped(None, reason.into(), &Accepted::of(request.headers())),
-        };
-        let matched = path.path();
-        let route = self.routes.iter().find(|route| path::is_below(matched, route.prefix));
-        let Some(route) = route.filter(|_| !path::is_inner(matched)) else {
-            return self.stopped(None, Reason::NotFound.into(), &Accepted::of(request.headers()));
-        };
-        if !route.is_desk {
-            self.diverts.known().await;
-        }
-        match self.admit(route, path, &request) {
-            Ok(passed) => self.forward(route, passed, request).await,
-            Err(stop) => self.stopped(Some(route), stop, &Accepted::of(request.headers())),
+            self.upstreams.iter().for_each(Upstream::close_idle);
         }
     }
 
     /// Whether there is a place for the request.
-    fn admit(&self, route: &Route, path: PathAndQuery, request: &Request) -> Result<Passed, Stop> {
-        let asker = self.asker(request);
-        let (client, limit) = (asker.key(), &self.limits[route.limit]);
+    fn admit(
+        &self,
+        route: &Route,
+        path: PathAndQuery,
+        request: &Request,
+        client: ClientKey,
+    ) -> Result<Passed, Stop> {
+        let limit = &self.limits[route.limit];
         if !limit.lets(client) {
             return Err(Reason::TooFast.into());
         }
@@ -154,45 +140,73 @@ impl Door {
             return Err(Reason::Full.into());
         }
         let held = self.upstreams[route.upstream].hold(turn).ok_or(Reason::UpstreamFull)?;
-        Ok(Passed { asker, path, held })
+        Ok(Passed { path, held })
     }
 
-    fn asker(&self, request: &Request) -> Asker {
-        let peer = request.extensions().get::<ConnectInfo<SocketAddr>>();
-        let peer = peer.unwrap_or_else(|| unreachable!("the server notes who each connection is from"));
-        Asker::behind(peer.0.ip(), request.headers(), &self.trusted_proxies)
-    }
-
-    async fn forward(&self, route: &Route, passed: Passed, mut request: Request) -> Response {
-        let Passed { asker, path, held } = passed;
-        // Should the service not answer.
+    /// Makes the request fit for the service, and keeps what a refusal would need should that not answer.
+    fn prepare(&self, passed: Passed, marks: &Marks, mut request: Request) -> (Outbound, Accepted) {
         let accepted = Accepted::of(request.headers());
-        headers::forward(&mut request, asker, &self.via, &self.chance);
-        match self.upstreams[route.upstream].exchange(request, path, held).await {
-            Ok(mut answer) => {
-                headers::back(answer.headers_mut());
-                answer.extensions_mut().insert(AsIs);
-                finish(route.name, &route.meter, answer)
+        headers::forward(&mut request, marks, &self.via, &self.chance);
+        (Outbound::new(request, passed.path, passed.held), accepted)
+    }
+
+    async fn forward(&self, route: &Route, (outbound, accepted): (Outbound, Accepted)) -> Answer {
+        match self.upstreams[route.upstream].exchange(outbound).await {
+            Ok(mut response) => {
+                headers::back(response.headers_mut());
+                route.meter.answered(response.status());
+                Answer { response, route: Named(route.name), as_is: true }
             }
             Err(reason) => self.stopped(Some(route), reason.into(), &accepted),
         }
     }
 
-    fn stopped(&self, route: Option<&Route>, stop: Stop, accepted: &Accepted) -> Response {
-        let meter = route.map_or(&self.unrouted, |route| &route.meter);
-        let (reason, answer) = match stop {
+    fn stopped(&self, route: Option<&Route>, stop: Stop, accepted: &Accepted) -> Answer {
+        let (name, meter) = route.map_or((UNROUTED, &self.unrouted), |route| (route.name, &route.meter));
+        let (reason, response) = match stop {
             Stop::Refused(reason) => (reason, self.refusals.answer(reason, accepted)),
             Stop::Diverted(answer) => (Reason::Diverted, *answer),
         };
         meter.refused(reason);
-        finish(route.map_or(RouteName(UNROUTED), |route| route.name), meter, answer)
+        meter.answered(response.status());
+        Answer { response, route: Named(name), as_is: false }
     }
 }
 
-fn finish(name: RouteName, meter: &RouteMeter, mut answer: Response) -> Response {
-    meter.answered(answer.status());
-    answer.extensions_mut().insert(name);
-    answer
+impl Handler for Door {
+    type Caller = Caller;
+
+    fn meet(&self, peer: SocketAddr) -> Caller {
+        Caller::meet(peer.ip(), &self.trusted_proxies)
+    }
+
+    /// The door's own answer, or the service's.
+    async fn answer(&self, request: Request, caller: &Caller) -> Answer {
+        let path = match screen(&request, &self.via) {
+            Ok(path) => path,
+            Err(reason) => return self.stopped(None, reason.into(), &Accepted::of(request.headers())),
+        };
+        let matched = path.path();
+        let route = self.routes.iter().find(|route| path::is_below(matched, route.prefix));
+        let Some(route) = route.filter(|_| !path::is_inner(matched)) else {
+            return self.stopped(None, Reason::NotFound.into(), &Accepted::of(request.headers()));
+        };
+        if !route.is_desk {
+            self.diverts.known().await;
+        }
+        let told;
+        let Known { key, marks } = match caller {
+            Caller::Client(client) => client,
+            Caller::Proxy(peer) => {
+                told = Known::from(Asker::behind(*peer, request.headers(), &self.trusted_proxies));
+                &told
+            }
+        };
+        match self.admit(route, path, &request, *key) {
+            Ok(passed) => self.forward(route, self.prepare(passed, marks, request)).await,
+            Err(stop) => self.stopped(Some(route), stop, &Accepted::of(request.headers())),
+        }
+    }
 }
 
 fn routes(config: &Config) -> Vec<Route> {
@@ -206,7 +220,7 @@ fn routes(config: &Config) -> Vec<Route> {
             upstream: route.upstream,
             limit: route.limit,
             is_desk: at < crate::config::DESK_ROUTES,
-            name: RouteName(name),
+            name,
             meter: RouteMeter::new(name),
         });
     }
@@ -249,4 +263,25 @@ fn screen(request: &Request, via: &Via) -> Result<PathAndQuery, Reason> {
 fn asks_for_upgrade(headers: &HeaderMap) -> bool {
     let mut asked = headers.get_all(header::UPGRADE).iter();
     asked.any(|protocol| !protocol.as_bytes().eq_ignore_ascii_case(b"h2c"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::body::Body;
+    use queue::Line;
+    use service::Settings;
+    use testkit::TempFolder;
+
+    #[tokio::test]
+    async fn what_a_waiting_request_takes_is_small() {
+        let (folder, ctx) = (TempFolder::new("door-size"), Context::system());
+        let line = Line::open_sqlite(&folder.path().join("line.db"), Arc::clone(&ctx.now)).await.unwrap();
+        let settings = Settings::load(None, std::iter::empty(), &[]).unwrap();
+        let config = Config::read(&mut settings.part("gateway"));
+        let door = Door::new(&config, Diverts::start(line, config.events_wait, &ctx), &ctx);
+        let caller = door.meet(([192, 0, 2, 1], 1).into());
+        let size = size_of_val(&door.answer(Request::new(Body::empty()), &caller));
+        assert!(size <= 2048, "{size}");
+    }
 }

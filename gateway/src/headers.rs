@@ -65,23 +65,53 @@ fn is_strippable(name: &HeaderName) -> bool {
     *name != header::HOST && *name != header::CONTENT_LENGTH
 }
 
+/// Who asks, as the headers of a forwarded request say it.
+#[derive(Debug)]
+pub(crate) struct Marks {
+    address: HeaderValue,
+    forwarded: HeaderValue,
+    scheme: HeaderValue,
+}
+
+impl Marks {
+    pub(crate) fn of(asker: Asker) -> Self {
+        let Asker { address, tls } = asker;
+        let scheme = if tls { "https" } else { "http" };
+        // RFC 7239: IPv6 addresses stand in quotes and brackets.
+        let forwarded = match address {
+            IpAddr::V4(v4) => format!("for={v4};proto={scheme}"),
+            IpAddr::V6(v6) => format!("for=\"[{v6}]\";proto={scheme}"),
+        };
+        Self {
+            address: text_value(&address.to_string()),
+            forwarded: text_value(&forwarded),
+            scheme: HeaderValue::from_static(scheme),
+        }
+    }
+}
+
+/// Most headers that are added to a request.
+const ADDED: usize = 8;
+
 /// Makes the headers of a request fit to go on.
-pub(crate) fn forward<B>(request: &mut Request<B>, asker: Asker, via: &Via, chance: &Chance) {
+pub(crate) fn forward<B>(request: &mut Request<B>, marks: &Marks, via: &Via, chance: &Chance) {
     let version = request.version();
     let authority = request.uri().authority().and_then(|named| HeaderValue::from_str(named.as_str()).ok());
     let headers = request.headers_mut();
     strip(headers, stays_here);
-    // HTTP/2 names it before the headers.
-    if let Some(host) = headers.get(header::HOST).cloned().or(authority) {
+    headers.reserve(ADDED);
+    if let Some(host) = headers.get(header::HOST).cloned() {
+        headers.insert(X_FORWARDED_HOST, host);
+    } else if let Some(host) = authority {
+        // HTTP/2 names it before the headers.
         headers.insert(X_FORWARDED_HOST, host.clone());
         headers.insert(header::HOST, host);
     }
     join_cookies(headers, version);
-    let address = address_value(asker.address);
-    headers.insert(header::FORWARDED, forwarded(asker));
-    headers.insert(X_FORWARDED_FOR, address.clone());
-    headers.insert(X_REAL_IP, address);
-    headers.insert(X_FORWARDED_PROTO, HeaderValue::from_static(scheme(asker)));
+    headers.insert(header::FORWARDED, marks.forwarded.clone());
+    headers.insert(X_FORWARDED_FOR, marks.address.clone());
+    headers.insert(X_REAL_IP, marks.address.clone());
+    headers.insert(X_FORWARDED_PROTO, marks.scheme.clone());
     headers.append(header::VIA, if version == Version::HTTP_2 { via.h2.clone() } else { via.h1.clone() });
     if !headers.get(&TRACEPARENT).is_some_and(is_trace) {
         headers.insert(TRACEPARENT, new_trace(chance));
@@ -104,23 +134,6 @@ fn join_cookies(headers: &mut HeaderMap, version: Version) {
     {
         headers.insert(header::COOKIE, one);
     }
-}
-
-fn address_value(address: IpAddr) -> HeaderValue {
-    text_value(&address.to_string())
-}
-
-fn scheme(asker: Asker) -> &'static str {
-    if asker.tls { "https" } else { "http" }
-}
-
-/// RFC 7239: IPv6 addresses stand in quotes and brackets.
-fn forwarded(asker: Asker) -> HeaderValue {
-    let proto = scheme(asker);
-    text_value(&match asker.address {
-        IpAddr::V4(v4) => format!("for={v4};proto={proto}"),
-        IpAddr::V6(v6) => format!("for=\"[{v6}]\";proto={proto}"),
-    })
 }
 
 fn text_value(text: &str) -> HeaderValue {

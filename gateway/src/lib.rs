@@ -17,8 +17,6 @@ mod upstream;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use axum::Router;
-use axum::extract::Request;
 use queue::Line;
 use service::Context;
 
@@ -32,9 +30,5 @@ pub fn start(config: Config, line: Line, listener: TcpListener, ctx: &Context) -
     let diverts = Diverts::start(line, config.events_wait, ctx);
     let door = Arc::new(Door::new(&config, diverts, ctx));
     ctx.tasks.spawn("gateway limits", Arc::clone(&door).keep_tidy(ctx.tasks.clone()));
-    let router = Router::new().fallback(move |request: Request| {
-        let door = Arc::clone(&door);
-        async move { door.answer(request).await }
-    });
-    service::http::serve(listener, router, config.http, ctx)
+    service::http::serve_by(listener, door, config.http, ctx)
 }

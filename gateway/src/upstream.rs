@@ -1,39 +1,35 @@
 //! A service behind the door: how many requests it gets at once, how long it may take, and what is done when it does not
 //! answer. Nothing waits in line for it, and nothing that may have been carried out is sent twice.
 
-mod connect;
+mod link;
+mod pool;
 mod relay;
+mod wait;
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::uri::{Authority, PathAndQuery, Scheme};
+use axum::http::uri::PathAndQuery;
 use axum::http::{Extensions, StatusCode, Uri, Version};
 use axum::response::Response;
-use hyper::body::{Body as _, Incoming};
-use hyper_util::client::legacy::{Client, Error};
-use hyper_util::rt::{TokioExecutor, TokioTimer};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::config::UpstreamConfig;
 use crate::limit::Turn;
 use crate::meter::{Counted, UpstreamMeter};
 use crate::refusal::Reason;
-use connect::Connector;
-use relay::{Relayed, Sending};
-
-/// Most bytes of an answer's headers, and of what is read of it at once.
-const BUFFER_MAX: usize = 64 * 1024;
+use link::{Answered, Failed, Link, State};
+use pool::Pool;
+use relay::{Bounds, Relayed, Sending};
+use wait::{Patience, Through};
 
 /// A service behind the door.
 pub(crate) struct Upstream {
-    /// It takes an unsent request back from a pooled connection that turns out closed, and sends it over another one; a request
-    /// of which a byte may have been written it never sends again.
-    client: Client<Connector, Body>,
-    authority: Authority,
+    pool: Arc<Pool>,
     places: Arc<Semaphore>,
     answer_timeout: Duration,
     pause_timeout: Duration,
@@ -48,19 +44,31 @@ pub(crate) struct Held {
     _counted: Counted,
 }
 
+/// A request on its way to a service.
+pub(crate) struct Outbound {
+    /// It is passed through several hands, and is large.
+    request: Box<axum::http::Request<Sending>>,
+    through: Option<Through>,
+    held: Held,
+}
+
+impl Outbound {
+    /// The request, for this path.
+    pub(crate) fn new(request: Request, path: PathAndQuery, held: Held) -> Self {
+        let (mut parts, body) = request.into_parts();
+        parts.uri = Uri::from(path);
+        parts.version = Version::HTTP_11;
+        parts.extensions = Extensions::new();
+        let (body, through) = Sending::new(body);
+        Self { request: Box::new(axum::http::Request::from_parts(parts, body)), through, held }
+    }
+}
+
 impl Upstream {
     pub(crate) fn new(config: &UpstreamConfig) -> Self {
         let meter = UpstreamMeter::new(&config.name);
-        let client = Client::builder(TokioExecutor::new())
-            .pool_timer(TokioTimer::new())
-            .pool_idle_timeout(config.idle_timeout)
-            .pool_max_idle_per_host(config.connections_max)
-            .http1_max_buf_size(BUFFER_MAX)
-            .set_host(false)
-            .build(Connector::new(config, meter.connections()));
         Self {
-            client,
-            authority: config.authority.clone(),
+            pool: Arc::new(Pool::new(config, meter.connections())),
             places: Arc::new(Semaphore::new(config.connections_max)),
             answer_timeout: config.answer_timeout,
             pause_timeout: config.pause_timeout,
@@ -75,68 +83,81 @@ impl Upstream {
         Some(Held { _place: place, _turn: turn, _counted: self.meter.begin() })
     }
 
-    /// Sends the request to this path, and passes the answer on as it comes.
-    pub(crate) async fn exchange(
-        &self,
-        mut request: Request,
-        path: PathAndQuery,
-        held: Held,
-    ) -> Result<Response, Reason> {
+    /// Closes connections that have been idle for too long.
+    pub(crate) fn close_idle(&self) {
+        self.pool.forget_old(Instant::now());
+    }
+
+    /// Sends the request, and passes the answer on as it comes.
+    pub(crate) async fn exchange(&self, outbound: Outbound) -> Result<Response, Reason> {
         let begun = Instant::now();
-        *request.uri_mut() = self.address(path);
-        *request.version_mut() = Version::HTTP_11;
-        *request.extensions_mut() = Extensions::new();
-        let deadline = begun + self.exchange_timeout;
-        let mut answer = self.send(request, deadline).await?;
-        self.meter.answered(begun.elapsed());
+        let answered = self.send(outbound.request, outbound.through, begun).await?;
+        self.relay(answered, begun, outbound.held)
+    }
+
+    fn relay(&self, answered: Answered, begun: Instant, held: Held) -> Result<Response, Reason> {
+        let Answered { mut answer, link, state } = answered;
+        let now = Instant::now();
+        self.meter.answered(now.duration_since(begun));
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             // Nobody asked for it: what follows would be no HTTP.
             return Err(Reason::UpstreamBroken);
         }
         *answer.version_mut() = Version::HTTP_11;
-        let pause = self.pause_timeout;
-        Ok(answer.map(|body| Body::new(Relayed::new(body, deadline, pause, held))))
+        let bounds = Bounds { deadline: begun + self.exchange_timeout, pause: self.pause_timeout };
+        let link = self.keep_if_free(link, state, now).map(|link| (link, Arc::clone(&self.pool)));
+        Ok(answer.map(|body| Body::new(Relayed::new(body, link, bounds, held))))
     }
 
-    fn address(&self, path: PathAndQuery) -> Uri {
-        let mut parts = axum::http::uri::Parts::default();
-        parts.scheme = Some(Scheme::HTTP);
-        parts.authority = Some(self.authority.clone());
-        parts.path_and_query = Some(path);
-        Uri::from_parts(parts).unwrap_or_else(|_| unreachable!("all three parts are there"))
-    }
-
-    async fn send(&self, request: Request, deadline: Instant) -> Result<Response<Incoming>, Reason> {
-        if !request.body().is_end_stream() {
-            let sending = tokio::time::timeout_at(deadline, self.send_with_body(request));
-            return sending.await.unwrap_or(Err(Reason::UpstreamSlow));
+    /// Small answers are through with their headers.
+    fn keep_if_free(&self, link: Option<Box<Link>>, state: State, now: Instant) -> Option<Box<Link>> {
+        let link = link?;
+        if state == State::Free {
+            self.pool.give(link, now);
+            return None;
         }
-        let deadline = deadline.min(Instant::now() + self.answer_timeout);
-        let answer = tokio::time::timeout_at(deadline, self.client.request(request)).await;
-        answer.map_err(|_| Reason::UpstreamSlow)?.map_err(|error| reason(&error))
+        Some(link)
     }
 
-    async fn send_with_body(&self, request: Request) -> Result<Response<Incoming>, Reason> {
-        // A client's slow body is not the service's slowness: its time begins when the body is through.
-        let (through, sent) = oneshot::channel();
-        let answer = self.client.request(request.map(|body| Body::new(Sending::new(body, through))));
-        tokio::select! {
-            answer = answer => answer.map_err(|error| reason(&error)),
-            () = async { let _ = sent.await; tokio::time::sleep(self.answer_timeout).await } => {
-                Err(Reason::UpstreamSlow)
-            }
+    /// An unsent request goes on to the next connection; one of which a byte may have been written is never sent again.
+    async fn send(
+        &self,
+        mut request: Box<axum::http::Request<Sending>>,
+        through: Option<Through>,
+        begun: Instant,
+    ) -> Result<Answered, Reason> {
+        let deadline = begun + self.exchange_timeout;
+        let mut patience = match through {
+            Some(through) => Patience::after_body(deadline, through, self.answer_timeout),
+            None => Patience::until(deadline.min(begun + self.answer_timeout)),
+        };
+        loop {
+            let (link, is_new) = match self.pool.take(begun) {
+                Some(link) => (link, false),
+                // Rare, and large.
+                None => (Box::pin(self.pool.connect()).await.map_err(|error| away(&error))?, true),
+            };
+            request = match link.ask(request, &mut patience).await {
+                Ok(answered) => return Ok(answered),
+                Err(Failed::Unsent(unsent)) if !is_new => unsent,
+                Err(failed) => return Err(reason(&failed)),
+            };
         }
     }
 }
 
-fn reason(error: &Error) -> Reason {
-    let cause = std::error::Error::source(error).and_then(|cause| cause.downcast_ref::<hyper::Error>());
-    tracing::debug!(%error, ?cause, "an upstream did not answer");
-    if error.is_connect() {
-        Reason::UpstreamDown
-    } else if cause.is_some_and(hyper::Error::is_user) {
-        Reason::BodyBroken
-    } else {
-        Reason::UpstreamBroken
+fn away(error: &io::Error) -> Reason {
+    tracing::debug!(%error, "an upstream cannot be reached");
+    Reason::UpstreamDown
+}
+
+fn reason(failed: &Failed) -> Reason {
+    match failed {
+        Failed::Slow => Reason::UpstreamSlow,
+        Failed::Unsent(_) => Reason::UpstreamBroken,
+        Failed::Broken(error) => {
+            tracing::debug!(?error, "an upstream did not answer");
+            if error.is_user() { Reason::BodyBroken } else { Reason::UpstreamBroken }
+        }
     }
 }

@@ -3,6 +3,7 @@
 
 mod answer;
 mod body;
+mod handler;
 mod limits;
 mod meter;
 mod network;
@@ -25,11 +26,12 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::{Context, Tasks};
-use answer::Server;
+use answer::{Server, Visit};
+use handler::Routed;
 use peers::Peers;
 use wire::{Progress, Watch, Wire};
 
-pub use answer::AsIs;
+pub use handler::{Answer, AsIs, Handler, Route};
 pub use limits::Limits;
 pub use meter::RouteName;
 pub use network::{BadNetwork, Network, client_of};
@@ -58,6 +60,16 @@ pub fn serve(
     limits: Limits,
     ctx: &Context,
 ) -> anyhow::Result<SocketAddr> {
+    serve_by(listener, Routed::new(router), limits, ctx)
+}
+
+/// The same, where one handler answers whatever the path is.
+pub fn serve_by<H: Handler>(
+    listener: TcpListener,
+    handler: H,
+    limits: Limits,
+    ctx: &Context,
+) -> anyhow::Result<SocketAddr> {
     anyhow::ensure!(
         limits.header_bytes_max >= limits::HEADER_BYTES_MIN,
         "header_bytes_max is at least {}",
@@ -66,13 +78,13 @@ pub fn serve(
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let server = Arc::new(Server::new(router, limits));
+    let server = Arc::new(Server::new(handler, limits));
     ctx.tasks.spawn("http accept", accept_all(listener, server, ctx.tasks.clone()));
     tracing::info!(%address, "listening on {address}");
     Ok(address)
 }
 
-async fn accept_all(listener: tokio::net::TcpListener, server: Arc<Server>, tasks: Tasks) {
+async fn accept_all<H: Handler>(listener: tokio::net::TcpListener, server: Arc<Server<H>>, tasks: Tasks) {
     let places = Arc::new(Semaphore::new(server.limits.connections_max.min(Semaphore::MAX_PERMITS)));
     let peers = Arc::new(Peers::default());
     let mut pause = None;
@@ -133,7 +145,7 @@ fn as_ms(pause: Duration) -> u64 {
     u64::try_from(pause.as_millis()).unwrap_or(u64::MAX)
 }
 
-async fn serve_one(stream: TcpStream, peer: SocketAddr, server: Arc<Server>, tasks: Tasks) {
+async fn serve_one<H: Handler>(stream: TcpStream, peer: SocketAddr, server: Arc<Server<H>>, tasks: Tasks) {
     let _open = server.open();
     // Answers are small and whole: waiting to fill a packet only delays them. A socket that is already gone may refuse.
     let _ = stream.set_nodelay(true);
@@ -147,10 +159,10 @@ async fn serve_one(stream: TcpStream, peer: SocketAddr, server: Arc<Server>, tas
     }
 }
 
-async fn serve_either(
+async fn serve_either<H: Handler>(
     stream: TcpStream,
     peer: SocketAddr,
-    server: Arc<Server>,
+    server: Arc<Server<H>>,
     tasks: Tasks,
 ) -> anyhow::Result<()> {
     if streams::begins_with_preface(&stream, &server.limits, &tasks).await? {
@@ -161,10 +173,10 @@ async fn serve_either(
 }
 
 /// HTTP/1.1: one request after the other.
-async fn serve_in_turn(
+async fn serve_in_turn<H: Handler>(
     stream: TcpStream,
     peer: SocketAddr,
-    server: Arc<Server>,
+    server: Arc<Server<H>>,
     tasks: Tasks,
 ) -> anyhow::Result<()> {
     let progress = Arc::new(Progress::default());
@@ -174,9 +186,10 @@ async fn serve_in_turn(
     // `Watch` times the headers.
     http.header_read_timeout(None);
     http.max_buf_size(server.limits.header_bytes_max).max_header_size(server.limits.header_bytes_max);
+    let visit = Arc::new(Visit::new(server, peer));
     let service = service_fn(move |request| {
-        let (server, turn) = (Arc::clone(&server), progress.begin());
-        async move { Ok::<_, std::convert::Infallible>(server.answer(request, peer, turn).await) }
+        let (visit, turn) = (Arc::clone(&visit), progress.begin());
+        async move { Ok::<_, std::convert::Infallible>(visit.answer(request, turn).await) }
     });
     let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(wire), service));
     let (mut stop, mut told) = (std::pin::pin!(tasks.stopping()), false);

@@ -1,19 +1,16 @@
 //! How many requests of each client are under way. It remembers nobody who has none.
 
-use std::collections::HashMap;
 use std::collections::hash_map::Entry;
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use crate::client::ClientKey;
+use crate::client::{ByClient, ClientKey};
 
 const SHARDS: usize = 64;
 
 /// Requests under way, by client.
 #[derive(Debug)]
 pub(crate) struct InFlight {
-    hasher: RandomState,
-    shards: Vec<Mutex<HashMap<ClientKey, usize>>>,
+    shards: Vec<Mutex<ByClient<usize>>>,
     most: usize,
 }
 
@@ -27,7 +24,7 @@ pub(crate) struct Turn {
 impl InFlight {
     pub(crate) fn new(most: usize) -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
-        Self { hasher: RandomState::new(), shards, most }
+        Self { shards, most }
     }
 
     /// Counts a request; `None` if the client has as many as it may.
@@ -41,9 +38,8 @@ impl InFlight {
         Some(Turn { all: Arc::clone(self), client })
     }
 
-    fn shard(&self, client: ClientKey) -> MutexGuard<'_, HashMap<ClientKey, usize>> {
-        let at = usize::try_from(self.hasher.hash_one(client) % SHARDS as u64).unwrap_or(0);
-        self.shards[at].lock().unwrap_or_else(PoisonError::into_inner)
+    fn shard(&self, client: ClientKey) -> MutexGuard<'_, ByClient<usize>> {
+        self.shards[client.place(SHARDS)].lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

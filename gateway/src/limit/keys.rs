@@ -1,15 +1,13 @@
 //! The clients that a limit remembers: a bounded number, whoever comes. Strangers above it share buckets by hash, so that a flood
 //! of addresses neither takes memory nor touches the buckets of those who were here before.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher as _, RandomState};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use governor::nanos::Nanos;
 use governor::state::StateStore;
 use governor::state::keyed::ShrinkableKeyedStateStore;
 
-use crate::client::ClientKey;
+use crate::client::{ByClient, ClientKey};
 
 /// Locks; each holds its share of the clients.
 const SHARDS: usize = 64;
@@ -19,7 +17,7 @@ const SHARED: usize = 4096;
 /// during a flood is no stranger afterwards.
 const KEPT: Nanos = Nanos::new(60_000_000_000);
 
-type Shard = HashMap<ClientKey, Known>;
+type Shard = ByClient<Known>;
 
 /// A client with a place of its own.
 #[derive(Debug, Clone, Copy)]
@@ -33,7 +31,6 @@ struct Known {
 /// The clients, each with its own bucket as far as there is room.
 #[derive(Debug)]
 pub(super) struct Keys {
-    hasher: RandomState,
     shards: Vec<Mutex<Shard>>,
     shard_max: usize,
     shared: Vec<Mutex<Option<Nanos>>>,
@@ -46,7 +43,6 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Keys {
     pub(super) fn new(most: usize) -> Self {
         Self {
-            hasher: RandomState::new(),
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             shard_max: (most / SHARDS).max(1),
             shared: (0..SHARED).map(|_| Mutex::default()).collect(),
@@ -61,9 +57,7 @@ impl StateStore for Keys {
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        let hash = self.hasher.hash_one(key);
-        let place = |among: usize| usize::try_from(hash % among as u64).unwrap_or(0);
-        let mut shard = lock(&self.shards[place(SHARDS)]);
+        let mut shard = lock(&self.shards[key.place(SHARDS)]);
         if let Some(known) = shard.get_mut(key) {
             known.again = true;
             let (told, next) = measure(Some(known.due))?;
@@ -76,7 +70,7 @@ impl StateStore for Keys {
             return Ok(told);
         }
         drop(shard);
-        let mut due = lock(&self.shared[place(SHARED)]);
+        let mut due = lock(&self.shared[key.place(SHARED)]);
         let (told, next) = measure(*due)?;
         *due = Some(next);
         Ok(told)

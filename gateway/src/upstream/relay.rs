@@ -2,26 +2,44 @@
 
 use std::io::ErrorKind;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
-use tokio::sync::oneshot;
-use tokio::time::{Instant, Sleep};
+use tokio::time::Instant;
 
 use super::Held;
+use super::link::{Link, State};
+use super::pool::Pool;
+use super::wait::Through;
 
 /// A request's body.
 pub(super) struct Sending {
     body: Body,
-    through: Option<oneshot::Sender<()>>,
+    /// None if there is nothing to wait for.
+    through: Option<Through>,
 }
 
 impl Sending {
-    /// A body that tells when it is through, or dropped.
-    pub(super) fn new(body: Body, through: oneshot::Sender<()>) -> Self {
-        Self { body, through: Some(through) }
+    /// A body that tells when it is through, or dropped; one without a byte has nothing to tell.
+    pub(super) fn new(body: Body) -> (Self, Option<Through>) {
+        let through = (!body.is_end_stream()).then(Through::default);
+        (Self { body, through: through.clone() }, through)
+    }
+
+    fn tell(&mut self) {
+        if let Some(through) = self.through.take() {
+            through.store(true, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Drop for Sending {
+    fn drop(&mut self) {
+        self.tell();
     }
 }
 
@@ -35,7 +53,7 @@ impl HttpBody for Sending {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         if frame.is_none() || self.body.is_end_stream() {
-            self.through = None;
+            self.tell();
         }
         Poll::Ready(frame)
     }
@@ -49,31 +67,61 @@ impl HttpBody for Sending {
     }
 }
 
-/// An answer's body.
+/// How long an answer's body may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Bounds {
+    pub(super) deadline: Instant,
+    pub(super) pause: Duration,
+}
+
+/// An answer's body. As it is read it works the link that it comes over; dropped before its end, it closes it.
 pub(super) struct Relayed {
     body: Incoming,
-    deadline: Instant,
-    pause: Duration,
-    /// Whether the service is being waited for; then the timer runs.
-    waiting: bool,
-    timer: Option<Pin<Box<Sleep>>>,
+    /// None when nothing more comes over it.
+    link: Option<(Box<Link>, Arc<Pool>)>,
+    bounds: Bounds,
+    /// Until when the service is waited for, if it is.
+    waiting: Option<Instant>,
+    /// What ended it early.
+    broken: Option<axum::BoxError>,
     _held: Held,
 }
 
 impl Relayed {
-    /// A body that pauses no longer than this, and is through by the deadline.
-    pub(super) fn new(body: Incoming, deadline: Instant, pause: Duration, held: Held) -> Self {
-        Self { body, deadline, pause, waiting: false, timer: None, _held: held }
+    /// The body of an answer whose link is not free yet, and goes to the pool when it is.
+    pub(super) fn new(
+        body: Incoming,
+        link: Option<(Box<Link>, Arc<Pool>)>,
+        bounds: Bounds,
+        held: Held,
+    ) -> Self {
+        Self { body, link, bounds, waiting: None, broken: None, _held: held }
     }
 
-    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let until = self.deadline.min(Instant::now() + self.pause);
-        let timer = self.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(until)));
-        if !self.waiting {
-            self.waiting = true;
-            timer.as_mut().reset(until);
+    fn work(&mut self, cx: &Context<'_>) {
+        let Some((mut link, pool)) = self.link.take() else { return };
+        match link.work(cx) {
+            State::Busy => self.link = Some((link, pool)),
+            State::Free => pool.give(link, Instant::now()),
+            State::Closed => {}
         }
-        timer.as_mut().poll(cx)
+    }
+
+    /// Breaks off at the next look: an error closes the client's connection at once, and what came before would be lost.
+    fn break_off(&mut self, error: axum::BoxError, cx: &Context<'_>) {
+        self.broken = Some(error);
+        self.link = None;
+        cx.waker().wake_by_ref();
+    }
+
+    fn wait(&mut self) -> Poll<()> {
+        let Bounds { deadline, pause } = self.bounds;
+        match &mut self.link {
+            Some((link, _)) => {
+                link.wait(*self.waiting.get_or_insert_with(|| deadline.min(Instant::now() + pause)))
+            }
+            None => unreachable!("hyper ends the body of a connection that is free or closed"),
+        }
     }
 }
 
@@ -86,12 +134,24 @@ impl HttpBody for Relayed {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::BoxError>>> {
         let this = self.get_mut();
-        if let Poll::Ready(frame) = Pin::new(&mut this.body).poll_frame(cx) {
-            this.waiting = false;
-            return Poll::Ready(frame.map(|frame| Ok(frame?)));
+        if let Some(error) = this.broken.take() {
+            return Poll::Ready(Some(Err(error)));
         }
-        ready!(this.wait(cx));
-        Poll::Ready(Some(Err(std::io::Error::from(ErrorKind::TimedOut).into())))
+        this.work(cx);
+        // Only our own work brings a piece, so that nobody has to be woken for one.
+        let mut quiet = Context::from_waker(Waker::noop());
+        match Pin::new(&mut this.body).poll_frame(&mut quiet) {
+            Poll::Ready(Some(Err(error))) => this.break_off(error.into(), cx),
+            Poll::Ready(frame) => {
+                this.waiting = None;
+                return Poll::Ready(frame.map(|frame| Ok(frame?)));
+            }
+            Poll::Pending => {
+                ready!(this.wait());
+                this.break_off(std::io::Error::from(ErrorKind::TimedOut).into(), cx);
+            }
+        }
+        Poll::Pending
     }
 
     fn is_end_stream(&self) -> bool {

@@ -9,6 +9,7 @@ mod forwarding;
 mod framing;
 mod house;
 mod limiting;
+mod reusing;
 mod stopping;
 mod streams;
 mod stub;

@@ -125,6 +125,10 @@ async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
 /// Does what the path says; whether the connection goes on.
 async fn answer(path: &str, stream: &mut BufReader<TcpStream>, shared: &Shared) -> std::io::Result<bool> {
     let chunked = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
+    if let Some(whole) = whole(path) {
+        stream.write_all(whole.as_bytes()).await?;
+        return Ok(true);
+    }
     match path {
         "/silent" => {
             until_closed(stream).await?;
@@ -177,6 +181,18 @@ async fn answer(path: &str, stream: &mut BufReader<TcpStream>, shared: &Shared) 
         _ => stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await?,
     }
     Ok(true)
+}
+
+/// Answers that are given in one piece, after which the stub waits for more.
+fn whole(path: &str) -> Option<String> {
+    let ok = "HTTP/1.1 200 OK\r\ncontent-length:";
+    match path {
+        "/last" => Some("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 4\r\n\r\nlast".to_owned()),
+        "/older" => Some("HTTP/1.0 200 OK\r\ncontent-length: 5\r\n\r\nolder".to_owned()),
+        "/twice" => Some(format!("{ok} 5\r\n\r\ntwice{ok} 5\r\n\r\nEVIL!")),
+        _ if path.starts_with("/echo/") => Some(format!("{ok} {}\r\n\r\n{path}", path.len())),
+        _ => None,
+    }
 }
 
 async fn until_closed(stream: &mut BufReader<TcpStream>) -> std::io::Result<()> {

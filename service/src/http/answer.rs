@@ -1,44 +1,56 @@
 //! What every request goes through, whatever its handler: bounds, a net under panics, safe headers, and being counted.
 
-use std::convert::Infallible;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
-use axum::Router;
 use axum::body::Body;
-use axum::extract::{ConnectInfo, Request};
+use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
 use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
-use tower::Service as _;
-use tower::util::MapRequestLayer;
 
 use super::Limits;
 use super::body::{Bounded, Cut, Note, Outgoing, drain};
-use super::meter::{Active, Meter, RouteName, Slot, note_route};
+use super::handler::{Answer, Handler, Route};
+use super::meter::{Active, Meter};
 use super::wire::Turn;
 use crate::Problem;
 use crate::tasks::message;
 
-/// Put into an answer's extensions, it says that the answer is somebody else's and passes through: no header is added
-/// and no body replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AsIs;
-
-/// A listener's router with its bounds.
-pub(super) struct Server {
-    router: Router,
+/// A listener's handler with its bounds.
+pub(super) struct Server<H> {
+    handler: H,
     pub(super) limits: Limits,
     meter: Meter,
 }
 
-impl Server {
-    pub(super) fn new(router: Router, limits: Limits) -> Self {
-        let router = router.layer(MapRequestLayer::new(note_route as fn(Request) -> Request));
-        Self { router, limits, meter: Meter::new() }
+/// A connection of a listener.
+pub(super) struct Visit<H: Handler> {
+    server: Arc<Server<H>>,
+    peer: SocketAddr,
+    caller: H::Caller,
+}
+
+impl<H: Handler> Visit<H> {
+    pub(super) fn new(server: Arc<Server<H>>, peer: SocketAddr) -> Self {
+        Self { caller: server.handler.meet(peer), server, peer }
+    }
+
+    pub(super) async fn answer(
+        &self,
+        request: hyper::Request<Incoming>,
+        turn: Turn,
+    ) -> hyper::Response<Outgoing> {
+        self.server.answer(request, self, turn).await
+    }
+}
+
+impl<H: Handler> Server<H> {
+    pub(super) fn new(handler: H, limits: Limits) -> Self {
+        Self { handler, limits, meter: Meter::new() }
     }
 
     /// Counts a connection while it is held.
@@ -46,28 +58,29 @@ impl Server {
         self.meter.open()
     }
 
-    pub(super) async fn answer(
+    async fn answer(
         &self,
         request: hyper::Request<Incoming>,
-        peer: SocketAddr,
+        visit: &Visit<H>,
         turn: Turn,
     ) -> hyper::Response<Outgoing> {
-        let (begun, active, slot) = (Instant::now(), self.meter.begin(), Slot::default());
+        let (begun, active) = (Instant::now(), self.meter.begin());
         let method = request.method().clone();
         let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
-        let mut response = match self.refusal(&request) {
-            Some(problem) => refuse(problem, request).await,
-            None => self.pass(request, peer, &slot, turn.clone()).await,
+        let Answer { mut response, route, as_is } = match self.refusal(&request) {
+            // Rare, and large.
+            Some(problem) => own(Box::pin(refuse(problem, request)).await),
+            None => self.pass(request, &visit.caller, &turn).await,
         };
-        finish(&mut response);
+        if !as_is {
+            finish(&mut response);
+        }
         if chunked {
             // hyper hides a Content-Length beside Transfer-Encoding. RFC 9112 6.3: close then, so that nothing smuggled
             // behind such a request is ever taken for a next one.
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        let name = response.extensions().get::<RouteName>();
-        let route = name.map_or_else(|| slot.0.name(), |name| name.0);
-        let (status, took) = (response.status(), begun.elapsed());
+        let (peer, status, took, route) = (visit.peer, response.status(), begun.elapsed(), route.name());
         self.meter.record(&method, route, status, took);
         // The route, never the path: a receipt in a path is a secret.
         tracing::debug!(%method, route, status = status.as_u16(), took_us = took.as_micros(), %peer, "answered");
@@ -114,47 +127,43 @@ impl Server {
         }
     }
 
-    /// Hands the request to the router.
-    async fn pass(
-        &self,
-        request: hyper::Request<Incoming>,
-        peer: SocketAddr,
-        slot: &Slot,
-        turn: Turn,
-    ) -> Response {
+    /// Hands the request to the handler.
+    async fn pass(&self, request: hyper::Request<Incoming>, caller: &H::Caller, turn: &Turn) -> Answer {
+        if request.body().is_end_stream() {
+            return self.call(request.map(|_| Body::empty()), caller).await;
+        }
         let note = Arc::new(Note::default());
-        let mut request = request.map(|body| self.bound(body, &note, turn));
-        request.extensions_mut().insert(ConnectInfo(peer));
-        request.extensions_mut().insert(slot.clone());
-        let response = self.call(request).await;
+        let answer = self.call(request.map(|body| self.bound(body, &note, turn.clone())), caller).await;
         match note.read() {
             // An answer that was begun before its request was through, as a proxy's may be, is not taken back.
-            Some(cut) if !response.status().is_success() => closing(self.cut(cut)),
-            _ => response,
+            Some(cut) if !answer.response.status().is_success() => {
+                Answer { response: closing(self.cut(cut)), as_is: false, ..answer }
+            }
+            _ => answer,
         }
     }
 
     fn bound(&self, body: Incoming, note: &Arc<Note>, turn: Turn) -> Body {
-        if body.is_end_stream() {
-            return Body::empty();
-        }
         let deadline = Instant::now() + self.limits.body_read_timeout;
         let (left, note) = (self.limits.body_max, Arc::clone(note));
         Body::new(Bounded { body, left, deadline, timer: None, note, _turn: turn })
     }
 
-    async fn call(&self, request: Request) -> Response {
-        let mut router = self.router.clone();
-        let handled = async move { router.call(request).await };
-        match AssertUnwindSafe(handled).catch_unwind().await {
-            Ok(Ok::<_, Infallible>(response)) => response,
+    async fn call(&self, request: Request, caller: &H::Caller) -> Answer {
+        match AssertUnwindSafe(self.handler.answer(request, caller)).catch_unwind().await {
+            Ok(answer) => answer,
             Err(panic) => {
                 tracing::error!("a handler panicked: {}", message(panic.as_ref()));
                 metrics::counter!("http_server_panics_total").increment(1);
-                unexpected()
+                own(unexpected())
             }
         }
     }
+}
+
+/// The server's own answer.
+fn own(response: Response) -> Answer {
+    Answer { response, route: Route::None, as_is: false }
 }
 
 fn unexpected() -> Response {
@@ -198,9 +207,6 @@ fn closing(problem: Problem) -> Response {
 
 /// Gives the router's own empty 404 and 405 a body, and every answer the headers that make it safe.
 fn finish(response: &mut Response) {
-    if response.extensions().get::<AsIs>().is_some() {
-        return;
-    }
     if let Some(problem) = missing(response) {
         let (parts, body) = problem.into_response().into_parts();
         *response.body_mut() = body;

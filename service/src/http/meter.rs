@@ -1,7 +1,8 @@
 //! What is counted of every request. Labels are methods, route templates and statuses, never what a client typed.
 
 use std::collections::HashMap;
-use std::sync::{OnceLock, PoisonError, RwLock};
+use std::hash::{BuildHasherDefault, Hasher};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request};
@@ -14,24 +15,20 @@ use metrics::{Gauge, Histogram};
 pub struct RouteName(pub &'static str);
 
 /// Where the router notes which route matched; read when the answer is there.
-#[derive(Debug, Default)]
-pub(super) struct Matched(OnceLock<MatchedPath>);
+#[derive(Debug, Clone, Default)]
+pub(super) struct Slot(Arc<OnceLock<MatchedPath>>);
 
-impl Matched {
-    pub(super) fn name(&self) -> &str {
-        self.0.get().map_or("none", MatchedPath::as_str)
+impl Slot {
+    pub(super) fn path(&self) -> Option<MatchedPath> {
+        self.0.get().cloned()
     }
 }
-
-/// The request's slot for its route, shared with whoever reads the name.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Slot(pub(super) std::sync::Arc<Matched>);
 
 /// Runs inside the router, where the route is known.
 pub(super) fn note_route(request: Request) -> Request {
     let extensions = request.extensions();
     if let (Some(slot), Some(path)) = (extensions.get::<Slot>(), extensions.get::<MatchedPath>()) {
-        let _ = slot.0.0.set(path.clone());
+        let _ = slot.0.set(path.clone());
     }
     request
 }
@@ -45,13 +42,35 @@ impl Drop for Active {
     }
 }
 
-type ByRoute = HashMap<Box<str>, Histogram>;
+/// FNV-1a. The keys are ours, so that nobody can make them collide, and short.
+struct Fnv(u64);
+
+impl Default for Fnv {
+    fn default() -> Self {
+        Self(0xcbf2_9ce4_8422_2325)
+    }
+}
+
+impl Hasher for Fnv {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = (self.0 ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3);
+        }
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+type ByKey<K, V> = HashMap<K, V, BuildHasherDefault<Fnv>>;
+type ByRoute = ByKey<Box<str>, Histogram>;
 
 /// The handles are kept: looking one up at the recorder costs more than a small answer.
 pub(super) struct Meter {
     active: Gauge,
     open: Gauge,
-    durations: RwLock<HashMap<(&'static str, StatusCode), ByRoute>>,
+    durations: RwLock<ByKey<(&'static str, StatusCode), ByRoute>>,
 }
 
 impl Meter {

@@ -14,7 +14,8 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 
-use super::answer::Server;
+use super::answer::{Server, Visit};
+use super::handler::Handler;
 use super::limits::Limits;
 use super::wire::{Lull, Progress, Wire};
 use crate::Tasks;
@@ -66,19 +67,20 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
 }
 
 /// Serves one connection until it ends or the tasks are stopped.
-pub(super) async fn serve(
+pub(super) async fn serve<H: Handler>(
     stream: TcpStream,
     peer: SocketAddr,
-    server: Arc<Server>,
+    server: Arc<Server<H>>,
     tasks: Tasks,
 ) -> anyhow::Result<()> {
     let progress = Arc::new(Progress::default());
     let wire = Wire::new(stream, Arc::clone(&progress), &server.limits);
     let mut lull = Lull::new(Arc::clone(&progress), &server.limits);
     let http = builder(&server.limits, tasks.clone());
+    let visit = Arc::new(Visit::new(server, peer));
     let service = service_fn(move |request| {
-        let (server, turn) = (Arc::clone(&server), progress.begin());
-        async move { Ok::<_, Infallible>(server.answer(request, peer, turn).await) }
+        let (visit, turn) = (Arc::clone(&visit), progress.begin());
+        async move { Ok::<_, Infallible>(visit.answer(request, turn).await) }
     });
     let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(wire), service));
     let (mut stop, mut told) = (std::pin::pin!(tasks.stopping()), false);

@@ -169,6 +169,9 @@ impl Lull {
     }
 }
 
+/// What is copied into one piece before it is written: the kernel takes a list of pieces by a longer way.
+const SMALL: usize = 4096;
+
 /// The socket.
 pub(super) struct Wire {
     stream: TcpStream,
@@ -226,7 +229,16 @@ impl AsyncWrite for Wire {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let done = Pin::new(&mut this.stream).poll_write_vectored(cx, bufs);
+        let size = bufs.iter().map(|buf| buf.len()).sum();
+        let done = if size <= SMALL {
+            let mut whole = Vec::with_capacity(size);
+            for buf in bufs {
+                whole.extend_from_slice(buf);
+            }
+            Pin::new(&mut this.stream).poll_write(cx, &whole)
+        } else {
+            Pin::new(&mut this.stream).poll_write_vectored(cx, bufs)
+        };
         this.wrote(cx, done)
     }
 
