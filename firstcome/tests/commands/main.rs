@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use testkit::{Http, Running, TempFolder};
 
+mod described;
 mod operating;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_firstcome");
@@ -112,9 +113,25 @@ fn fresh_removes_nothing_that_a_demo_did_not_make() {
     assert!(told(&out).contains("diary.txt") && folder.path().join("diary.txt").exists());
 }
 
+/// The product that the demo's event is about.
+const PRODUCT: &str = "/products/4";
+
+/// Runs a line as a reader pastes it, with the program in the path. What it prints, if it ends well.
+fn shell(line: &str) -> String {
+    let folder = Path::new(PROGRAM).parent().unwrap().display();
+    let path = format!("{folder}:{}", env!("PATH"));
+    let out = Command::new("sh").args(["-c", line]).env("PATH", path).output().unwrap();
+    assert!(out.status.success(), "{line}: {}", told(&out));
+    String::from_utf8(out.stdout).unwrap()
+}
+
+fn both((one, other): (&str, &str)) -> (String, String) {
+    (one.to_owned(), other.to_owned())
+}
+
 /// The README's first command: what it prints is true.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_demo_prints_a_page_that_answers_and_a_curl_line_that_applies() {
+async fn the_demo_prints_links_that_answer_and_lines_that_can_be_pasted() {
     let folder = TempFolder::new("demo");
     let (data, log) = (folder.path().join("data"), folder.path().join("log"));
     let args = ["demo", "--data", data.to_str().unwrap(), "--listen", "127.0.0.1:0", "--crowd", "40"];
@@ -124,23 +141,32 @@ async fn the_demo_prints_a_page_that_answers_and_a_curl_line_that_applies() {
     let after = |label: &str| {
         shown.lines().find_map(|line| line.trim().strip_prefix(label)).unwrap().trim().to_owned()
     };
-    let page = after("Event page");
-    let answer = Http::new(page.strip_suffix("/e/demo").unwrap()).get("/e/demo").await.unwrap();
-    assert_eq!(answer.status, 200, "{page}");
+    let link = |label: &str| after(label).split_whitespace().next().unwrap().to_owned();
+    let door = Http::new(link("Shop").trim_end_matches('/'));
+    assert_eq!(link("Event page"), format!("{}/e/demo", door.base()));
+    for path in ["/", "/e/demo", PRODUCT] {
+        assert_eq!(door.get(path).await.unwrap().status, 200, "{path}");
+    }
     assert_eq!(
-        Http::new(after("Health").strip_suffix("/readyz?verbose").unwrap())
-            .get("/readyz")
-            .await
-            .unwrap()
-            .status,
-        200
+        door.get("/order/int/v1/get/figure").await.unwrap().status,
+        404,
+        "nobody orders past the event"
     );
+    let health = Http::new(link("Health").strip_suffix("/readyz?verbose").unwrap());
+    assert_eq!(health.get("/readyz").await.unwrap().status, 200);
+    let (room, token) = after("Control room").split_once("/#token=").map(both).unwrap();
+    assert_eq!(Http::new(&room).get("/").await.unwrap().status, 200);
+    let operate = after("Operate");
+    assert!(operate.contains(&format!("FIRSTCOME_ROOM={room} FIRSTCOME_TOKEN={token} ")), "{operate}");
+    let paced = shell(&operate);
+    assert!(paced.contains("pace 4 -> 2"), "{paced}");
 
-    let curl = shown.split("Apply").nth(1).unwrap().split("Health").next().unwrap().trim();
+    let curl = shown.split("Apply").nth(1).unwrap().split("Control room").next().unwrap().trim();
     demo.wait_for_line("open  ", Duration::from_secs(20)).await.unwrap();
-    let applied = Command::new("sh").args(["-c", curl]).output().unwrap();
-    let receipt: serde_json::Value = serde_json::from_slice(&applied.stdout).unwrap();
+    let receipt: serde_json::Value = serde_json::from_str(&shell(curl)).unwrap();
     assert_eq!(receipt["standing"], "in_range", "{receipt}");
+    let product = door.get(PRODUCT).await.unwrap();
+    assert_eq!((product.status, product.header("location")), (303, Some("/e/demo")));
     demo.wait_for_line("ordered    4", Duration::from_secs(20)).await.unwrap();
 
     // A second one finds the folder taken, and says so; the first stops in order, and everybody is where the line says.

@@ -12,16 +12,16 @@ use crate::{PROGRAM, run, told};
 const SOON: Duration = Duration::from_secs(20);
 
 /// A system on embedded stores, and somebody who holds a token.
-struct Shift {
+pub(crate) struct Shift {
     _system: Running,
-    folder: TempFolder,
-    room: String,
-    desk: String,
-    token: String,
+    pub(crate) folder: TempFolder,
+    pub(crate) room: String,
+    pub(crate) desk: String,
+    pub(crate) token: String,
 }
 
 impl Shift {
-    async fn begin() -> Self {
+    pub(crate) async fn begin() -> Self {
         let folder = TempFolder::new("shift");
         let made = told(&run(&["keys", "token", "kim"]));
         let token = made.lines().map(str::trim).find(|line| line.starts_with("fct_")).unwrap().to_owned();
@@ -67,6 +67,17 @@ impl Shift {
         told(&out)
     }
 
+    /// Makes and opens the event `spring`, and waits until somebody has an order, whose receipt it gives.
+    pub(crate) async fn open_event(&self) -> String {
+        let fixed =
+            ["event", "create", "spring", "--title-ko", "봄", "--title-en", "Spring", "--capacity", "50"];
+        self.done(&[&fixed[..], &["--opens-at", "+1h", "--closes-at", "+2h", "--pace", "100"]].concat());
+        self.done(&["event", "open", "spring"]);
+        let receipt = self.apply("010-1234-5678").await;
+        self.until("one ordered", |event| event["seats"]["sold"] == 1).await;
+        receipt
+    }
+
     fn event(&self) -> Value {
         serde_json::from_str(&self.done(&["event", "get", "spring", "--json"])).unwrap()
     }
@@ -81,15 +92,15 @@ impl Shift {
         panic!("not {what}: {}", self.event());
     }
 
-    /// Applies at the desk as soon as it knows the event to be open.
-    async fn apply(&self, phone: &str) {
+    /// Applies at the desk as soon as it knows the event to be open, and gives the receipt.
+    async fn apply(&self, phone: &str) -> String {
         let http = Http::new(&self.desk);
         let body = serde_json::json!({"name": "홍길동", "phone": phone, "consent": true});
         let path = "/application/com/v1/create/application/spring";
         for _ in 0..200 {
             let answer = http.post_json(path, &body, &[("idempotency-key", phone)]).await.unwrap();
             if answer.status == 201 {
-                return;
+                return answer.json()["receipt"].as_str().unwrap().to_owned();
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
