@@ -155,9 +155,10 @@ pub(crate) fn is_inner(path: &str) -> bool {
     if TOOLS.iter().any(|tool| is_below_any_case(path, tool)) {
         return true;
     }
-    let mut steps = path[1..].split('/').skip(1).peekable();
+    // By bytes, as every request comes by here: looking for a letter is several times dearer.
+    let mut steps = path.as_bytes()[1..].split(|byte| *byte == b'/').skip(1).peekable();
     while let Some(step) = steps.next() {
-        let inner = step.eq_ignore_ascii_case("adm") || step.eq_ignore_ascii_case("int");
+        let inner = step.eq_ignore_ascii_case(b"adm") || step.eq_ignore_ascii_case(b"int");
         if inner && steps.peek().is_some_and(|next| !next.is_empty()) {
             return true;
         }

@@ -71,10 +71,17 @@ impl Timer {
     fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let deadline = self.deadline;
         let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        if sleep.deadline() != deadline {
+        loop {
+            // One that goes off early is set anew then: most deadlines are put off long before they come.
+            if sleep.deadline() > deadline {
+                sleep.as_mut().reset(deadline);
+            }
+            ready!(sleep.as_mut().poll(cx));
+            if sleep.deadline() == deadline {
+                return Poll::Ready(());
+            }
             sleep.as_mut().reset(deadline);
         }
-        sleep.as_mut().poll(cx)
     }
 }
 
