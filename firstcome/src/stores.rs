@@ -1,15 +1,20 @@
 //! Opening the stores that the settings name.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use domain::Now;
 use orders::Book;
 use queue::{Line, RedisOptions, RedisRole};
+use service::health::Check;
 
 use crate::setup::{Role, Servers, Stores};
 
-/// The line and the book, each for a role that has a path to it.
+/// How soon a door tries again to reach its line.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// The line and the book, each for a role that needs it from the start; a door takes its line later.
 pub(crate) async fn open(
     stores: &Stores,
     role: Role,
@@ -25,7 +30,7 @@ pub(crate) async fn open(
             Ok((Some(line), Some(book)))
         }
         Stores::Servers(servers) => {
-            let line = if role.has_line() { Some(open_line(servers, line_role(role)).await?) } else { None };
+            let line = if role.has_keys() { Some(open_line(servers, line_role(role)).await?) } else { None };
             let book = if role.has_book() { Some(open_book(servers).await?) } else { None };
             Ok((line, book))
         }
@@ -43,6 +48,24 @@ pub(crate) async fn open_to_read(stores: &Stores, now: Now) -> anyhow::Result<(L
         Stores::Servers(servers) => {
             Ok((open_line(servers, RedisRole::Verify).await?, open_book(servers).await?))
         }
+    }
+}
+
+/// The line for a door on its own, as soon as it can be reached. Until then the check says why not.
+pub(crate) async fn open_for_door(servers: Servers, check: Check) -> Line {
+    loop {
+        match open_line(&servers, RedisRole::Gateway).await {
+            Ok(line) => {
+                check.ok();
+                return line;
+            }
+            Err(error) => {
+                let why = format!("{error:#}");
+                tracing::warn!("{why}; trying again");
+                check.warn(why);
+            }
+        }
+        tokio::time::sleep(AGAIN).await;
     }
 }
 

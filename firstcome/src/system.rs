@@ -34,7 +34,7 @@ pub struct System {
     pub door: Option<SocketAddr>,
     /// Where health and metrics are served.
     pub admin: SocketAddr,
-    /// The line, if this role has a path to it.
+    /// The line, if this role needs it from the start.
     pub line: Option<Line>,
     /// The book, if this role has a path to it.
     pub book: Option<Book>,
@@ -75,9 +75,13 @@ impl System {
             }
             _ => None,
         };
-        let door = match (setup.door, door_listener, &line) {
-            (Some(door), Some(listener), Some(line)) => {
-                Some(gateway::start(door, line.clone(), listener, context)?)
+        let door = match (setup.door, door_listener, &line, setup.stores) {
+            (Some(door), Some(listener), Some(line), _) => {
+                Some(gateway::start(door, std::future::ready(line.clone()), listener, context)?)
+            }
+            (Some(door), Some(listener), None, Stores::Servers(servers)) => {
+                let line = stores::open_for_door(servers, context.health.check("gateway-line"));
+                Some(gateway::start(door, line, listener, context)?)
             }
             _ => None,
         };

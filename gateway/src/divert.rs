@@ -85,44 +85,58 @@ pub(crate) struct Diverts {
     /// None before anything is known.
     table: ArcSwapOption<Table>,
     first: Notify,
-    line: Line,
     now: Now,
     health: Check,
 }
 
 impl Diverts {
-    /// Begins to read the line, until the tasks are stopped.
-    pub(crate) fn start(line: Line, first_max: Duration, ctx: &Context) -> Arc<Self> {
+    /// Begins to read the line as soon as it can be reached, until the tasks are stopped.
+    pub(crate) fn start(
+        line: impl Future<Output = Line> + Send + 'static,
+        first_max: Duration,
+        ctx: &Context,
+    ) -> Arc<Self> {
         let (now, health) = (Arc::clone(&ctx.now), ctx.health.check("gateway-events"));
-        let diverts =
-            Arc::new(Self { table: ArcSwapOption::empty(), first: Notify::new(), line, now, health });
+        let diverts = Arc::new(Self { table: ArcSwapOption::empty(), first: Notify::new(), now, health });
         let (reading, tasks) = (Arc::clone(&diverts), ctx.tasks.clone());
         ctx.tasks.spawn("gateway events", async move {
             tokio::select! {
                 () = tasks.stopping() => {}
-                () = reading.keep_reading(first_max) => {}
+                () = reading.keep_reading(line, first_max) => {}
             }
         });
         diverts
     }
 
-    async fn keep_reading(&self, first_max: Duration) {
-        let first = async {
-            while !self.read(false).await {
-                tokio::time::sleep(EVERY / 5).await;
+    async fn keep_reading(&self, line: impl Future<Output = Line>, first_max: Duration) {
+        let began = tokio::time::Instant::now();
+        let mut line = std::pin::pin!(line);
+        let opened = tokio::time::timeout(first_max, &mut line).await;
+        if let Ok(line) = &opened {
+            let first = async {
+                while !self.read(line, false).await {
+                    tokio::time::sleep(EVERY / 5).await;
+                }
+            };
+            if tokio::time::timeout_at(began + first_max, first).await.is_err() {
+                // One event that cannot be read must not keep the shop shut.
+                self.read(line, true).await;
             }
-        };
-        if tokio::time::timeout(first_max, first).await.is_err() {
-            // One event that cannot be read must not keep the shop shut.
-            self.read(true).await;
         }
         if self.table.load().is_none() {
             self.publish(Table::default());
             self.health.warn("the events are not known yet: nothing is diverted");
         }
+        let line = if let Ok(line) = opened {
+            line
+        } else {
+            let late = line.await;
+            self.read(&late, true).await;
+            late
+        };
         loop {
             tokio::time::sleep(EVERY).await;
-            self.read(true).await;
+            self.read(&line, true).await;
         }
     }
 
@@ -144,8 +158,8 @@ impl Diverts {
 
     /// Reads the line once; whether everything could be read. What could not stays as it was; `partly` says whether the rest is
     /// taken then.
-    async fn read(&self, partly: bool) -> bool {
-        let read = tokio::time::timeout(READ_MAX, self.read_all()).await;
+    async fn read(&self, line: &Line, partly: bool) -> bool {
+        let read = tokio::time::timeout(READ_MAX, self.read_all(line)).await;
         let (standings, troubles) =
             read.unwrap_or_else(|_| (None, vec!["the line does not answer".to_owned()]));
         if let Some(standings) = standings.filter(|_| partly || troubles.is_empty()) {
@@ -160,15 +174,15 @@ impl Diverts {
     }
 
     /// All events, if the catalogue could be read, and what could not be.
-    async fn read_all(&self) -> (Option<Vec<Standing>>, Vec<String>) {
-        let events = match self.line.catalogue().await {
+    async fn read_all(&self, line: &Line) -> (Option<Vec<Standing>>, Vec<String>) {
+        let events = match line.catalogue().await {
             Ok(events) => events,
             Err(refused) => return (None, vec![refused.to_string()]),
         };
         let (before, mut troubles, mut standings) = (self.table.load_full(), Vec::new(), Vec::new());
         let before = before.iter().flat_map(|table| &table.diverts);
         for event in events {
-            match self.line.view(&event).await {
+            match line.view(&event).await {
                 Ok(view) => standings.push(Standing::of(view, (self.now)())),
                 // It was taken out of the catalogue meanwhile.
                 Err(Refused::UnknownEvent) => {}

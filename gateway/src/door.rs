@@ -279,7 +279,8 @@ mod tests {
         let line = Line::open_sqlite(&folder.path().join("line.db"), Arc::clone(&ctx.now)).await.unwrap();
         let settings = Settings::load(None, std::iter::empty(), &[]).unwrap();
         let config = Config::read(&mut settings.part("gateway"));
-        let door = Door::new(&config, Diverts::start(line, config.events_wait, &ctx), &ctx);
+        let door =
+            Door::new(&config, Diverts::start(std::future::ready(line), config.events_wait, &ctx), &ctx);
         let caller = door.meet(([192, 0, 2, 1], 1).into());
         let size = size_of_val(&door.answer(Request::new(Body::empty()), &caller));
         assert!(size <= 2048, "{size}");

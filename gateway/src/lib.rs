@@ -25,8 +25,13 @@ use divert::Diverts;
 use door::Door;
 
 /// Serves the door on the listener until the tasks are stopped. It needs no more of the line than which events there are and how
-/// each stands.
-pub fn start(config: Config, line: Line, listener: TcpListener, ctx: &Context) -> anyhow::Result<SocketAddr> {
+/// each stands; a line that cannot be reached yet must not keep the shop shut, so it may come later.
+pub fn start(
+    config: Config,
+    line: impl Future<Output = Line> + Send + 'static,
+    listener: TcpListener,
+    ctx: &Context,
+) -> anyhow::Result<SocketAddr> {
     let diverts = Diverts::start(line, config.events_wait, ctx);
     let door = Arc::new(Door::new(&config, diverts, ctx));
     ctx.tasks.spawn("gateway limits", Arc::clone(&door).keep_tidy(ctx.tasks.clone()));

@@ -205,15 +205,21 @@ pub(crate) async fn fit_seats(tx: &mut Tx, event: &EventId, capacity: u32) -> Re
 async fn take_seats_away(tx: &mut Tx, event: &EventId, surplus: u32) -> Result<(), BookError> {
     let mut left = surplus;
     while left > 0 {
-        let gone = sqlx::query(
-            "DELETE FROM seat WHERE event = $1 AND n IN (
-                 SELECT n FROM seat WHERE event = $1 AND state = 'free' ORDER BY n DESC LIMIT $2)",
+        // By a bound, not by a list: Postgres planned the list as a loop over loops as long as it had not counted the seats anew.
+        let first = sqlx::query(
+            "SELECT COALESCE(MIN(n), 0) AS first FROM (
+                 SELECT n FROM seat WHERE event = $1 AND state = 'free' ORDER BY n DESC LIMIT $2) AS last_free",
         )
         .bind(event.as_str())
         .bind(i64::from(left.min(SEATS_AT_ONCE)))
-        .execute(&mut **tx)
-        .await?
-        .rows_affected();
+        .fetch_one(&mut **tx)
+        .await?;
+        let gone = sqlx::query("DELETE FROM seat WHERE event = $1 AND n >= $2 AND state = 'free'")
+            .bind(event.as_str())
+            .bind(int(&first, "first")?)
+            .execute(&mut **tx)
+            .await?
+            .rows_affected();
         if gone == 0 {
             return Err(BookError::Inconsistent("a free seat was taken under the event's lock".into()));
         }

@@ -63,7 +63,9 @@ pub(crate) async fn keep_times(
     view: &LineView,
 ) -> Result<(), ChoreError> {
     let times = (view.settings.opens_at, view.settings.closes_at);
-    if view.rev != event.rev || times == (event.settings.opens_at, event.settings.closes_at) {
+    let agreed = times == (event.settings.opens_at, event.settings.closes_at);
+    // Once it settles, both are over for both.
+    if view.rev != event.rev || agreed || event.state >= EventState::Settling {
         return Ok(());
     }
     tracing::warn!(

@@ -221,7 +221,7 @@ pub(crate) fn serve(args: &[String]) {
         if args[0] == "door" {
             let line = Line::open_sqlite(args[3].as_ref(), context.now.clone()).await.unwrap();
             line.publish(&[]).await.unwrap();
-            gateway::start(settings(&args[2]), line, listener, &context).unwrap();
+            gateway::start(settings(&args[2]), std::future::ready(line), listener, &context).unwrap();
         } else {
             service::http::serve(listener, bare(&args[2]), service::http::Limits::default(), &context)
                 .unwrap();

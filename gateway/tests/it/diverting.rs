@@ -115,6 +115,21 @@ async fn a_door_that_learns_nothing_serves_after_a_while_with_a_warning() {
 }
 
 #[tokio::test]
+async fn a_line_that_cannot_be_reached_yet_keeps_the_shop_shut_for_a_while_only() {
+    let (reach, reachable) = tokio::sync::oneshot::channel::<()>();
+    let reached = async move { drop(reachable.await) };
+    let house = House::open(&[("events_wait", "300ms")], reached).await;
+    house.clock.set(OPENS + 1);
+    house.arm(spring()).await;
+    house.line.publish(&[spring().id]).await.unwrap();
+    let mut client = house.client().await;
+    assert_eq!(client.get(PATHS[0]).await.status, 200);
+    reach.send(()).unwrap();
+    until(async || client.get(PATHS[0]).await.status == 303).await;
+    assert!(house.ctx.health.readiness(false).ready);
+}
+
+#[tokio::test]
 async fn an_event_that_cannot_be_read_holds_up_neither_the_shop_for_long_nor_the_other_events() {
     let house = House::unpublished(&[("events_wait", "300ms")]).await;
     house.clock.set(OPENS + 1);

@@ -78,6 +78,14 @@ impl House {
 
     /// A door that waits to be told which events there are.
     pub(crate) async fn unpublished(flags: &[(&str, &str)]) -> Self {
+        Self::open(flags, std::future::ready(())).await
+    }
+
+    /// A door whose line can be reached only once `reachable` is done.
+    pub(crate) async fn open(
+        flags: &[(&str, &str)],
+        reachable: impl Future<Output = ()> + Send + 'static,
+    ) -> Self {
         let (folder, clock) = (TempFolder::new("door"), HandClock::at(OPENS - 1000));
         let line = Line::open_sqlite(&folder.path().join("line.db"), clock.now()).await.unwrap();
         let (tasks, health) = (Tasks::default(), Health::default());
@@ -85,7 +93,12 @@ impl House {
         let shop = Stub::start().await;
         let config = config(shop.address, flags);
         let listener = service::http::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-        let address = gateway::start(config, line.clone(), listener, &ctx).unwrap();
+        let reached = line.clone();
+        let opening = async move {
+            reachable.await;
+            reached
+        };
+        let address = gateway::start(config, opening, listener, &ctx).unwrap();
         Self { clock, line, ctx, shop, address, _folder: folder }
     }
 
