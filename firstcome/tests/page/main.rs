@@ -3,3 +3,4 @@
 
 mod journey;
 mod stage;
+mod whole;
