@@ -53,6 +53,7 @@ pub(crate) async fn open_to_read(stores: &Stores, now: Now) -> anyhow::Result<(L
 
 /// The line for a door on its own, as soon as it can be reached. Until then the check says why not.
 pub(crate) async fn open_for_door(servers: Servers, check: Check) -> Line {
+    let mut told = String::new();
     loop {
         match open_line(&servers, RedisRole::Gateway).await {
             Ok(line) => {
@@ -61,8 +62,11 @@ pub(crate) async fn open_for_door(servers: Servers, check: Check) -> Line {
             }
             Err(error) => {
                 let why = format!("{error:#}");
-                tracing::warn!("{why}; trying again");
-                check.warn(why);
+                check.warn(&*why);
+                if why != told {
+                    tracing::warn!("{why}; trying again each second");
+                    told = why;
+                }
             }
         }
         tokio::time::sleep(AGAIN).await;

@@ -8,7 +8,7 @@ use crate::step::{self, cargo};
 pub(crate) fn run(name: &str, long: bool) -> Result<()> {
     let (package, example) = match name {
         "line" => ("queue", "bench_line"),
-        "signup" => ("firstcome", "bench_signup"),
+        "signup" => ("signup-service", "bench_signup"),
         "gateway" => ("gateway", "bench_gateway"),
         other => bail!("there is no benchmark {other:?}; there are: line, signup, gateway"),
     };
