@@ -137,17 +137,16 @@ impl Town {
         list.lines().map(str::to_owned).collect()
     }
 
-    /// Waits until the shop's live orders are these people's and nobody else's, each once; in the order in which they were made.
-    pub(crate) async fn until_ordered(&self, people: &[AppKey]) -> Vec<AppKey> {
+    /// Waits until the shop's live orders are these people's and nobody else's, each once.
+    pub(crate) async fn until_ordered(&self, people: &[AppKey]) {
         let mut wanted = people.to_vec();
         wanted.sort_unstable();
-        let mut held = Vec::new();
+        let mut held: Vec<AppKey> = Vec::new();
         for _ in 0..300 {
             held = self.orders().await.iter().map(|line| key_of(line)).collect();
-            let mut sorted = held.clone();
-            sorted.sort_unstable();
-            if sorted == wanted {
-                return held;
+            held.sort_unstable();
+            if held == wanted {
+                return;
             }
             tokio::time::sleep(Duration::from_millis(100)).await;
         }
