@@ -14,6 +14,10 @@ use service::http::{Limits, Network};
 const LISTEN: &str = "127.0.0.1:8000";
 /// The desk.
 const SIGNUP: &str = "signup";
+/// Where it is unless told.
+const DESK_URL: &str = "http://127.0.0.1:8080";
+/// Most processes of one service.
+const ADDRESSES_MAX: usize = 64;
 /// How many of the routes are the desk's own; they come first.
 pub(crate) const DESK_ROUTES: usize = DESK.len();
 /// What the desk serves: prefix and limit. These lead to the desk whatever the routes say.
@@ -50,8 +54,8 @@ pub struct Config {
 pub struct UpstreamConfig {
     /// What routes and metrics call it.
     pub name: String,
-    /// Its host and port.
-    pub authority: Authority,
+    /// Host and port of each of its processes: connections go round among those that take them.
+    pub authorities: Vec<Authority>,
     /// Requests, and so connections, at once; one more is 503.
     pub connections_max: usize,
     /// How long a connection may take to be made.
@@ -168,8 +172,9 @@ impl Config {
     /// The desk is here, whatever the settings say: it runs in this process.
     pub fn lead_desk_to(&mut self, address: SocketAddr) {
         for upstream in self.upstreams.iter_mut().filter(|upstream| upstream.name == SIGNUP) {
-            upstream.authority = Authority::try_from(address.to_string())
-                .unwrap_or_else(|_| unreachable!("an address is host and port"));
+            let authority = Authority::try_from(address.to_string());
+            upstream.authorities =
+                vec![authority.unwrap_or_else(|_| unreachable!("an address is host and port"))];
         }
     }
 
@@ -224,22 +229,25 @@ fn count(part: &mut Part<'_>, key: &str, default: i64) -> usize {
 }
 
 fn read_upstream(part: &mut Part<'_>, name: &str) -> UpstreamConfig {
-    let url = match name {
-        SIGNUP => part.text("url", "http://127.0.0.1:8080"),
-        _ => part.required_text("url"),
-    };
-    let authority = authority(&url).unwrap_or_else(|| {
-        if !url.is_empty() {
-            part.mistake("url", "is http://host:port, without a path");
+    let mut urls = part.texts("url");
+    if urls.is_empty() {
+        match name {
+            SIGNUP => urls.push(DESK_URL.to_owned()),
+            _ => part.mistake("url", "is missing: it is the service's address, or a list of them"),
         }
-        Authority::from_static("127.0.0.1:1")
-    });
+    }
+    let authorities: Vec<Authority> = urls.iter().filter_map(|url| authority(url)).collect();
+    if authorities.len() < urls.len() || urls.len() > ADDRESSES_MAX {
+        let told =
+            format!("is http://host:port, without a path, or a list of at most {ADDRESSES_MAX} of them");
+        part.mistake("url", &told);
+    }
     let mut wait = |key: &str, default_ms: i64| {
         Duration::from_millis(part.duration_ms(key, default_ms, 10..=3_600_000).unsigned_abs())
     };
     UpstreamConfig {
         name: name.to_owned(),
-        authority,
+        authorities,
         connect_timeout: wait("connect_timeout", 1000),
         answer_timeout: wait("answer_timeout", 10_000),
         pause_timeout: wait("pause_timeout", 60_000),
@@ -305,7 +313,7 @@ mod tests {
     #[test]
     fn a_shop_is_routed_by_prefix_with_limits_of_its_own() {
         let config = read(&[
-            ("gateway.upstream.product.url", "http://10.0.0.9:8080/"),
+            ("gateway.upstream.product.url", "http://10.0.0.9:8080/, http://10.0.0.10"),
             ("gateway.upstream.product.connections_max", "7"),
             ("gateway.route.0.prefix", "/products"),
             ("gateway.route.0.upstream", "product"),
@@ -318,7 +326,8 @@ mod tests {
         ])
         .unwrap();
         let product = &config.upstreams[1];
-        assert_eq!((product.authority.as_str(), product.connections_max), ("10.0.0.9:8080", 7));
+        assert_eq!(product.authorities[1].as_str(), "10.0.0.10");
+        assert_eq!((product.authorities[0].as_str(), product.connections_max), ("10.0.0.9:8080", 7));
         assert_eq!(config.routes[5], RouteConfig { prefix: String::new(), upstream: 1, limit: 3 });
         assert_eq!(config.limits[3].per_client.per, Duration::from_mins(1));
         assert_eq!(config.limits[3].global.unwrap().count.get(), 2000);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::house::{House, until};
+use crate::stub::Stub;
 
 #[tokio::test]
 async fn a_connection_is_used_again_once_its_answer_is_through() {
@@ -104,4 +105,26 @@ async fn everybody_gets_their_own_answer_whoever_goes_away() {
     assert!(answered > 500, "{answered}");
     until(async || house.shop.open() <= 8).await;
     assert_eq!(house.client().await.get("/echo/last").await.body, "/echo/last");
+}
+
+#[tokio::test]
+async fn connections_go_round_among_the_processes_of_a_service_and_past_one_that_is_away() {
+    let (one, other) = (Stub::start().await, Stub::start().await);
+    let urls = format!("http://127.0.0.1:1, http://{}, http://{}", one.address, other.address);
+    let house = House::with(&[("upstream.shop.url", &urls)]).await;
+    // Each holds its connection, so that the next one needs another.
+    let mut waiting = Vec::new();
+    for _ in 0..6 {
+        let mut client = house.client().await;
+        client.send("GET /gate HTTP/1.1\r\nhost: shop\r\n\r\n").await;
+        waiting.push(client);
+    }
+    until(async || one.count("/gate") + other.count("/gate") == 6).await;
+    // The first ones come at once, before anybody knows who is away.
+    assert!(one.count("/gate") >= 2 && other.count("/gate") >= 2, "{}", one.count("/gate"));
+    one.let_through(6);
+    other.let_through(6);
+    for mut client in waiting {
+        assert_eq!(client.answer().await.status, 200);
+    }
 }
