@@ -120,7 +120,9 @@ impl Refusal {
 
     fn kind(&self) -> (StatusCode, &'static str, &'static str) {
         match self {
-            Self::Unauthenticated => (StatusCode::UNAUTHORIZED, "unauthenticated", "A token is needed"),
+            Self::Unauthenticated => {
+                (StatusCode::UNAUTHORIZED, "unauthenticated", "A token that the room knows is needed")
+            }
             Self::TooManyTries { .. } => {
                 (StatusCode::TOO_MANY_REQUESTS, "too-many-tries", "Too many wrong tokens")
             }

@@ -25,6 +25,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
+use crate::seldom::Seldom;
 use crate::{Context, Tasks};
 use answer::{Server, Visit};
 use handler::Routed;
@@ -192,9 +193,9 @@ async fn serve_in_turn<H: Handler>(
         async move { Ok::<_, std::convert::Infallible>(visit.answer(request, turn).await) }
     });
     let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(wire), service));
-    let (mut stop, mut told) = (std::pin::pin!(tasks.stopping()), false);
+    let (mut stop, mut told) = (Seldom::new(tasks.stopping()), false);
     poll_fn(|cx| {
-        if !told && stop.as_mut().poll(cx).is_ready() {
+        if !told && stop.poll(cx).is_ready() {
             told = true;
             connection.as_mut().graceful_shutdown();
         }

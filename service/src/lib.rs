@@ -10,6 +10,7 @@ pub mod http;
 pub mod language;
 pub mod openapi;
 pub mod problem;
+mod seldom;
 pub mod tasks;
 pub mod telemetry;
 

@@ -1,15 +1,20 @@
 //! Everything that runs on its own, and how it is told to stop: first softly, then by being dropped.
 
 use std::any::Any;
+use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::task::Poll;
 use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use crate::seldom::Seldom;
 
 /// How long dropped tasks get to be gone; only one that blocks its thread takes longer.
 const DROP_GRACE: Duration = Duration::from_secs(1);
@@ -58,7 +63,13 @@ impl Tasks {
 
     /// Runs it until it ends or is cut; says whether it panicked.
     async fn run(&self, name: &'static str, work: impl Future<Output = ()>) -> bool {
-        let ended = self.hard.run_until_cancelled(AssertUnwindSafe(work).catch_unwind()).await;
+        let mut cut = Seldom::new(self.hard.clone().cancelled_owned());
+        let mut work = pin!(AssertUnwindSafe(work).catch_unwind());
+        let ended = poll_fn(|cx| match cut.poll(cx) {
+            Poll::Ready(()) => Poll::Ready(None),
+            Poll::Pending => work.as_mut().poll(cx).map(Some),
+        })
+        .await;
         if ended.is_none() {
             self.dropped.fetch_add(1, Ordering::Relaxed);
         }

@@ -1,0 +1,79 @@
+//! A wait that nearly always goes on: it is looked at once, and then only when it woke somebody. Each look at a cancellation takes
+//! two locks, and a connection is polled several times for each request.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Wake, Waker};
+
+use futures_util::task::AtomicWaker;
+
+/// What the wait wakes: it notes that, and wakes whoever looked last.
+struct Alarm {
+    rung: AtomicBool,
+    waiting: AtomicWaker,
+}
+
+impl Wake for Alarm {
+    fn wake(self: Arc<Self>) {
+        self.rung.store(true, Ordering::Release);
+        self.waiting.wake();
+    }
+}
+
+/// A wait.
+pub(crate) struct Seldom<F> {
+    wait: Pin<Box<F>>,
+    alarm: Arc<Alarm>,
+    waker: Waker,
+}
+
+impl<F: Future<Output = ()>> Seldom<F> {
+    pub(crate) fn new(wait: F) -> Self {
+        let alarm = Arc::new(Alarm { rung: AtomicBool::new(true), waiting: AtomicWaker::new() });
+        Self { wait: Box::pin(wait), waker: Waker::from(Arc::clone(&alarm)), alarm }
+    }
+
+    /// Whether it is over; whoever polls last is woken when it is. Not to be polled again then.
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        // Before the look: an alarm between the two would wake nobody.
+        self.alarm.waiting.register(cx.waker());
+        if !self.alarm.rung.swap(false, Ordering::AcqRel) {
+            return Poll::Pending;
+        }
+        self.wait.as_mut().poll(&mut Context::from_waker(&self.waker))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::poll_fn;
+    use std::time::Duration;
+
+    use super::*;
+    use tokio_util::sync::CancellationToken;
+
+    #[tokio::test]
+    async fn whoever_looks_last_is_woken_even_if_another_task_looked_before() {
+        for _ in 0..200 {
+            let token = CancellationToken::new();
+            let mut wait = Seldom::new(token.clone().cancelled_owned());
+            let nobody = &mut Context::from_waker(Waker::noop());
+            assert!(wait.poll(nobody).is_pending() && wait.poll(nobody).is_pending());
+            let cancel = async {
+                tokio::task::yield_now().await;
+                token.cancel();
+            };
+            let ended = async { tokio::join!(poll_fn(|cx| wait.poll(cx)), cancel) };
+            assert!(tokio::time::timeout(Duration::from_secs(5), ended).await.is_ok());
+        }
+    }
+
+    #[tokio::test]
+    async fn a_wait_that_is_over_before_anybody_looks_is_over() {
+        let token = CancellationToken::new();
+        token.cancel();
+        let mut wait = Seldom::new(token.cancelled_owned());
+        assert!(wait.poll(&mut Context::from_waker(Waker::noop())).is_ready());
+    }
+}
