@@ -148,9 +148,17 @@ fn greet(system: &System, event: &EventId, opens_in_ms: Millis, token: &str) {
     say("                 -H 'Content-Type: application/json' -H 'Idempotency-Key: my-first-try' \\");
     say("                 -d '{\"name\":\"홍길동\",\"phone\":\"010-1234-5678\",\"consent\":true}'");
     say(format!("  Control room {room}/#token={token}"));
-    say(format!("  Operate      FIRSTCOME_ROOM={room} FIRSTCOME_TOKEN={token} firstcome pace set {event} 2"));
+    let program = program();
+    say(format!("  Operate      FIRSTCOME_ROOM={room} FIRSTCOME_TOKEN={token} {program} pace set {event} 2"));
     say(format!("  Health       http://{}/readyz?verbose", system.admin));
-    say("  Stop         Ctrl-C; afterwards: firstcome verify\n");
+    say(format!("  Stop         Ctrl-C; afterwards: {program} verify\n"));
+}
+
+/// This program as it can be called from here: a newcomer has not installed it.
+fn program() -> String {
+    let path = std::env::current_exe().unwrap_or_else(|_| "firstcome".into());
+    let here = std::env::current_dir().unwrap_or_default();
+    path.strip_prefix(here).unwrap_or(&path).display().to_string()
 }
 
 async fn time_up(seconds: Option<u64>) {
