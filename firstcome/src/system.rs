@@ -119,7 +119,7 @@ fn join(door: &mut gateway::Config, desk: &mut signup_service::Config, at: Socke
     // A desk that listens everywhere is reached by loopback.
     let ip = if at.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { at.ip() };
     door.lead_desk_to(SocketAddr::new(ip, at.port()));
-    desk.trusted_proxies.push(ip);
+    desk.trusted_proxies.push(ip.into());
 }
 
 /// Looks each minute whether the line's server still keeps what it acknowledges. One that does not makes the process unready.

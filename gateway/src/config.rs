@@ -139,7 +139,7 @@ fn usual_http() -> Limits {
 impl Config {
     /// Reads the settings; mistakes are left with the part.
     pub fn read(part: &mut Part<'_>) -> Self {
-        let trusted_proxies = networks(part, "trusted_proxies");
+        let trusted_proxies = Network::read_all(part, "trusted_proxies");
         let http = Limits { proxies: trusted_proxies.clone(), ..usual_http().read(part) };
         let mut config = Self {
             listen: part.parse("listen", LISTEN),
@@ -211,17 +211,6 @@ fn prefix(route: &mut Part<'_>) -> String {
         route.mistake("prefix", "is a path in its normal form, as in /products");
     }
     trimmed.to_owned()
-}
-
-fn networks(part: &mut Part<'_>, key: &str) -> Vec<Network> {
-    let mut networks = Vec::new();
-    for text in part.texts(key) {
-        match text.parse() {
-            Ok(network) => networks.push(network),
-            Err(error) => part.mistake(key, &format!("'{text}': {error}")),
-        }
-    }
-    networks
 }
 
 fn count(part: &mut Part<'_>, key: &str, default: i64) -> usize {

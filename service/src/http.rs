@@ -3,6 +3,7 @@
 
 mod answer;
 mod body;
+mod forwarded;
 mod handler;
 mod limits;
 mod meter;
@@ -32,6 +33,7 @@ use handler::Routed;
 use peers::Peers;
 use wire::{Progress, Watch, Wire};
 
+pub use forwarded::asked_from;
 pub use handler::{Answer, AsIs, Handler, Route};
 pub use limits::Limits;
 pub use meter::RouteName;

@@ -1,8 +1,7 @@
 //! The desk's settings.
 
-use std::net::IpAddr;
-
 use service::config::Part;
+use service::http::Network;
 
 /// What the desk is told when it starts.
 #[derive(Debug, Clone)]
@@ -18,7 +17,7 @@ pub struct Config {
     /// Most applications that may wait for the line at once; above it 503.
     pub max_waiting_applies: usize,
     /// Proxies whose `X-Forwarded-For` is believed.
-    pub trusted_proxies: Vec<IpAddr>,
+    pub trusted_proxies: Vec<Network>,
 }
 
 impl Default for Config {
@@ -50,7 +49,7 @@ impl Config {
             refresh_ms: part.duration_ms("refresh_ms", usual.refresh_ms, 50..=10_000),
             max_waiting_applies: usize::try_from(part.integer("max_waiting_applies", 1..=1_000_000, 2000))
                 .unwrap_or(usual.max_waiting_applies),
-            trusted_proxies: trusted_proxies(part),
+            trusted_proxies: Network::read_all(part, "trusted_proxies"),
         }
     }
 }
@@ -62,15 +61,4 @@ fn public_url(part: &mut Part<'_>) -> String {
         part.mistake("public_url", "begins with http:// or https://");
     }
     text.trim_end_matches('/').to_owned()
-}
-
-fn trusted_proxies(part: &mut Part<'_>) -> Vec<IpAddr> {
-    let mut proxies = Vec::new();
-    for text in part.texts("trusted_proxies") {
-        match text.parse() {
-            Ok(address) => proxies.push(address),
-            Err(_) => part.mistake("trusted_proxies", &format!("'{text}' is not an address")),
-        }
-    }
-    proxies
 }

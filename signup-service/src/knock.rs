@@ -1,9 +1,10 @@
 //! Who knocks: the client's address, its trace, and whether its browser came from another site.
 
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
+use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::ConnectInfo;
 use axum::http::{Extensions, HeaderMap};
+use service::http::{Network, asked_from, client_of};
 
 use crate::refusal::Refusal;
 
@@ -23,27 +24,10 @@ pub(crate) fn trace_id(headers: &HeaderMap) -> Option<&str> {
     (hex && id.bytes().any(|b| b != b'0')).then_some(id)
 }
 
-/// The client as far as limits tell clients apart: its address, or the /64 that it is in. Behind a trusted proxy it is the
-/// last address that the proxy did not make up.
-pub(crate) fn client(extensions: &Extensions, headers: &HeaderMap, trusted: &[IpAddr]) -> Option<IpAddr> {
-    let peer = extensions.get::<ConnectInfo<SocketAddr>>()?.0.ip().to_canonical();
-    Some(network(if trusted.contains(&peer) { forwarded(headers, trusted).unwrap_or(peer) } else { peer }))
-}
-
-fn forwarded(headers: &HeaderMap, trusted: &[IpAddr]) -> Option<IpAddr> {
-    let lines: Vec<_> =
-        headers.get_all("x-forwarded-for").into_iter().filter_map(|v| v.to_str().ok()).collect();
-    let hops = lines.iter().rev().flat_map(|line| line.rsplit(','));
-    hops.map_while(|hop| hop.trim().parse::<IpAddr>().ok())
-        .map(|address| address.to_canonical())
-        .find(|address| !trusted.contains(address))
-}
-
-fn network(address: IpAddr) -> IpAddr {
-    match address {
-        IpAddr::V4(_) => address,
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
-    }
+/// The client as far as limits tell clients apart; none where there is no connection.
+pub(crate) fn client(extensions: &Extensions, headers: &HeaderMap, trusted: &[Network]) -> Option<IpAddr> {
+    let peer = extensions.get::<ConnectInfo<SocketAddr>>()?.0.ip();
+    Some(client_of(asked_from(peer, headers, trusted)))
 }
 
 #[cfg(test)]

@@ -34,7 +34,7 @@ pub(crate) struct Town {
 }
 
 impl Town {
-    /// Everything runs; there is no event yet. Each desk has a door of its own, as an upstream of a door is one address.
+    /// Everything runs; there is no event yet. Each door leads to all desks.
     pub(crate) async fn open(order: shop::knee::Capacity) -> Self {
         let shop = ShopThread::open(order);
         let mut fleet = Fleet::with(&settings(&shop)).await;
@@ -59,7 +59,7 @@ impl Town {
 
     async fn start_door(&mut self, nth: usize) -> Running {
         let listen = format!("gateway.listen=127.0.0.1:{}", self.door_ports[nth]);
-        let desk = format!("gateway.upstream.signup.url={}", self.fleet.urls()[nth]);
+        let desk = format!("gateway.upstream.signup.url={}", self.fleet.urls().join(", "));
         self.fleet.process("gateway", &["--set", &listen, "--set", &desk]).await
     }
 

@@ -4,6 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
 use std::str::FromStr;
 
+use crate::config::Part;
+
 /// A network such as `10.0.0.0/8` or `2001:db8::/32`; a plain address is the network of that one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Network {
@@ -17,6 +19,18 @@ pub struct Network {
 pub struct BadNetwork;
 
 impl Network {
+    /// Reads a list of networks; mistakes are left with the part.
+    pub fn read_all(part: &mut Part<'_>, key: &str) -> Vec<Self> {
+        let mut networks = Vec::new();
+        for text in part.texts(key) {
+            match text.parse() {
+                Ok(network) => networks.push(network),
+                Err(error) => part.mistake(key, &format!("'{text}': {error}")),
+            }
+        }
+        networks
+    }
+
     /// Whether the address is in it. An IPv4 address that is written as IPv6 is the same address.
     pub fn contains(&self, address: IpAddr) -> bool {
         match (self.base, address.to_canonical()) {
@@ -34,6 +48,14 @@ impl Network {
 /// Whether the two are alike but for the last bits.
 fn same(a: u128, b: u128, but_last: u32) -> bool {
     (a ^ b).checked_shr(but_last).unwrap_or(0) == 0
+}
+
+/// The network of this one address.
+impl From<IpAddr> for Network {
+    fn from(address: IpAddr) -> Self {
+        let base = address.to_canonical();
+        Self { base, bits: if base.is_ipv4() { 32 } else { 128 } }
+    }
 }
 
 impl FromStr for Network {

@@ -19,6 +19,7 @@ use super::handler::Handler;
 use super::limits::Limits;
 use super::wire::{Lull, Progress, Wire};
 use crate::Tasks;
+use crate::seldom::Seldom;
 
 /// What an HTTP/2 client sends first (RFC 9113 3.4), as far as nothing else begins so.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0";
@@ -83,9 +84,9 @@ pub(super) async fn serve<H: Handler>(
         async move { Ok::<_, Infallible>(visit.answer(request, turn).await) }
     });
     let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(wire), service));
-    let (mut stop, mut told) = (std::pin::pin!(tasks.stopping()), false);
+    let (mut stop, mut told) = (Seldom::new(tasks.stopping()), false);
     poll_fn(|cx| {
-        if !told && stop.as_mut().poll(cx).is_ready() {
+        if !told && stop.poll(cx).is_ready() {
             told = true;
             connection.as_mut().graceful_shutdown();
         }
