@@ -83,7 +83,7 @@ impl AppKey {
         let mut bytes = self.0;
         bytes[6] = (bytes[6] & 0x0f) | 0x80;
         bytes[8] = (bytes[8] & 0x3f) | 0x80;
-        Self(bytes).to_string()
+        HEXLOWER_PERMISSIVE.encode(&bytes)
     }
 }
 

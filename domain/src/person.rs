@@ -85,16 +85,15 @@ impl Phone {
     }
 
     fn from_digits(plain: &str) -> Result<Self, BadField> {
-        let digits =
-            match (plain.strip_prefix('+').or_else(|| plain.strip_prefix("00")), plain.strip_prefix('0')) {
-                (Some(international), _) => international.to_owned(),
-                (None, Some(national)) => format!("82{national}"),
-                (None, None) => return Err(BadField::NotAPhone),
-            };
-        // "+82 010-…" is a common slip: the trunk zero does not belong after the country code.
-        let digits = digits.strip_prefix("820").map_or(digits.clone(), |rest| format!("82{rest}"));
-        let fits = (8..=15).contains(&digits.len()) && !digits.starts_with('0');
-        if fits { Ok(Self(format!("+{digits}"))) } else { Err(BadField::NotAPhone) }
+        let international = plain.strip_prefix('+').or_else(|| plain.strip_prefix("00"));
+        let (country, rest) = match international {
+            // "+82 010-…" is a common slip: the trunk zero does not belong after the country code.
+            Some(digits) => digits.strip_prefix("820").map_or(("", digits), |rest| ("82", rest)),
+            None => ("82", plain.strip_prefix('0').ok_or(BadField::NotAPhone)?),
+        };
+        let fits = (8..=15).contains(&(country.len() + rest.len()))
+            && !(country.is_empty() && rest.starts_with('0'));
+        if fits { Ok(Self(["+", country, rest].concat())) } else { Err(BadField::NotAPhone) }
     }
 
     /// The number in full: for deriving the application key, and for the order service.

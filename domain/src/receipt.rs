@@ -52,7 +52,11 @@ impl Receipt {
         let mut bytes = self.payload();
         let mac = root.mac("receipt", &[kid.as_str().as_bytes(), &bytes]);
         bytes.extend_from_slice(&mac[..MAC_LEN]);
-        format!("{}.{}", kid.as_str(), BASE64URL_NOPAD.encode(&bytes))
+        let mut text = String::with_capacity(RECEIPT_MAX);
+        text.push_str(kid.as_str());
+        text.push('.');
+        BASE64URL_NOPAD.encode_append(&bytes, &mut text);
+        text
     }
 
     /// Reads a receipt and checks its signature, in constant time.

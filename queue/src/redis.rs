@@ -100,16 +100,22 @@ impl RedisLine {
         lead::publish(&self.server, events).await
     }
 
-    pub(crate) async fn apply(&self, event: &EventId, applicant: Applicant) -> Result<Applied, Refused> {
+    /// The application is handed over before the future is made, so that who waits holds no more than a place.
+    pub(crate) fn apply(
+        &self,
+        event: &EventId,
+        applicant: Applicant,
+    ) -> impl Future<Output = Result<Applied, Refused>> + use<> {
         let (reply, answer) = oneshot::channel();
         let command = Command { event: event.clone(), applicant, reply };
-        self.commands.try_send(command).map_err(|error| {
-            Refused::Unavailable(match error {
-                mpsc::error::TrySendError::Full(_) => "too many applications are waiting: try again".into(),
-                mpsc::error::TrySendError::Closed(_) => ENDED.into(),
-            })
-        })?;
-        answer.await.unwrap_or_else(|_| Err(Refused::Unavailable(ENDED.into())))
+        let sent = self.commands.try_send(command).map_err(|error| match error {
+            mpsc::error::TrySendError::Full(_) => "too many applications are waiting: try again",
+            mpsc::error::TrySendError::Closed(_) => ENDED,
+        });
+        async move {
+            sent.map_err(|why| Refused::Unavailable(why.into()))?;
+            answer.await.unwrap_or_else(|_| Err(Refused::Unavailable(ENDED.into())))
+        }
     }
 
     pub(crate) async fn ask(

@@ -29,12 +29,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use crate::seldom::Seldom;
 use crate::{Context, Tasks};
 use answer::{Server, Visit};
-use handler::Routed;
 use peers::Peers;
 use wire::{Progress, Watch, Wire};
 
+pub use answer::make_safe;
 pub use forwarded::asked_from;
-pub use handler::{Answer, AsIs, Handler, Route};
+pub use handler::{Answer, AsIs, Handler, Route, Routed};
 pub use limits::Limits;
 pub use meter::RouteName;
 pub use network::{BadNetwork, Network, client_of};

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::DefaultBodyLimit;
 use axum::routing::get;
 use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
@@ -11,9 +10,6 @@ use utoipa_axum::routes;
 
 use crate::desk::Desk;
 use crate::{apply, cancel, events, find, pages, status};
-
-/// Largest body: a name, a phone number, a key.
-const BODY_MAX: usize = 8 * 1024;
 
 const ABOUT: &str = "People apply for an event here, get a number that never changes, and see how the line moves. Times are \
     milliseconds since 1970 UTC by the line's own clock. Answers of 503 and 429 say when to come again; applying again with the \
@@ -47,6 +43,5 @@ pub fn router(desk: Arc<Desk>) -> anyhow::Result<Router> {
         .route("/", get(pages::list))
         .route("/e/{event}", get(pages::event))
         .route("/a/{receipt}", get(pages::receipt));
-    let all = api.merge(service::openapi::routes(&described(doc))?).merge(pages);
-    Ok(all.layer(DefaultBodyLimit::max(BODY_MAX)).with_state(desk))
+    Ok(api.merge(service::openapi::routes(&described(doc))?).merge(pages).with_state(desk))
 }

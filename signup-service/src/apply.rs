@@ -1,103 +1,37 @@
 //! Applying: everything is checked before the line is asked for a number, so that junk never burns one.
 
-use std::fmt;
 use std::sync::Arc;
 
-use axum::body::{Body, Bytes};
+use axum::body::Bytes;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::HeaderMap;
 use axum::response::Response;
 use domain::keys::{EventKeys, NONCE_LEN};
 use domain::{AppKey, Receipt, Right};
 use queue::{Applicant, Applied, Mark, Refused};
-use serde::{Serialize, Serializer};
-use utoipa::ToSchema;
+use service::http::{Answer, Route};
 
 use crate::desk::Desk;
 use crate::fields::{self, ApplyBody, Entrant, Typed, Written};
 use crate::knock;
 use crate::pages;
 use crate::progress::{Sheet, Tally};
-use crate::refusal::{Refusal, localised};
+use crate::proof::{self, Proof};
+use crate::refusal::Refusal;
 use crate::refusals::Applying;
 use crate::routes::{PathId, Posted, see_other};
-use crate::status::{Own, OwnAnswer, OwnState, guid_header, no_store};
+use crate::status::{Own, OwnState};
 use service::Language;
 
-/// So large is the usual answer, and so many headers has it: room made once, not by growing.
-const ANSWER_USUAL: usize = 768;
-const HEADERS_USUAL: usize = 16;
+/// Where people apply: this, and the event.
+pub(crate) const CREATE: &str = "/application/com/v1/create/application/";
+/// The same as metrics name it.
+const CREATE_ROUTE: &str = "/application/com/v1/create/application/{event}";
 
 /// An application that the line has, durably.
 pub(crate) struct Accepted {
     own: Own,
     again: bool,
-}
-
-/// Where to go on.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Links<'a> {
-    #[schema(value_type = String)]
-    page: Link<'a>,
-    #[schema(value_type = String)]
-    status: Link<'a>,
-    #[schema(value_type = String)]
-    cancel: Link<'a>,
-}
-
-/// Written straight into the answer, since a crowd gets three of them each.
-#[derive(Debug)]
-struct Link<'a> {
-    base: &'a str,
-    path: &'static str,
-    receipt: &'a str,
-}
-
-impl fmt::Display for Link<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { base, path, receipt } = self;
-        write!(f, "{base}{path}{receipt}")
-    }
-}
-
-impl Serialize for Link<'_> {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
-
-/// The answer to who applied, or found an application by its code.
-#[derive(Debug, Serialize, ToSchema)]
-pub(crate) struct Proof<'a> {
-    #[serde(flatten)]
-    own: OwnAnswer<'a>,
-    /// Signed proof of the application; whoever holds it can see and, if it is full, cancel it.
-    receipt: &'a str,
-    /// With the full receipt: 8 letters that bring it back on another device.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    #[schema(nullable = false)]
-    recovery_code: Option<String>,
-    /// Whether this person had applied before.
-    already_applied: bool,
-    links: Links<'a>,
-}
-
-impl<'a> Proof<'a> {
-    /// The proof of one's own application.
-    pub(crate) fn of(own: &'a Own, again: bool, desk: &'a Desk) -> Self {
-        let link = |path| Link { base: &desk.config.public_url, path, receipt: &own.text };
-        Self {
-            own: own.answer(desk),
-            receipt: &own.text,
-            recovery_code: own.recovery_code(),
-            already_applied: again,
-            links: Links {
-                page: link("/a/"),
-                status: link("/application/com/v1/get/application/"),
-                cancel: link("/application/com/v1/cancel/application/"),
-            },
-        }
-    }
 }
 
 /// Applies for an event: the answer is the number, durable before it is told.
@@ -109,47 +43,111 @@ impl<'a> Proof<'a> {
     responses((status = 201, body = Proof, headers(("Location" = String), ("GUID" = String))),
         (status = 200, description = "This person had applied before", body = Proof, headers(("Location" = String), ("GUID" = String))),
         Applying))]
-pub(crate) async fn create(
-    State(desk): State<Arc<Desk>>,
-    PathId(event): PathId,
-    Posted { headers, body }: Posted,
-) -> Response {
-    let typed =
-        Written::is_form(&headers).then(|| body.as_ref().map(|body| Typed::read(body)).unwrap_or_default());
-    let taken = take(&desk, &event, &headers, typed.as_ref(), body).await;
-    count(&desk, &event, &taken);
-    match (taken, typed) {
-        (Ok(accepted), Some(_)) => see_other(&format!("/a/{}", accepted.own.text)),
-        (Ok(accepted), None) => answer(&desk, &accepted, Language::of_client(&headers)),
-        (Err(refusal), Some(typed)) => pages::refused(&desk, &event, &headers, &typed, &refusal),
-        (Err(refusal), None) => refusal.problem(Language::of_client(&headers), &desk.chance),
+pub(crate) async fn create(State(desk): State<Arc<Desk>>, PathId(event): PathId, posted: Posted) -> Response {
+    answer_to(&desk, &event, posted).await.response
+}
+
+/// The answer to who applies for this event. What can be done at once is done before the future is made, so that it holds
+/// nothing of the request.
+pub(crate) fn answer_to<'a>(
+    desk: &'a Desk,
+    event: &'a str,
+    posted: Posted,
+) -> impl Future<Output = Answer> + Send + 'a {
+    let way = if Written::is_form(&posted.headers) {
+        // Rare: the page sends JSON where it can.
+        Way::Form(Box::new(posted))
+    } else {
+        Way::Json(Kept::of(desk, event, posted))
+    };
+    async move {
+        match way {
+            Way::Form(posted) => Box::pin(answer_form(desk, event, *posted)).await,
+            Way::Json(kept) => answer_json(desk, event, kept).await,
+        }
     }
 }
 
-async fn take(
+enum Way {
+    Form(Box<Posted>),
+    Json(Kept),
+}
+
+fn answered(response: Response, as_is: bool) -> Answer {
+    Answer { response, route: Route::Named(CREATE_ROUTE), as_is }
+}
+
+/// What is kept of an application in JSON while the line is asked. What else there is of the request holds the buffer that it
+/// was read into, which is larger than all that one of a crowd waits with.
+struct Kept {
+    asked: Result<Asked, Refusal>,
+    language: Language,
+    trace: Trace,
+}
+
+impl Kept {
+    fn of(desk: &Desk, event: &str, Posted { headers, body }: Posted) -> Self {
+        let asked = ask(desk, event, &headers, body, |body| fields::entrant_of_json(body, &headers));
+        Self { asked, language: Language::of_client(&headers), trace: Trace::of(&headers) }
+    }
+}
+
+async fn answer_json(desk: &Desk, event: &str, kept: Kept) -> Answer {
+    let taken = take(desk, kept.asked).await;
+    note(desk, event, &taken, &kept.trace);
+    match taken {
+        Ok(accepted) => answered(proof::answer(desk, &accepted.own, accepted.again, kept.language), true),
+        Err(refusal) => answered(refusal.problem(kept.language, &desk.chance), false),
+    }
+}
+
+async fn answer_form(desk: &Desk, event: &str, Posted { headers, body }: Posted) -> Answer {
+    let typed = body.as_ref().map(|body| Typed::read(body)).unwrap_or_default();
+    let asked = ask(desk, event, &headers, body, |_| fields::entrant_of_form(&typed, &headers));
+    let taken = take(desk, asked).await;
+    note(desk, event, &taken, &Trace::of(&headers));
+    let response = match taken {
+        Ok(accepted) => see_other(&format!("/a/{}", accepted.own.text)),
+        Err(refusal) => pages::refused(desk, event, &headers, &typed, &refusal),
+    };
+    answered(response, false)
+}
+
+/// An application that is in order, for the event of this sheet.
+type Asked = (Arc<Sheet>, Applicant);
+
+/// Checks all that can be checked without the line.
+fn ask(
     desk: &Desk,
     event: &str,
     headers: &HeaderMap,
-    typed: Option<&Typed>,
     body: Result<Bytes, Refusal>,
-) -> Result<Accepted, Refusal> {
+    read: impl FnOnce(&[u8]) -> Result<Entrant, Refusal>,
+) -> Result<Asked, Refusal> {
     knock::from_our_site(headers)?;
     let sheet = desk.sheet(event).map_err(|refusal| match refusal {
         Refusal::NotReady => Refusal::Busy,
         other => other,
     })?;
     Written::of(headers)?;
-    let body = body?;
-    let entrant = match typed {
-        Some(typed) => fields::entrant_of_form(typed, headers)?,
-        None => fields::entrant_of_json(&body, headers)?,
-    };
+    let entrant = read(&body?)?;
     let applicant = applicant(desk, sheet.keys.as_ref().ok_or(Refusal::Busy)?, &entrant);
+    Ok((sheet, applicant))
+}
+
+/// Gets the number.
+async fn take(desk: &Desk, asked: Result<Asked, Refusal>) -> Result<Accepted, Refusal> {
+    let (sheet, applicant) = asked?;
     let app_key = applicant.app_key;
     let applied = apply(desk, &sheet, applicant).await?;
-    let accepted = accept(desk, sheet, app_key, applied).await;
-    log(desk, &accepted, headers);
-    Ok(accepted)
+    Ok(accept(desk, sheet, app_key, applied).await)
+}
+
+fn note(desk: &Desk, event: &str, taken: &Result<Accepted, Refusal>, trace: &Trace) {
+    count(desk, event, taken);
+    if let Ok(accepted) = taken {
+        log(desk, accepted, trace);
+    }
 }
 
 /// What the line is handed: nothing in it can be read without our keys.
@@ -198,13 +196,22 @@ async fn accept(desk: &Desk, mut sheet: Arc<Sheet>, app_key: AppKey, applied: Ap
     Accepted { own, again: applied.again }
 }
 
+/// The trace id that the request came with, if any.
+struct Trace(Option<String>);
+
+impl Trace {
+    fn of(headers: &HeaderMap) -> Self {
+        Self(knock::trace_id(headers).map(str::to_owned))
+    }
+}
+
 /// The application's own trace begins here; the request's stands beside it, so that either leads to the other.
-fn log(desk: &Desk, accepted: &Accepted, headers: &HeaderMap) {
+fn log(desk: &Desk, accepted: &Accepted, trace: &Trace) {
     if !tracing::enabled!(target: "business", tracing::Level::INFO) {
         return;
     }
     let receipt = &accepted.own.receipt;
-    let trace = knock::trace_id(headers).map_or_else(|| desk.random_id(), str::to_owned);
+    let trace = trace.0.clone().unwrap_or_else(|| desk.random_id());
     tracing::info!(
         target: "business",
         guid = receipt.app_key.guid(),
@@ -227,23 +234,6 @@ fn count(desk: &Desk, event: &str, taken: &Result<Accepted, Refusal>) {
             Tally::counter(event, refusal.kind().1).increment(1);
         }
     }
-}
-
-fn answer(desk: &Desk, accepted: &Accepted, language: Language) -> Response {
-    let own = &accepted.own;
-    let proof = Proof::of(own, accepted.again, desk);
-    let mut body = Vec::with_capacity(ANSWER_USUAL);
-    serde_json::to_writer(&mut body, &proof).unwrap_or_else(|_| unreachable!("its keys are text"));
-    let mut answer = Response::new(Body::from(body));
-    *answer.status_mut() = if accepted.again { StatusCode::OK } else { StatusCode::CREATED };
-    let headers = answer.headers_mut();
-    headers.reserve(HEADERS_USUAL);
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.extend([guid_header(own.receipt.app_key), no_store()]);
-    if let Ok(location) = HeaderValue::try_from(proof.links.status.to_string()) {
-        headers.insert(header::LOCATION, location);
-    }
-    localised(answer, language)
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ use tokio::sync::Semaphore;
 use crate::config::Config;
 use crate::events::Listed;
 use crate::progress::{Document, Sheet};
+use crate::proof::Letterhead;
 use crate::refusal::Refusal;
 use crate::shell::Shell;
 use crate::writes::Writes;
@@ -30,6 +31,7 @@ pub struct Desk {
     pub(crate) applying: Semaphore,
     pub(crate) finds: Guesses,
     pub(crate) shell: Shell,
+    pub(crate) letterhead: Letterhead,
     writes: Writes,
     board: ArcSwap<Board>,
     health: Check,
@@ -82,6 +84,7 @@ impl Desk {
             applying: Semaphore::new(config.max_waiting_applies),
             finds: Guesses::new(&ctx.chance),
             shell: Shell::new(),
+            letterhead: Letterhead::new(),
             now: Arc::clone(&ctx.now),
             chance: Arc::clone(&ctx.chance),
             board: ArcSwap::default(),

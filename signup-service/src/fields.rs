@@ -1,8 +1,6 @@
 //! Reads what people send: JSON or a plain form, into checked values. It gives every mistake at once, and never a number.
 
-use axum::body::Bytes;
-use axum::extract::rejection::BytesRejection;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use domain::person::{BadField, Contact, NAME_MAX, Name, Phone};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -141,14 +139,6 @@ pub(crate) struct FindBody {
     /// The recovery code; case, spaces and dashes do not matter.
     #[schema(schema_with = code_shape, required = true)]
     code: Option<Value>,
-}
-
-/// The body, unless it was too large or broke off.
-pub(crate) fn whole(body: Result<Bytes, BytesRejection>) -> Result<Bytes, Refusal> {
-    body.map_err(|rejected| match rejected.status() {
-        StatusCode::PAYLOAD_TOO_LARGE => Refusal::TooLarge,
-        _ => Refusal::Malformed,
-    })
 }
 
 /// An application in JSON.

@@ -9,11 +9,11 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use domain::{Number, Receipt, Right};
 
-use crate::apply::Proof;
 use crate::desk::Desk;
 use crate::fields::{self, FindBody, Seeker, Typed, Written};
 use crate::knock;
 use crate::pages;
+use crate::proof::Proof;
 use crate::refusal::{Refusal, localised};
 use crate::refusals::Finding;
 use crate::routes::{Client, Posted, see_other};

@@ -11,9 +11,11 @@ mod event_page;
 mod events;
 mod fields;
 mod find;
+mod front;
 mod knock;
 mod pages;
 mod progress;
+mod proof;
 mod receipt_page;
 mod refusal;
 mod refusals;
@@ -34,6 +36,7 @@ use service::Context;
 pub use api::{document, router};
 pub use config::Config;
 pub use desk::Desk;
+pub use front::Front;
 
 /// Serves the desk on the listener, and keeps its documents fresh, until the tasks are stopped.
 pub async fn start(
@@ -44,5 +47,5 @@ pub async fn start(
     ctx: &Context,
 ) -> anyhow::Result<SocketAddr> {
     let desk = Desk::open(config, line, keys, ctx).await;
-    service::http::serve(listener, router(desk)?, service::http::Limits::default(), ctx)
+    service::http::serve_by(listener, Front::new(desk)?, service::http::Limits::default(), ctx)
 }

@@ -1,18 +1,23 @@
 //! What the desk's handlers take from a request, and how they send a browser on.
 
 use std::convert::Infallible;
+use std::error::Error as _;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::body::Bytes;
+use axum::body::{Bytes, to_bytes};
 use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use http_body_util::LengthLimitError;
 
 use crate::desk::Desk;
+use crate::knock;
 use crate::refusal::Refusal;
-use crate::{fields, knock};
+
+/// Largest body: a name, a phone number, a key.
+const BODY_MAX: usize = 8 * 1024;
 
 /// The id in a path; one that cannot be read names nothing.
 pub(crate) struct PathId(pub(crate) String);
@@ -31,12 +36,25 @@ pub(crate) struct Posted {
     pub(crate) body: Result<Bytes, Refusal>,
 }
 
+impl Posted {
+    pub(crate) async fn read(request: Request) -> Self {
+        let (parts, body) = request.into_parts();
+        Self { headers: parts.headers, body: to_bytes(body, BODY_MAX).await.map_err(|error| cut(&error)) }
+    }
+}
+
+/// Why a body could not be read.
+fn cut(error: &axum::Error) -> Refusal {
+    match error.source() {
+        Some(source) if source.is::<LengthLimitError>() => Refusal::TooLarge,
+        _ => Refusal::Malformed,
+    }
+}
+
 impl<S: Send + Sync> FromRequest<S> for Posted {
     type Rejection = Infallible;
-    async fn from_request(mut request: Request, state: &S) -> Result<Self, Infallible> {
-        let headers = std::mem::take(request.headers_mut());
-        let body = Bytes::from_request(request, state).await;
-        Ok(Self { headers, body: fields::whole(body) })
+    async fn from_request(request: Request, _: &S) -> Result<Self, Infallible> {
+        Ok(Self::read(request).await)
     }
 }
 

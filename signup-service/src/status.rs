@@ -127,9 +127,9 @@ impl Own {
     /// The recovery code as it is shown, `K7QD-22MF`; with the full receipt only.
     pub(crate) fn recovery_code(&self) -> Option<String> {
         let keys = self.sheet.keys.as_ref().filter(|_| self.full())?;
-        let code = keys.recovery_code(self.receipt.app_key, self.receipt.number);
-        let (head, tail) = code.split_at_checked(4)?;
-        Some(format!("{head}-{tail}"))
+        let mut code = keys.recovery_code(self.receipt.app_key, self.receipt.number);
+        code.insert(code.len() / 2, '-');
+        Some(code)
     }
 }
 
@@ -161,11 +161,14 @@ impl Desk {
     }
 }
 
-/// The header that carries the application's GUID.
+/// The header that carries an application's GUID.
+pub(crate) const GUID: HeaderName = HeaderName::from_static("guid");
+
+/// That header of this application.
 pub(crate) fn guid_header(app_key: AppKey) -> (HeaderName, HeaderValue) {
     let value = HeaderValue::try_from(app_key.guid())
         .unwrap_or_else(|_| unreachable!("hexadecimal digits fit in a header"));
-    (HeaderName::from_static("guid"), value)
+    (GUID, value)
 }
 
 /// One's own application, as the line has it now.

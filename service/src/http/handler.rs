@@ -49,7 +49,7 @@ pub struct Answer {
     pub response: Response,
     /// What metrics and logs call the route.
     pub route: Route,
-    /// Whether it is somebody else's and passes through as [`AsIs`] says.
+    /// Whether it has all of its headers, or is somebody else's: it passes through as [`AsIs`] says.
     pub as_is: bool,
 }
 
@@ -75,10 +75,12 @@ impl Route {
 }
 
 /// A router.
-pub(super) struct Routed(Router);
+#[derive(Debug)]
+pub struct Routed(Router);
 
 impl Routed {
-    pub(super) fn new(router: Router) -> Self {
+    /// Answers whatever the router has a route for.
+    pub fn new(router: Router) -> Self {
         Self(router.layer(MapRequestLayer::new(note_route as fn(Request) -> Request)))
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::{Gaps, Number, Outcome, Place, Release};
 use serde_json::{Value, json};
-use signup_service::{Config, router};
+use signup_service::{Config, Front};
 use testkit::Browser;
 use testkit::browser::Options;
 
@@ -20,8 +20,8 @@ fn quick() -> Config {
 
 fn serve(house: &House) -> SocketAddr {
     let listener = service::http::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let routes = router(Arc::clone(&house.desk)).unwrap();
-    service::http::serve(listener, routes, service::http::Limits::default(), &house.ctx).unwrap()
+    let front = Front::new(Arc::clone(&house.desk)).unwrap();
+    service::http::serve_by(listener, front, service::http::Limits::default(), &house.ctx).unwrap()
 }
 
 async fn fill_in(browser: &Browser) {

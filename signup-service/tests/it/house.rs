@@ -1,10 +1,9 @@
 //! A line that a leader armed, and a desk before it; what the tests share.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request};
 use domain::event::Text;
 use domain::keys::Root;
@@ -12,10 +11,10 @@ use domain::{Epoch, EventId, EventSettings, EventState, Keyring, Kid, Kind, Numb
 use http_body_util::BodyExt as _;
 use queue::{Arming, Figures, Line, Projection, Shown};
 use serde_json::{Value, json};
+use service::http::Handler as _;
 use service::{Context, Health, Tasks};
-use signup_service::{Config, Desk, router};
+use signup_service::{Config, Desk, Front};
 use testkit::{HandClock, TempFolder, seeded};
-use tower::ServiceExt as _;
 
 /// 2026-11-22 20:00:00 in Korea: when the event opens.
 pub(crate) const OPENS: i64 = 1_795_345_200_000;
@@ -165,8 +164,9 @@ impl House {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let answer = router(Arc::clone(&self.desk)).unwrap().oneshot(request).await.unwrap();
-        let (parts, body) = answer.into_parts();
+        let peer = request.extensions().get::<Peer>().map_or(SOMEBODY, |peer| peer.0);
+        let front = Front::new(Arc::clone(&self.desk)).unwrap();
+        let (parts, body) = front.answer(request, &peer).await.response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         Answer { status: parts.status.as_u16(), headers: parts.headers, body }
     }
@@ -209,10 +209,15 @@ impl House {
     }
 }
 
+/// Where a request comes from, if the test says so.
+#[derive(Clone, Copy)]
+struct Peer(SocketAddr);
+
+const SOMEBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 4711);
+
 /// A request as if from this address.
 pub(crate) fn from_address(mut request: Request<Body>, address: &str) -> Request<Body> {
-    let peer = SocketAddr::new(address.parse().unwrap(), 4711);
-    request.extensions_mut().insert(ConnectInfo(peer));
+    request.extensions_mut().insert(Peer(SocketAddr::new(address.parse().unwrap(), 4711)));
     request
 }
 
