@@ -2,22 +2,31 @@
 //! two locks, and a connection is polled several times for each request.
 
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
-
-use futures_util::task::AtomicWaker;
 
 /// What the wait wakes: it notes that, and wakes whoever looked last.
 struct Alarm {
+    /// Whether nobody is there to be woken: it rang, or was never looked at. It can be read without the lock.
     rung: AtomicBool,
-    waiting: AtomicWaker,
+    waiting: Mutex<Option<Waker>>,
+}
+
+impl Alarm {
+    /// Notes who is to be woken, or that it has rung; who was to be woken before.
+    fn note(&self, waker: Option<Waker>) -> Option<Waker> {
+        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        self.rung.store(waker.is_none(), Ordering::Release);
+        std::mem::replace(&mut *waiting, waker)
+    }
 }
 
 impl Wake for Alarm {
     fn wake(self: Arc<Self>) {
-        self.rung.store(true, Ordering::Release);
-        self.waiting.wake();
+        if let Some(waiting) = self.note(None) {
+            waiting.wake();
+        }
     }
 }
 
@@ -26,19 +35,25 @@ pub(crate) struct Seldom<F> {
     wait: Pin<Box<F>>,
     alarm: Arc<Alarm>,
     waker: Waker,
+    /// Who looked last.
+    looked: Waker,
 }
 
 impl<F: Future<Output = ()>> Seldom<F> {
     pub(crate) fn new(wait: F) -> Self {
-        let alarm = Arc::new(Alarm { rung: AtomicBool::new(true), waiting: AtomicWaker::new() });
-        Self { wait: Box::pin(wait), waker: Waker::from(Arc::clone(&alarm)), alarm }
+        let alarm = Arc::new(Alarm { rung: AtomicBool::new(true), waiting: Mutex::default() });
+        let (waker, looked) = (Waker::from(Arc::clone(&alarm)), Waker::noop().clone());
+        Self { wait: Box::pin(wait), alarm, waker, looked }
     }
 
     /// Whether it is over; whoever polls last is woken when it is. Not to be polled again then.
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.looked.will_wake(cx.waker()) && !self.alarm.rung.load(Ordering::Acquire) {
+            return Poll::Pending;
+        }
+        self.looked.clone_from(cx.waker());
         // Before the look: an alarm between the two would wake nobody.
-        self.alarm.waiting.register(cx.waker());
-        if !self.alarm.rung.swap(false, Ordering::AcqRel) {
+        if self.alarm.note(Some(cx.waker().clone())).is_some() {
             return Poll::Pending;
         }
         self.wait.as_mut().poll(&mut Context::from_waker(&self.waker))
