@@ -14,7 +14,8 @@ use tokio::time::{Instant, Sleep};
 
 use super::Limits;
 
-/// What the requests and the socket of a connection tell its watch.
+/// What the requests and the socket of a connection tell its watch. All but `under_way` are counted by the connection's own task
+/// alone, so that they need no locked instruction.
 #[derive(Debug, Default)]
 pub(super) struct Progress {
     /// Requests that began.
@@ -27,6 +28,11 @@ pub(super) struct Progress {
     writes: AtomicU64,
 }
 
+/// Counts where nobody else does.
+fn count_up(counter: &AtomicU64) {
+    counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+}
+
 /// A part of a request that is under way: while one is held, silence is nobody's fault.
 #[derive(Debug)]
 pub(super) struct Turn(Arc<Progress>);
@@ -34,7 +40,7 @@ pub(super) struct Turn(Arc<Progress>);
 impl Progress {
     /// A request begins.
     pub(super) fn begin(self: &Arc<Self>) -> Turn {
-        self.begun.fetch_add(1, Ordering::Relaxed);
+        count_up(&self.begun);
         self.under_way.fetch_add(1, Ordering::Relaxed);
         Turn(Arc::clone(self))
     }
@@ -199,7 +205,7 @@ impl Wire {
     fn wrote(&mut self, cx: &mut Context<'_>, done: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
         if done.is_ready() {
             self.stalled = false;
-            self.progress.writes.fetch_add(1, Ordering::Relaxed);
+            count_up(&self.progress.writes);
             return done;
         }
         if !self.stalled {
@@ -217,7 +223,7 @@ impl AsyncRead for Wire {
         let before = buf.filled().len();
         let done = Pin::new(&mut this.stream).poll_read(cx, buf);
         if buf.filled().len() > before {
-            this.progress.reads.fetch_add(1, Ordering::Relaxed);
+            count_up(&this.progress.reads);
         }
         done
     }
