@@ -70,9 +70,9 @@ impl UpstreamMeter {
         self.latency.record(took);
     }
 
-    /// Counts a request while it is held.
-    pub(crate) fn begin(&self) -> Counted {
-        Counted::up(&self.in_flight)
+    /// What counts requests under way.
+    pub(crate) fn in_flight(&self) -> Gauge {
+        self.in_flight.clone()
     }
 
     /// What counts open connections.

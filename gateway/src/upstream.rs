@@ -2,6 +2,7 @@
 //! answer. Nothing waits in line for it, and nothing that may have been carried out is sent twice.
 
 mod link;
+mod places;
 mod pool;
 mod relay;
 mod wait;
@@ -15,14 +16,14 @@ use axum::extract::Request;
 use axum::http::uri::PathAndQuery;
 use axum::http::{Extensions, StatusCode, Uri, Version};
 use axum::response::Response;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use crate::config::UpstreamConfig;
 use crate::limit::Turn;
-use crate::meter::{Counted, UpstreamMeter};
+use crate::meter::UpstreamMeter;
 use crate::refusal::Reason;
 use link::{Answered, Failed, Link, State};
+use places::{Place, Places};
 use pool::Pool;
 use relay::{Bounds, Relayed, Sending};
 use wait::{Patience, Through};
@@ -30,7 +31,7 @@ use wait::{Patience, Through};
 /// A service behind the door.
 pub(crate) struct Upstream {
     pool: Arc<Pool>,
-    places: Arc<Semaphore>,
+    places: Arc<Places>,
     answer_timeout: Duration,
     pause_timeout: Duration,
     exchange_timeout: Duration,
@@ -39,9 +40,8 @@ pub(crate) struct Upstream {
 
 /// What a request holds until its answer is through.
 pub(crate) struct Held {
-    _place: OwnedSemaphorePermit,
+    _place: Place,
     _turn: Turn,
-    _counted: Counted,
 }
 
 /// A request on its way to a service.
@@ -69,7 +69,7 @@ impl Upstream {
         let meter = UpstreamMeter::new(&config.name);
         Self {
             pool: Arc::new(Pool::new(config, meter.connections())),
-            places: Arc::new(Semaphore::new(config.connections_max)),
+            places: Arc::new(Places::new(config.connections_max, meter.in_flight())),
             answer_timeout: config.answer_timeout,
             pause_timeout: config.pause_timeout,
             exchange_timeout: config.exchange_timeout,
@@ -79,8 +79,7 @@ impl Upstream {
 
     /// A place for one more request; `None` if there is none.
     pub(crate) fn hold(&self, turn: Turn) -> Option<Held> {
-        let place = Arc::clone(&self.places).try_acquire_owned().ok()?;
-        Some(Held { _place: place, _turn: turn, _counted: self.meter.begin() })
+        Some(Held { _place: self.places.take()?, _turn: turn })
     }
 
     /// Closes connections that have been idle for too long.
