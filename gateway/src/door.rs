@@ -59,12 +59,6 @@ pub(crate) struct Door {
 /// What is counted where no route is found.
 const UNROUTED: &str = "unrouted";
 
-/// A request that may go on.
-struct Passed {
-    path: PathAndQuery,
-    held: Held,
-}
-
 /// Why a request does not go on.
 enum Stop {
     Refused(Reason),
@@ -111,13 +105,7 @@ impl Door {
     }
 
     /// Whether there is a place for the request.
-    fn admit(
-        &self,
-        route: &Route,
-        path: PathAndQuery,
-        request: &Request,
-        client: ClientKey,
-    ) -> Result<Passed, Stop> {
+    fn admit(&self, route: &Route, path: &str, request: &Request, client: ClientKey) -> Result<Held, Stop> {
         let limit = &self.limits[route.limit];
         if !limit.lets(client) {
             return Err(Reason::TooFast.into());
@@ -125,7 +113,7 @@ impl Door {
         let turn = self.in_flight.begin(client).ok_or(Reason::TooManyAtOnce)?;
         if !route.is_desk {
             let looks = *request.method() == Method::GET || *request.method() == Method::HEAD;
-            let diverted = self.diverts.instead_of(path.path(), |elsewhere| {
+            let diverted = self.diverts.instead_of(path, |elsewhere| {
                 if looks {
                     elsewhere.redirect()
                 } else {
@@ -139,15 +127,20 @@ impl Door {
         if !limit.lets_anybody() {
             return Err(Reason::Full.into());
         }
-        let held = self.upstreams[route.upstream].hold(turn).ok_or(Reason::UpstreamFull)?;
-        Ok(Passed { path, held })
+        self.upstreams[route.upstream].hold(turn).ok_or(Reason::UpstreamFull.into())
     }
 
     /// Makes the request fit for the service, and keeps what a refusal would need should that not answer.
-    fn prepare(&self, passed: Passed, marks: &Marks, mut request: Request) -> (Outbound, Accepted) {
+    fn prepare(
+        &self,
+        mut request: Request,
+        path: Option<PathAndQuery>,
+        marks: &Marks,
+        held: Held,
+    ) -> (Outbound, Accepted) {
         let accepted = Accepted::of(request.headers());
         headers::forward(&mut request, marks, &self.via, &self.chance);
-        (Outbound::new(request, passed.path, passed.held), accepted)
+        (Outbound::new(request, path, held), accepted)
     }
 
     async fn forward(&self, route: &Route, (outbound, accepted): (Outbound, Accepted)) -> Answer {
@@ -186,7 +179,7 @@ impl Handler for Door {
             Ok(path) => path,
             Err(reason) => return self.stopped(None, reason.into(), &Accepted::of(request.headers())),
         };
-        let matched = path.path();
+        let matched = path.as_ref().map_or(request.uri().path(), PathAndQuery::path);
         let route = self.routes.iter().find(|route| path::is_below(matched, route.prefix));
         let Some(route) = route.filter(|_| !path::is_inner(matched)) else {
             return self.stopped(None, Reason::NotFound.into(), &Accepted::of(request.headers()));
@@ -202,8 +195,8 @@ impl Handler for Door {
                 &told
             }
         };
-        match self.admit(route, path, &request, *key) {
-            Ok(passed) => self.forward(route, self.prepare(passed, marks, request)).await,
+        match self.admit(route, matched, &request, *key) {
+            Ok(held) => self.forward(route, self.prepare(request, path, marks, held)).await,
             Err(stop) => self.stopped(Some(route), stop, &Accepted::of(request.headers())),
         }
     }
@@ -228,8 +221,8 @@ fn routes(config: &Config) -> Vec<Route> {
     routes
 }
 
-/// The path that is matched and forwarded, if the request is one that a proxy may pass on.
-fn screen(request: &Request, via: &Via) -> Result<PathAndQuery, Reason> {
+/// The path that is matched and forwarded, if it is not the request's own, and if the request is one that a proxy may pass on.
+fn screen(request: &Request, via: &Via) -> Result<Option<PathAndQuery>, Reason> {
     let headers = request.headers();
     if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
         return Err(Reason::Method);
@@ -248,13 +241,13 @@ fn screen(request: &Request, via: &Via) -> Result<PathAndQuery, Reason> {
     }
     let whole = request.uri().path_and_query().ok_or(Reason::AmbiguousPath)?;
     match path::normal(whole.path()).map_err(|_| Reason::AmbiguousPath)? {
-        std::borrow::Cow::Borrowed(_) => Ok(whole.clone()),
+        std::borrow::Cow::Borrowed(_) => Ok(None),
         std::borrow::Cow::Owned(made) => {
             let text = match whole.query() {
                 Some(query) => format!("{made}?{query}"),
                 None => made,
             };
-            PathAndQuery::try_from(text).map_err(|_| Reason::AmbiguousPath)
+            PathAndQuery::try_from(text).map(Some).map_err(|_| Reason::AmbiguousPath)
         }
     }
 }

@@ -53,10 +53,11 @@ pub(crate) struct Outbound {
 }
 
 impl Outbound {
-    /// The request, for this path.
-    pub(crate) fn new(request: Request, path: PathAndQuery, held: Held) -> Self {
+    /// The request, for this path or its own.
+    pub(crate) fn new(request: Request, path: Option<PathAndQuery>, held: Held) -> Self {
         let (mut parts, body) = request.into_parts();
-        parts.uri = Uri::from(path);
+        let own = std::mem::take(&mut parts.uri).into_parts().path_and_query;
+        parts.uri = path.or(own).map(Uri::from).unwrap_or_default();
         parts.version = Version::HTTP_11;
         parts.extensions = Extensions::new();
         let (body, through) = Sending::new(body);
