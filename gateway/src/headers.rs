@@ -49,11 +49,15 @@ fn stays_here(name: &HeaderName) -> bool {
 /// Takes out what belongs to one connection, and what `Connection` names besides.
 fn strip(headers: &mut HeaderMap, stays: fn(&HeaderName) -> bool) {
     let mut going: Vec<HeaderName> = headers.keys().filter(|name| stays(name)).cloned().collect();
+    // `Connection` itself would be among them.
+    if going.is_empty() {
+        return;
+    }
     for line in headers.get_all(header::CONNECTION) {
-        let names = line.as_bytes().split(|byte| *byte == b',');
-        going.extend(
-            names.filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok()).filter(is_strippable),
-        );
+        let names = line.as_bytes().split(|byte| *byte == b',').map(<[u8]>::trim_ascii);
+        // Nearly every service says it, and that header goes in any case.
+        let names = names.filter(|name| !name.eq_ignore_ascii_case(b"keep-alive"));
+        going.extend(names.filter_map(|name| HeaderName::from_bytes(name).ok()).filter(is_strippable));
     }
     for name in going {
         headers.remove(name);
@@ -184,7 +188,8 @@ impl Via {
         let mut bytes = [0; 4];
         chance(&mut bytes);
         let name = format!("firstcome-{:08x}", u32::from_be_bytes(bytes));
-        let value = |version: &str| text_value(&format!("{version} {name}"));
+        // Made once a process. A static value is cloned without a locked instruction.
+        let value = |version: &str| HeaderValue::from_static(format!("{version} {name}").leak());
         Self { h1: value("1.1"), h2: value("2"), name }
     }
 
