@@ -11,10 +11,11 @@ use crate::{ChoreError, Floor};
 const SHOW_MAX: u32 = 500;
 /// Notices sent in one round.
 const NOTICES_MAX: u32 = 500;
-/// The figures are counted anew this often.
-const FIGURES_EVERY_MS: Millis = 250;
+/// How often figures, outcomes and notices are told. While they are, nobody is moved: told in every round, they would cost as
+/// much as all the rest of it, and orders that come one by one a write each.
+const TELL_EVERY_MS: Millis = 250;
 
-/// Projects what changed, and sends what is unsent; says how many outcomes and notices went out.
+/// Projects what changed, and sends what is unsent; says how many outcomes and notices went out. Changed settings go at once.
 pub(crate) async fn tell(
     floor: &Floor,
     term: &mut Term,
@@ -22,19 +23,24 @@ pub(crate) async fn tell(
     view: &LineView,
     now: Millis,
 ) -> Result<usize, ChoreError> {
+    let changed = term.told.rev != event.rev || term.told.state != Some(event.state);
+    let stale = !(0..TELL_EVERY_MS).contains(&(now - term.told.figures.at));
+    if !(stale || changed || term.told.more) {
+        return Ok(0);
+    }
     let to_show = floor.book.to_show(&term.event, view.epoch, SHOW_MAX).await?;
-    let stale = now - term.told.figures.at >= FIGURES_EVERY_MS;
     if stale {
         let seats = floor.book.seats(&term.event).await?;
         term.told.figures = Figures { sold: seats.sold, free: seats.free, held: seats.held, at: now };
         gauge(event, view, term.told.figures);
     }
-    let changed = term.told.rev != event.rev || term.told.state != Some(event.state);
     if stale || changed || !to_show.is_empty() {
         write(floor, term, event, view, &to_show).await?;
         floor.book.mark_shown(&term.event, view.epoch, &to_show).await?;
     }
-    Ok(to_show.len() + send_notices(floor, event).await?)
+    let sent = send_notices(floor, event).await?;
+    term.told.more = to_show.len() == SHOW_MAX as usize || sent == NOTICES_MAX as usize;
+    Ok(to_show.len() + sent)
 }
 
 /// Projects settings, limit and figures at once, without outcomes.

@@ -47,6 +47,8 @@ impl Term {
 #[derive(Debug, Default)]
 pub(crate) struct Told {
     pub(crate) figures: Figures,
+    /// There were more outcomes or notices than go out at once.
+    pub(crate) more: bool,
     /// The limit that the next projection carries, if the book's own is not above it yet.
     pub(crate) limit: u32,
     pub(crate) rev: i64,
