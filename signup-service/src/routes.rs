@@ -10,6 +10,7 @@ use axum::extract::{FromRequest, FromRequestParts, Path, Request};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use futures_util::FutureExt as _;
 use http_body_util::LengthLimitError;
 
 use crate::desk::Desk;
@@ -37,9 +38,10 @@ pub(crate) struct Posted {
 }
 
 impl Posted {
-    pub(crate) async fn read(request: Request) -> Self {
-        let (parts, body) = request.into_parts();
-        Self { headers: parts.headers, body: to_bytes(body, BODY_MAX).await.map_err(|error| cut(&error)) }
+    pub(crate) fn read(request: Request) -> impl Future<Output = Self> + Send {
+        let (Parts { headers, .. }, body) = request.into_parts();
+        let reading = to_bytes(body, BODY_MAX);
+        reading.map(|body| Self { headers, body: body.map_err(|error| cut(&error)) })
     }
 }
 

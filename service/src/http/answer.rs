@@ -1,14 +1,16 @@
 //! What every request goes through, whatever its handler: bounds, a net under panics, safe headers, and being counted.
 
+use std::any::Any;
 use std::net::SocketAddr;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::FutureExt as _;
+use futures_util::future::Either;
 use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
@@ -39,12 +41,12 @@ impl<H: Handler> Visit<H> {
         Self { caller: server.handler.meet(peer), server, peer }
     }
 
-    pub(super) async fn answer(
+    pub(super) fn answer(
         &self,
         request: hyper::Request<Incoming>,
         turn: Turn,
-    ) -> hyper::Response<Outgoing> {
-        self.server.answer(request, self, turn).await
+    ) -> impl Future<Output = hyper::Response<Outgoing>> + Send {
+        self.server.answer(request, self, turn)
     }
 }
 
@@ -58,33 +60,48 @@ impl<H: Handler> Server<H> {
         self.meter.open()
     }
 
-    async fn answer(
+    // No `async`: its state would hold the request at each step again, and a crowd's worth of them is cold whenever it is
+    // looked at.
+    fn answer(
         &self,
         request: hyper::Request<Incoming>,
         visit: &Visit<H>,
         turn: Turn,
-    ) -> hyper::Response<Outgoing> {
-        let (begun, active) = (Instant::now(), self.meter.begin());
-        let method = request.method().clone();
-        let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
-        let Answer { mut response, route, as_is } = match self.refusal(&request) {
-            // Rare, and large.
-            Some(problem) => own(Box::pin(refuse(problem, request)).await),
-            None => self.pass(request, &visit.caller, &turn).await,
+    ) -> impl Future<Output = hyper::Response<Outgoing>> + Send {
+        let asked = Asked {
+            begun: Instant::now(),
+            active: self.meter.begin(),
+            method: request.method().clone(),
+            chunked: request.headers().contains_key(header::TRANSFER_ENCODING),
+            peer: visit.peer,
         };
+        let answering = if let Some(problem) = self.refusal(&request) {
+            // Rare, and large.
+            Either::Left(Box::pin(refuse(problem, request)).map(own))
+        } else {
+            let (request, note) = self.bound(request, &turn);
+            Either::Right(self.pass(request, note, &visit.caller))
+        };
+        answering.map(move |answer| self.close(asked, answer, turn))
+    }
+
+    /// Makes an answer safe, and counts it.
+    fn close(&self, asked: Asked, answer: Answer, turn: Turn) -> hyper::Response<Outgoing> {
+        let Answer { mut response, route, as_is } = answer;
         if !as_is {
             finish(&mut response);
         }
-        if chunked {
+        if asked.chunked {
             // hyper hides a Content-Length beside Transfer-Encoding. RFC 9112 6.3: close then, so that nothing smuggled
             // behind such a request is ever taken for a next one.
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
-        let (peer, status, took, route) = (visit.peer, response.status(), begun.elapsed(), route.name());
-        self.meter.record(&method, route, status, took);
+        let (status, took, route) = (response.status(), asked.begun.elapsed(), route.name());
+        self.meter.record(&asked.method, route, status, took);
+        let (method, peer) = (&asked.method, asked.peer);
         // The route, never the path: a receipt in a path is a secret.
         tracing::debug!(%method, route, status = status.as_u16(), took_us = took.as_micros(), %peer, "answered");
-        response.map(|body| Outgoing { body, _turn: turn, _active: active })
+        response.map(|body| Outgoing { body, _turn: turn, _active: asked.active })
     }
 
     /// What can be refused before anything of the body is read.
@@ -128,37 +145,58 @@ impl<H: Handler> Server<H> {
     }
 
     /// Hands the request to the handler.
-    async fn pass(&self, request: hyper::Request<Incoming>, caller: &H::Caller, turn: &Turn) -> Answer {
+    fn pass(
+        &self,
+        request: Request,
+        note: Option<Arc<Note>>,
+        caller: &H::Caller,
+    ) -> impl Future<Output = Answer> + Send {
+        let answering = AssertUnwindSafe(self.handler.answer(request, caller)).catch_unwind();
+        answering.map(move |answered| {
+            let answer = answered.unwrap_or_else(|panic| panicked(panic.as_ref()));
+            match note.and_then(|note| note.read()) {
+                // An answer that was begun before its request was through, as a proxy's may be, is not taken back.
+                Some(cut) if !answer.response.status().is_success() => {
+                    Answer { response: closing(self.cut(cut)), as_is: false, ..answer }
+                }
+                _ => answer,
+            }
+        })
+    }
+
+    /// The request with its body, if it has one, held to its bounds; and where that notes that it was cut.
+    fn bound(&self, request: hyper::Request<Incoming>, turn: &Turn) -> (Request, Option<Arc<Note>>) {
         if request.body().is_end_stream() {
-            return self.call(request.map(|_| Body::empty()), caller).await;
+            return (request.map(|_| Body::empty()), None);
         }
         let note = Arc::new(Note::default());
-        let answer = self.call(request.map(|body| self.bound(body, &note, turn.clone())), caller).await;
-        match note.read() {
-            // An answer that was begun before its request was through, as a proxy's may be, is not taken back.
-            Some(cut) if !answer.response.status().is_success() => {
-                Answer { response: closing(self.cut(cut)), as_is: false, ..answer }
-            }
-            _ => answer,
-        }
-    }
-
-    fn bound(&self, body: Incoming, note: &Arc<Note>, turn: Turn) -> Body {
         let deadline = Instant::now() + self.limits.body_read_timeout;
-        let (left, note) = (self.limits.body_max, Arc::clone(note));
-        Body::new(Bounded { body, left, deadline, timer: None, note, _turn: turn })
+        let bounds = |body| Bounded {
+            body,
+            left: self.limits.body_max,
+            deadline,
+            timer: None,
+            note: Arc::clone(&note),
+            _turn: turn.clone(),
+        };
+        let request = request.map(|body| Body::new(bounds(body)));
+        (request, Some(note))
     }
+}
 
-    async fn call(&self, request: Request, caller: &H::Caller) -> Answer {
-        match AssertUnwindSafe(self.handler.answer(request, caller)).catch_unwind().await {
-            Ok(answer) => answer,
-            Err(panic) => {
-                tracing::error!("a handler panicked: {}", message(panic.as_ref()));
-                metrics::counter!("http_server_panics_total").increment(1);
-                own(unexpected())
-            }
-        }
-    }
+fn panicked(panic: &(dyn Any + Send)) -> Answer {
+    tracing::error!("a handler panicked: {}", message(panic));
+    metrics::counter!("http_server_panics_total").increment(1);
+    own(unexpected())
+}
+
+/// What is remembered of a request until it is answered.
+struct Asked {
+    begun: Instant,
+    active: Active,
+    method: Method,
+    chunked: bool,
+    peer: SocketAddr,
 }
 
 /// The server's own answer.

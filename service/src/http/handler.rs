@@ -26,7 +26,7 @@ pub trait Handler: Send + Sync + 'static {
     /// A connection from this peer begins.
     fn meet(&self, peer: SocketAddr) -> Self::Caller;
 
-    /// The answer to a request.
+    /// The answer to a request. A panic is caught while the future is polled, and not before.
     fn answer(&self, request: Request, caller: &Self::Caller) -> impl Future<Output = Answer> + Send;
 }
 

@@ -242,13 +242,15 @@ impl AsyncWrite for Wire {
         bufs: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let this = self.get_mut();
-        let size = bufs.iter().map(|buf| buf.len()).sum();
+        let size: usize = bufs.iter().map(|buf| buf.len()).sum();
         let done = if size <= SMALL {
-            let mut whole = Vec::with_capacity(size);
+            let mut whole = [0; SMALL];
+            let mut at = 0;
             for buf in bufs {
-                whole.extend_from_slice(buf);
+                whole[at..at + buf.len()].copy_from_slice(buf);
+                at += buf.len();
             }
-            Pin::new(&mut this.stream).poll_write(cx, &whole)
+            Pin::new(&mut this.stream).poll_write(cx, &whole[..at])
         } else {
             Pin::new(&mut this.stream).poll_write_vectored(cx, bufs)
         };
