@@ -127,26 +127,31 @@ fn refuse(group: Group, refused: &Refused) {
     }
 }
 
+/// Code, number and flags of each, as `apply` in `line.lua` packs them.
 fn read(mut reply: Reply, count: usize) -> Result<Vec<Result<Applied, Refused>>, Fault> {
     let epoch = Epoch(reply.int()?);
     let (opens_at, closed_at) = (reply.int()?, reply.int()?);
-    (0..count)
-        .map(|_| {
-            let (code, number, flags) = (reply.int::<i64>()?, reply.int()?, reply.int::<i64>()?);
-            Ok(Err(match code {
-                0 | 1 => {
-                    let number = Number::new(number).ok_or_else(|| garbled("number 0"))?;
-                    let (mark, again) = (mark(flags / 2)?, code == 1);
-                    return Ok(Ok(Applied { number, epoch, mark, again, proven: flags % 2 == 1 }));
-                }
-                2 => Refused::Regressed,
-                3 => Refused::Closed { closed_at },
-                4 => Refused::NotOpen { opens_at },
-                5 => Refused::OnHold,
-                6 => Refused::Full,
-                7 => Refused::AtLimit,
-                other => return Err(garbled(&format!("no refusal is counted {other}"))),
-            }))
-        })
-        .collect()
+    let packed = reply.bytes()?;
+    let (answers, rest) = packed.as_chunks::<6>();
+    if answers.len() != count || !rest.is_empty() {
+        return Err(garbled(&format!("{} bytes answer {count} applications", packed.len())));
+    }
+    let read = |&[code, a, b, c, d, flags]: &[u8; 6]| {
+        Ok(Err(match code {
+            0 | 1 => {
+                let number =
+                    Number::new(u32::from_be_bytes([a, b, c, d])).ok_or_else(|| garbled("number 0"))?;
+                let (mark, again) = (mark(i64::from(flags / 2))?, code == 1);
+                return Ok(Ok(Applied { number, epoch, mark, again, proven: flags % 2 == 1 }));
+            }
+            2 => Refused::Regressed,
+            3 => Refused::Closed { closed_at },
+            4 => Refused::NotOpen { opens_at },
+            5 => Refused::OnHold,
+            6 => Refused::Full,
+            7 => Refused::AtLimit,
+            other => return Err(garbled(&format!("no refusal is counted {other}"))),
+        }))
+    };
+    answers.iter().map(read).collect()
 }
