@@ -16,6 +16,6 @@ pub use clock::HandClock;
 pub use folder::TempFolder;
 pub use http::{Answer, Http, HttpError};
 pub use order_stub::OrderStub;
-pub use process::Running;
+pub use process::{Running, cpu_time};
 pub use servers::postgres::Postgres;
 pub use servers::redis::{RedisKind, RedisServer};

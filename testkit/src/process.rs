@@ -14,6 +14,18 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 /// How much of the log is printed when a test fails.
 const TAIL_MAX: usize = 8 * 1024;
 
+/// Clock ticks a second: `USER_HZ` is 100 on every Linux.
+const TICK: Duration = Duration::from_millis(10);
+
+/// CPU time that a process has used, its own and the kernel's for it, in steps of 10 ms; none if it is gone. Linux only.
+pub fn cpu_time(pid: u32) -> Duration {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name may hold spaces and brackets; proc(5) counts it as the second field.
+    let after_name = stat.rsplit(") ").next().unwrap_or_default();
+    let ticks = after_name.split_whitespace().skip(11).take(2).filter_map(|ticks| ticks.parse::<u32>().ok());
+    TICK * ticks.sum::<u32>()
+}
+
 /// A running program, killed on drop with all that it started.
 #[derive(Debug)]
 pub struct Running {

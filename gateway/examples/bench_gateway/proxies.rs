@@ -21,8 +21,6 @@ use testkit::TempFolder;
 
 /// What the backend answers with: a small page.
 const BODY: usize = 2048;
-/// Clock ticks a second: `USER_HZ` is 100 on every Linux.
-const TICK: Duration = Duration::from_millis(10);
 
 /// Which proxy.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +99,7 @@ impl Proxy {
 
     /// CPU time of all its processes.
     pub(crate) fn cpu(&self) -> Duration {
-        pids(self.running.child.id()).into_iter().map(cpu_of).sum()
+        pids(self.running.child.id()).into_iter().map(testkit::cpu_time).sum()
     }
 }
 
@@ -200,14 +198,6 @@ fn pids(parent: u32) -> Vec<u32> {
     let mut all: Vec<u32> = children.split_whitespace().map(|pid| pid.parse().unwrap()).collect();
     all.push(parent);
     all
-}
-
-fn cpu_of(pid: u32) -> Duration {
-    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    let after_name = stat.rsplit(") ").next().unwrap_or_default();
-    let ticks: u32 =
-        after_name.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u32>().unwrap()).sum();
-    TICK * ticks
 }
 
 /// The child: our door or the bare proxy, on one thread.
