@@ -86,9 +86,29 @@ pub(super) fn in_words(error: &RedisError) -> String {
         _ if error.to_string().contains("Function not found") => {
             "the line's Redis lacks the functions of this version: run `firstcome migrate`"
         }
+        // Nothing was asked then.
+        _ if error.is_connection_refusal() => {
+            "nobody listens at that address: is it right, and is it running?"
+        }
         _ if error.is_timeout() => "the line's Redis did not answer in time; what was asked may be done",
         _ if is_lost(error) => "the connection to the line's Redis broke; what was asked may be done",
         _ => "the line's Redis refused",
     };
     format!("{advice} ({error})")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+
+    use super::*;
+
+    #[test]
+    fn what_was_never_asked_is_not_said_to_be_open() {
+        let refused = RedisError::from(io::Error::from(io::ErrorKind::ConnectionRefused));
+        let told = in_words(&refused);
+        assert!(told.starts_with("nobody listens at that address"), "{told}");
+        let broke = RedisError::from(io::Error::from(io::ErrorKind::ConnectionReset));
+        assert!(in_words(&broke).contains("may be done"), "{}", in_words(&broke));
+    }
 }

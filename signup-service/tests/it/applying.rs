@@ -26,6 +26,26 @@ async fn who_applies_gets_a_number_and_a_full_receipt() {
     assert_eq!(applied["links"]["page"], format!("/a/{}", applied["receipt"].as_str().unwrap()));
     assert_eq!(answer.header("guid").len(), 32);
     assert_eq!(answer.header("cache-control"), "no-store");
+    assert_eq!(answer.header("content-type"), "application/json");
+    assert_eq!((answer.header("content-language"), answer.header("vary")), ("ko", "Accept-Language"));
+    // The listener passes it on as it is, so it must be safe already.
+    assert_eq!(answer.header("x-content-type-options"), "nosniff");
+    assert_eq!(answer.header("content-security-policy"), "default-src 'none'; frame-ancestors 'none'");
+}
+
+/// The plain address has a way of its own; in any other spelling it is found by the router.
+#[tokio::test]
+async fn an_address_in_another_spelling_gives_the_same_answer() {
+    let house = House::open().await;
+    let plain = house.apply(PHONE, Some("mine")).await.json();
+    let path = CREATE.replace("spring", "spr%69ng");
+    let spelt = house.post(&path, &entrant(PHONE), &[("idempotency-key", "mine")]).await;
+    assert_eq!(spelt.status, 200);
+    assert_eq!(spelt.json()["receipt"], plain["receipt"]);
+    for path in [CREATE.replace("spring", ""), format!("{CREATE}/more")] {
+        assert_eq!(house.post(&path, &entrant(PHONE), &[]).await.status, 404, "{path}");
+    }
+    assert_eq!(house.get(CREATE).await.status, 405);
 }
 
 #[tokio::test]
