@@ -1,6 +1,7 @@
 //! For tests only: private folders, a hand-set clock, seeded chance, child processes, servers, HTTP and a browser.
 //! Knows none of the product's crates, so that each of them may use it in its tests.
 
+pub mod bench;
 pub mod browser;
 pub mod chance;
 pub mod clock;
