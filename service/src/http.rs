@@ -34,7 +34,7 @@ use wire::{Progress, Watch, Wire};
 
 pub use answer::make_safe;
 pub use forwarded::asked_from;
-pub use handler::{Answer, AsIs, Handler, Route, Routed};
+pub use handler::{Answer, Handler, Route, Routed};
 pub use limits::Limits;
 pub use meter::RouteName;
 pub use network::{BadNetwork, Network, client_of};

@@ -13,11 +13,6 @@ use tower::util::MapRequestLayer;
 
 use super::meter::{RouteName, Slot, note_route};
 
-/// Put into an answer's extensions, it says that the answer is somebody else's and passes through: no header is added
-/// and no body replaced.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct AsIs;
-
 /// What answers requests.
 pub trait Handler: Send + Sync + 'static {
     /// What it has to know of a connection, made once for all of its requests.
@@ -49,7 +44,7 @@ pub struct Answer {
     pub response: Response,
     /// What metrics and logs call the route.
     pub route: Route,
-    /// Whether it has all of its headers, or is somebody else's: it passes through as [`AsIs`] says.
+    /// Whether it has all of its headers, or is somebody else's: it passes through, no header added and no body replaced.
     pub as_is: bool,
 }
 
@@ -101,7 +96,6 @@ impl Handler for Routed {
             Some(name) => Route::Named(name.0),
             None => slot.path().map_or(Route::None, Route::Matched),
         };
-        let as_is = response.extensions().get::<AsIs>().is_some();
-        Answer { response, route, as_is }
+        Answer { response, route, as_is: false }
     }
 }
