@@ -9,6 +9,7 @@ use data_encoding::BASE64;
 use domain::person::Contact;
 use domain::{EventId, Kid, Millis};
 use orders::{Answer, BookError, Call, CallKind, Recorded};
+use tokio::sync::Notify;
 
 use crate::Floor;
 use crate::breaker::Breaker;
@@ -31,8 +32,10 @@ struct Bench {
 pub(crate) async fn make_orders(floor: Floor, event: EventId) {
     let bench = Arc::new(Bench::default());
     while !floor.context.tasks.is_stopping() {
-        match floor.in_time(start_calls(&floor, &bench, &event)).await {
-            Ok(wait) => rest(&floor, wait).await,
+        let look = floor.in_time(start_calls(&floor, &bench, &event));
+        let (looked, moved) = look_and_listen(&floor.moved, look).await;
+        match looked {
+            Ok(wait) => rest(&floor, wait, moved).await,
             Err(error) => {
                 tracing::warn!(%event, %error, "cannot lease orders of event {event}");
                 floor.pause(RETRY).await;
@@ -41,13 +44,20 @@ pub(crate) async fn make_orders(floor: Floor, event: EventId) {
     }
 }
 
+/// Returns what `look` returns, and a future that ends with the first wake-up since before the look: `notify_waiters` wakes only
+/// futures that exist when it is called, and a look that misses somebody may still be under way then.
+async fn look_and_listen<T>(moved: &Notify, look: impl Future<Output = T>) -> (T, impl Future<Output = ()>) {
+    let woken = moved.notified();
+    (look.await, woken)
+}
+
 /// Waits for the next token or for somebody to be moved.
-async fn rest(floor: &Floor, wait: Option<Duration>) {
+async fn rest(floor: &Floor, wait: Option<Duration>, moved: impl Future<Output = ()>) {
     if let Some(for_token) = wait {
         return floor.pause(for_token).await;
     }
     tokio::select! {
-        () = floor.moved.notified() => {}
+        () = moved => {}
         () = floor.pause(LOOK_EVERY) => {}
     }
 }
@@ -134,4 +144,18 @@ fn backoff_ms(attempts: u32, chance: &domain::Chance) -> Millis {
     let mut byte = [0];
     chance(&mut byte);
     base + base * Millis::from(byte[0]) / 255
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_wake_up_during_the_look_ends_the_rest_after_it() {
+        let moved = Notify::new();
+        let ((), woken) = look_and_listen(&moved, async { moved.notify_waiters() }).await;
+        tokio::time::timeout(Duration::ZERO, woken).await.expect("the wake-up is lost");
+        let ((), woken) = look_and_listen(&moved, async {}).await;
+        tokio::time::timeout(Duration::ZERO, woken).await.expect_err("nobody was moved since");
+    }
 }
