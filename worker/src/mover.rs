@@ -2,13 +2,15 @@
 //! crash between any two steps is repeated, not repaired.
 
 use data_encoding::BASE64;
+use domain::EventState;
 use orders::{BookEvent, Newcomer, TAKE_MAX};
 use queue::{Head, LineView, Waiting};
 
 use crate::term::Term;
 use crate::{ChoreError, Floor};
 
-/// Moves as many as there is room for; says how many left the line.
+/// Moves as many as there is room for; says how many left the line. An event that is settling is looked through even without
+/// room, so that numbers of nobody do not keep it from being settled.
 pub(crate) async fn move_head(
     floor: &Floor,
     term: &Term,
@@ -16,12 +18,16 @@ pub(crate) async fn move_head(
     view: &LineView,
 ) -> Result<usize, ChoreError> {
     let room = floor.book.room(event).await?.min(TAKE_MAX);
-    if room == 0 {
+    let settling = event.state == EventState::Settling && event.frozen.is_none();
+    if room == 0 && !settling {
         return Ok(0);
     }
-    let head = floor.line.head(&term.event, room).await?;
+    let head = floor.line.head(&term.event, room.max(1)).await?;
     if head.waiting.is_empty() {
         return pass_over(floor, term, view, &head).await;
+    }
+    if room == 0 {
+        return Ok(0);
     }
     let newcomers: Vec<Newcomer> = head.waiting.iter().map(newcomer).collect();
     let taken = floor.book.take(&term.event, term.fence, &newcomers).await?;

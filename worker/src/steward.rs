@@ -75,7 +75,9 @@ pub(crate) async fn keep_times(
     Ok(floor.book.keep_times(&term.event, term.fence, event.rev, times).await?)
 }
 
-/// Settles once every wish from before the closing is answered, no seat is held, and none is free while somebody waits.
+/// Settles once every wish from before the closing is answered, no seat is held, and none is free while somebody
+/// waits. One look at the head covers a window of numbers only, so somebody may wait as long as it ends below the last number;
+/// the mover takes the line past a window that is empty, also while the release is paused.
 async fn settle(floor: &Floor, term: &Term, event: &BookEvent, view: &LineView) -> Result<(), ChoreError> {
     let closing = floor.line.settle(&term.event, term.fence.0).await?;
     if event.closed_seq.is_none() {
@@ -85,8 +87,10 @@ async fn settle(floor: &Floor, term: &Term, event: &BookEvent, view: &LineView) 
     if unheard {
         return Ok(());
     }
-    let anybody_waits =
-        view.moved_through < view.seq && !floor.line.head(&term.event, 1).await?.waiting.is_empty();
+    let head = floor.line.head(&term.event, 1).await?;
+    // The line may have given numbers between the view and the closing.
+    let last = closing.closed_seq.max(view.seq);
+    let anybody_waits = !head.waiting.is_empty() || head.through < last;
     if floor.book.settle(&term.event, term.fence, anybody_waits).await? == Settling::Settled {
         tracing::info!(event = %term.event, "event {} is settled", term.event);
     }

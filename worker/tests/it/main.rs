@@ -8,6 +8,7 @@ mod leading;
 mod log;
 mod operating;
 mod people;
+mod settling;
 mod silence;
 mod stores;
 mod verifying;
