@@ -3,7 +3,7 @@
 use domain::{EventId, EventState, Fence};
 use sqlx::Row;
 
-use crate::book::{Book, BookError};
+use crate::book::{Book, BookError, Tx};
 use crate::event::BookEvent;
 use crate::lead::hold_lead;
 use crate::relay::{self, Notice};
@@ -13,7 +13,7 @@ use crate::relay::{self, Notice};
 pub enum Settling {
     /// It is settled, now or from before.
     Settled,
-    /// A seat is held, or free while somebody waits.
+    /// An application has not ended, a seat is held, or one is free while somebody waits.
     NotYet,
 }
 
@@ -46,8 +46,9 @@ impl Book {
         tx.commit().await
     }
 
-    /// Settles an event that is settling, unless a seat is held, or one is free while `anybody_waits`. From then on, whoever
-    /// still waits up to the last number is `sold_out`: one write for all of them.
+    /// Settles an event that is settling, unless an application is ordering, undoing or parked, a seat is held, or one is free
+    /// while `anybody_waits`. An order that is being taken back counts although its seat is sold: it comes free
+    /// for the next number. From then on, whoever still waits up to the last number is `sold_out`: one write for all of them.
     pub async fn settle(
         &self,
         event: &EventId,
@@ -59,13 +60,8 @@ impl Book {
         let (EventState::Settling, Some(closed_seq)) = (state, closed_seq) else {
             return Ok(if state == EventState::Settled { Settling::Settled } else { Settling::NotYet });
         };
-        let row = sqlx::query(
-            "SELECT (SELECT COUNT(*) FROM seat WHERE event = $1 AND state = 'held') AS held,
-                    (SELECT COUNT(*) FROM (SELECT n FROM seat WHERE event = $1 AND state = 'free' LIMIT 1) AS some_free) AS free",
-        )
-        .bind(event.as_str()).fetch_one(&mut *tx).await?;
-        let (held, free): (i64, i64) = (row.try_get("held")?, row.try_get("free")?);
-        if held > 0 || (free > 0 && anybody_waits) {
+        let Unsettled { ends_later, free } = Unsettled::of(&mut tx, event).await?;
+        if ends_later || (free && anybody_waits) {
             return Ok(Settling::NotYet);
         }
         sqlx::query("UPDATE event SET state = 'settled', settled_seq = $2 WHERE id = $1")
@@ -76,5 +72,30 @@ impl Book {
         relay::post(&mut tx, &Notice::of_event(event, "event.settled", ""), now).await?;
         tx.commit().await?;
         Ok(Settling::Settled)
+    }
+}
+
+/// What may keep an event from being settled, as of one moment: an answer that is recorded meanwhile changes application and seat
+/// together.
+struct Unsettled {
+    /// An application has not ended, or a seat is held.
+    ends_later: bool,
+    /// A seat is free.
+    free: bool,
+}
+
+impl Unsettled {
+    async fn of(tx: &mut Tx, event: &EventId) -> Result<Self, BookError> {
+        let row = sqlx::query(
+            "SELECT (SELECT COUNT(*) FROM (SELECT 1 AS one FROM application WHERE event = $1 AND state IN ('ordering', 'undoing') LIMIT 1) AS due)
+                  + (SELECT COUNT(*) FROM (SELECT 1 AS one FROM application WHERE event = $1 AND state = 'parked' LIMIT 1) AS parked)
+                  + (SELECT COUNT(*) FROM (SELECT 1 AS one FROM seat WHERE event = $1 AND state = 'held' LIMIT 1) AS held) AS ends_later,
+                    (SELECT COUNT(*) FROM (SELECT 1 AS one FROM seat WHERE event = $1 AND state = 'free' LIMIT 1) AS some_free) AS free",
+        )
+        .bind(event.as_str())
+        .fetch_one(&mut **tx)
+        .await?;
+        let some = |column: &str| Ok::<_, BookError>(row.try_get::<i64, _>(column)? > 0);
+        Ok(Self { ends_later: some("ends_later")?, free: some("free")? })
     }
 }

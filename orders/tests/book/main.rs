@@ -106,5 +106,7 @@ cases! {
         an_event_only_goes_forward_and_tells_each_step_once
         an_event_is_settled_when_no_seat_is_held_and_none_is_free_while_somebody_waits
         an_event_that_nobody_waits_for_settles_with_seats_unsold
+        an_event_is_not_settled_while_an_order_is_being_taken_back
+        an_event_is_not_settled_before_an_operator_ended_who_is_parked
     }
 }

@@ -1,9 +1,10 @@
 //! Closing and settling.
 
 use domain::{EventState, Fence};
-use orders::{BookError, Settling};
+use orders::{Answer, BookError, EndParked, Settling};
 
-use crate::desk::{Desk, Store};
+use crate::changing::KIM;
+use crate::desk::{Desk, Store, key};
 
 impl Desk {
     async fn advance_to(&self, state: EventState) {
@@ -11,6 +12,12 @@ impl Desk {
     }
     async fn state(&self) -> EventState {
         self.book.event(&self.event).await.unwrap().state
+    }
+    /// An event that is settling, with 9 as its last number.
+    async fn settling(&self) {
+        self.advance_to(EventState::Closed).await;
+        self.advance_to(EventState::Settling).await;
+        self.book.note_closed(&self.event, self.fence, 9).await.unwrap();
     }
     async fn settle(&self, anybody_waits: bool) -> Settling {
         self.book.settle(&self.event, self.fence, anybody_waits).await.unwrap()
@@ -58,4 +65,37 @@ pub(crate) async fn an_event_that_nobody_waits_for_settles_with_seats_unsold(sto
     desk.advance_to(EventState::Settling).await;
     desk.book.note_closed(&desk.event, desk.fence, 0).await.unwrap();
     assert_eq!(desk.settle(false).await, Settling::Settled);
+}
+
+pub(crate) async fn an_event_is_not_settled_while_an_order_is_being_taken_back(store: Store) {
+    let desk = Desk::open(store, 1).await;
+    desk.order(1).await;
+    desk.settling().await;
+    desk.cancel(1).await;
+    let call = desk.lease_one().await;
+    assert_eq!((desk.state_of(1).await, desk.seats().await), ("undoing".into(), (0, 0, 1)));
+    assert_eq!(desk.settle(true).await, Settling::NotYet, "the order service has not answered the DELETE");
+    assert_eq!(desk.settle(false).await, Settling::NotYet);
+    desk.record(&call, Answer::Gone).await;
+    assert_eq!(desk.settle(true).await, Settling::NotYet, "the seat is for the next number");
+    desk.order(2).await;
+    assert_eq!(desk.settle(true).await, Settling::Settled);
+}
+
+pub(crate) async fn an_event_is_not_settled_before_an_operator_ended_who_is_parked(store: Store) {
+    let desk = Desk::open(store, 2).await;
+    desk.order(1).await;
+    desk.take([2]).await;
+    desk.park(&[2]).await;
+    desk.cancel(1).await;
+    desk.park(&[1]).await;
+    desk.settling().await;
+    assert_eq!(desk.settle(false).await, Settling::NotYet, "1 keeps a seat that is sold, 2 one that is held");
+    for n in [2, 1] {
+        desk.book.end_parked(&desk.event, key(n), EndParked::Reject, KIM).await.unwrap().unwrap();
+        assert_eq!(desk.settle(false).await, Settling::NotYet);
+        let call = desk.lease_one().await;
+        desk.record(&call, Answer::Gone).await;
+    }
+    assert_eq!((desk.seats().await, desk.settle(false).await), ((2, 0, 0), Settling::Settled));
 }
