@@ -307,6 +307,29 @@ pub(crate) async fn raised_seats_are_new_rows_and_lowered_ones_were_free(store: 
     assert_eq!(desk.now().await.settings.applications_max, 6, "lifted, and not let down again");
 }
 
+pub(crate) async fn a_capacity_that_the_seats_do_not_match_is_not_committed(store: Store) {
+    let desk = Desk::open(store, 3).await;
+    // With every change of seats one more goes.
+    let triggers = match store {
+        Store::Sqlite => {
+            "CREATE TRIGGER lowered AFTER DELETE ON seat WHEN OLD.n = 3 BEGIN DELETE FROM seat WHERE n = 2; END;
+             CREATE TRIGGER raised AFTER INSERT ON seat WHEN NEW.n = 5 BEGIN DELETE FROM seat WHERE n = 2; END"
+        }
+        Store::Postgres => {
+            "CREATE FUNCTION book.one_more() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN DELETE FROM book.seat WHERE n = 2; RETURN NULL; END $$;
+             CREATE TRIGGER lowered AFTER DELETE ON book.seat FOR EACH ROW WHEN (OLD.n = 3) EXECUTE FUNCTION book.one_more();
+             CREATE TRIGGER raised AFTER INSERT ON book.seat FOR EACH ROW WHEN (NEW.n = 5) EXECUTE FUNCTION book.one_more()"
+        }
+    };
+    meddle(&desk.address().0, triggers).await.unwrap();
+    let before = desk.now().await;
+    for capacity in [2, 5] {
+        let failed = desk.change(Change::Capacity(capacity)).await;
+        assert!(matches!(failed, Err(ChangeError::Book(BookError::Inconsistent(_)))), "{failed:?}");
+        assert_eq!((desk.now().await, desk.seats().await), (before.clone(), (3, 0, 0)));
+    }
+}
+
 pub(crate) async fn seats_come_and_go_while_orders_are_made(store: Store) {
     let desk = Desk::open(store, 10).await;
     let (book, event) = (&desk.book, &desk.event);

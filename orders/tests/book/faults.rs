@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use domain::{Epoch, EventState};
-use orders::{Answer, BookError, Recorded, Settling, Wish};
+use orders::{Answer, BookError, Change, Recorded, Settling, Wish};
 
 use crate::crowd::Town;
 use crate::desk::{Desk, Session, Store, key, newcomers};
@@ -118,6 +118,25 @@ async fn an_answer_half_recorded_keeps_the_event_from_being_settled() {
     assert_eq!(recorded.unwrap(), Recorded::Ended(domain::Outcome::Rejected));
     assert_eq!(settling.unwrap(), Settling::NotYet);
     assert_eq!(book.settle(event, fence, false).await.unwrap(), Settling::Settled);
+}
+
+#[tokio::test]
+async fn a_seat_that_comes_free_while_others_are_deleted_stays() {
+    let (desk, mut other) = open(4).await;
+    desk.take(1..=4).await;
+    for _ in 1..=3 {
+        let call = desk.lease_one().await;
+        desk.record(&call, Answer::No).await;
+    }
+    // Another connection holds up every delete, and frees seat 4 as an answer does.
+    let frees = "BEGIN; LOCK TABLE book.seat IN SHARE ROW EXCLUSIVE MODE; UPDATE book.seat SET state = 'free', app_key = NULL WHERE n = 4";
+    other.run(frees).await.unwrap();
+    let meanwhile = async {
+        other.wait_until(1, "wait_event_type = 'Lock'").await;
+        other.run("COMMIT").await.unwrap();
+    };
+    let (changed, ()) = tokio::join!(desk.change(Change::Capacity(3)), meanwhile);
+    assert_eq!((changed.unwrap().event.settings.capacity, desk.seats().await), (3, (3, 0, 0)));
 }
 
 /// The next leader may be changing the same rows, in another order.

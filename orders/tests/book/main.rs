@@ -48,6 +48,7 @@ cases! {
         an_event_is_settled_by_hand_once_it_is_closed_and_nothing_is_open
         a_settled_event_keeps_all_but_its_title_and_its_notice
         raised_seats_are_new_rows_and_lowered_ones_were_free
+        a_capacity_that_the_seats_do_not_match_is_not_committed
         seats_come_and_go_while_orders_are_made
         resuming_starts_without_a_burst_however_short_the_pause
         a_new_pace_counts_from_the_moment_it_is_set
