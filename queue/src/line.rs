@@ -69,17 +69,18 @@ impl Line {
         }
     }
 
-    /// Writes the wish into the inbox, once, and withdraws who was not passed yet. The place after it; `None` if nobody
-    /// has that key.
+    /// Writes the wish into the inbox, once, and withdraws who was not passed yet. The place after it; `None`, and nothing is
+    /// written, if there is no application with this key and this number.
     pub async fn ask(
         &self,
         event: &EventId,
         app_key: AppKey,
+        number: Number,
         kind: AskKind,
     ) -> Result<Option<PlaceRow>, Refused> {
         match self {
-            Self::Sqlite(line) => line.ask(event, app_key, kind).await,
-            Self::Redis(line) => line.ask(event, app_key, kind).await,
+            Self::Sqlite(line) => line.ask(event, app_key, number, kind).await,
+            Self::Redis(line) => line.ask(event, app_key, number, kind).await,
         }
     }
 

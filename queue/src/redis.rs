@@ -122,10 +122,11 @@ impl RedisLine {
         &self,
         event: &EventId,
         app_key: AppKey,
+        number: Number,
         kind: AskKind,
     ) -> Result<Option<PlaceRow>, Refused> {
         let question = self.server.question("withdraw", event.as_str());
-        let question = question.arg(&app_key.0[..]).arg(read::kind_word(kind)).arg(0);
+        let question = question.arg(&app_key.0[..]).arg(read::kind_word(kind)).arg(number.get());
         let answer = self.server.ask(question).await.map_err(|fault| fault.unregistered())?;
         Ok(answer.for_applicants()?.place()?)
     }

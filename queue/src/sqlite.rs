@@ -110,9 +110,10 @@ impl SqliteLine {
         &self,
         event: &EventId,
         app_key: AppKey,
+        number: Number,
         kind: AskKind,
     ) -> Result<Option<PlaceRow>, Refused> {
-        match self.submit(Work::Ask(event.clone(), app_key, kind)).await {
+        match self.submit(Work::Ask(event.clone(), app_key, number, kind)).await {
             Ok(Done::Asked(answer)) => answer,
             Ok(other) => unreachable!("asking is answered in kind, not by {other:?}"),
             Err(why) => Err(Refused::Unavailable(why)),

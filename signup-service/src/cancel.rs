@@ -67,9 +67,8 @@ async fn ask(desk: &Desk, text: &str, headers: &HeaderMap) -> Result<Asked, Refu
     if receipt.right != Right::Full {
         return Err(Refusal::ViewOnly);
     }
-    let asked = desk.line.ask(&receipt.event, receipt.app_key, AskKind::Cancel).await;
-    let row = asked.map_err(|refused| Refusal::of_look_up(&refused))?;
-    let row = row.filter(|row| row.number == receipt.number).ok_or(Refusal::Safe)?;
+    let asked = desk.line.ask(&receipt.event, receipt.app_key, receipt.number, AskKind::Cancel).await;
+    let row = asked.map_err(|refused| Refusal::of_look_up(&refused))?.ok_or(Refusal::Safe)?;
     let state = after_asking(OwnState::of_row(&row));
     tracing::info!(
         target: "business",

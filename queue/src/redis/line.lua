@@ -318,6 +318,8 @@ local function withdraw(keys, args)
     return { args[1], 'OK' }
   end
   local number, mark = number_in(packed), mark_in(packed)
+  -- The key under another number is not the application of that receipt.
+  if kind ~= 'present' and number ~= tonumber(args[5]) then return { args[1], 'OK' } end
   local told = shown(line, number, mark)
   if kind ~= 'present' and line.ending ~= 'settled' and mark ~= 'X' then
     local after = packed

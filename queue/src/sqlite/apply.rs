@@ -85,11 +85,11 @@ async fn known(
 }
 
 /// Takes the wish down, once, and takes out who was not passed yet. Somebody who was passed may be in the book
-/// already, so there only the book can take them out.
+/// already, so there only the book can take them out. A key under another number is not the application that is asked for.
 pub(super) async fn ask(
     conn: &mut SqliteConnection,
     held: &mut Held,
-    app_key: AppKey,
+    (app_key, number): (AppKey, Number),
     kind: AskKind,
     now: Millis,
 ) -> Answer<Option<PlaceRow>, Refused> {
@@ -97,7 +97,8 @@ pub(super) async fn ask(
         Ok((record, _)) => record,
         Err(refused) => return Ok(Err(refused)),
     };
-    let Some(mut place) = read::place(conn, record, app_key).await? else { return Ok(Ok(None)) };
+    let place = read::place(conn, record, app_key).await?;
+    let Some(mut place) = place.filter(|place| place.number == number) else { return Ok(Ok(None)) };
     let settled = matches!(record.ending, Ending::Settled { .. });
     if settled || place.mark == Mark::Withdrawn {
         return Ok(Ok(Some(place)));

@@ -28,7 +28,7 @@ pub(super) type Answer<T, E> = sqlx::Result<Result<T, E>>;
 pub(super) enum Work {
     Publish(Vec<EventId>),
     Apply(EventId, Applicant),
-    Ask(EventId, AppKey, AskKind),
+    Ask(EventId, AppKey, Number, AskKind),
     Present(EventId, AppKey, Number),
     Lead(EventId, i64, Box<Lead>),
 }
@@ -152,9 +152,9 @@ impl Batch<'_> {
                 let held = self.touch(conn, &event).await?;
                 Done::Applied(apply::apply(conn, held, applicant, now).await?)
             }
-            Work::Ask(event, app_key, kind) => {
+            Work::Ask(event, app_key, number, kind) => {
                 let held = self.touch(conn, &event).await?;
-                Done::Asked(apply::ask(conn, held, app_key, kind, now).await?)
+                Done::Asked(apply::ask(conn, held, (app_key, number), kind, now).await?)
             }
             Work::Present(event, app_key, number) => {
                 let held = self.touch(conn, &event).await?;

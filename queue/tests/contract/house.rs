@@ -130,7 +130,9 @@ impl House {
     }
 
     pub(crate) async fn cancel(&self, who: u32) -> Option<queue::PlaceRow> {
-        self.line().ask(&event(), key(who), queue::AskKind::Cancel).await.unwrap()
+        let number =
+            self.line().place(&event(), key(who)).await.unwrap().map_or(number(who), |place| place.number);
+        self.line().ask(&event(), key(who), number, queue::AskKind::Cancel).await.unwrap()
     }
 
     pub(crate) async fn place(&self, who: u32) -> queue::PlaceRow {

@@ -129,10 +129,15 @@ impl Model {
         Ok(Applied { number, epoch, mark: Mark::Waiting, again: false, proven })
     }
 
-    pub(crate) fn cancel(&mut self, key: domain::AppKey) -> Result<Option<PlaceRow>, Refused> {
+    pub(crate) fn cancel(
+        &mut self,
+        key: domain::AppKey,
+        number: Number,
+    ) -> Result<Option<PlaceRow>, Refused> {
         let at = self.now;
         let line = self.open()?;
-        let Some((n, person)) = line.find(key) else { return Ok(None) };
+        let found = line.find(key).filter(|(n, _)| *n == number.get());
+        let Some((n, person)) = found else { return Ok(None) };
         let before = line.place(n);
         if person.mark == Mark::Withdrawn || line.ending == EventState::Settled {
             return Ok(Some(before));

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use domain::{EventState, Outcome, ReqHash};
+use domain::{EventState, Number, Outcome, ReqHash};
 use proptest::prelude::*;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 use queue::{
@@ -29,6 +29,7 @@ enum Step {
     Apply(Applicant),
     Cancel {
         who: u32,
+        number: Number,
     },
     Arm {
         fence: i64,
@@ -109,7 +110,7 @@ fn tell(model: &mut Model, step: &Step) -> Reply {
             Reply::Nothing
         }
         Step::Apply(applicant) => Reply::Applied(model.apply(applicant)),
-        Step::Cancel { who } => Reply::Asked(model.cancel(key(who))),
+        Step::Cancel { who, number } => Reply::Asked(model.cancel(key(who), number)),
         Step::Arm { fence, arming } => Reply::Armed(model.arm(fence, &arming)),
         Step::Project { fence, projection } => Reply::Led(model.project(fence, projection)),
         Step::Release { fence, n } => Reply::Released(model.head(n as usize).map(|head| {
@@ -158,7 +159,9 @@ impl Real {
                 Reply::Nothing
             }
             Step::Apply(applicant) => Reply::Applied(line.apply(event, applicant).await),
-            Step::Cancel { who } => Reply::Asked(line.ask(event, key(who), AskKind::Cancel).await),
+            Step::Cancel { who, number } => {
+                Reply::Asked(line.ask(event, key(who), number, AskKind::Cancel).await)
+            }
             Step::Arm { fence, arming } => Reply::Armed(line.arm(event, fence, arming).await),
             Step::Project { fence, projection } => Reply::Led(line.project(event, fence, projection).await),
             Step::Release { fence, n } => Reply::Released(match line.head(event, n).await {
@@ -231,7 +234,7 @@ impl ReferenceStateMachine for Steps {
             14 => (0..PEOPLE, 0..3u8).prop_map(|(who, secret)| Step::Apply(Applicant {
                 app_key: key(who), req_hash: ReqHash([secret; 8]), contact: contact(who),
             })),
-            4 => (0..PEOPLE).prop_map(|who| Step::Cancel { who }),
+            4 => cancels(&told.model),
             if armed { 1 } else { 20 } => (fence.clone(), epoch..epoch + 3, line_limit).prop_map(|(fence, epoch, limit)|
                 Step::Arm { fence, arming: arming(epoch, limit) }),
             6 => (fence.clone(), projections(seq, rev)).prop_map(|(fence, projection)| Step::Project { fence, projection }),
@@ -249,6 +252,16 @@ impl ReferenceStateMachine for Steps {
         told.reply = tell(&mut told.model, step);
         told
     }
+}
+
+/// Mostly under the number that the person has.
+fn cancels(model: &Model) -> impl Strategy<Value = Step> + use<> {
+    let entries = model.entries().unwrap_or_default();
+    let theirs = move |who| entries.iter().find(|e| e.app_key == key(who)).map(|e| e.number);
+    (0..PEOPLE, prop::option::weighted(0.2, 1..20u32)).prop_map(move |(who, other)| {
+        let number = other.map(number).or_else(|| theirs(who)).unwrap_or(number(1));
+        Step::Cancel { who, number }
+    })
 }
 
 fn projections(seq: u32, rev: i64) -> impl Strategy<Value = Projection> {

@@ -28,6 +28,7 @@ macro_rules! cases {
             the_head_looks_over_one_block_at_most
             moving_again_changes_nothing
             a_wish_is_written_down_once_and_withdraws_who_waits
+            a_cancel_under_another_number_changes_nothing
             who_was_passed_by_is_not_withdrawn_but_heard
             a_wish_that_can_change_nothing_is_not_written_down
             inbox_positions_rise_over_epochs
@@ -148,7 +149,7 @@ pub(crate) async fn an_unarmed_line_takes_no_writes_and_denies_nobody(house: &mu
     house.restart().await;
     let line = house.line();
     assert_eq!(house.apply(1).await, Err(Refused::NotArmed));
-    assert_eq!(line.ask(&event(), key(1), AskKind::Cancel).await, Err(Refused::NotArmed));
+    assert_eq!(line.ask(&event(), key(1), number(1), AskKind::Cancel).await, Err(Refused::NotArmed));
     assert_eq!(house.place(2).await.number, number(2));
     assert_eq!(line.place(&event(), key(3)).await, Err(Refused::NotArmed));
     assert_eq!(line.number_of(&event(), number(2)).await, Ok(Some(key(2))));
@@ -277,6 +278,24 @@ pub(crate) async fn a_wish_is_written_down_once_and_withdraws_who_waits(house: &
     assert_eq!(house.inbox().await, []);
     let again = house.apply(2).await.unwrap();
     assert_eq!((again.number, again.mark), (number(2), Mark::Withdrawn), "withdrawing is final");
+}
+
+pub(crate) async fn a_cancel_under_another_number_changes_nothing(house: &mut House) {
+    house.fill(3).await;
+    house.moved(1, &[1]).await;
+    let entries = house.line().entries(&event(), 0, 10).await.unwrap();
+    for (who, n) in [(1, 2), (2, 1), (2, 3), (2, 4), (3, 2)] {
+        let asked = house.line().ask(&event(), key(who), number(n), AskKind::Cancel).await;
+        assert_eq!(asked, Ok(None), "{who} under {n}");
+    }
+    assert_eq!(
+        (house.inbox().await, house.line().entries(&event(), 0, 10).await.unwrap()),
+        (vec![], entries)
+    );
+    assert_eq!(house.head(9).await, (vec![2, 3], 3), "all still wait, with their contacts");
+    assert_eq!(house.line().head(&event(), 1).await.unwrap().waiting[0].contact, contact(2));
+    let asked = house.line().ask(&event(), key(2), number(2), AskKind::Cancel).await.unwrap();
+    assert_eq!(asked.unwrap().mark, Mark::Withdrawn);
 }
 
 pub(crate) async fn who_was_passed_by_is_not_withdrawn_but_heard(house: &mut House) {

@@ -1,9 +1,9 @@
 //! Cancelling: as easy as applying, for whoever has the full receipt.
 
-use domain::Outcome;
+use domain::{Number, Outcome, Receipt};
 use serde_json::json;
 
-use crate::house::{House, PHONE, cancel_path, own_path, spring};
+use crate::house::{House, PHONE, cancel_path, keys, own_path, spring};
 
 #[tokio::test]
 async fn who_waits_is_out_at_once_and_asking_again_changes_nothing() {
@@ -18,6 +18,19 @@ async fn who_waits_is_out_at_once_and_asking_again_changes_nothing() {
     assert_eq!((again.status, &again.json()["state"]), (200, &json!("withdrawn")));
     assert_eq!(again.json()["number"], 1);
     assert_eq!(house.line.inbox(&spring(), 0, 10).await.unwrap().len(), 1);
+}
+
+#[tokio::test]
+async fn a_receipt_of_another_number_withdraws_nobody() {
+    let house = House::open().await;
+    let applied = house.apply(PHONE, Some("mine")).await.json();
+    let own = Receipt::read(applied["receipt"].as_str().unwrap(), &keys()).unwrap();
+    let other = Receipt { number: Number::new(7).unwrap(), ..own }.sign(&keys());
+    let path = format!("/application/com/v1/cancel/application/{other}");
+    let answer = house.post(&path, &json!({}), &[]).await;
+    assert_eq!(answer.problem(), (503, "place-safe".into()));
+    assert_eq!(house.get(&own_path(&applied)).await.json()["state"], "waiting");
+    assert!(house.line.inbox(&spring(), 0, 10).await.unwrap().is_empty());
 }
 
 #[tokio::test]

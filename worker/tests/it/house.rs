@@ -166,7 +166,8 @@ impl House {
     }
 
     pub(crate) async fn cancel(&self, n: u32) {
-        self.line().ask(&spring(), key(n), AskKind::Cancel).await.unwrap().unwrap();
+        let number = self.place(n).await.unwrap().number;
+        self.line().ask(&spring(), key(n), number, AskKind::Cancel).await.unwrap().unwrap();
     }
 
     pub(crate) async fn row(&self, n: u32) -> Option<BookRow> {

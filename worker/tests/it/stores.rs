@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use domain::{Epoch, EventState, Fence, Receipt, Right};
+use domain::{Epoch, EventState, Fence, Number, Receipt, Right};
 use orders::{Answer, Book, Call, Newcomer, Settling, Wish};
 use queue::{Arming, AskKind, Figures, Line, Projection, Shown};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
@@ -121,7 +121,8 @@ impl Stores {
     }
 
     async fn cancel(&self, n: u32) {
-        self.line.ask(&spring(), key(n), AskKind::Cancel).await.unwrap().unwrap();
+        let number = Number::new(n).unwrap();
+        self.line.ask(&spring(), key(n), number, AskKind::Cancel).await.unwrap().unwrap();
         let asks = self.line.inbox(&spring(), 0, 100).await.unwrap();
         let wishes: Vec<Wish> =
             asks.iter().map(|ask| Wish { id: ask.id, app_key: ask.app_key, number: ask.number }).collect();

@@ -87,7 +87,7 @@ async fn a_line_over_many_blocks_is_moved_in_order_and_whole(kind: RedisKind) {
     assert!(entries.is_sorted_by_key(|entry| entry.number));
     let withdrawn: BTreeSet<_> = (1..=PEOPLE).step_by(17).collect();
     for entry in entries.iter().filter(|entry| withdrawn.contains(&entry.number.get())) {
-        house.line().ask(&event(), entry.app_key, queue::AskKind::Cancel).await.unwrap();
+        house.line().ask(&event(), entry.app_key, entry.number, queue::AskKind::Cancel).await.unwrap();
     }
     let mut moved = Vec::new();
     loop {
@@ -132,7 +132,7 @@ async fn a_wish_for_whom_a_write_failed_midway_is_heard_when_repeated(kind: Redi
     house.fill(2).await;
     // The inbox cannot be written: somebody put another thing there.
     house.meddle::<()>(&["SET", "q:{spring}:i", "no stream"]).await;
-    let told = house.line().ask(&event(), key(2), queue::AskKind::Cancel).await;
+    let told = house.line().ask(&event(), key(2), number(2), queue::AskKind::Cancel).await;
     assert!(matches!(told, Err(Refused::Unavailable(_))), "{told:?}");
     assert_eq!(house.place(2).await.mark, Mark::Waiting, "withdrawn without a wish would end nowhere");
     house.meddle::<u32>(&["DEL", "q:{spring}:i"]).await;

@@ -52,7 +52,7 @@ async fn each_role_can_do_its_own_and_is_refused_the_rest(kind: RedisKind) {
     for who in 1..=2 {
         assert_eq!(desk.apply(&event(), applicant(who)).await.unwrap().number, number(who));
     }
-    desk.ask(&event(), key(2), queue::AskKind::Cancel).await.unwrap().unwrap();
+    desk.ask(&event(), key(2), number(2), queue::AskKind::Cancel).await.unwrap().unwrap();
     let head = worker.head(&event(), 9).await.unwrap();
     worker.moved(&event(), FENCE, head.through, &[key(1)]).await.unwrap();
     let wish = worker.inbox(&event(), 0, 9).await.unwrap()[0].id;
@@ -81,7 +81,7 @@ async fn each_role_can_do_its_own_and_is_refused_the_rest(kind: RedisKind) {
         matches!(&refused, Err(Refused::Unavailable(why)) if why.contains("ops/redis.acl")),
         "{refused:?}"
     );
-    assert!(verifier.ask(&event(), key(1), queue::AskKind::Cancel).await.is_err());
+    assert!(verifier.ask(&event(), key(1), number(1), queue::AskKind::Cancel).await.is_err());
 }
 
 async fn the_door_reads_how_events_stand_and_no_application(kind: RedisKind) {
@@ -96,7 +96,7 @@ async fn the_door_reads_how_events_stand_and_no_application(kind: RedisKind) {
     assert!(door.entries(&event(), 0, 9).await.is_err());
     assert!(door.number_of(&event(), number(1)).await.is_err());
     assert!(door.apply(&event(), applicant(2)).await.is_err());
-    assert!(door.ask(&event(), key(1), queue::AskKind::Cancel).await.is_err());
+    assert!(door.ask(&event(), key(1), number(1), queue::AskKind::Cancel).await.is_err());
     lacks(&door.publish(&[]).await);
     for command in [["HMGET", "q:{spring}:c", "x"], ["HMGET", "q:{spring}:a:0", "x"]] {
         let answer = meddle::<redis::Value>(&server.url_as("gateway", PASSWORD), &command).await;

@@ -37,7 +37,7 @@ async fn an_application_whose_reply_was_lost_is_found_again(kind: RedisKind) {
     let line = through(&mut house, &proxy).await;
     proxy.set(Wire::LosesReplies);
     assert_eq!(line.apply(&event(), applicant(1)).await, press_again());
-    let asked = line.ask(&event(), key(1), queue::AskKind::Cancel).await;
+    let asked = line.ask(&event(), key(1), number(1), queue::AskKind::Cancel).await;
     assert!(matches!(asked, Err(Refused::Unavailable(_))), "{asked:?}");
     proxy.set(Wire::Honest);
     let again = line.apply(&event(), applicant(1)).await.unwrap();
