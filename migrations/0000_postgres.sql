@@ -1,6 +1,6 @@
 -- What SQLite brings along and Postgres must be taught, so that all further SQL is one text. Only run on Postgres.
 
--- The book's clock: the server's, for all workers alike. Not the time at which the transaction began: it is asked under a lock.
+-- The ledger's clock: the server's, for all workers alike. Not the time at which the transaction began: it is asked under a lock.
 CREATE FUNCTION now_ms() RETURNS BIGINT LANGUAGE sql VOLATILE
     AS $$ SELECT (extract(epoch FROM clock_timestamp()) * 1000)::BIGINT $$;
 

@@ -1,4 +1,4 @@
-//! What an application goes through, in the line and in the book, and the only steps between. Drawn in docs/states.md.
+//! What an application goes through, in the queue and in the ledger, and the only steps between. Drawn in docs/states.md.
 
 use serde::{Deserialize, Serialize};
 
@@ -27,16 +27,16 @@ impl Undo {
 /// Where an application stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ApplicationState {
-    /// In the line, without a seat.
+    /// In the queue, without a seat.
     Waiting,
-    /// In the line, taken back before it was moved; only the book says `cancelled`.
+    /// In the queue, taken back before it was admitted; only the ledger says `cancelled`.
     Withdrawn,
-    /// In the book with a seat; the order service has not answered yet. `attempts` counts the calls made.
+    /// In the ledger with a seat; the order service has not answered yet. `attempts` counts the calls made.
     Ordering {
         /// Order calls made so far.
         attempts: u32,
     },
-    /// In the book with a seat, while the order is taken back.
+    /// In the ledger with a seat, while the order is taken back.
     Undoing {
         /// Why.
         undo: Undo,
@@ -55,20 +55,20 @@ pub enum ApplicationState {
 /// What happens to an application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// The mover gives it a seat.
+    /// Admission gives it a seat.
     Move,
     /// The applicant asks to cancel.
     AskCancel,
-    /// The steward finds the wish of somebody who was withdrawn before being moved.
+    /// The inbox finds the request of somebody who was withdrawn before being admitted.
     RecordCancel,
     /// A maker starts an order call.
     Call,
     /// The order service made the order.
-    AnswerYes,
+    OrderAccepted,
     /// The order service said no.
-    AnswerNo,
+    OrderRejected,
     /// The order service confirmed the tombstone.
-    AnswerGone,
+    OrderDeleted,
     /// Too many calls without an answer.
     Park,
     /// An operator has a parked one called again.
@@ -88,12 +88,12 @@ impl ApplicationState {
             (Waiting, Step::AskCancel) => Withdrawn,
             (Waiting, Step::Settle) => Ended(Outcome::SoldOut),
             (Ordering { attempts }, Step::Call) => Ordering { attempts: attempts + 1 },
-            (Ordering { .. }, Step::AnswerYes) => Ended(Outcome::Ordered),
+            (Ordering { .. }, Step::OrderAccepted) => Ended(Outcome::Ordered),
             (Withdrawn, Step::RecordCancel) | (Ordering { attempts: 0 }, Step::AskCancel) => {
                 Ended(Outcome::Cancelled)
             }
-            (Ordering { attempts: 1 }, Step::AnswerNo) => Ended(Outcome::Rejected),
-            (Ordering { .. }, Step::AnswerNo) | (Parked { undo: None }, Step::Reject) => {
+            (Ordering { attempts: 1 }, Step::OrderRejected) => Ended(Outcome::Rejected),
+            (Ordering { .. }, Step::OrderRejected) | (Parked { undo: None }, Step::Reject) => {
                 Undoing { undo: Undo::Reject, attempts: 0 }
             }
             (Ordering { .. } | Parked { .. } | Ended(Outcome::Ordered), Step::AskCancel) => {
@@ -103,7 +103,7 @@ impl ApplicationState {
             (Undoing { undo: Undo::Reject, attempts }, Step::AskCancel) => {
                 Undoing { undo: Undo::Cancel, attempts }
             }
-            (Undoing { undo, .. }, Step::AnswerGone) => Ended(undo.outcome()),
+            (Undoing { undo, .. }, Step::OrderDeleted) => Ended(undo.outcome()),
             (Ordering { .. }, Step::Park) => Parked { undo: None },
             (Undoing { undo, .. }, Step::Park) => Parked { undo: Some(undo) },
             // The calls from before may have made an order: the next answer is not that of the only call.
@@ -150,9 +150,9 @@ mod tests {
             Step::AskCancel,
             Step::RecordCancel,
             Step::Call,
-            Step::AnswerYes,
-            Step::AnswerNo,
-            Step::AnswerGone,
+            Step::OrderAccepted,
+            Step::OrderRejected,
+            Step::OrderDeleted,
             Step::Park,
             Step::Retry,
             Step::Reject,
@@ -167,17 +167,17 @@ mod tests {
 
     #[test]
     fn a_no_after_an_unanswered_call_takes_the_order_back_first() {
-        assert_eq!(Ordering { attempts: 1 }.after(Step::AnswerNo), Some(Ended(Outcome::Rejected)));
-        let undoing = Ordering { attempts: 2 }.after(Step::AnswerNo).unwrap();
+        assert_eq!(Ordering { attempts: 1 }.after(Step::OrderRejected), Some(Ended(Outcome::Rejected)));
+        let undoing = Ordering { attempts: 2 }.after(Step::OrderRejected).unwrap();
         assert_eq!(undoing, Undoing { undo: Undo::Reject, attempts: 0 });
-        assert_eq!(undoing.after(Step::AnswerGone), Some(Ended(Outcome::Rejected)));
+        assert_eq!(undoing.after(Step::OrderDeleted), Some(Ended(Outcome::Rejected)));
     }
 
     #[test]
     fn a_parked_one_is_called_again_as_one_that_may_have_an_order() {
         let again = Parked { undo: None }.after(Step::Retry).unwrap();
         let called = again.after(Step::Call).unwrap();
-        assert_eq!(called.after(Step::AnswerNo), Some(Undoing { undo: Undo::Reject, attempts: 0 }));
+        assert_eq!(called.after(Step::OrderRejected), Some(Undoing { undo: Undo::Reject, attempts: 0 }));
         let cancelling = Parked { undo: Some(Undo::Cancel) };
         for step in [Step::Retry, Step::Reject] {
             assert_eq!(cancelling.after(step), Some(Undoing { undo: Undo::Cancel, attempts: 0 }));
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_withdrawn_is_never_moved() {
+    fn who_is_withdrawn_is_never_admitted() {
         assert_eq!(Waiting.after(Step::AskCancel), Some(Withdrawn));
         assert_eq!(Withdrawn.after(Step::Move), None);
     }

@@ -6,11 +6,11 @@ use crate::id::EventId;
 use crate::pace::Pace;
 use crate::time::Millis;
 
-/// Most seats of an event, and most applications in its line: ten million, the size that the Redis layout was measured at.
+/// Most seats of an event, and most applications in its queue: ten million, the size that the Redis layout was measured at.
 pub const CAPACITY_MAX: u32 = 10_000_000;
 /// Most order calls that may be unanswered at once.
 pub const IN_FLIGHT_MAX: u32 = 10_000;
-/// Longest title or notice, in characters.
+/// Longest title or announcement, in characters.
 pub const TEXT_MAX: usize = 200;
 /// Most paths of the shop that one event may divert.
 pub const DIVERTS_MAX: usize = 32;
@@ -27,11 +27,11 @@ pub enum Kind {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Release {
-    /// People are moved, orders are made.
+    /// People are admitted, orders are made.
     Running,
     /// No order call is started; those under way finish.
     Paused,
-    /// Nobody is moved any more; orders of those who were are made.
+    /// Nobody is admitted any more; orders of those who were are made.
     Draining,
 }
 
@@ -52,7 +52,7 @@ impl Text {
     }
 }
 
-/// What an operator sets. Stored in the book under a rev, projected into the line.
+/// What an operator sets. Stored in the ledger under a rev, projected into the queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventSettings {
     /// The event.
@@ -75,14 +75,14 @@ pub struct EventSettings {
     pub pace: Pace,
     /// Most order calls unanswered at once.
     pub in_flight_max: u32,
-    /// Most numbers that the line may give.
+    /// Most numbers that the queue may give.
     pub applications_max: u32,
     /// What the operator tells the applicants, or empty.
-    pub notice: Text,
+    pub announcement: Text,
     /// Whether the event settles by itself once it has closed and the orders are through.
     pub settle_after_close: bool,
     /// Paths of the shop that sell this event's stock: each, and what is below it, leads to the event's page from the opening
-    /// until the event is settled, so that nobody buys past the line.
+    /// until the event is settled, so that nobody buys past the queue.
     #[serde(default)]
     pub diverts: Vec<String>,
     /// The key id that application keys derive from; fixed when the event is made.
@@ -106,7 +106,7 @@ pub enum BadSettings {
     Times,
     /// See the message.
     #[error(
-        "a title is needed in Korean and English; title and notice have at most {TEXT_MAX} characters each"
+        "a title is needed in Korean and English; title and announcement have at most {TEXT_MAX} characters each"
     )]
     Text,
     /// See the message.
@@ -127,7 +127,7 @@ impl EventSettings {
     /// Every mistake in the settings, not just the first.
     pub fn mistakes(&self) -> Vec<BadSettings> {
         let long = |text: &str| text.chars().count() > TEXT_MAX;
-        let texts = [&self.title.ko, &self.title.en, &self.notice.ko, &self.notice.en];
+        let texts = [&self.title.ko, &self.title.en, &self.announcement.ko, &self.announcement.en];
         let checks = [
             (!(1..=CAPACITY_MAX).contains(&self.capacity), BadSettings::Capacity),
             (!(1..=IN_FLIGHT_MAX).contains(&self.in_flight_max), BadSettings::InFlight),
@@ -154,7 +154,7 @@ pub enum EventState {
     Scheduled,
     /// People may apply.
     Open,
-    /// Nobody may apply any more; those in the line still get their turn.
+    /// Nobody may apply any more; those in the queue still get their turn.
     Closed,
     /// Being settled: no order is under way that was not before.
     Settling,
@@ -220,7 +220,7 @@ mod tests {
             pace: "5".parse().unwrap(),
             in_flight_max: 10,
             applications_max: 1000,
-            notice: Text::default(),
+            announcement: Text::default(),
             settle_after_close: false,
             diverts: Vec::new(),
             pepper: "k1".into(),

@@ -107,7 +107,7 @@ impl FromStr for AppKey {
     }
 }
 
-/// The place in the line: given once, from 1, never reused, never changed.
+/// The place in the queue: given once, from 1, never reused, never changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Number(u32);
@@ -142,7 +142,7 @@ impl fmt::Display for Number {
     }
 }
 
-/// The line's era: rises whenever the line may have lost something, so that a caller from before is told.
+/// The queue's epoch: rises whenever the queue may have lost something, so that a caller from before is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Epoch(pub u32);

@@ -13,7 +13,7 @@ use crate::id::{AppKey, EventId, Number, ReqHash};
 use crate::person::{Contact, Phone};
 
 /// Bytes of the nonce that seals a contact. Random ones are safe for 2^32 seals with one key (NIST SP 800-38D 8.3); an event has a
-/// key of its own, and its line ten million applications.
+/// key of its own, and its queue ten million applications.
 pub const NONCE_LEN: usize = 12;
 
 /// A usual contact, sealed: room made once.

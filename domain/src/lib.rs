@@ -20,4 +20,4 @@ pub use outcome::Outcome;
 pub use pace::{Bucket, Pace};
 pub use receipt::{Receipt, Right};
 pub use standing::{Gap, Gaps, Place, Stock};
-pub use time::{Chance, Millis, Now};
+pub use time::{Millis, Now, Rng};

@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_line_saves_one_token_and_no_more() {
+    fn an_idle_queue_saves_one_token_and_no_more() {
         let bucket = Bucket::empty(0).refilled(pace("100"), 60_000);
         assert_eq!(bucket.whole(), 1);
         assert_eq!(Bucket::empty(0).refilled(pace("0.1"), 60_000).whole(), 1);

@@ -29,9 +29,9 @@ pub enum Right {
 pub struct Receipt {
     /// The event applied for.
     pub event: EventId,
-    /// The line's era when the number was given.
+    /// The queue's epoch when the number was given.
     pub epoch: Epoch,
-    /// The place in the line.
+    /// The place in the queue.
     pub number: Number,
     /// The application.
     pub app_key: AppKey,

@@ -13,7 +13,7 @@ pub struct Gap {
     pub to: u32,
 }
 
-/// All skipped runs of a line, in order, apart from each other.
+/// All skipped runs of a queue, in order, apart from each other.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Gaps(Vec<Gap>);
@@ -56,11 +56,11 @@ pub struct Place {
 }
 
 impl Place {
-    /// The place of `number` in a line that has moved through `moved_through`.
-    pub fn of(number: Number, moved_through: u32, gaps: &Gaps) -> Self {
+    /// The place of `number` in a queue that has moved through `admitted_through`.
+    pub fn of(number: Number, admitted_through: u32, gaps: &Gaps) -> Self {
         let before = number.get() - 1;
-        let ahead = before.saturating_sub(moved_through);
-        let skipped = if ahead == 0 { 0 } else { gaps.count(moved_through, before) };
+        let ahead = before.saturating_sub(admitted_through);
+        let skipped = if ahead == 0 { 0 } else { gaps.count(admitted_through, before) };
         Self { ahead: ahead - skipped, rank: number.get() - gaps.count(0, before) }
     }
 

@@ -9,4 +9,4 @@ pub type Millis = i64;
 pub type Now = Arc<dyn Fn() -> Millis + Send + Sync>;
 
 /// Fills the bytes with chance; a test's is seeded.
-pub type Chance = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
+pub type Rng = Arc<dyn Fn(&mut [u8]) + Send + Sync>;

@@ -1,19 +1,19 @@
 //! The commands: what each takes, and how it ends. Exit codes: 0 done, 1 failed, 2 wrong usage or settings, 3 not found,
 //! 4 not allowed, 5 conflict, 7 unavailable, 9 verify found violations.
 
+mod announcement;
 mod application;
 mod audit;
 mod capacity;
+mod client;
 mod config;
 mod demo;
 mod doctor;
 mod event;
 mod keys;
 mod migrate;
-mod notice;
 mod pace;
 mod release;
-mod room;
 mod serve;
 mod verify;
 
@@ -22,7 +22,7 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 
-use crate::said::complain;
+use crate::output::complain;
 use crate::setup::Role;
 
 /// First come, first served: a durable line before your order service.
@@ -39,26 +39,26 @@ enum Command {
     Demo(Demo),
     /// Runs the program as the settings say: all parts in one process, or one role of its own.
     Serve(Serve),
-    /// Makes or updates the book's tables and the line's functions on their servers. Safe to repeat.
+    /// Makes or updates the ledger's tables and the queue's functions on their servers. Safe to repeat.
     Migrate(Migrate),
-    /// Makes, shows and changes events, by the control room.
+    /// Makes, shows and changes events, by the operator console.
     Event(event::Event),
-    /// Pauses and resumes the making of orders, by the control room.
+    /// Pauses and resumes the making of orders, by the operator console.
     Release(release::Release),
-    /// Shows and sets how fast orders are made, by the control room.
+    /// Shows and sets how fast orders are made, by the operator console.
     Pace(pace::Pace),
-    /// Sets how many seats an event has, by the control room.
+    /// Sets how many seats an event has, by the operator console.
     Capacity(capacity::Capacity),
-    /// Sets what an event's page tells the applicants, by the control room.
-    Notice(notice::Notice),
-    /// Shows who changed what, by the control room.
+    /// Sets what an event's page tells the applicants, by the operator console.
+    Announcement(announcement::Announcement),
+    /// Shows who changed what, by the operator console.
     Audit(audit::Audit),
-    /// Shows and ends parked applications, by the control room.
+    /// Shows and ends parked applications, by the operator console.
     Application(application::Application),
-    /// Makes the key file that all processes share, and tokens for the control room.
+    /// Makes the key file that all processes share, and tokens for the operator console.
     #[command(subcommand)]
     Keys(KeysCommand),
-    /// Checks the promises over line and book: I1 to I9. Reads only.
+    /// Checks the promises over queue and ledger: I1 to I9. Reads only.
     Verify(Verify),
     /// Checks a service of your shop that Firstcome depends on.
     #[command(subcommand)]
@@ -76,10 +76,10 @@ struct Demo {
     /// How many people the crowd has; 0 turns it off.
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(0..=100_000))]
     crowd: u32,
-    /// Where line, book and keys are kept.
+    /// Where queue, ledger and keys are kept.
     #[arg(long, default_value = "data")]
     data: PathBuf,
-    /// Where the door stands, with the shop and the event's page behind it; a free port is taken if this one is busy.
+    /// Where the gateway stands, with the shop and the event's page behind it; a free port is taken if this one is busy.
     #[arg(long, default_value = "127.0.0.1:8000")]
     listen: std::net::SocketAddr,
     /// Ends after so many seconds, instead of with Ctrl-C.
@@ -110,7 +110,7 @@ struct Serve {
 struct Migrate {
     #[command(flatten)]
     settings: SettingsArgs,
-    /// Also makes the book's roles and grants each what it needs; the address must be that of somebody who may.
+    /// Also makes the ledger's roles and grants each what it needs; the address must be that of somebody who may.
     #[arg(long)]
     roles: bool,
 }
@@ -122,7 +122,7 @@ enum KeysCommand {
         /// The file.
         file: PathBuf,
     },
-    /// Makes a token for the control room and shows it once, with the lines for the settings file.
+    /// Makes a token for the operator console and shows it once, with the lines for the settings file.
     Token {
         /// Whose it is; stands in the audit.
         #[arg(value_parser = token_name)]
@@ -143,10 +143,10 @@ struct Verify {
     /// Only this event.
     #[arg(long)]
     event: Option<domain::EventId>,
-    /// Receipts that applicants hold, one a line: makes I1 and I3 complete.
+    /// Receipts that applicants hold, one a queue: makes I1 and I3 complete.
     #[arg(long, value_name = "FILE")]
     acks: Option<PathBuf>,
-    /// The live orders of the order service, one `event:key order-number` a line: makes I7 complete. The embedded one is read anyway.
+    /// The live orders of the order service, one `event:key order-number` a queue: makes I7 complete. The embedded one is read anyway.
     #[arg(long, value_name = "FILE")]
     orders: Option<PathBuf>,
     /// Prints JSON.
@@ -180,7 +180,7 @@ enum Failed {
     Settings(service::config::Mistakes),
     /// A promise is broken.
     Violations,
-    /// The control room said no, or nothing; or the command was used wrongly.
+    /// The operator console said no, or nothing; or the command was used wrongly.
     Refused {
         /// How the program exits.
         code: u8,
@@ -213,7 +213,7 @@ pub fn run(cli: Cli) -> ExitCode {
             Command::Release(args) => release::release(args).await,
             Command::Pace(args) => pace::pace(args).await,
             Command::Capacity(args) => capacity::capacity(args).await,
-            Command::Notice(args) => notice::notice(args).await,
+            Command::Announcement(args) => announcement::announcement(args).await,
             Command::Audit(args) => audit::audit(args).await,
             Command::Application(args) => application::application(args).await,
             Command::Keys(KeysCommand::Make { file }) => keys::make(&file),

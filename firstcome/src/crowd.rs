@@ -1,4 +1,4 @@
-//! A gentle crowd for the demo: people who apply over HTTP, each once, spread over half a minute, so that the line lives.
+//! A gentle crowd for the demo: people who apply over HTTP, each once, spread over half a minute, so that the queue lives.
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -8,28 +8,28 @@ use std::path::Path;
 use anyhow::{Context as _, bail, ensure};
 use data_encoding::HEXLOWER_PERMISSIVE;
 use domain::keys::Root;
-use domain::{Chance, Keyring, Kid};
+use domain::{Keyring, Kid, Rng};
 
-/// Reads the keys, or makes the first one if there is no file, and no line that was made with an earlier one.
-pub(crate) fn read_or_make(file: &Path, line: &Path, chance: &Chance) -> anyhow::Result<Keyring> {
+/// Reads the keys, or makes the first one if there is no file, and no queue that was made with an earlier one.
+pub(crate) fn read_or_make(file: &Path, queue: &Path, rng: &Rng) -> anyhow::Result<Keyring> {
     if !file.exists() {
-        let orphaned = line.exists();
+        let orphaned = queue.exists();
         ensure!(
             !orphaned,
-            "{} is missing, but {} holds a line that was made with it: put the key file back",
+            "{} is missing, but {} holds a queue that was made with it: put the key file back",
             file.display(),
-            line.display()
+            queue.display()
         );
-        make(file, chance)?;
+        make(file, rng)?;
     }
     read(file)
 }
 
 /// Makes a key file with one new key. One that is there is never overwritten.
-pub(crate) fn make(file: &Path, chance: &Chance) -> anyhow::Result<()> {
+pub(crate) fn make(file: &Path, rng: &Rng) -> anyhow::Result<()> {
     ensure!(!file.exists(), "{} is there already, and is never overwritten", file.display());
     let mut secret = [0; 32];
-    chance(&mut secret);
+    rng(&mut secret);
     let text = format!(
         "# Root secrets. Keep this file: receipts and application keys are made with it.\n\
          # To rotate, add a key, then name it as current; keep the old ones until their events are over.\n\
@@ -85,7 +85,7 @@ mod tests {
     const FILE: &str = "keys.toml";
 
     fn keys_of(folder: &TempFolder, seed: u64) -> anyhow::Result<Keyring> {
-        read_or_make(&folder.path().join(FILE), &folder.path().join("line.db"), &testkit::seeded(seed))
+        read_or_make(&folder.path().join(FILE), &folder.path().join("queue.db"), &testkit::seeded(seed))
     }
     fn told(folder: &TempFolder) -> String {
         format!("{:#}", keys_of(folder, 1).unwrap_err())
@@ -103,9 +103,9 @@ mod tests {
     }
 
     #[test]
-    fn a_line_without_its_keys_gets_no_new_ones() {
+    fn a_queue_without_its_keys_gets_no_new_ones() {
         let folder = TempFolder::new("keys");
-        std::fs::write(folder.path().join("line.db"), "").unwrap();
+        std::fs::write(folder.path().join("queue.db"), "").unwrap();
         assert!(told(&folder).contains("put the key file back"));
     }
 

@@ -3,7 +3,7 @@
 pub mod command;
 mod crowd;
 mod keys;
-mod said;
+mod output;
 pub mod setup;
 mod stores;
 pub mod system;

@@ -19,7 +19,7 @@ pub use stores::{Role, Servers, Stores};
 pub struct Setup {
     /// Which parts run in this process.
     pub role: Role,
-    /// Where line and book are.
+    /// Where queue and ledger are.
     pub stores: Stores,
     /// The file with the root secrets.
     pub keys: PathBuf,
@@ -27,15 +27,15 @@ pub struct Setup {
     pub listen: SocketAddr,
     /// Where `/livez /readyz /metrics` are served.
     pub admin_listen: SocketAddr,
-    /// The desk's settings.
+    /// The signup service's settings.
     pub signup: signup_service::Config,
     /// The worker's settings.
     pub worker: worker::Config,
-    /// The control room, if it runs here.
-    pub room: Option<Room>,
-    /// The door, if it runs here.
-    pub door: Option<gateway::Config>,
-    /// Events that are written into the book if they are new.
+    /// The operator console, if it runs here.
+    pub operator: Option<OperatorSettings>,
+    /// The gateway, if it runs here.
+    pub gateway: Option<gateway::Config>,
+    /// Events that are written into the ledger if they are new.
     pub events: Vec<EventSettings>,
     /// How log lines look.
     pub log_format: LogFormat,
@@ -43,9 +43,9 @@ pub struct Setup {
     pub log_filter: String,
 }
 
-/// The control room's settings.
+/// The operator console's settings.
 #[derive(Debug, Clone)]
-pub struct Room {
+pub struct OperatorSettings {
     /// Where its page and API are served.
     pub listen: SocketAddr,
     /// Who may come in, and by which names it is reached.
@@ -53,7 +53,8 @@ pub struct Room {
 }
 
 /// What commands take from the environment; these are no settings, although they begin alike.
-pub(crate) const OF_COMMANDS: [&str; 3] = ["FIRSTCOME_ROOM", "FIRSTCOME_TOKEN", "FIRSTCOME_TOKEN_FILE"];
+pub(crate) const OF_COMMANDS: [&str; 3] =
+    ["FIRSTCOME_OPERATOR_URL", "FIRSTCOME_TOKEN", "FIRSTCOME_TOKEN_FILE"];
 
 /// Merges the settings; mistakes of the file's form come at once, all others with `finish`.
 pub fn load(file: Option<&Path>, flags: &[(String, String)]) -> Result<Settings, Mistakes> {
@@ -73,14 +74,14 @@ impl Setup {
             signup: signup_service::Config::default(),
             admin_listen: settings.part("admin").parse("listen", "127.0.0.1:9090"),
             worker: worker::Config::default(),
-            room: None,
-            door: None,
+            operator: None,
+            gateway: None,
             events: Vec::new(),
             log_format: log.parse("format", "text"),
             log_filter: log.text("filter", "info"),
         };
         (setup.stores, setup.keys) = stores::read(settings, role);
-        if role.has_desk() {
+        if role.has_signup() {
             setup.signup = signup_service::Config::read(&mut signup);
         } else {
             settings.skip("signup");
@@ -94,14 +95,14 @@ impl Setup {
                 settings.skip(others);
             }
         }
-        if role.has_room() {
-            setup.room = read_room(&mut settings.part("operator"), role);
+        if role.has_operator() {
+            setup.operator = read_operator(&mut settings.part("operator"), role);
         } else {
             settings.skip("operator");
         }
-        // Among other parts, a door that nobody mentioned is left out: the desk can be reached without one.
-        if role == Role::Gateway || (role.has_door() && settings.part("").has("gateway")) {
-            setup.door = Some(gateway::Config::read(&mut settings.part("gateway")));
+        // Among other parts, a gateway that nobody mentioned is left out: the signup service can be reached without one.
+        if role == Role::Gateway || (role.has_gateway() && settings.part("").has("gateway")) {
+            setup.gateway = Some(gateway::Config::read(&mut settings.part("gateway")));
         } else {
             settings.skip("gateway");
         }
@@ -109,12 +110,15 @@ impl Setup {
     }
 }
 
-/// Without a token nobody could come in: then a room of its own is a mistake, and one among other parts is left out.
-fn read_room(part: &mut Part<'_>, role: Role) -> Option<Room> {
-    let room = Room { listen: part.parse("listen", "127.0.0.1:8090"), config: operator::Config::read(part) };
-    let nobody = room.config.tokens.is_empty();
+/// Without a token nobody could come in: then an operator API of its own is a mistake, and one among other parts is left out.
+fn read_operator(part: &mut Part<'_>, role: Role) -> Option<OperatorSettings> {
+    let operator = OperatorSettings {
+        listen: part.parse("listen", "127.0.0.1:8090"),
+        config: operator::Config::read(part),
+    };
+    let nobody = operator.config.tokens.is_empty();
     if nobody && role == Role::Operator && !part.has("token") {
         part.mistake("token", "is missing: `firstcome keys token NAME` makes one");
     }
-    (!nobody).then_some(room)
+    (!nobody).then_some(operator)
 }

@@ -5,60 +5,61 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use domain::Now;
-use orders::Book;
-use queue::{Line, RedisOptions, RedisRole};
+use ledger::Ledger;
+use queue::{Queue, RedisOptions, RedisRole};
 use service::health::Check;
 
 use crate::setup::{Role, Servers, Stores};
 
-/// How soon a door tries again to reach its line.
+/// How soon a gateway tries again to reach its queue.
 const AGAIN: Duration = Duration::from_secs(1);
 
-/// The line and the book, each for a role that needs it from the start; a door takes its line later.
+/// The queue and the ledger, each for a role that needs it from the start; a gateway takes its queue later.
 pub(crate) async fn open(
     stores: &Stores,
     role: Role,
     now: Now,
-) -> anyhow::Result<(Option<Line>, Option<Book>)> {
+) -> anyhow::Result<(Option<Queue>, Option<Ledger>)> {
     match stores {
         Stores::Embedded { folder } => {
             std::fs::create_dir_all(folder)
                 .with_context(|| format!("cannot make the data folder {}", folder.display()))?;
-            let (line, book) = open_files(folder, now).await?;
-            // The line's file lock is ours, so whoever led before is gone: nobody has to wait for its leases to run out.
-            book.end_leases().await?;
-            Ok((Some(line), Some(book)))
+            let (queue, ledger) = open_files(folder, now).await?;
+            // The queue's file lock is ours, so whoever led before is gone: nobody has to wait for its leases to run out.
+            ledger.end_leases().await?;
+            Ok((Some(queue), Some(ledger)))
         }
         Stores::Servers(servers) => {
-            let line = if role.has_keys() { Some(open_line(servers, line_role(role)).await?) } else { None };
-            let book = if role.has_book() { Some(open_book(servers).await?) } else { None };
-            Ok((line, book))
+            let queue =
+                if role.has_keys() { Some(open_queue(servers, queue_role(role)).await?) } else { None };
+            let ledger = if role.has_ledger() { Some(open_ledger(servers).await?) } else { None };
+            Ok((queue, ledger))
         }
     }
 }
 
-/// Line and book for looking at them only.
-pub(crate) async fn open_to_read(stores: &Stores, now: Now) -> anyhow::Result<(Line, Book)> {
+/// Queue and ledger for looking at them only.
+pub(crate) async fn open_to_read(stores: &Stores, now: Now) -> anyhow::Result<(Queue, Ledger)> {
     match stores {
         Stores::Embedded { folder } => {
-            let exists = folder.join("line.db").exists();
-            ensure!(exists, "there is no line in {}: name the data folder with --data", folder.display());
+            let exists = folder.join("queue.db").exists();
+            ensure!(exists, "there is no queue in {}: name the data folder with --data", folder.display());
             open_files(folder, now).await
         }
         Stores::Servers(servers) => {
-            Ok((open_line(servers, RedisRole::Verify).await?, open_book(servers).await?))
+            Ok((open_queue(servers, RedisRole::Verify).await?, open_ledger(servers).await?))
         }
     }
 }
 
-/// The line for a door on its own, as soon as it can be reached. Until then the check says why not.
-pub(crate) async fn open_for_door(servers: Servers, check: Check) -> Line {
+/// The queue for a gateway on its own, as soon as it can be reached. Until then the check says why not.
+pub(crate) async fn open_for_gateway(servers: Servers, check: Check) -> Queue {
     let mut told = String::new();
     loop {
-        match open_line(&servers, RedisRole::Gateway).await {
-            Ok(line) => {
+        match open_queue(&servers, RedisRole::Gateway).await {
+            Ok(queue) => {
                 check.ok();
-                return line;
+                return queue;
             }
             Err(error) => {
                 let why = format!("{error:#}");
@@ -73,18 +74,19 @@ pub(crate) async fn open_for_door(servers: Servers, check: Check) -> Line {
     }
 }
 
-async fn open_files(folder: &Path, now: Now) -> anyhow::Result<(Line, Book)> {
-    let line =
-        Line::open_sqlite(&folder.join("line.db"), now.clone()).await.context("cannot open the line")?;
-    let book = Book::open_sqlite(&folder.join("book.db"), now).await.context("cannot open the book")?;
-    Ok((line, book))
+async fn open_files(folder: &Path, now: Now) -> anyhow::Result<(Queue, Ledger)> {
+    let queue =
+        Queue::open_sqlite(&folder.join("queue.db"), now.clone()).await.context("cannot open the queue")?;
+    let ledger =
+        Ledger::open_sqlite(&folder.join("ledger.db"), now).await.context("cannot open the ledger")?;
+    Ok((queue, ledger))
 }
 
-async fn open_line(servers: &Servers, role: RedisRole) -> anyhow::Result<Line> {
-    Line::open_redis(RedisOptions::new(&servers.line, role)).await.context("cannot open the line")
+async fn open_queue(servers: &Servers, role: RedisRole) -> anyhow::Result<Queue> {
+    Queue::open_redis(RedisOptions::new(&servers.queue, role)).await.context("cannot open the queue")
 }
 
-fn line_role(role: Role) -> RedisRole {
+fn queue_role(role: Role) -> RedisRole {
     match role {
         Role::Signup => RedisRole::Signup,
         Role::Gateway => RedisRole::Gateway,
@@ -92,6 +94,6 @@ fn line_role(role: Role) -> RedisRole {
     }
 }
 
-async fn open_book(servers: &Servers) -> anyhow::Result<Book> {
-    Book::open_postgres(&servers.book, servers.book_connections).await.context("cannot open the book")
+async fn open_ledger(servers: &Servers) -> anyhow::Result<Ledger> {
+    Ledger::open_postgres(&servers.ledger, servers.ledger_connections).await.context("cannot open the ledger")
 }

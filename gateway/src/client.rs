@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 use axum::http::{HeaderMap, HeaderValue};
 use service::http::{Network, asked_from, client_of};
 
-use crate::headers::Marks;
+use crate::headers::ForwardedHeaders;
 
 /// What one client is to the limits: an IPv4 address, or an IPv6 /64. An IPv4 address stands where no IPv6 network is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,14 +63,14 @@ pub(crate) type ByClient<T> = HashMap<ClientKey, T, BuildHasherDefault<Hashed>>;
 
 /// Who asks, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Asker {
+pub(crate) struct ClientIdentity {
     /// The last address that no trusted proxy made up.
     pub(crate) address: IpAddr,
     /// Whether it spoke TLS with a trusted proxy before us.
     pub(crate) tls: bool,
 }
 
-impl Asker {
+impl ClientIdentity {
     /// Who asks over a connection from `peer`.
     pub(crate) fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> Self {
         let by_proxy = trusted.iter().any(|proxy| proxy.contains(peer));
@@ -80,25 +80,25 @@ impl Asker {
     }
 }
 
-/// What the door makes of who asks.
+/// What the gateway makes of who asks.
 #[derive(Debug)]
-pub(crate) struct Known {
+pub(crate) struct KnownClient {
     /// Who it is to the limits.
     pub(crate) key: ClientKey,
     /// What the service is told of it.
-    pub(crate) marks: Marks,
+    pub(crate) marks: ForwardedHeaders,
 }
 
-impl From<Asker> for Known {
-    fn from(asker: Asker) -> Self {
-        Self { key: ClientKey::of(asker.address), marks: Marks::of(asker) }
+impl From<ClientIdentity> for KnownClient {
+    fn from(asker: ClientIdentity) -> Self {
+        Self { key: ClientKey::of(asker.address), marks: ForwardedHeaders::of(asker) }
     }
 }
 
 /// A connection: either a client's own, or a trusted proxy's, which carries many clients' requests.
 #[derive(Debug)]
 pub(crate) enum Caller {
-    Client(Known),
+    Client(KnownClient),
     Proxy(IpAddr),
 }
 
@@ -108,7 +108,7 @@ impl Caller {
         if trusted.iter().any(|proxy| proxy.contains(peer)) {
             return Self::Proxy(peer);
         }
-        Self::Client(Asker { address: peer, tls: false }.into())
+        Self::Client(ClientIdentity { address: peer, tls: false }.into())
     }
 }
 

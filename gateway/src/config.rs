@@ -1,4 +1,4 @@
-//! The door's settings: where requests go, and how many. Everything has a default but the addresses of a shop's services.
+//! The gateway's settings: where requests go, and how many. Everything has a default but the addresses of a shop's services.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -10,21 +10,21 @@ use axum::http::uri::{Authority, Scheme};
 use service::config::Part;
 use service::http::{Limits, Network};
 
-/// Where the door listens unless told.
+/// Where the gateway listens unless told.
 const LISTEN: &str = "127.0.0.1:8000";
-/// The desk.
+/// The signup service.
 const SIGNUP: &str = "signup";
 /// Where it is unless told.
-const DESK_URL: &str = "http://127.0.0.1:8080";
+const SIGNUP_URL: &str = "http://127.0.0.1:8080";
 /// Most processes of one service.
 const ADDRESSES_MAX: usize = 64;
-/// How many of the routes are the desk's own; they come first.
-pub(crate) const DESK_ROUTES: usize = DESK.len();
-/// What the desk serves: prefix and limit. These lead to the desk whatever the routes say.
-const DESK: [(&str, &str); 4] =
-    [("/e", "desk"), ("/a", "desk"), ("/application/com", "desk"), ("/event/com", "poll")];
+/// How many of the routes are the signup service's own; they come first.
+pub(crate) const SIGNUP_ROUTES: usize = SIGNUP_PREFIXES.len();
+/// What the signup service serves: prefix and limit. These lead to the signup service whatever the routes say.
+const SIGNUP_PREFIXES: [(&str, &str); 4] =
+    [("/e", "signup"), ("/a", "signup"), ("/application/com", "signup"), ("/event/com", "poll")];
 
-/// What the door is told when it starts.
+/// What the gateway is told when it starts.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
     /// Where it listens.
@@ -35,7 +35,7 @@ pub struct Config {
     pub routes: Vec<RouteConfig>,
     /// How much a client may ask of a group of routes, and all clients together.
     pub limits: Vec<LimitConfig>,
-    /// Proxies before the door, whose `X-Forwarded-For` is believed.
+    /// Proxies before the gateway, whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,
     /// Requests of one client under way at once; more is 429. It is a quarter of an upstream's connections, so that no client
     /// takes all of them by sending slowly; 200 phones behind one address that ask once a second have 20 under way if each
@@ -49,7 +49,7 @@ pub struct Config {
     pub http: Limits,
 }
 
-/// A service behind the door.
+/// A service behind the gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamConfig {
     /// What routes and metrics call it.
@@ -154,7 +154,7 @@ impl Config {
             ),
             http,
         };
-        for (prefix, limit) in DESK {
+        for (prefix, limit) in SIGNUP_PREFIXES {
             config.add(part, prefix, SIGNUP, limit);
         }
         for mut route in part.list("route") {
@@ -169,8 +169,8 @@ impl Config {
         config
     }
 
-    /// The desk is here, whatever the settings say: it runs in this process.
-    pub fn lead_desk_to(&mut self, address: SocketAddr) {
+    /// The signup service is here, whatever the settings say: it runs in this process.
+    pub fn lead_signup_to(&mut self, address: SocketAddr) {
         for upstream in self.upstreams.iter_mut().filter(|upstream| upstream.name == SIGNUP) {
             let authority = Authority::try_from(address.to_string());
             upstream.authorities =
@@ -221,7 +221,7 @@ fn read_upstream(part: &mut Part<'_>, name: &str) -> UpstreamConfig {
     let mut urls = part.texts("url");
     if urls.is_empty() {
         match name {
-            SIGNUP => urls.push(DESK_URL.to_owned()),
+            SIGNUP => urls.push(SIGNUP_URL.to_owned()),
             _ => part.mistake("url", "is missing: it is the service's address, or a list of them"),
         }
     }
@@ -260,7 +260,7 @@ fn usual_limit(name: &str) -> (&'static str, i64) {
         // Cached documents: one process answers tens of thousands a second.
         "poll" => ("400/s", 1600),
         // 200 phones apply within the first second, and each loads its page.
-        "desk" => ("100/s", 800),
+        "signup" => ("100/s", 800),
         // A page of a shop asks for dozens of pictures at once.
         _ => ("50/s", 200),
     }
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn without_settings_only_the_desk_is_behind_the_door() {
+    fn without_settings_only_the_signup_is_behind_the_gateway() {
         let config = read(&[]).unwrap();
         let prefixes: Vec<_> = config.routes.iter().map(|route| route.prefix.as_str()).collect();
         assert_eq!(prefixes, ["/e", "/a", "/application/com", "/event/com"]);
@@ -334,7 +334,7 @@ mod tests {
             ("gateway.route.1.upstream", "main"),
             ("gateway.route.2.prefix", "/x"),
             ("gateway.route.2.upstream", "product"),
-            ("gateway.limit.desk.per_client", "0/s"),
+            ("gateway.limit.signup.per_client", "0/s"),
             ("gateway.trusted_proxies", "10.0.0.0/99"),
         ])
         .unwrap_err();
@@ -344,7 +344,7 @@ mod tests {
             "gateway.route.0.prefix",
             "gateway.route.1.prefix",
             "gateway.upstream.product.url",
-            "gateway.limit.desk.per_client",
+            "gateway.limit.signup.per_client",
             "gateway.trusted_proxies",
         ] {
             assert!(mistakes.iter().any(|line| line.contains(key)), "{key}: {mistakes:?}");

@@ -1,21 +1,21 @@
-//! The shop's paths that lead to an event's page, from its opening until it is settled. Read from the line twice a second. While
-//! the line cannot be read the last that was known holds. Before anything is known the shop's requests wait, for `events_wait` from
-//! the start: then they go on undiverted, as a door that stayed shut would keep every regular shopper out.
+//! The shop's paths that lead to an event's page, from its opening until it is settled. Read from the queue twice a second. While
+//! the queue cannot be read the last that was known holds. Before anything is known the shop's requests wait, for `events_wait` from
+//! the start: then they go on undiverted, as a gateway that stayed shut would keep every regular shopper out.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use domain::{EventId, EventState, Millis, Now};
-use queue::{Line, LineView, Refused};
+use queue::{Queue, QueueSnapshot, Refused};
 use service::Context;
 use service::health::Check;
 use tokio::sync::Notify;
 
+use crate::error::Elsewhere;
 use crate::path;
-use crate::refusal::Elsewhere;
 
-/// How often the line is read.
+/// How often the queue is read.
 const EVERY: Duration = Duration::from_millis(500);
 /// How long one reading may take.
 const READ_MAX: Duration = Duration::from_secs(3);
@@ -27,14 +27,14 @@ struct Standing {
     paths: Vec<String>,
     opens_at: Millis,
     state: EventState,
-    /// The line's clock less ours.
+    /// The queue's clock less ours.
     ahead: Millis,
 }
 
 impl Standing {
-    fn of(view: LineView, now: Millis) -> Self {
-        let LineView { event, settings, state, now: line_now, .. } = view;
-        Self { event, paths: settings.diverts, opens_at: settings.opens_at, state, ahead: line_now - now }
+    fn of(view: QueueSnapshot, now: Millis) -> Self {
+        let QueueSnapshot { event, settings, state, now: queue_now, .. } = view;
+        Self { event, paths: settings.diverts, opens_at: settings.opens_at, state, ahead: queue_now - now }
     }
 
     /// Whether its paths lead to its page now. The reading may be older than the opening.
@@ -90,9 +90,9 @@ pub(crate) struct Diverts {
 }
 
 impl Diverts {
-    /// Begins to read the line as soon as it can be reached, until the tasks are stopped.
+    /// Begins to read the queue as soon as it can be reached, until the tasks are stopped.
     pub(crate) fn start(
-        line: impl Future<Output = Line> + Send + 'static,
+        queue: impl Future<Output = Queue> + Send + 'static,
         first_max: Duration,
         ctx: &Context,
     ) -> Arc<Self> {
@@ -102,41 +102,41 @@ impl Diverts {
         ctx.tasks.spawn("gateway events", async move {
             tokio::select! {
                 () = tasks.stopping() => {}
-                () = reading.keep_reading(line, first_max) => {}
+                () = reading.keep_reading(queue, first_max) => {}
             }
         });
         diverts
     }
 
-    async fn keep_reading(&self, line: impl Future<Output = Line>, first_max: Duration) {
+    async fn keep_reading(&self, queue: impl Future<Output = Queue>, first_max: Duration) {
         let began = tokio::time::Instant::now();
-        let mut line = std::pin::pin!(line);
-        let opened = tokio::time::timeout(first_max, &mut line).await;
-        if let Ok(line) = &opened {
+        let mut queue = std::pin::pin!(queue);
+        let opened = tokio::time::timeout(first_max, &mut queue).await;
+        if let Ok(queue) = &opened {
             let first = async {
-                while !self.read(line, false).await {
+                while !self.read(queue, false).await {
                     tokio::time::sleep(EVERY / 5).await;
                 }
             };
             if tokio::time::timeout_at(began + first_max, first).await.is_err() {
                 // One event that cannot be read must not keep the shop shut.
-                self.read(line, true).await;
+                self.read(queue, true).await;
             }
         }
         if self.table.load().is_none() {
             self.publish(Table::default());
             self.health.warn("the events are not known yet: nothing is diverted");
         }
-        let line = if let Ok(line) = opened {
-            line
+        let queue = if let Ok(queue) = opened {
+            queue
         } else {
-            let late = line.await;
+            let late = queue.await;
             self.read(&late, true).await;
             late
         };
         loop {
             tokio::time::sleep(EVERY).await;
-            self.read(&line, true).await;
+            self.read(&queue, true).await;
         }
     }
 
@@ -156,12 +156,12 @@ impl Diverts {
         }
     }
 
-    /// Reads the line once; whether everything could be read. What could not stays as it was; `partly` says whether the rest is
+    /// Reads the queue once; whether everything could be read. What could not stays as it was; `partly` says whether the rest is
     /// taken then.
-    async fn read(&self, line: &Line, partly: bool) -> bool {
-        let read = tokio::time::timeout(READ_MAX, self.read_all(line)).await;
+    async fn read(&self, queue: &Queue, partly: bool) -> bool {
+        let read = tokio::time::timeout(READ_MAX, self.read_all(queue)).await;
         let (standings, troubles) =
-            read.unwrap_or_else(|_| (None, vec!["the line does not answer".to_owned()]));
+            read.unwrap_or_else(|_| (None, vec!["the queue does not answer".to_owned()]));
         if let Some(standings) = standings.filter(|_| partly || troubles.is_empty()) {
             self.publish(Table::of(standings));
         }
@@ -174,15 +174,15 @@ impl Diverts {
     }
 
     /// All events, if the catalogue could be read, and what could not be.
-    async fn read_all(&self, line: &Line) -> (Option<Vec<Standing>>, Vec<String>) {
-        let events = match line.catalogue().await {
+    async fn read_all(&self, queue: &Queue) -> (Option<Vec<Standing>>, Vec<String>) {
+        let events = match queue.catalogue().await {
             Ok(events) => events,
             Err(refused) => return (None, vec![refused.to_string()]),
         };
         let (before, mut troubles, mut standings) = (self.table.load_full(), Vec::new(), Vec::new());
         let before = before.iter().flat_map(|table| &table.diverts);
         for event in events {
-            match line.view(&event).await {
+            match queue.view(&event).await {
                 Ok(view) => standings.push(Standing::of(view, (self.now)())),
                 // It was taken out of the catalogue meanwhile.
                 Err(Refused::UnknownEvent) => {}
@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_diverts_from_its_opening_by_the_line_s_clock_until_it_is_settled() {
+    fn an_event_diverts_from_its_opening_by_the_queue_s_clock_until_it_is_settled() {
         assert!(!standing(EventState::Scheduled).diverts(899));
         assert!(standing(EventState::Scheduled).diverts(900));
         for state in [EventState::Open, EventState::Closed, EventState::Settling] {

@@ -4,9 +4,9 @@ use std::net::IpAddr;
 
 use axum::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 use axum::http::{Request, Version};
-use domain::Chance;
+use domain::Rng;
 
-use crate::client::Asker;
+use crate::client::ClientIdentity;
 
 const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 const X_FORWARDED_HOST: HeaderName = HeaderName::from_static("x-forwarded-host");
@@ -71,15 +71,15 @@ fn is_strippable(name: &HeaderName) -> bool {
 
 /// Who asks, as the headers of a forwarded request say it.
 #[derive(Debug)]
-pub(crate) struct Marks {
+pub(crate) struct ForwardedHeaders {
     address: HeaderValue,
     forwarded: HeaderValue,
     scheme: HeaderValue,
 }
 
-impl Marks {
-    pub(crate) fn of(asker: Asker) -> Self {
-        let Asker { address, tls } = asker;
+impl ForwardedHeaders {
+    pub(crate) fn of(asker: ClientIdentity) -> Self {
+        let ClientIdentity { address, tls } = asker;
         let scheme = if tls { "https" } else { "http" };
         // RFC 7239: IPv6 addresses stand in quotes and brackets.
         let forwarded = match address {
@@ -98,7 +98,7 @@ impl Marks {
 const ADDED: usize = 8;
 
 /// Makes the headers of a request fit to go on.
-pub(crate) fn forward<B>(request: &mut Request<B>, marks: &Marks, via: &Via, chance: &Chance) {
+pub(crate) fn forward<B>(request: &mut Request<B>, marks: &ForwardedHeaders, via: &Via, rng: &Rng) {
     let version = request.version();
     let authority = request.uri().authority().and_then(|named| HeaderValue::from_str(named.as_str()).ok());
     let headers = request.headers_mut();
@@ -118,7 +118,7 @@ pub(crate) fn forward<B>(request: &mut Request<B>, marks: &Marks, via: &Via, cha
     headers.insert(X_FORWARDED_PROTO, marks.scheme.clone());
     headers.append(header::VIA, if version == Version::HTTP_2 { via.h2.clone() } else { via.h1.clone() });
     if !headers.get(&TRACEPARENT).is_some_and(is_trace) {
-        headers.insert(TRACEPARENT, new_trace(chance));
+        headers.insert(TRACEPARENT, new_trace(rng));
     }
 }
 
@@ -160,10 +160,10 @@ fn is_trace(value: &HeaderValue) -> bool {
     }
 }
 
-fn new_trace(chance: &Chance) -> HeaderValue {
+fn new_trace(rng: &Rng) -> HeaderValue {
     const DIGITS: &[u8; 16] = b"0123456789abcdef";
     let mut bytes = [0; 24];
-    chance(&mut bytes);
+    rng(&mut bytes);
     // All zeros would be no trace.
     (bytes[15], bytes[23]) = (bytes[15] | 1, bytes[23] | 1);
     let mut text = *b"00-00000000000000000000000000000000-0000000000000000-01";
@@ -184,9 +184,9 @@ pub(crate) struct Via {
 }
 
 impl Via {
-    pub(crate) fn new(chance: &Chance) -> Self {
+    pub(crate) fn new(rng: &Rng) -> Self {
         let mut bytes = [0; 4];
-        chance(&mut bytes);
+        rng(&mut bytes);
         let name = format!("firstcome-{:08x}", u32::from_be_bytes(bytes));
         // Made once a process. A static value is cloned without a locked instruction.
         let value = |version: &str| HeaderValue::from_static(format!("{version} {name}").leak());
@@ -249,8 +249,8 @@ mod tests {
 
     #[test]
     fn a_trace_is_kept_if_well_formed_and_made_if_not() {
-        let chance: Chance = std::sync::Arc::new(|bytes: &mut [u8]| bytes.fill(0));
-        assert!(is_trace(&new_trace(&chance)));
+        let rng: Rng = std::sync::Arc::new(|bytes: &mut [u8]| bytes.fill(0));
+        assert!(is_trace(&new_trace(&rng)));
         assert!(is_trace(&"00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".parse().unwrap()));
         for bad in [
             "",

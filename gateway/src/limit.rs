@@ -15,7 +15,7 @@ use governor::{Quota, RateLimiter};
 use crate::client::ClientKey;
 use crate::config::{LimitConfig, Rate};
 use clock::Steady;
-pub(crate) use in_flight::{InFlight, Turn};
+pub(crate) use in_flight::{InFlight, InFlightGuard};
 use keys::Keys;
 
 type PerClient = RateLimiter<ClientKey, Keys, Steady, NoOpMiddleware<Nanos>>;
@@ -124,7 +124,7 @@ mod tests {
         let known: Vec<_> = (0..100).map(|n| client(0x0a00_0000 + n)).collect();
         let mut refused = 0;
         for n in 0..1_000_000 {
-            // A second of 100,000 strangers; each known client asks five times in it, and the door tidies once.
+            // A second of 100,000 strangers; each known client asks five times in it, and the gateway tidies once.
             if n % 20_000 == 0 {
                 clock.advance(200);
                 refused += known.iter().filter(|client| !limit.lets(**client)).count();

@@ -1,11 +1,11 @@
-//! What the door counts. All handles are made at the start: looking one up costs more than forwarding a small request.
+//! What the gateway counts. All handles are made at the start: looking one up costs more than forwarding a small request.
 
 use std::time::Duration;
 
 use axum::http::StatusCode;
 use metrics::{Counter, Gauge, Histogram};
 
-use crate::refusal::Reason;
+use crate::error::Reason;
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
@@ -18,17 +18,17 @@ pub(crate) struct RouteMeter {
 impl RouteMeter {
     pub(crate) fn new(route: &'static str) -> Self {
         metrics::describe_counter!(
-            "gateway_requests_total",
-            "Answers by route and class, the door's own among them."
+            "firstcome_gateway_requests_total",
+            "Answers by route and class, the gateway's own among them."
         );
         metrics::describe_counter!(
-            "gateway_refused_total",
-            "Requests that the door answered itself, by reason."
+            "firstcome_gateway_refused_total",
+            "Requests that the gateway answered itself, by reason."
         );
         Self {
-            classes: CLASSES.map(|class| metrics::counter!("gateway_requests_total", "route" => route, "class" => class)),
+            classes: CLASSES.map(|class| metrics::counter!("firstcome_gateway_requests_total", "route" => route, "class" => class)),
             refused: Reason::ALL.map(
-                |reason| metrics::counter!("gateway_refused_total", "route" => route, "reason" => reason.kind().1),
+                |reason| metrics::counter!("firstcome_gateway_refused_total", "route" => route, "reason" => reason.kind().1),
             ),
         }
     }
@@ -53,16 +53,22 @@ pub(crate) struct UpstreamMeter {
 impl UpstreamMeter {
     pub(crate) fn new(upstream: &str) -> Self {
         metrics::describe_histogram!(
-            "gateway_upstream_duration_seconds",
+            "firstcome_gateway_upstream_duration_seconds",
             "From the request to the answer's headers."
         );
-        metrics::describe_gauge!("gateway_upstream_in_flight", "Requests whose answer is not through yet.");
-        metrics::describe_gauge!("gateway_upstream_connections", "Open connections, idle ones too.");
+        metrics::describe_gauge!(
+            "firstcome_gateway_upstream_in_flight",
+            "Requests whose answer is not through yet."
+        );
+        metrics::describe_gauge!(
+            "firstcome_gateway_upstream_connections",
+            "Open connections, idle ones too."
+        );
         let upstream = upstream.to_owned();
         Self {
-            latency: metrics::histogram!("gateway_upstream_duration_seconds", "upstream" => upstream.clone()),
-            in_flight: metrics::gauge!("gateway_upstream_in_flight", "upstream" => upstream.clone()),
-            connections: metrics::gauge!("gateway_upstream_connections", "upstream" => upstream),
+            latency: metrics::histogram!("firstcome_gateway_upstream_duration_seconds", "upstream" => upstream.clone()),
+            in_flight: metrics::gauge!("firstcome_gateway_upstream_in_flight", "upstream" => upstream.clone()),
+            connections: metrics::gauge!("firstcome_gateway_upstream_connections", "upstream" => upstream),
         }
     }
 
@@ -99,6 +105,6 @@ impl Drop for Counted {
 
 /// How many clients a limit remembers.
 pub(crate) fn keys(limit: &str) -> Gauge {
-    metrics::describe_gauge!("gateway_client_keys", "Clients that a limit remembers.");
-    metrics::gauge!("gateway_client_keys", "limit" => limit.to_owned())
+    metrics::describe_gauge!("firstcome_gateway_client_keys", "Clients that a limit remembers.");
+    metrics::gauge!("firstcome_gateway_client_keys", "limit" => limit.to_owned())
 }

@@ -1,10 +1,10 @@
-//! The page that a browser sees when it is not let through: small, whole in itself, in the desk's colours, without a script.
+//! The page that a browser sees when it is not let through: small, whole in itself, in the signup service's colours, without a script.
 
 use axum::http::HeaderValue;
 use data_encoding::BASE64;
 use sha2::{Digest as _, Sha256};
 
-use crate::copy::{self, Words};
+use crate::messages::{self, Message};
 use service::Language;
 
 const CSS: &str = ":root{color-scheme:light dark;--bg:#f3f5f8;--ink:#14171d;--soft:#545c6b;--key:#1d4ed8}\
@@ -37,19 +37,19 @@ impl Page {
     }
 
     /// The page; with a wait it tries again by itself.
-    pub(crate) fn html(language: Language, words: Words, wait: Option<u32>) -> String {
-        let (copy, Words { head, text }) = (copy::of(language), words);
+    pub(crate) fn html(language: Language, words: Message, wait: Option<u32>) -> String {
+        let (messages, Message { head, text }) = (messages::of(language), words);
         let (refresh, again) = wait.map_or_else(Default::default, |seconds| {
-            let told = copy.again.replace("{s}", &seconds.to_string());
+            let told = messages.again.replace("{s}", &seconds.to_string());
             (
                 format!("<meta http-equiv=\"refresh\" content=\"{seconds}\">"),
-                format!("<p role=\"status\">{told}</p><p><a href=\"\">{}</a></p>", copy.now),
+                format!("<p role=\"status\">{told}</p><p><a href=\"\">{}</a></p>", messages.now),
             )
         });
         format!(
             "<!doctype html><html lang=\"{}\"><head><meta charset=\"utf-8\">\
              <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><meta name=\"robots\" content=\"noindex\">\
-             <title>{head}</title><link rel=\"icon\" href=\"data:,\">{refresh}<style>{CSS}</style></head>\
+             <title>{head}</title><connection rel=\"icon\" href=\"data:,\">{refresh}<style>{CSS}</style></head>\
              <body><main><h1>{head}</h1><p>{text}</p>{again}</main></body></html>",
             language.tag()
         )

@@ -12,7 +12,7 @@
 //! | `;` behind `.` or `..`, or `%3b` | 400 | resolved by some servers, a name for others |
 //! | `%2f`, `%5c`, `\` | 400 | a slash for some servers, a letter for others |
 //! | `%25` before two hexadecimal digits, themselves escaped or not | 400 | decoded twice it is another path |
-//! | `%00` to `%1f`, `%7f` | 400 | ends a name, or a line of a log, for some |
+//! | `%00` to `%1f`, `%7f` | 400 | ends a name, or a queue of a log, for some |
 //! | `%` without two hexadecimal digits | 400 | every server guesses in its own way |
 //! | escapes that are no UTF-8, overlong ones too | 400 | read as another letter by some |
 //! | bytes above 127 as they are | 400 | no browser sends them |

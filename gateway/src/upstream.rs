@@ -1,11 +1,11 @@
-//! A service behind the door: how many requests it gets at once, how long it may take, and what is done when it does not
+//! A service behind the gateway: how many requests it gets at once, how long it may take, and what is done when it does not
 //! answer. Nothing waits in line for it, and nothing that may have been carried out is sent twice.
 
-mod link;
-mod places;
+mod concurrency;
+mod connection;
 mod pool;
-mod relay;
-mod wait;
+mod response_body;
+mod timeout;
 
 use std::io;
 use std::sync::Arc;
@@ -19,19 +19,19 @@ use axum::response::Response;
 use tokio::time::Instant;
 
 use crate::config::UpstreamConfig;
-use crate::limit::Turn;
+use crate::error::Reason;
+use crate::limit::InFlightGuard;
 use crate::meter::UpstreamMeter;
-use crate::refusal::Reason;
-use link::{Answered, Failed, Link, State};
-use places::{Place, Places};
+use concurrency::{ConcurrencyLimit, ConcurrencyPermit};
+use connection::{Answered, Failed, State, UpstreamConnection};
 use pool::Pool;
-use relay::{Bounds, Relayed, Sending};
-use wait::{Patience, Through};
+use response_body::{Bounds, RequestBody, ResponseBody};
+use timeout::{Patience, Through};
 
-/// A service behind the door.
+/// A service behind the gateway.
 pub(crate) struct Upstream {
     pool: Arc<Pool>,
-    places: Arc<Places>,
+    concurrency: Arc<ConcurrencyLimit>,
     answer_timeout: Duration,
     pause_timeout: Duration,
     exchange_timeout: Duration,
@@ -39,28 +39,28 @@ pub(crate) struct Upstream {
 }
 
 /// What a request holds until its answer is through.
-pub(crate) struct Held {
-    _place: Place,
-    _turn: Turn,
+pub(crate) struct Permit {
+    _place: ConcurrencyPermit,
+    _turn: InFlightGuard,
 }
 
 /// A request on its way to a service.
 pub(crate) struct Outbound {
     /// It is passed through several hands, and is large.
-    request: Box<axum::http::Request<Sending>>,
+    request: Box<axum::http::Request<RequestBody>>,
     through: Option<Through>,
-    held: Held,
+    held: Permit,
 }
 
 impl Outbound {
     /// The request, for this path or its own.
-    pub(crate) fn new(request: Request, path: Option<PathAndQuery>, held: Held) -> Self {
+    pub(crate) fn new(request: Request, path: Option<PathAndQuery>, held: Permit) -> Self {
         let (mut parts, body) = request.into_parts();
         let own = std::mem::take(&mut parts.uri).into_parts().path_and_query;
         parts.uri = path.or(own).map(Uri::from).unwrap_or_default();
         parts.version = Version::HTTP_11;
         parts.extensions = Extensions::new();
-        let (body, through) = Sending::new(body);
+        let (body, through) = RequestBody::new(body);
         Self { request: Box::new(axum::http::Request::from_parts(parts, body)), through, held }
     }
 }
@@ -70,7 +70,7 @@ impl Upstream {
         let meter = UpstreamMeter::new(&config.name);
         Self {
             pool: Arc::new(Pool::new(config, meter.connections())),
-            places: Arc::new(Places::new(config.connections_max, meter.in_flight())),
+            concurrency: Arc::new(ConcurrencyLimit::new(config.connections_max, meter.in_flight())),
             answer_timeout: config.answer_timeout,
             pause_timeout: config.pause_timeout,
             exchange_timeout: config.exchange_timeout,
@@ -79,8 +79,8 @@ impl Upstream {
     }
 
     /// A place for one more request; `None` if there is none.
-    pub(crate) fn hold(&self, turn: Turn) -> Option<Held> {
-        Some(Held { _place: self.places.take()?, _turn: turn })
+    pub(crate) fn hold(&self, turn: InFlightGuard) -> Option<Permit> {
+        Some(Permit { _place: self.concurrency.take()?, _turn: turn })
     }
 
     /// Closes connections that have been idle for too long.
@@ -92,11 +92,11 @@ impl Upstream {
     pub(crate) async fn exchange(&self, outbound: Outbound) -> Result<Response, Reason> {
         let begun = Instant::now();
         let answered = self.send(outbound.request, outbound.through, begun).await?;
-        self.relay(answered, begun, outbound.held)
+        self.response_body(answered, begun, outbound.held)
     }
 
-    fn relay(&self, answered: Answered, begun: Instant, held: Held) -> Result<Response, Reason> {
-        let Answered { mut answer, link, state } = answered;
+    fn response_body(&self, answered: Answered, begun: Instant, held: Permit) -> Result<Response, Reason> {
+        let Answered { mut answer, connection, state } = answered;
         let now = Instant::now();
         self.meter.answered(now.duration_since(begun));
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
@@ -105,24 +105,30 @@ impl Upstream {
         }
         *answer.version_mut() = Version::HTTP_11;
         let bounds = Bounds { deadline: begun + self.exchange_timeout, pause: self.pause_timeout };
-        let link = self.keep_if_free(link, state, now).map(|link| (link, Arc::clone(&self.pool)));
-        Ok(answer.map(|body| Body::new(Relayed::new(body, link, bounds, held))))
+        let connection =
+            self.keep_if_free(connection, state, now).map(|connection| (connection, Arc::clone(&self.pool)));
+        Ok(answer.map(|body| Body::new(ResponseBody::new(body, connection, bounds, held))))
     }
 
     /// Small answers are through with their headers.
-    fn keep_if_free(&self, link: Option<Box<Link>>, state: State, now: Instant) -> Option<Box<Link>> {
-        let link = link?;
+    fn keep_if_free(
+        &self,
+        connection: Option<Box<UpstreamConnection>>,
+        state: State,
+        now: Instant,
+    ) -> Option<Box<UpstreamConnection>> {
+        let connection = connection?;
         if state == State::Free {
-            self.pool.give(link, now);
+            self.pool.give(connection, now);
             return None;
         }
-        Some(link)
+        Some(connection)
     }
 
     /// An unsent request goes on to the next connection; one of which a byte may have been written is never sent again.
     async fn send(
         &self,
-        mut request: Box<axum::http::Request<Sending>>,
+        mut request: Box<axum::http::Request<RequestBody>>,
         through: Option<Through>,
         begun: Instant,
     ) -> Result<Answered, Reason> {
@@ -132,12 +138,12 @@ impl Upstream {
             None => Patience::until(deadline.min(begun + self.answer_timeout)),
         };
         loop {
-            let (link, is_new) = match self.pool.take(begun) {
-                Some(link) => (link, false),
+            let (connection, is_new) = match self.pool.take(begun) {
+                Some(connection) => (connection, false),
                 // Rare, and large.
                 None => (Box::pin(self.pool.connect()).await.map_err(|error| away(&error))?, true),
             };
-            request = match link.ask(request, &mut patience).await {
+            request = match connection.ask(request, &mut patience).await {
                 Ok(answered) => return Ok(answered),
                 Err(Failed::Unsent(unsent)) if !is_new => unsent,
                 Err(failed) => return Err(reason(&failed)),

@@ -23,13 +23,13 @@ pub(crate) enum Until {
 
 /// Runs one scenario to its end.
 pub(crate) async fn run(
-    door: &str,
+    gateway: &str,
     users: u16,
     until: Until,
     scenario: Scenario,
 ) -> anyhow::Result<GooseMetrics> {
     let users = users.to_string();
-    let mut args = vec!["--host", door, "--users", &users, "--increase-rate", &users];
+    let mut args = vec!["--host", gateway, "--users", &users, "--increase-rate", &users];
     args.extend(["--no-telnet", "--no-print-metrics", "--quiet", "--quiet"]);
     let (flag, length) = match until {
         Until::Rounds(rounds) => ("--iterations", rounds.to_string()),

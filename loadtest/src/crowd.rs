@@ -14,7 +14,7 @@ use crate::report::Report;
 #[derive(Debug, Clone)]
 pub struct Spike {
     /// Where it knocks.
-    pub door: String,
+    pub gateway: String,
     /// What it wants.
     pub event: String,
     /// How many people.
@@ -36,7 +36,7 @@ impl Spike {
         let rounds = self.people.div_ceil(users);
         let scenario = Scenario::new("spike").register_transaction(self.people(&ledger));
         let metrics = attack::run(
-            &self.door,
+            &self.gateway,
             u16::try_from(users).unwrap_or(self.users),
             Until::Rounds(usize::try_from(rounds)?),
             scenario,

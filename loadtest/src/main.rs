@@ -21,9 +21,9 @@ struct Cli {
 enum Scenario {
     /// A crowd applies for an event: each person opens the page, presses until there is a number, and looks how it goes on.
     Spike {
-        /// Where the crowd knocks: the door, or the desk itself.
+        /// Where the crowd knocks: the gateway, or the signup service itself.
         #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8000")]
-        door: String,
+        gateway: String,
         /// The event.
         #[arg(long)]
         event: String,
@@ -39,7 +39,7 @@ enum Scenario {
         /// Every so-manyth person opens the page first; all others only press, which costs the sender less.
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
         page_every: u32,
-        /// Everybody who got a number leaves the receipt in this file, one a line: what `firstcome verify --acks` reads.
+        /// Everybody who got a number leaves the receipt in this file, one a queue: what `firstcome verify --acks` reads.
         #[arg(long, value_name = "FILE")]
         acks: Option<PathBuf>,
         /// Afterwards, `firstcome verify --config FILE` checks the promises over the stores of that settings file.
@@ -53,7 +53,7 @@ enum Scenario {
     Browse {
         /// The shop's address as its customers know it.
         #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8000")]
-        door: String,
+        gateway: String,
         /// How many shoppers are about, each from its own address.
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
         users: u16,
@@ -83,8 +83,8 @@ async fn main() -> ExitCode {
 
 async fn run(scenario: Scenario) -> anyhow::Result<bool> {
     match scenario {
-        Scenario::Spike { door, event, people, users, first_person, page_every, acks, verify, json } => {
-            let spike = Spike { door, event, people, users, first_person, page_every };
+        Scenario::Spike { gateway, event, people, users, first_person, page_every, acks, verify, json } => {
+            let spike = Spike { gateway, event, people, users, first_person, page_every };
             let report = spike.run().await?;
             if let Some(file) = &acks {
                 std::fs::write(file, report.acks())
@@ -94,9 +94,9 @@ async fn run(scenario: Scenario) -> anyhow::Result<bool> {
             let kept = verify.map_or(Ok(true), |config| verified(&config, acks.as_deref()))?;
             Ok(report.holds() && kept)
         }
-        Scenario::Browse { door, users, seconds, product, json } => {
+        Scenario::Browse { gateway, users, seconds, product, json } => {
             let seconds = Duration::from_secs(u64::from(seconds));
-            let report = Browse { door, users, time: seconds, products: product }.run().await?;
+            let report = Browse { gateway, users, time: seconds, products: product }.run().await?;
             show(&report, json)?;
             Ok(report.holds())
         }

@@ -1,5 +1,5 @@
 //! One person of a crowd: opens the page, presses until there is a number or the event is over, presses once more by
-//! mistake, and looks how the line moves.
+//! mistake, and looks how the queue moves.
 
 use std::time::Duration;
 
@@ -8,7 +8,7 @@ use serde_json::Value;
 
 use crate::ledger::Ledger;
 
-/// Presses before somebody gives up: with the waits that a door asks for, some minutes.
+/// Presses before somebody gives up: with the waits that a gateway asks for, some minutes.
 const PRESSES_MAX: u32 = 60;
 /// Longest wait between two presses; a person does not believe in more.
 const WAIT_MAX: Duration = Duration::from_secs(10);
@@ -91,7 +91,7 @@ impl Person<'_> {
         let wait = wait_asked(&answer);
         match code {
             200 | 201 => Ok(self.accepted(answer, ledger).await),
-            // The door or the desk is full, or too early: not registered, press again.
+            // The gateway or the signup service is full, or too early: not registered, press again.
             409 | 429 | 503 => {
                 user.set_success(&mut answer.request)?;
                 Ok(Pressed::PutOff(wait))

@@ -105,7 +105,7 @@ impl Report {
         Self { seconds: metrics.duration, requests, people: None }
     }
 
-    /// The receipts, one a line.
+    /// The receipts, one a queue.
     pub fn acks(&self) -> String {
         let receipts = self.people.iter().flat_map(|people| &people.receipts);
         receipts.flat_map(|receipt| [receipt, "\n"]).collect()

@@ -18,7 +18,7 @@ const LOOKS_AROUND: (Duration, Duration) = (Duration::from_millis(200), Duration
 #[derive(Debug, Clone)]
 pub struct Browse {
     /// The shop's address as its customers know it.
-    pub door: String,
+    pub gateway: String,
     /// How many.
     pub users: u16,
     /// For how long.
@@ -39,7 +39,7 @@ impl Browse {
         if let Some(product) = self.products.first().and_then(|path| path.rsplit('/').next()) {
             scenario = scenario.register_transaction(buy(product));
         }
-        let metrics = attack::run(&self.door, self.users, Until::Over(self.time), scenario).await?;
+        let metrics = attack::run(&self.gateway, self.users, Until::Over(self.time), scenario).await?;
         Ok(Report::of_shoppers(&metrics))
     }
 }

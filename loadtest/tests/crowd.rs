@@ -1,4 +1,4 @@
-//! The crowd against a desk that keeps its promises, and against some that do not: a load test that finds nothing wrong with
+//! The crowd against a signup service that keeps its promises, and against some that do not: a load test that finds nothing wrong with
 //! those would prove nothing.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
@@ -13,11 +13,11 @@ use tokio::net::{TcpListener, TcpStream};
 /// Instead of a status: the answer is cut off in the middle.
 const CUT: u16 = 0;
 
-/// How a desk answers an application: its status and number, by how many it has had and by whom it is asked.
-type Desk = fn(asked: u32, person: u32) -> (u16, u32);
+/// How a signup service answers an application: its status and number, by how many it has had and by whom it is asked.
+type SignupState = fn(asked: u32, person: u32) -> (u16, u32);
 
 #[tokio::test]
-async fn a_desk_that_keeps_its_promises_passes_and_everybody_has_a_receipt() {
+async fn a_signup_that_keeps_its_promises_passes_and_everybody_has_a_receipt() {
     let report = spike(|_, person| (201, person + 1)).await;
     assert!(report.holds(), "{report}");
     let people = report.people.as_ref().unwrap();
@@ -70,23 +70,23 @@ async fn who_comes_too_late_is_counted_and_is_no_failure() {
 
 #[tokio::test]
 async fn shoppers_report_every_kind_of_page() {
-    let door = desk(|_, _| (201, 1)).await;
+    let gateway = signup(|_, _| (201, 1)).await;
     let products = vec!["/products/1".to_owned()];
-    let report = Browse { door, users: 5, time: Duration::from_secs(5), products }.run().await.unwrap();
+    let report = Browse { gateway, users: 5, time: Duration::from_secs(5), products }.run().await.unwrap();
     assert!(report.holds(), "{report}");
     for name in ["GET main", "GET product", "POST /orders"] {
         assert!(report.requests.iter().any(|kind| kind.name == name && kind.sent > 0), "{name}: {report}");
     }
 }
 
-async fn spike(answer: Desk) -> Report {
-    let door = desk(answer).await;
-    let spike = Spike { door, event: "e".into(), people: 25, users: 4, first_person: 0, page_every: 1 };
+async fn spike(answer: SignupState) -> Report {
+    let gateway = signup(answer).await;
+    let spike = Spike { gateway, event: "e".into(), people: 25, users: 4, first_person: 0, page_every: 1 };
     spike.run().await.unwrap()
 }
 
-/// A desk of a few lines; it ends with the test's runtime.
-async fn desk(answer: Desk) -> String {
+/// A signup service of a few lines; it ends with the test's runtime.
+async fn signup(answer: SignupState) -> String {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap();
     let asked = Arc::new(AtomicU32::new(0));
@@ -100,7 +100,7 @@ async fn desk(answer: Desk) -> String {
     format!("http://{address}")
 }
 
-async fn serve(mut stream: TcpStream, answer: Desk, asked: Arc<AtomicU32>) {
+async fn serve(mut stream: TcpStream, answer: SignupState, asked: Arc<AtomicU32>) {
     let mut text = String::new();
     loop {
         let mut bytes = [0; 4096];
@@ -128,7 +128,7 @@ async fn serve(mut stream: TcpStream, answer: Desk, asked: Arc<AtomicU32>) {
     }
 }
 
-fn reply(head: &str, body: &str, answer: Desk, asked: &AtomicU32) -> (u16, String) {
+fn reply(head: &str, body: &str, answer: SignupState, asked: &AtomicU32) -> (u16, String) {
     if head.starts_with("GET /orders/new") {
         return (200, r#"<input type="hidden" name="key" value="k1">"#.into());
     }

@@ -8,16 +8,16 @@ use axum::extract::{FromRequestParts, Query, State};
 use axum::http::request::Parts;
 use axum::response::{IntoResponse as _, Response};
 use domain::{AppKey, EventId};
-use orders::{BookRow, By, EndParked};
+use ledger::{ApplicationRow, By, EndParked};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::auth::{EventPath, Operator, Refused, Viewer, segments};
+use crate::error::{Error, OfEvent, Turning};
 use crate::events::answer;
-use crate::given::{Because, Given, MaybeBecause, by};
-use crate::guard::{EventPath, Operator, Refused, Viewer, segments};
-use crate::refusal::{OfEvent, Refusal, Turning};
-use crate::room::Room;
-use crate::shown::ChangeShown;
+use crate::request::{Because, Given, MaybeBecause, by};
+use crate::response::ChangeShown;
+use crate::state::OperatorState;
 
 /// Applications on one list, unless told, and at most.
 const USUAL: u32 = 100;
@@ -59,8 +59,8 @@ pub(crate) struct ApplicationShown {
     order_no: Option<String>,
 }
 
-impl From<BookRow> for ApplicationShown {
-    fn from(row: BookRow) -> Self {
+impl From<ApplicationRow> for ApplicationShown {
+    fn from(row: ApplicationRow) -> Self {
         Self {
             app_key: row.app_key.to_string(),
             guid: row.app_key.guid(),
@@ -83,12 +83,12 @@ pub(crate) struct ApplicationList {
 /// The application that the path names.
 pub(crate) struct Named(EventId, AppKey);
 
-impl FromRequestParts<Arc<Room>> for Named {
+impl FromRequestParts<Arc<OperatorState>> for Named {
     type Rejection = Refused;
-    async fn from_request_parts(parts: &mut Parts, room: &Arc<Room>) -> Result<Self, Refused> {
-        let EventPath(event) = EventPath::from_request_parts(parts, room).await?;
-        let key = segments(parts, room).await.get(1).and_then(|key| key.parse().ok());
-        key.map(|key| Self(event, key)).ok_or_else(|| Refused::by(room, &Refusal::NotParked))
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<OperatorState>) -> Result<Self, Refused> {
+        let EventPath(event) = EventPath::from_request_parts(parts, state).await?;
+        let key = segments(parts, state).await.get(1).and_then(|key| key.parse().ok());
+        key.map(|key| Self(event, key)).ok_or_else(|| Refused::by(state, &Error::NotParked))
     }
 }
 
@@ -96,26 +96,26 @@ impl FromRequestParts<Arc<Room>> for Named {
 #[utoipa::path(get, path = "/application/adm/v1/list/application/{event}", params(("event" = String, Path), Which),
     responses((status = 200, body = ApplicationList), OfEvent))]
 pub(crate) async fn list(
-    State(room): State<Arc<Room>>,
+    State(state): State<Arc<OperatorState>>,
     _: Viewer,
     EventPath(event): EventPath,
     which: Result<Query<Which>, QueryRejection>,
 ) -> Response {
-    answer(&room, listed(&room, &event, which).await)
+    answer(&state, listed(&state, &event, which).await)
 }
 
 async fn listed(
-    room: &Room,
+    state: &OperatorState,
     event: &EventId,
     which: Result<Query<Which>, QueryRejection>,
-) -> Result<Response, Refusal> {
-    let Query(which) = which.map_err(|why| Refusal::Malformed(why.body_text()))?;
+) -> Result<Response, Error> {
+    let Query(which) = which.map_err(|why| Error::Malformed(why.body_text()))?;
     let limit = which.limit.unwrap_or(USUAL);
     if !(1..=MOST).contains(&limit) {
-        return Err(Refusal::Malformed(format!("limit is 1 to {MOST}")));
+        return Err(Error::Malformed(format!("limit is 1 to {MOST}")));
     }
-    room.event(event).await?;
-    let mut rows = room.read(room.book.parked(event, limit + 1)).await?;
+    state.event(event).await?;
+    let mut rows = state.read(state.ledger.parked(event, limit + 1)).await?;
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     let items = rows.into_iter().map(Into::into).collect();
@@ -126,29 +126,34 @@ async fn listed(
 #[utoipa::path(post, path = "/application/adm/v1/requeue/application/{event}/{app_key}", request_body = MaybeBecause,
     params(("event" = String, Path), ("app_key" = String, Path)), responses((status = 200, body = ChangeShown), Turning))]
 pub(crate) async fn requeue(
-    State(room): State<Arc<Room>>,
+    State(state): State<Arc<OperatorState>>,
     Operator(actor): Operator,
     named: Named,
-    Given(given): Given<MaybeBecause>,
+    Given(request): Given<MaybeBecause>,
 ) -> Response {
-    answer(&room, end(&room, named, EndParked::Retry, by(&actor, given.reason.as_ref())).await)
+    answer(&state, end(&state, named, EndParked::Retry, by(&actor, request.reason.as_ref())).await)
 }
 
 /// Rejects a parked application. An order that may exist is taken back first; only then is the seat free.
 #[utoipa::path(post, path = "/application/adm/v1/reject/application/{event}/{app_key}", request_body = Because,
     params(("event" = String, Path), ("app_key" = String, Path)), responses((status = 200, body = ChangeShown), Turning))]
 pub(crate) async fn reject(
-    State(room): State<Arc<Room>>,
+    State(state): State<Arc<OperatorState>>,
     Operator(actor): Operator,
     named: Named,
-    Given(given): Given<Because>,
+    Given(request): Given<Because>,
 ) -> Response {
-    answer(&room, end(&room, named, EndParked::Reject, by(&actor, Some(&given.reason))).await)
+    answer(&state, end(&state, named, EndParked::Reject, by(&actor, Some(&request.reason))).await)
 }
 
-async fn end(room: &Room, Named(event, key): Named, end: EndParked, by: By<'_>) -> Result<Response, Refusal> {
-    let row = room.write(room.book.end_parked(&event, key, end, by)).await?.ok_or(Refusal::NotParked)?;
-    room.forget(&event);
+async fn end(
+    state: &OperatorState,
+    Named(event, key): Named,
+    end: EndParked,
+    by: By<'_>,
+) -> Result<Response, Error> {
+    let row = state.write(state.ledger.end_parked(&event, key, end, by)).await?.ok_or(Error::NotParked)?;
+    state.forget(&event);
     tracing::info!(%event, guid = key.guid(), actor = by.actor, action = end.action(), "took a parked one on");
     Ok(Json(ChangeShown::of(row)).into_response())
 }

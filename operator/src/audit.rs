@@ -1,4 +1,4 @@
-//! Reading the audit, newest first. It is written with each change, in the book.
+//! Reading the audit, newest first. It is written with each change, in the ledger.
 
 use std::sync::Arc;
 
@@ -10,11 +10,11 @@ use domain::{EventId, Millis};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::auth::Viewer;
+use crate::error::{Error, OfEvent};
 use crate::events::answer;
-use crate::guard::Viewer;
-use crate::refusal::{OfEvent, Refusal};
-use crate::room::Room;
-use crate::shown::ChangeShown;
+use crate::response::ChangeShown;
+use crate::state::OperatorState;
 
 /// Changes on one page, unless told, and at most.
 const USUAL: u32 = 50;
@@ -48,27 +48,30 @@ pub(crate) struct ChangeList {
 #[utoipa::path(get, path = "/audit/adm/v1/list/change", params(Which),
     responses((status = 200, body = ChangeList), OfEvent))]
 pub(crate) async fn list(
-    State(room): State<Arc<Room>>,
+    State(state): State<Arc<OperatorState>>,
     _: Viewer,
     which: Result<Query<Which>, QueryRejection>,
 ) -> Response {
-    answer(&room, listed(&room, which).await)
+    answer(&state, listed(&state, which).await)
 }
 
-async fn listed(room: &Room, which: Result<Query<Which>, QueryRejection>) -> Result<Response, Refusal> {
-    let Query(which) = which.map_err(|why| Refusal::Malformed(why.body_text()))?;
+async fn listed(
+    state: &OperatorState,
+    which: Result<Query<Which>, QueryRejection>,
+) -> Result<Response, Error> {
+    let Query(which) = which.map_err(|why| Error::Malformed(why.body_text()))?;
     let limit = which.limit.unwrap_or(USUAL);
     if !(1..=MOST).contains(&limit) {
-        return Err(Refusal::Malformed(format!("limit is 1 to {MOST}")));
+        return Err(Error::Malformed(format!("limit is 1 to {MOST}")));
     }
     let older_than =
         which.cursor.as_deref().map(|cursor| read_cursor(cursor).ok_or_else(bad_cursor)).transpose()?;
     let event: Option<EventId> =
-        which.event.map(|event| event.parse()).transpose().map_err(|_| Refusal::UnknownEvent)?;
+        which.event.map(|event| event.parse()).transpose().map_err(|_| Error::UnknownEvent)?;
     if let Some(event) = &event {
-        room.event(event).await?;
+        state.event(event).await?;
     }
-    let mut rows = room.read(room.book.audit(event.as_ref(), older_than, limit + 1)).await?;
+    let mut rows = state.read(state.ledger.audit(event.as_ref(), older_than, limit + 1)).await?;
     let more = rows.len() > limit as usize;
     rows.truncate(limit as usize);
     let next_cursor = rows.last().filter(|_| more).map(|row| format!("{}-{}", row.at, row.rev));
@@ -82,8 +85,8 @@ fn read_cursor(text: &str) -> Option<(Millis, i64)> {
     Some((whole(at)?, whole(rev)?))
 }
 
-fn bad_cursor() -> Refusal {
-    Refusal::Malformed("cursor is the next_cursor of the page before".into())
+fn bad_cursor() -> Error {
+    Error::Malformed("cursor is the next_cursor of the page before".into())
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The room's settings: by which names it may be reached, and who may come in.
+//! The operator API's settings: by which names it may be reached, and who may come in.
 
 use std::net::SocketAddr;
 
@@ -7,13 +7,13 @@ use service::config::Part;
 
 use crate::token::Token;
 
-/// By these names a room on one's own machine is reached.
+/// By these names an operator API on one's own machine is reached.
 const LOCAL: [&str; 3] = ["localhost", "127.0.0.1", "[::1]"];
 
-/// What the room is told when it starts.
+/// What the operator API is told when it starts.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Names, without a port, by which the room may be reached; a request for another one was led here by a foreign page.
+    /// Names, without a port, by which the operator API may be reached; a request for another one was led here by a foreign page.
     pub hosts: Vec<String>,
     /// Who may come in.
     pub tokens: Vec<Token>,

@@ -8,17 +8,19 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use domain::event::CAPACITY_MAX;
 use domain::{EventId, EventSettings, Kind, Release};
-use orders::{Change, Created, EventPatch};
+use ledger::{Change, Created, EventPatch};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
-use crate::given::{Divert, Given, Notice, Rate, Reason, Title, by, maybe_whole, millis, paths, whole};
-use crate::guard::{EventPath, MustMatch, Operator, RevNeeded, TagKnown, Viewer};
-use crate::refusal::{Doors, Making, OfEvent, Refusal, Setting};
-use crate::room::Room;
-use crate::shown::{ChangeShown, EventShown};
-use crate::valves::change;
-use crate::when::When;
+use crate::auth::{EventPath, MustMatch, Operator, RevNeeded, TagKnown, Viewer};
+use crate::error::{Error, Gateways, Making, OfEvent, Setting};
+use crate::release::change;
+use crate::request::{
+    Announcement, Divert, Given, Rate, Reason, Title, by, maybe_whole, millis, paths, whole,
+};
+use crate::response::{ChangeShown, EventShown};
+use crate::state::OperatorState;
+use crate::timestamp::When;
 
 /// Events on one page of the list.
 const LIST_MAX: usize = 100;
@@ -42,13 +44,13 @@ pub(crate) struct NewEvent {
     #[schema(minimum = 1, maximum = 10_000)]
     #[serde(default, deserialize_with = "maybe_whole")]
     in_flight_max: Option<u32>,
-    /// Most numbers that the line gives, at least the capacity; a million if not told, or the capacity if that is more.
+    /// Most numbers that the queue gives, at least the capacity; a million if not told, or the capacity if that is more.
     #[schema(minimum = 1, maximum = 10_000_000)]
     #[serde(default, deserialize_with = "maybe_whole")]
     applications_max: Option<u32>,
     /// True if not told.
     intake: Option<bool>,
-    notice: Option<Notice>,
+    announcement: Option<Announcement>,
     /// True if not told.
     settle_after_close: Option<bool>,
     /// Paths of the shop that lead to the event's page.
@@ -71,7 +73,7 @@ impl NewEvent {
             pace: self.pace.0,
             in_flight_max: self.in_flight_max.unwrap_or(20),
             applications_max: most,
-            notice: self.notice.map(|notice| notice.0).unwrap_or_default(),
+            announcement: self.announcement.map(|announcement| announcement.0).unwrap_or_default(),
             settle_after_close: self.settle_after_close.unwrap_or(true),
             diverts: self.diverts.map(paths).unwrap_or_default(),
             pepper: pepper.to_owned(),
@@ -136,35 +138,39 @@ pub(crate) struct EventList {
 #[utoipa::path(post, path = "/event/adm/v1/create/event", request_body = NewEvent, responses(
     (status = 201, body = EventShown, headers(("ETag" = String), ("Location" = String))), Making))]
 pub(crate) async fn create(
-    State(room): State<Arc<Room>>,
+    State(state): State<Arc<OperatorState>>,
     Operator(actor): Operator,
     Given(new): Given<NewEvent>,
 ) -> Response {
-    let settings = new.settings(&room.config.pepper);
-    let made = room.write(room.book.create_event(&settings, &actor)).await;
-    answer(&room, made_event(&room, made, &settings.id).await)
+    let settings = new.settings(&state.config.pepper);
+    let made = state.write(state.ledger.create_event(&settings, &actor)).await;
+    answer(&state, made_event(&state, made, &settings.id).await)
 }
 
-/// Makes an event with the settings of another: not open yet, without its notice.
+/// Makes an event with the settings of another: not open yet, without its announcement.
 #[utoipa::path(post, path = "/event/adm/v1/clone/event/{event}", request_body = Copy, params(("event" = String, Path)),
     responses((status = 201, body = EventShown, headers(("ETag" = String), ("Location" = String))), OfEvent, Making))]
 pub(crate) async fn clone(
-    State(room): State<Arc<Room>>,
+    State(state): State<Arc<OperatorState>>,
     Operator(actor): Operator,
     EventPath(from): EventPath,
     Given(copy): Given<Copy>,
 ) -> Response {
     let who = by(&actor, copy.reason.as_ref());
-    let made = room.book.clone_event(&from, copy.id.clone(), copy.opens_at.0, copy.closes_at.0, who);
-    let made = room.write(made).await;
-    answer(&room, made_event(&room, made, &copy.id).await)
+    let made = state.ledger.clone_event(&from, copy.id.clone(), copy.opens_at.0, copy.closes_at.0, who);
+    let made = state.write(made).await;
+    answer(&state, made_event(&state, made, &copy.id).await)
 }
 
-async fn made_event(room: &Room, made: Result<Created, Refusal>, id: &EventId) -> Result<Response, Refusal> {
+async fn made_event(
+    state: &OperatorState,
+    made: Result<Created, Error>,
+    id: &EventId,
+) -> Result<Response, Error> {
     match made? {
-        Created::Known(rev) => Err(Refusal::Exists { rev }),
+        Created::Known(rev) => Err(Error::Exists { rev }),
         Created::New => {
-            let event = room.shown(room.event(id).await?).await?;
+            let event = state.response(state.event(id).await?).await?;
             let location = HeaderValue::try_from(format!("/event/adm/v1/get/event/{id}"));
             let location = location.unwrap_or_else(|_| unreachable!("an event id fits in a header"));
             Ok((StatusCode::CREATED, [event.etag(), (header::LOCATION, location)], Json(event))
@@ -175,37 +181,37 @@ async fn made_event(room: &Room, made: Result<Created, Refusal>, id: &EventId) -
 
 /// All events, by id, with their figures.
 #[utoipa::path(get, path = "/event/adm/v1/list/event", params(Page),
-    responses((status = 200, body = EventList), Doors))]
+    responses((status = 200, body = EventList), Gateways))]
 pub(crate) async fn list(
-    State(room): State<Arc<Room>>,
+    State(state): State<Arc<OperatorState>>,
     _: Viewer,
     page: Result<Query<Page>, axum::extract::rejection::QueryRejection>,
 ) -> Response {
-    answer(&room, listed(&room, page.map(|Query(page)| page)).await)
+    answer(&state, listed(&state, page.map(|Query(page)| page)).await)
 }
 
 async fn listed(
-    room: &Room,
+    state: &OperatorState,
     page: Result<Page, axum::extract::rejection::QueryRejection>,
-) -> Result<Response, Refusal> {
-    let page = page.map_err(|why| Refusal::Malformed(why.body_text()))?;
+) -> Result<Response, Error> {
+    let page = page.map_err(|why| Error::Malformed(why.body_text()))?;
     let limit = page.limit.unwrap_or(LIST_MAX);
     if !(1..=LIST_MAX).contains(&limit) {
-        return Err(Refusal::Malformed(format!("limit is 1 to {LIST_MAX}")));
+        return Err(Error::Malformed(format!("limit is 1 to {LIST_MAX}")));
     }
     let after: Option<EventId> = page
         .cursor
         .map(|cursor| cursor.parse())
         .transpose()
-        .map_err(|_| Refusal::Malformed("cursor is the next_cursor of the page before".into()))?;
-    let mut events = room.read(room.book.events()).await?;
+        .map_err(|_| Error::Malformed("cursor is the next_cursor of the page before".into()))?;
+    let mut events = state.read(state.ledger.events()).await?;
     events.retain(|event| after.as_ref().is_none_or(|after| event.settings.id > *after));
     let more = events.len() > limit;
     events.truncate(limit);
     let next_cursor = events.last().filter(|_| more).map(|event| event.settings.id.to_string());
     let mut items = Vec::new();
     for event in events {
-        items.push(room.shown(event).await?);
+        items.push(state.response(event).await?);
     }
     Ok(Json(EventList { items, next_cursor }).into_response())
 }
@@ -215,16 +221,16 @@ async fn listed(
     params(("event" = String, Path), TagKnown),
     responses((status = 200, body = EventShown, headers(("ETag" = String))), (status = 304, description = "As you have it"), OfEvent))]
 pub(crate) async fn get(
-    State(room): State<Arc<Room>>,
+    State(state): State<Arc<OperatorState>>,
     _: Viewer,
     EventPath(event): EventPath,
     headers: HeaderMap,
 ) -> Response {
-    answer(&room, one(&room, &event, &headers).await)
+    answer(&state, one(&state, &event, &headers).await)
 }
 
-async fn one(room: &Room, event: &EventId, headers: &HeaderMap) -> Result<Response, Refusal> {
-    let event = room.shown(room.event(event).await?).await?;
+async fn one(state: &OperatorState, event: &EventId, headers: &HeaderMap) -> Result<Response, Error> {
+    let event = state.response(state.event(event).await?).await?;
     let (name, tag) = event.etag();
     let known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| *known == tag);
     let kept = (header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
@@ -240,7 +246,7 @@ async fn one(room: &Room, event: &EventId, headers: &HeaderMap) -> Result<Respon
     params(("event" = String, Path), RevNeeded),
     responses((status = 200, body = ChangeShown, headers(("ETag" = String))), Setting))]
 pub(crate) async fn update(
-    State(room): State<Arc<Room>>,
+    State(state): State<Arc<OperatorState>>,
     Operator(actor): Operator,
     EventPath(event): EventPath,
     MustMatch(rev): MustMatch,
@@ -256,10 +262,10 @@ pub(crate) async fn update(
         intake: update.intake,
     };
     let who = by(&actor, update.reason.as_ref());
-    answer(&room, change(&room, &event, rev, &Change::Update(patch), who).await)
+    answer(&state, change(&state, &event, rev, &Change::Update(patch), who).await)
 }
 
 /// The answer, or the refusal's.
-pub(crate) fn answer(room: &Room, answered: Result<Response, Refusal>) -> Response {
-    answered.unwrap_or_else(|refusal| refusal.answer(&room.chance))
+pub(crate) fn answer(state: &OperatorState, answered: Result<Response, Error>) -> Response {
+    answered.unwrap_or_else(|error| error.answer(&state.rng))
 }

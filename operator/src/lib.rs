@@ -1,39 +1,44 @@
-//! The control room: operators open, close, pause and set the pace of events. It sees the book, never the line.
+//! The operator console: operators open, close, pause and set the pace of events. It sees the ledger, never the queue.
 
-mod api;
 mod applications;
 mod audit;
+mod auth;
 mod config;
+mod console;
+mod error;
 mod events;
-mod given;
-mod guard;
-mod page;
-mod refusal;
-mod room;
+mod release;
+mod request;
+mod response;
+mod router;
 mod settings;
-mod shown;
+mod state;
+mod timestamp;
 mod token;
-mod valves;
-mod when;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
-use orders::Book;
+use ledger::Ledger;
 use service::Context;
 use service::http::Limits;
 
-pub use api::{document, router};
 pub use config::Config;
-pub use room::Room;
+pub use router::{document, router};
+pub use state::OperatorState;
+pub use timestamp::written;
 pub use token::{Role, Token, hash_of, make_token};
-pub use when::written;
 
-/// Serves the room on its own listener until the tasks are stopped.
-pub fn start(config: Config, book: Book, listener: TcpListener, ctx: &Context) -> anyhow::Result<SocketAddr> {
+/// Serves the operator API on its own listener until the tasks are stopped.
+pub fn start(
+    config: Config,
+    ledger: Ledger,
+    listener: TcpListener,
+    ctx: &Context,
+) -> anyhow::Result<SocketAddr> {
     let config = config.reached_at(listener.local_addr()?);
-    let room = Arc::new(Room::new(config, book, ctx));
-    room.watch_book(ctx);
-    let limits = Limits { body_max: given::BODY_MAX as u64, connections_max: 256, ..Limits::default() };
-    service::http::serve(listener, router(room)?, limits, ctx)
+    let state = Arc::new(OperatorState::new(config, ledger, ctx));
+    state.watch_ledger(ctx);
+    let limits = Limits { body_max: request::BODY_MAX as u64, connections_max: 256, ..Limits::default() };
+    service::http::serve(listener, router(state)?, limits, ctx)
 }

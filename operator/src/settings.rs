@@ -5,17 +5,17 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::Response;
-use orders::Change;
+use ledger::Change;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
+use crate::auth::{EventPath, MustMatch, Operator, RevNeeded};
+use crate::error::Setting;
 use crate::events::answer;
-use crate::given::{Given, Notice, Rate, Reason, by, whole};
-use crate::guard::{EventPath, MustMatch, Operator, RevNeeded};
-use crate::refusal::Setting;
-use crate::room::Room;
-use crate::shown::ChangeShown;
-use crate::valves::change;
+use crate::release::change;
+use crate::request::{Announcement, Given, Rate, Reason, by, whole};
+use crate::response::ChangeShown;
+use crate::state::OperatorState;
 
 /// The new pace.
 #[derive(Debug, Deserialize, ToSchema)]
@@ -45,11 +45,11 @@ pub(crate) struct NewInFlightMax {
     reason: Option<Reason>,
 }
 
-/// The new notice.
+/// The new announcement.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
-pub(crate) struct NewNotice {
-    notice: Notice,
+pub(crate) struct NewAnnouncement {
+    announcement: Announcement,
     reason: Option<Reason>,
 }
 
@@ -58,14 +58,14 @@ pub(crate) struct NewNotice {
     RevNeeded),
     responses((status = 200, body = ChangeShown, headers(("ETag" = String))), Setting))]
 pub(crate) async fn pace(
-    State(room): State<Arc<Room>>,
+    State(state): State<Arc<OperatorState>>,
     Operator(actor): Operator,
     EventPath(event): EventPath,
     MustMatch(rev): MustMatch,
     Given(new): Given<NewPace>,
 ) -> Response {
     let who = by(&actor, new.reason.as_ref());
-    answer(&room, change(&room, &event, rev, &Change::Pace(new.pace.0), who).await)
+    answer(&state, change(&state, &event, rev, &Change::Pace(new.pace.0), who).await)
 }
 
 /// Sets the number of seats. Lowering takes free ones away, and no others.
@@ -73,14 +73,14 @@ pub(crate) async fn pace(
     RevNeeded),
     responses((status = 200, body = ChangeShown, headers(("ETag" = String))), Setting))]
 pub(crate) async fn capacity(
-    State(room): State<Arc<Room>>,
+    State(state): State<Arc<OperatorState>>,
     Operator(actor): Operator,
     EventPath(event): EventPath,
     MustMatch(rev): MustMatch,
     Given(new): Given<NewCapacity>,
 ) -> Response {
     let who = by(&actor, Some(&new.reason));
-    answer(&room, change(&room, &event, rev, &Change::Capacity(new.capacity), who).await)
+    answer(&state, change(&state, &event, rev, &Change::Capacity(new.capacity), who).await)
 }
 
 /// Sets how many order calls may be unanswered at once.
@@ -89,27 +89,27 @@ pub(crate) async fn capacity(
     RevNeeded),
     responses((status = 200, body = ChangeShown, headers(("ETag" = String))), Setting))]
 pub(crate) async fn in_flight_max(
-    State(room): State<Arc<Room>>,
+    State(state): State<Arc<OperatorState>>,
     Operator(actor): Operator,
     EventPath(event): EventPath,
     MustMatch(rev): MustMatch,
     Given(new): Given<NewInFlightMax>,
 ) -> Response {
     let who = by(&actor, new.reason.as_ref());
-    answer(&room, change(&room, &event, rev, &Change::InFlightMax(new.in_flight_max), who).await)
+    answer(&state, change(&state, &event, rev, &Change::InFlightMax(new.in_flight_max), who).await)
 }
 
 /// Sets what the applicants are told; two empty texts take it away.
-#[utoipa::path(put, path = "/gate/adm/v1/set/notice/{event}", request_body = NewNotice, params(("event" = String, Path),
+#[utoipa::path(put, path = "/gate/adm/v1/set/announcement/{event}", request_body = NewAnnouncement, params(("event" = String, Path),
     RevNeeded),
     responses((status = 200, body = ChangeShown, headers(("ETag" = String))), Setting))]
-pub(crate) async fn notice(
-    State(room): State<Arc<Room>>,
+pub(crate) async fn announcement(
+    State(state): State<Arc<OperatorState>>,
     Operator(actor): Operator,
     EventPath(event): EventPath,
     MustMatch(rev): MustMatch,
-    Given(new): Given<NewNotice>,
+    Given(new): Given<NewAnnouncement>,
 ) -> Response {
     let who = by(&actor, new.reason.as_ref());
-    answer(&room, change(&room, &event, rev, &Change::Notice(new.notice.0), who).await)
+    answer(&state, change(&state, &event, rev, &Change::Announcement(new.announcement.0), who).await)
 }

@@ -5,7 +5,7 @@ use std::hint::black_box;
 use std::str::FromStr;
 
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
-use domain::Chance;
+use domain::Rng;
 use service::config::Part;
 use sha2::{Digest as _, Sha256};
 
@@ -91,9 +91,9 @@ fn read_hash(text: &str) -> Option<[u8; 32]> {
 }
 
 /// A new token: 256 bits of chance.
-pub fn make_token(chance: &Chance) -> String {
+pub fn make_token(rng: &Rng) -> String {
     let mut secret = [0; 32];
-    chance(&mut secret);
+    rng(&mut secret);
     format!("{PREFIX}{}", BASE64URL_NOPAD.encode(&secret))
 }
 
@@ -121,8 +121,8 @@ mod tests {
 
     #[test]
     fn a_token_rests_as_its_hash_and_is_known_by_it() {
-        let chance: Chance = std::sync::Arc::new(|bytes: &mut [u8]| bytes.fill(7));
-        let told = make_token(&chance);
+        let rng: Rng = std::sync::Arc::new(|bytes: &mut [u8]| bytes.fill(7));
+        let told = make_token(&rng);
         assert_eq!((told.len(), &told[..4]), (47, "fct_"));
         let kim = Token::new("kim", Role::Operator, &told);
         assert_eq!(read_hash(&hash_of(&told)), Some(kim.hash));

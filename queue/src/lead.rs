@@ -1,4 +1,4 @@
-//! The leader's writes as values, so that a store carries them out behind one door. They decide nothing.
+//! The leader's writes as values, so that a store carries them out behind one gateway. They decide nothing.
 
 use domain::AppKey;
 
@@ -9,7 +9,7 @@ use crate::contract::{Armed, Arming, Closing, Projection, Restored};
 pub(crate) enum Lead {
     Arm(Arming),
     Project(Projection),
-    Moved { through: u32, keys: Vec<AppKey> },
+    Admitted { through: u32, keys: Vec<AppKey> },
     Acknowledge { through: i64 },
     Restore(Vec<Restored>),
     Settle,
@@ -24,7 +24,7 @@ pub(crate) enum Led {
 }
 
 impl Lead {
-    /// Whether it may come before the line is armed: these are what brings a line back.
+    /// Whether it may come before the queue is armed: these are what brings a queue back.
     pub(crate) fn needs_no_arming(&self) -> bool {
         matches!(self, Self::Arm(_) | Self::Project(_) | Self::Restore(_))
     }

@@ -1,16 +1,16 @@
-//! The line: who applied, in which order, durably. One contract (`contract.rs`), two stores: `redis.rs` for production,
-//! `sqlite.rs` embedded. The line owns numbers. It never decides an outcome: what it shows of settings and outcomes is the book's projection.
+//! The queue: who applied, in which order, durably. One contract (`contract.rs`), two stores: `redis.rs` for production,
+//! `sqlite.rs` embedded. The queue owns numbers. It never decides an outcome: what it shows of settings and outcomes is the ledger's projection.
 
 mod contract;
 mod lead;
-mod line;
+mod queue;
 mod redis;
 mod sqlite;
 
 pub use contract::{
-    Applicant, Applied, Armed, Arming, Ask, AskKind, Closing, Entry, Figures, Head, LeadError, LineView,
-    Mark, PlaceRow, Projection, Refused, Restored, Shown, Waiting,
+    Applicant, Applied, Armed, Arming, Closing, Entry, Figures, Head, InboxEntry, InboxKind, LeadError,
+    PlaceRow, Projection, QueueSnapshot, QueueState, Refused, Restored, Shown, Waiting,
 };
-pub use line::Line;
-pub use redis::{Finding, RedisLine, RedisOptions, RedisRole, Severity, redis_acl};
-pub use sqlite::SqliteLine;
+pub use queue::Queue;
+pub use redis::{Finding, RedisOptions, RedisQueue, RedisRole, Severity, redis_acl};
+pub use sqlite::SqliteQueue;

@@ -1,5 +1,5 @@
-//! The production store: a Redis or Valkey of the line's own, whose functions (`redis/line.lua`) do each step whole.
-//! It speaks to one server. It neither fails over nor decides when a line may be used again: the leader arms.
+//! The production store: a Redis or Valkey of the queue's own, whose functions (`redis/queue.lua`) do each step whole.
+//! It speaks to one server. It neither fails over nor decides when a queue may be used again: the leader arms.
 
 mod batch;
 mod check;
@@ -21,14 +21,14 @@ pub use self::check::{Finding, Severity};
 pub use self::library::{RedisRole, redis_acl};
 use self::server::Server;
 use crate::contract::{
-    Applicant, Applied, Ask, AskKind, Entry, Head, LeadError, LineView, PlaceRow, Refused,
+    Applicant, Applied, Entry, Head, InboxEntry, InboxKind, LeadError, PlaceRow, QueueSnapshot, Refused,
 };
 use crate::lead::{Lead, Led};
 
 /// Applications that may wait; at the pace of one disk this is a fraction of a second.
 const WAITING_MAX: usize = 4096;
 
-/// Where the line's Redis is, and how it is spoken to.
+/// Where the queue's Redis is, and how it is spoken to.
 #[derive(Clone)]
 pub struct RedisOptions {
     /// `redis://user:password@host:port/db` or `redis+unix:///path?db=0&user=u&pass=p`: one server, nobody else's.
@@ -41,7 +41,7 @@ pub struct RedisOptions {
     pub pool_size: usize,
     /// After this time without an answer the connection is dropped, and what was asked is unknown.
     pub response_timeout: Duration,
-    /// For tests: the line's clock. It loads other functions than the product's, which take the time from the server only.
+    /// For tests: the queue's clock. It loads other functions than the product's, which take the time from the server only.
     pub hand_clock: Option<Now>,
 }
 
@@ -61,14 +61,14 @@ impl std::fmt::Debug for RedisOptions {
     }
 }
 
-/// A handle on the line in Redis; cloning it is cheap. Its connections close with the last one.
+/// A handle on the queue in Redis; cloning it is cheap. Its connections close with the last one.
 #[derive(Debug, Clone)]
-pub struct RedisLine {
+pub struct RedisQueue {
     server: Arc<Server>,
     commands: mpsc::Sender<Command>,
 }
 
-impl RedisLine {
+impl RedisQueue {
     pub(crate) async fn install(options: &RedisOptions) -> Result<(), LeadError> {
         let server = Server::new(options)?;
         Ok(check::install(&server).await?)
@@ -77,7 +77,7 @@ impl RedisLine {
     pub(crate) async fn open(options: RedisOptions) -> Result<Self, LeadError> {
         if options.connections < 4 || options.pool_size == 0 {
             return Err(LeadError::Unavailable(
-                "the line's Redis is given at least 4 connections to apply and one for the rest".into(),
+                "the queue's Redis is given at least 4 connections to apply and one for the rest".into(),
             ));
         }
         let server = Arc::new(Server::new(&options)?);
@@ -123,7 +123,7 @@ impl RedisLine {
         event: &EventId,
         app_key: AppKey,
         number: Number,
-        kind: AskKind,
+        kind: InboxKind,
     ) -> Result<Option<PlaceRow>, Refused> {
         let question = self.server.question("withdraw", event.as_str());
         let question = question.arg(&app_key.0[..]).arg(read::kind_word(kind)).arg(number.get());
@@ -138,7 +138,7 @@ impl RedisLine {
         number: Number,
     ) -> Result<Option<PlaceRow>, Refused> {
         let question = self.server.question("withdraw", event.as_str());
-        let kind = read::kind_word(AskKind::Present);
+        let kind = read::kind_word(InboxKind::Present);
         let question = question.arg(&app_key.0[..]).arg(kind).arg(number.get());
         let answer = self.server.ask(question).await.map_err(|fault| fault.unregistered())?;
         Ok(answer.for_applicants()?.place()?)
@@ -156,7 +156,7 @@ impl RedisLine {
         read::place(&self.server, event, app_key).await
     }
 
-    pub(crate) async fn view(&self, event: &EventId) -> Result<LineView, Refused> {
+    pub(crate) async fn view(&self, event: &EventId) -> Result<QueueSnapshot, Refused> {
         read::view(&self.server, event).await
     }
 
@@ -172,9 +172,14 @@ impl RedisLine {
         read::head(&self.server, event, n).await
     }
 
-    pub(crate) async fn inbox(&self, event: &EventId, after: i64, max: u32) -> Result<Vec<Ask>, LeadError> {
+    pub(crate) async fn inbox(
+        &self,
+        event: &EventId,
+        after: i64,
+        max: u32,
+    ) -> Result<Vec<InboxEntry>, LeadError> {
         read::inbox(&self.server, event, after, max).await
     }
 }
 
-const ENDED: &str = "the line's connections have ended: restart this process";
+const ENDED: &str = "the queue's connections have ended: restart this process";

@@ -1,5 +1,5 @@
 //! The embedded store: one file, one process, one writer. Promises of the contract are kept by SQLite's transactions;
-//! whether the line is armed, and its catalogue published, is known to this process only.
+//! whether the queue is armed, and its catalogue published, is known to this process only.
 
 mod apply;
 mod fault;
@@ -25,7 +25,7 @@ use self::held::{Held, Memory};
 use self::record::Record;
 use self::writer::{Command, Done, Work, Writer};
 use crate::contract::{
-    Applicant, Applied, Ask, AskKind, Entry, Head, LeadError, LineView, PlaceRow, Refused,
+    Applicant, Applied, Entry, Head, InboxEntry, InboxKind, LeadError, PlaceRow, QueueSnapshot, Refused,
 };
 use crate::lead::{Lead, Led};
 
@@ -41,20 +41,20 @@ const LOCK_PAUSE: Duration = Duration::from_millis(10);
 
 /// A handle on the embedded store; cloning it is cheap. The writer ends with the last one.
 #[derive(Clone)]
-pub struct SqliteLine {
+pub struct SqliteQueue {
     commands: mpsc::Sender<Command>,
     readers: SqlitePool,
     memory: Arc<Memory>,
     now: Now,
 }
 
-impl std::fmt::Debug for SqliteLine {
+impl std::fmt::Debug for SqliteQueue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SqliteLine").field("memory", &self.memory).finish_non_exhaustive()
+        f.debug_struct("SqliteQueue").field("memory", &self.memory).finish_non_exhaustive()
     }
 }
 
-impl SqliteLine {
+impl SqliteQueue {
     pub(crate) async fn open(file: &Path, now: Now) -> Result<Self, LeadError> {
         let unusable = |why: String| LeadError::Unavailable(format!("{}: {why}", file.display()));
         let lock = lock(file).await.map_err(unusable)?;
@@ -111,9 +111,9 @@ impl SqliteLine {
         event: &EventId,
         app_key: AppKey,
         number: Number,
-        kind: AskKind,
+        kind: InboxKind,
     ) -> Result<Option<PlaceRow>, Refused> {
-        match self.submit(Work::Ask(event.clone(), app_key, number, kind)).await {
+        match self.submit(Work::InboxEntry(event.clone(), app_key, number, kind)).await {
             Ok(Done::Asked(answer)) => answer,
             Ok(other) => unreachable!("asking is answered in kind, not by {other:?}"),
             Err(why) => Err(Refused::Unavailable(why)),
@@ -156,7 +156,7 @@ impl SqliteLine {
         found_or_sure(found, &held)
     }
 
-    pub(crate) async fn view(&self, event: &EventId) -> Result<LineView, Refused> {
+    pub(crate) async fn view(&self, event: &EventId) -> Result<QueueSnapshot, Refused> {
         let (_, held) = self.held(event).await.map_err(refused)?;
         read::view(event, held, (self.now)())
     }
@@ -166,7 +166,12 @@ impl SqliteLine {
         read::head(&mut conn, led(&held)?, n).await.map_err(unled)
     }
 
-    pub(crate) async fn inbox(&self, event: &EventId, after: i64, max: u32) -> Result<Vec<Ask>, LeadError> {
+    pub(crate) async fn inbox(
+        &self,
+        event: &EventId,
+        after: i64,
+        max: u32,
+    ) -> Result<Vec<InboxEntry>, LeadError> {
         let (mut conn, held) = self.held(event).await.map_err(unled)?;
         read::inbox(&mut conn, led(&held)?, after, max).await.map_err(unled)
     }
@@ -194,9 +199,9 @@ impl SqliteLine {
     }
 }
 
-const ENDED: &str = "the line's writer has ended: restart this process";
+const ENDED: &str = "the queue's writer has ended: restart this process";
 
-/// A line that is not armed may have lost rows, so only what it has is certain.
+/// A queue that is not armed may have lost rows, so only what it has is certain.
 fn found_or_sure<T>(found: Option<T>, held: &Held) -> Result<Option<T>, Refused> {
     if found.is_none() && !held.armed() { Err(Refused::NotArmed) } else { Ok(found) }
 }
@@ -235,5 +240,5 @@ async fn lock(file: &Path) -> Result<File, String> {
             }
         }
     }
-    Err("another process has this line open: stop it, or give another file".to_owned())
+    Err("another process has this queue open: stop it, or give another file".to_owned())
 }

@@ -91,21 +91,21 @@ mod tests {
     #[test]
     fn a_part_that_never_started_keeps_the_process_unready() {
         let health = Health::default();
-        let line = health.check("line");
+        let queue = health.check("queue");
         let readiness = health.readiness(false);
-        assert_eq!((readiness.ready, readiness.report.as_str()), (false, "[-]line not started yet\n"));
-        line.ok();
+        assert_eq!((readiness.ready, readiness.report.as_str()), (false, "[-]queue not started yet\n"));
+        queue.ok();
         assert!(health.readiness(false).ready);
     }
 
     #[test]
     fn a_warning_is_told_but_stays_ready() {
         let health = Health::default();
-        health.check("book").ok();
-        health.check("line").warn("durability is declared, not checked");
+        health.check("ledger").ok();
+        health.check("queue").warn("durability is declared, not checked");
         let readiness = health.readiness(false);
         assert!(readiness.ready);
-        assert_eq!(readiness.report, "[+]book ok\n[!]line durability is declared, not checked\n");
+        assert_eq!(readiness.report, "[+]ledger ok\n[!]queue durability is declared, not checked\n");
     }
 
     #[test]

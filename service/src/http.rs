@@ -26,7 +26,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::seldom::Seldom;
+use crate::lazy_timer::Seldom;
 use crate::{Context, Tasks};
 use answer::{Server, Visit};
 use peers::Peers;
@@ -101,7 +101,7 @@ async fn accept_all<H: Handler>(listener: tokio::net::TcpListener, server: Arc<S
             Ok((stream, peer, place)) => {
                 pause = None;
                 let Some(entered) = peers.enter(peer.ip(), &server.limits) else {
-                    metrics::counter!("http_server_connections_refused_total").increment(1);
+                    metrics::counter!("firstcome_http_connections_refused_total").increment(1);
                     continue;
                 };
                 let (server, within) = (Arc::clone(&server), tasks.clone());
@@ -114,7 +114,7 @@ async fn accept_all<H: Handler>(listener: tokio::net::TcpListener, server: Arc<S
             Err(error) => {
                 pause = next_pause(pause, &error);
                 tracing::warn!(%error, pause_ms = pause.map_or(0, as_ms), "a connection could not be accepted");
-                metrics::counter!("http_server_accept_errors_total").increment(1);
+                metrics::counter!("firstcome_http_accept_errors_total").increment(1);
             }
         }
     }

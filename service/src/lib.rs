@@ -1,23 +1,23 @@
 //! What every process needs once: config, telemetry, shutdown, health, HTTP, clock and chance. It knows nothing of events.
 
 pub mod admin;
-pub mod chance;
+pub mod attempt_limiter;
 pub mod clock;
 pub mod config;
-pub mod guesses;
+pub mod entropy;
 pub mod health;
 pub mod http;
 pub mod language;
+mod lazy_timer;
 pub mod openapi;
 pub mod problem;
-mod seldom;
 pub mod tasks;
 pub mod telemetry;
 
-pub use chance::Chance;
+pub use attempt_limiter::AttemptLimiter;
 pub use clock::Now;
 pub use config::Settings;
-pub use guesses::Guesses;
+pub use entropy::Rng;
 pub use health::Health;
 pub use language::Language;
 pub use problem::Problem;
@@ -29,7 +29,7 @@ pub struct Context {
     /// The clock.
     pub now: Now,
     /// The source of chance.
-    pub chance: Chance,
+    pub rng: Rng,
     /// Where everything that runs on its own is started, and what tells it to stop.
     pub tasks: Tasks,
     /// What decides whether the process is ready.
@@ -41,7 +41,7 @@ impl Context {
     pub fn system() -> Self {
         Self {
             now: clock::system(),
-            chance: chance::system(),
+            rng: entropy::system(),
             tasks: Tasks::default(),
             health: Health::default(),
         }

@@ -233,7 +233,7 @@ mod tests {
         let item = |method: &HttpMethod| PathItem::new(method.clone(), Operation::new());
         let paths =
             routes.iter().fold(PathsBuilder::new(), |paths, (path, method)| paths.path(*path, item(method)));
-        finish(OpenApi::new(Info::new("x", "1"), Paths::from(paths)), "Doors", "What they do.")
+        finish(OpenApi::new(Info::new("x", "1"), Paths::from(paths)), "Gateways", "What they do.")
     }
 
     #[test]

@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
-use crate::Chance;
+use crate::Rng;
 
 /// An answer that says what went wrong and what to do.
 #[derive(Debug, Clone, PartialEq)]
@@ -77,10 +77,10 @@ impl IntoResponse for Problem {
 }
 
 /// Between once and twice the base, at least 1: a crowd that was refused together must not come again together.
-pub fn jittered(base_s: u32, chance: &Chance) -> u32 {
+pub fn jittered(base_s: u32, rng: &Rng) -> u32 {
     let base = base_s.max(1);
     let mut bytes = [0; 4];
-    chance(&mut bytes);
+    rng(&mut bytes);
     let spread = (u64::from(u32::from_le_bytes(bytes)) * (u64::from(base) + 1)) >> 32;
     base.saturating_add(u32::try_from(spread).unwrap_or(base))
 }
@@ -92,7 +92,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     /// Steps through the whole range of `u32` in odd strides, so that every part of it is met.
-    fn seeded() -> Chance {
+    fn seeded() -> Rng {
         let state = AtomicU32::new(1);
         Arc::new(move |bytes: &mut [u8]| {
             let next = state.fetch_add(0x9e37_79b9, Ordering::Relaxed);
@@ -102,13 +102,13 @@ mod tests {
 
     #[test]
     fn a_retry_is_spread_over_once_to_twice_the_base() {
-        let chance = seeded();
-        let mut seen: Vec<u32> = (0..1000).map(|_| jittered(5, &chance)).collect();
+        let rng = seeded();
+        let mut seen: Vec<u32> = (0..1000).map(|_| jittered(5, &rng)).collect();
         seen.sort_unstable();
         seen.dedup();
         assert_eq!(seen, [5, 6, 7, 8, 9, 10]);
-        assert!((0..100).all(|_| (1..=2).contains(&jittered(0, &chance))));
-        let highest: Chance = Arc::new(|bytes: &mut [u8]| bytes.fill(0xff));
+        assert!((0..100).all(|_| (1..=2).contains(&jittered(0, &rng))));
+        let highest: Rng = Arc::new(|bytes: &mut [u8]| bytes.fill(0xff));
         assert_eq!(jittered(u32::MAX, &highest), u32::MAX);
     }
 

@@ -14,7 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::seldom::Seldom;
+use crate::lazy_timer::Seldom;
 
 /// How long dropped tasks get to be gone; only one that blocks its thread takes longer.
 const DROP_GRACE: Duration = Duration::from_secs(1);
@@ -75,7 +75,7 @@ impl Tasks {
         }
         let Some(Err(panic)) = ended else { return false };
         tracing::error!(task = name, "task {name} panicked: {}", message(panic.as_ref()));
-        metrics::counter!("task_panics_total", "task" => name).increment(1);
+        metrics::counter!("firstcome_task_panics_total", "task" => name).increment(1);
         true
     }
 

@@ -7,13 +7,13 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::figures::Kind;
-use crate::floor::Floor;
 use crate::goods;
 use crate::routes::PathId;
+use crate::state::ShopState;
 
 /// `GET /assets/{name}`
-pub(crate) async fn asset(State(floor): State<Arc<Floor>>, PathId(name): PathId) -> Response {
-    let _under_way = floor.figures.begin(Kind::Asset, (floor.now)());
+pub(crate) async fn asset(State(state): State<Arc<ShopState>>, PathId(name): PathId) -> Response {
+    let _under_way = state.figures.begin(Kind::Asset, (state.now)());
     let mut answer = match picture(&name) {
         _ if name == "shop.css" => {
             cached("text/css; charset=utf-8", include_str!("../assets/shop.css").into())

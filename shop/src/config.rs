@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use service::config::Part;
 
-use crate::knee::Capacity;
+use crate::saturation::Capacity;
 
 /// What the shop is told when it starts.
 #[derive(Debug, Clone)]

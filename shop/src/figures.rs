@@ -70,7 +70,7 @@ impl Default for Counted {
 #[derive(Debug)]
 struct Tally {
     calls: u64,
-    no_room: u64,
+    overloaded: u64,
     under_way: u32,
     most_at_once: u32,
     by_second: Timeline,
@@ -78,7 +78,7 @@ struct Tally {
 
 impl Default for Tally {
     fn default() -> Self {
-        Self { calls: 0, no_room: 0, under_way: 0, most_at_once: 0, by_second: Timeline::new(BY_SECOND) }
+        Self { calls: 0, overloaded: 0, under_way: 0, most_at_once: 0, by_second: Timeline::new(BY_SECOND) }
     }
 }
 
@@ -109,8 +109,8 @@ impl Figures {
     }
 
     /// There was no room for a call.
-    pub(crate) fn no_room(&self, kind: Kind) {
-        self.with(|counted| counted.kinds[kind as usize].no_room += 1);
+    pub(crate) fn overloaded(&self, kind: Kind) {
+        self.with(|counted| counted.kinds[kind as usize].overloaded += 1);
     }
 
     /// The document.
@@ -133,7 +133,7 @@ impl Figures {
 impl Tally {
     fn to_json(&self) -> Value {
         json!({
-            "calls": self.calls, "no_room": self.no_room, "under_way": self.under_way,
+            "calls": self.calls, "overloaded": self.overloaded, "under_way": self.under_way,
             "most_at_once": self.most_at_once, "by_second": self.by_second.to_json(),
         })
     }
@@ -211,7 +211,7 @@ mod tests {
         let both = (figures.begin(Kind::OrderCall, 50), figures.begin(Kind::OrderCall, 150));
         drop(both);
         drop(figures.begin(Kind::Main, 200));
-        figures.no_room(Kind::Main);
+        figures.overloaded(Kind::Main);
         let told = figures.to_json(300);
         let (calls, main) = (&told["kinds"]["order_call"], &told["kinds"]["main"]);
         assert_eq!(
@@ -219,7 +219,7 @@ mod tests {
             (&json!(2), &json!(2), &json!(0))
         );
         assert_eq!(
-            (&main["calls"], &main["no_room"], &main["most_at_once"]),
+            (&main["calls"], &main["overloaded"], &main["most_at_once"]),
             (&json!(1), &json!(1), &json!(1))
         );
         assert_eq!(

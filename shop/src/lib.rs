@@ -6,15 +6,15 @@
 mod assets;
 mod checkout;
 mod config;
-mod copy;
 mod figures;
-mod floor;
 mod goods;
-pub mod knee;
+mod messages;
 mod order_service;
 mod pages;
 mod reservation;
 mod routes;
+pub mod saturation;
+mod state;
 mod store;
 mod views;
 
@@ -28,7 +28,7 @@ use service::Context;
 use service::health::Check;
 
 pub use config::Config;
-use floor::Floor;
+use state::ShopState;
 use store::Store;
 
 /// How often the shop looks whether its database still answers.
@@ -55,9 +55,9 @@ pub async fn start(config: Config, listener: TcpListener, ctx: &Context) -> anyh
     let store = Store::open(&config.database, config.stock)
         .await
         .with_context(|| format!("cannot open the shop's database {}", config.database.display()))?;
-    let floor = Arc::new(Floor::new(&config, store.clone(), ctx));
+    let state = Arc::new(ShopState::new(&config, store.clone(), ctx));
     let limits = service::http::Limits { connections_max: config.connections_max, ..Default::default() };
-    let address = service::http::serve(listener, routes::router(floor), limits, ctx)?;
+    let address = service::http::serve(listener, routes::router(state), limits, ctx)?;
     health.ok();
     ctx.tasks.spawn("shop health", look_after(store.clone(), health, ctx.clone()));
     Ok(Shop { address, store })

@@ -14,9 +14,9 @@ use serde_json::{Value, json};
 use service::Problem;
 
 use crate::figures::Kind;
-use crate::floor::Floor;
 use crate::reservation::{Applicant, OrderId, Put, is_event};
 use crate::routes::PathId;
+use crate::state::ShopState;
 
 /// Longest name and phone number that are kept.
 const TEXT_MAX: usize = 200;
@@ -33,24 +33,24 @@ struct Sent {
 
 /// `PUT /order/int/v1/orders/{event}:{key}`
 pub(crate) async fn put(
-    State(floor): State<Arc<Floor>>,
+    State(state): State<Arc<ShopState>>,
     PathId(id): PathId,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
-    let inner = Arc::clone(&floor);
+    let inner = Arc::clone(&state);
     let work = async move { put_order(&inner, &id, body).await.unwrap_or_else(IntoResponse::into_response) };
-    floor.serve(Kind::OrderCall, 1, work).await.unwrap_or_else(no_room)
+    state.serve(Kind::OrderCall, 1, work).await.unwrap_or_else(overloaded)
 }
 
 async fn put_order(
-    floor: &Floor,
+    state: &ShopState,
     id: &str,
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let order = OrderId::read(id).ok_or_else(nothing)?;
     let body = body.map_err(|_| malformed(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"))?;
     let who = read_body(&body, &order)?;
-    let put = floor.store.put(&order, &who, floor.event_orders_max, (floor.now)()).await;
+    let put = state.store.put(&order, &who, state.event_orders_max, (state.now)()).await;
     match put.map_err(|error| out_of_order(&error))? {
         Put::Made { order_no, new } => {
             let status = if new { StatusCode::CREATED } else { StatusCode::OK };
@@ -69,8 +69,8 @@ async fn put_order(
 }
 
 /// `DELETE /order/int/v1/orders/{event}:{key}`
-pub(crate) async fn delete(State(floor): State<Arc<Floor>>, PathId(id): PathId) -> Response {
-    let inner = Arc::clone(&floor);
+pub(crate) async fn delete(State(state): State<Arc<ShopState>>, PathId(id): PathId) -> Response {
+    let inner = Arc::clone(&state);
     let work = async move {
         let Some(order) = OrderId::read(&id) else { return nothing().into_response() };
         match inner.store.delete(&order, (inner.now)()).await {
@@ -78,7 +78,7 @@ pub(crate) async fn delete(State(floor): State<Arc<Floor>>, PathId(id): PathId) 
             Err(error) => out_of_order(&error).into_response(),
         }
     };
-    floor.serve(Kind::OrderCall, 1, work).await.unwrap_or_else(no_room)
+    state.serve(Kind::OrderCall, 1, work).await.unwrap_or_else(overloaded)
 }
 
 /// JSON that cannot be read is 400 and so no answer; JSON that says something else than the path is 422 and so a no.
@@ -107,23 +107,23 @@ fn read_body(body: &[u8], order: &OrderId) -> Result<Applicant, Problem> {
 }
 
 /// `GET /order/int/v1/list/order/{event}`: the live orders, one `event:key order-number` a line, as `firstcome verify --orders` reads them.
-pub(crate) async fn list(State(floor): State<Arc<Floor>>, PathId(event): PathId) -> Response {
+pub(crate) async fn list(State(state): State<Arc<ShopState>>, PathId(event): PathId) -> Response {
     if !is_event(&event) {
         return nothing().into_response();
     }
-    let pages = stream::try_unfold((floor, event, 0), |(floor, event, after)| async move {
-        let page = floor.store.live_after(&event, after).await?;
-        Ok::<_, sqlx::Error>(page.map(|(lines, last)| (lines, (floor, event, last))))
+    let pages = stream::try_unfold((state, event, 0), |(state, event, after)| async move {
+        let page = state.store.live_after(&event, after).await?;
+        Ok::<_, sqlx::Error>(page.map(|(lines, last)| (lines, (state, event, last))))
     });
     ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], Body::from_stream(pages)).into_response()
 }
 
 /// `GET /order/int/v1/get/figure`: what the shop counted of itself.
-pub(crate) async fn figure(State(floor): State<Arc<Floor>>) -> Json<Value> {
-    Json(floor.figures.to_json((floor.now)()))
+pub(crate) async fn figure(State(state): State<Arc<ShopState>>) -> Json<Value> {
+    Json(state.figures.to_json((state.now)()))
 }
 
-fn no_room() -> Response {
+fn overloaded() -> Response {
     let title = "The order service is overloaded";
     let mut answer = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", title).into_response();
     answer.extensions_mut().insert(Kind::OrderCall.route());

@@ -11,11 +11,11 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::checkout::{Bought, Placed, Wanted};
-use crate::copy::{self, Copy};
 use crate::figures::Kind;
-use crate::floor::Floor;
 use crate::goods::{self, OnShelf, Product};
+use crate::messages::{self, Messages};
 use crate::routes::PathId;
+use crate::state::ShopState;
 use crate::views::{CheckoutView, MainView, MessageView, OrderView, ProductView, Tile};
 use service::Language;
 
@@ -30,7 +30,7 @@ type Asked = Result<Query<HashMap<String, String>>, axum::extract::rejection::Qu
 /// In which language a page is asked for, and what else was.
 struct Reader {
     language: Language,
-    copy: &'static Copy,
+    messages: &'static Messages,
     /// Whether the language was asked for by hand, and so is to be remembered.
     by_hand: bool,
     query: HashMap<String, String>,
@@ -41,7 +41,12 @@ impl Reader {
         let query = asked.map_or_else(|_| HashMap::new(), |Query(query)| query);
         let lang = query.get("lang").map(String::as_str);
         let language = Language::of_page(lang, headers);
-        Self { language, copy: copy::of(language), by_hand: lang.and_then(Language::of_tag).is_some(), query }
+        Self {
+            language,
+            messages: messages::of(language),
+            by_hand: lang.and_then(Language::of_tag).is_some(),
+            query,
+        }
     }
 
     fn name(&self, product: &Product) -> &'static str {
@@ -65,7 +70,7 @@ impl Reader {
     }
 
     fn other_href(&self) -> String {
-        format!("?lang={}", self.copy.other)
+        format!("?lang={}", self.messages.other)
     }
 
     fn page(&self, status: StatusCode, view: &impl Template) -> Response {
@@ -88,55 +93,63 @@ impl Reader {
     }
 
     fn message(&self, status: StatusCode, (title, text): (&'static str, &'static str)) -> Response {
-        self.page(status, &MessageView { copy: self.copy, title, other_href: self.other_href(), text })
+        self.page(
+            status,
+            &MessageView { messages: self.messages, title, other_href: self.other_href(), text },
+        )
     }
 
     fn not_found(&self) -> Response {
-        self.message(StatusCode::NOT_FOUND, self.copy.not_found)
+        self.message(StatusCode::NOT_FOUND, self.messages.not_found)
     }
 
     fn failed(&self, error: &sqlx::Error) -> Response {
         tracing::error!(%error, "the shop's database failed");
-        self.message(StatusCode::INTERNAL_SERVER_ERROR, self.copy.busy)
+        self.message(StatusCode::INTERNAL_SERVER_ERROR, self.messages.busy)
     }
 }
 
 /// `GET /`: what sells best, and a banner. The costliest page.
-pub(crate) async fn main(State(floor): State<Arc<Floor>>, asked: Asked, headers: HeaderMap) -> Response {
-    serve(floor, (Kind::Main, 1), Reader::of(asked, &headers), |floor, reader| async move {
-        let tiles = reader.tiles(&floor.store.popular().await?);
-        let (copy, other_href) = (reader.copy, reader.other_href());
-        Ok(reader.page(StatusCode::OK, &MainView { copy, title: copy.shop, other_href, tiles }))
+pub(crate) async fn main(State(state): State<Arc<ShopState>>, asked: Asked, headers: HeaderMap) -> Response {
+    serve(state, (Kind::Main, 1), Reader::of(asked, &headers), |state, reader| async move {
+        let tiles = reader.tiles(&state.store.popular().await?);
+        let (messages, other_href) = (reader.messages, reader.other_href());
+        Ok(reader.page(StatusCode::OK, &MainView { messages, title: messages.shop, other_href, tiles }))
     })
     .await
 }
 
 /// `GET /products/{id}`: one product. It costs two pieces of work, one for the stock and one for the recommendations.
 pub(crate) async fn product(
-    State(floor): State<Arc<Floor>>,
+    State(state): State<Arc<ShopState>>,
     PathId(id): PathId,
     asked: Asked,
     headers: HeaderMap,
 ) -> Response {
-    serve(floor, (Kind::Product, 2), Reader::of(asked, &headers), |floor, reader| async move {
-        let Some(on_shelf) = on_shelf(&floor, &id).await? else { return Ok(reader.not_found()) };
-        let tiles = reader.tiles(&floor.store.recommended(on_shelf.product.id).await?);
-        let (copy, product, other_href) = (reader.copy, reader.tile(&on_shelf), reader.other_href());
-        let view = ProductView { copy, title: product.name, other_href, product, tiles };
+    serve(state, (Kind::Product, 2), Reader::of(asked, &headers), |state, reader| async move {
+        let Some(on_shelf) = on_shelf(&state, &id).await? else { return Ok(reader.not_found()) };
+        let tiles = reader.tiles(&state.store.recommended(on_shelf.product.id).await?);
+        let (messages, product, other_href) = (reader.messages, reader.tile(&on_shelf), reader.other_href());
+        let view = ProductView { messages, title: product.name, other_href, product, tiles };
         Ok(reader.page(StatusCode::OK, &view))
     })
     .await
 }
 
 /// `GET /orders/new?product=`: the form of a regular order.
-pub(crate) async fn checkout(State(floor): State<Arc<Floor>>, asked: Asked, headers: HeaderMap) -> Response {
-    serve(floor, (Kind::Order, 1), Reader::of(asked, &headers), |floor, reader| async move {
+pub(crate) async fn checkout(
+    State(state): State<Arc<ShopState>>,
+    asked: Asked,
+    headers: HeaderMap,
+) -> Response {
+    serve(state, (Kind::Order, 1), Reader::of(asked, &headers), |state, reader| async move {
         let id = reader.query.get("product").map_or("", String::as_str);
-        let Some(on_shelf) = on_shelf(&floor, id).await? else { return Ok(reader.not_found()) };
-        let (copy, product) = (reader.copy, reader.tile(&on_shelf));
-        let other_href = format!("?product={}&lang={}", product.id, copy.other);
-        let (form_key, pieces_max) = (form_key(&floor), PIECES_MAX);
-        let view = CheckoutView { copy, title: copy.checkout, other_href, product, form_key, pieces_max };
+        let Some(on_shelf) = on_shelf(&state, id).await? else { return Ok(reader.not_found()) };
+        let (messages, product) = (reader.messages, reader.tile(&on_shelf));
+        let other_href = format!("?product={}&lang={}", product.id, messages.other);
+        let (form_key, pieces_max) = (form_key(&state), PIECES_MAX);
+        let view =
+            CheckoutView { messages, title: messages.checkout, other_href, product, form_key, pieces_max };
         Ok(reader.page(StatusCode::OK, &view))
     })
     .await
@@ -144,19 +157,19 @@ pub(crate) async fn checkout(State(floor): State<Arc<Floor>>, asked: Asked, head
 
 /// `POST /orders`: a regular order. The same form sent twice is one order.
 pub(crate) async fn buy(
-    State(floor): State<Arc<Floor>>,
+    State(state): State<Arc<ShopState>>,
     headers: HeaderMap,
     form: Result<Form<HashMap<String, String>>, FormRejection>,
 ) -> Response {
     let reader = Reader::of(Ok(Query(HashMap::new())), &headers);
-    serve(floor, (Kind::Order, 1), reader, |floor, reader| async move {
+    serve(state, (Kind::Order, 1), reader, |state, reader| async move {
         let wanted = form.ok().and_then(|Form(fields)| wanted(&fields));
         let Some(wanted) = wanted else {
-            return Ok(reader.message(StatusCode::UNPROCESSABLE_ENTITY, reader.copy.invalid));
+            return Ok(reader.message(StatusCode::UNPROCESSABLE_ENTITY, reader.messages.invalid));
         };
-        Ok(match floor.store.buy(&wanted, (floor.now)()).await? {
+        Ok(match state.store.buy(&wanted, (state.now)()).await? {
             Bought::Order(order_no) => see_other(&order_no),
-            Bought::SoldOut => reader.message(StatusCode::CONFLICT, reader.copy.too_few),
+            Bought::SoldOut => reader.message(StatusCode::CONFLICT, reader.messages.too_few),
         })
     })
     .await
@@ -164,22 +177,25 @@ pub(crate) async fn buy(
 
 /// `GET /orders/{no}`: an order, a regular one or one of an event. It tells nothing about who ordered.
 pub(crate) async fn order(
-    State(floor): State<Arc<Floor>>,
+    State(state): State<Arc<ShopState>>,
     PathId(order_no): PathId,
     asked: Asked,
     headers: HeaderMap,
 ) -> Response {
-    serve(floor, (Kind::Order, 1), Reader::of(asked, &headers), |floor, reader| async move {
-        let what = match floor.store.placed(&order_no).await? {
+    serve(state, (Kind::Order, 1), Reader::of(asked, &headers), |state, reader| async move {
+        let what = match state.store.placed(&order_no).await? {
             None => return Ok(reader.not_found()),
-            Some(Placed::Reservation { event }) => format!("{} {event}", reader.copy.event),
+            Some(Placed::Reservation { event }) => format!("{} {event}", reader.messages.event),
             Some(Placed::Sale { product, pieces }) => {
                 let name = goods::by_id(product).map_or("", |product| reader.name(product));
                 format!("{name} × {pieces}")
             }
         };
-        let (copy, other_href) = (reader.copy, reader.other_href());
-        Ok(reader.page(StatusCode::OK, &OrderView { copy, title: copy.ordered, other_href, order_no, what }))
+        let (messages, other_href) = (reader.messages, reader.other_href());
+        Ok(reader.page(
+            StatusCode::OK,
+            &OrderView { messages, title: messages.ordered, other_href, order_no, what },
+        ))
     })
     .await
 }
@@ -191,27 +207,27 @@ pub(crate) async fn nothing_here(asked: Asked, headers: HeaderMap) -> Response {
 
 /// Has the service that bears it make a page.
 async fn serve<F>(
-    floor: Arc<Floor>,
+    state: Arc<ShopState>,
     (kind, pieces): (Kind, u32),
     reader: Reader,
-    page: impl FnOnce(Arc<Floor>, Arc<Reader>) -> F,
+    page: impl FnOnce(Arc<ShopState>, Arc<Reader>) -> F,
 ) -> Response
 where
     F: Future<Output = Result<Response, sqlx::Error>> + Send + 'static,
 {
     let reader = Arc::new(reader);
-    let (inner, made) = (Arc::clone(&reader), page(Arc::clone(&floor), Arc::clone(&reader)));
+    let (inner, made) = (Arc::clone(&reader), page(Arc::clone(&state), Arc::clone(&reader)));
     let work = async move { made.await.unwrap_or_else(|error| inner.failed(&error)) };
-    floor.serve(kind, pieces, work).await.unwrap_or_else(|| {
-        let mut answer = reader.message(StatusCode::SERVICE_UNAVAILABLE, reader.copy.busy);
+    state.serve(kind, pieces, work).await.unwrap_or_else(|| {
+        let mut answer = reader.message(StatusCode::SERVICE_UNAVAILABLE, reader.messages.busy);
         answer.extensions_mut().insert(kind.route());
         answer
     })
 }
 
-async fn on_shelf(floor: &Floor, id: &str) -> Result<Option<OnShelf>, sqlx::Error> {
+async fn on_shelf(state: &ShopState, id: &str) -> Result<Option<OnShelf>, sqlx::Error> {
     match id.parse() {
-        Ok(id) => floor.store.product(id).await,
+        Ok(id) => state.store.product(id).await,
         Err(_) => Ok(None),
     }
 }
@@ -226,9 +242,9 @@ fn wanted(fields: &HashMap<String, String>) -> Option<Wanted> {
     Some(Wanted { product, pieces, form_key: form_key.clone() })
 }
 
-fn form_key(floor: &Floor) -> String {
+fn form_key(state: &ShopState) -> String {
     let mut bytes = [0; 16];
-    (floor.chance)(&mut bytes);
+    (state.rng)(&mut bytes);
     format!("{:032x}", u128::from_le_bytes(bytes))
 }
 

@@ -8,15 +8,15 @@ use axum::extract::{DefaultBodyLimit, FromRequestParts, Path};
 use axum::http::request::Parts;
 use axum::routing::{get, put};
 
-use crate::floor::Floor;
+use crate::state::ShopState;
 use crate::{assets, order_service, pages};
 
 /// Largest body: an order call with a long name.
 const BODY_MAX: usize = 8 * 1024;
 
 /// All routes of the shop.
-pub(crate) fn router(floor: Arc<Floor>) -> Router {
-    // Under `int`, which a door never forwards: else anybody could order past the event.
+pub(crate) fn router(state: Arc<ShopState>) -> Router {
+    // Under `int`, which a gateway never forwards: else anybody could order past the event.
     let of_events = put(order_service::put).delete(order_service::delete);
     Router::new()
         .route("/", get(pages::main))
@@ -30,7 +30,7 @@ pub(crate) fn router(floor: Arc<Floor>) -> Router {
         .route("/order/int/v1/get/figure", get(order_service::figure))
         .fallback(pages::nothing_here)
         .layer(DefaultBodyLimit::max(BODY_MAX))
-        .with_state(floor)
+        .with_state(state)
 }
 
 /// The id in a path; one that cannot be read names nothing.

@@ -74,7 +74,7 @@ const refused = (answer, body) => {
     phase(body.registered === false ? 'shed' : 'unknown');
     return again(seconds);
   }
-  const state = { 410: 'closed', 429: 'slow' }[answer.status] || (code === 'line-full' ? 'full' : 'invalid');
+  const state = { 410: 'closed', 429: 'slow' }[answer.status] || (code === 'queue-full' ? 'full' : 'invalid');
   T[state] = [body.title || T.unknown[0], body.detail || ''];
   phase(state);
   (body.errors || []).forEach(e => { const field = e.pointer.slice(1); if (form[field]) mark(field, e.detail); });

@@ -10,7 +10,7 @@ const hms = ms => { const d = new Date(ms + 324e5); return [d.getUTCHours(), d.g
 const slot = 'firstcome:' + D.event;
 const kept = () => { try { return JSON.parse(localStorage.getItem(slot)) || {}; } catch { return {}; } };
 const keep = value => { try { localStorage.setItem(slot, JSON.stringify(Object.assign(kept(), value))); } catch {} };
-// The clock of the line: the sample with the shortest way is the truest.
+// The clock of the queue: the sample with the shortest way is the truest.
 const samples = [];
 const sample = (server, sent, got) => {
   samples.push({ offset: server - (sent + got) / 2, error: (got - sent) / 2 });

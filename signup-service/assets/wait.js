@@ -1,5 +1,5 @@
 const N = D.number;
-let doc = D.progress, own = D.own, through = 0, fails = 0, timer, busy = false, spread = false, checked = D.now, told = 0, toldAhead = -1, era = D.progress?.epoch;
+let doc = D.progress, own = D.own, through = 0, fails = 0, timer, busy = false, spread = false, checked = D.now, told = 0, toldAhead = -1, epoch = D.progress?.epoch;
 const history = [];
 // The same sums as the server's own: domain/src/standing.rs.
 const skipped = (gaps, above, to) => gaps.reduce((n, g) => n + Math.max(0, Math.min(g.to, to) - Math.max(g.from, above + 1) + 1), 0);
@@ -27,7 +27,7 @@ const eta = ahead => {
   return b < 2 ? T.eta_soon : fill(T.eta, { a: group(Math.max(1, a)), b: group(b) });
 };
 const render = () => {
-  through = Math.max(through, doc.moved_through);
+  through = Math.max(through, doc.admitted_through);
   const { ahead, rank } = place(N, through, doc.gaps), over = rank - doc.capacity, state = face(over > 0);
   history.push({ t: doc.server_time_ms, ahead });
   while (history.length > 2 && history[0].t < doc.server_time_ms - 60000) history.shift();
@@ -38,8 +38,8 @@ const render = () => {
   put('eta', eta(ahead));
   put('checked', hms(checked));
   put('cancel-label', state === 'waitlisted' || state === 'claimed' ? T.leave : T.cancel);
-  put('notice', doc.notice[D.lang]);
-  show('notice', doc.notice[D.lang] !== '');
+  put('announcement', doc.announcement[D.lang]);
+  show('announcement', doc.announcement[D.lang] !== '');
   $('bar').value = Math.max($('bar').value, rank > 1 ? 100 * (rank - 1 - ahead) / (rank - 1) : 100);
   if (own.order_no) put('order-no', own.order_no);
   const counting = ['waiting', 'paused', 'waitlisted', 'claimed'].includes(state);
@@ -52,7 +52,7 @@ const render = () => {
   }
   return ahead;
 };
-const due = () => !final() && (own.state !== 'waiting' || doc.moved_through >= N || doc.state === 'settled');
+const due = () => !final() && (own.state !== 'waiting' || doc.admitted_through >= N || doc.state === 'settled');
 const plan = ahead => {
   clearTimeout(timer);
   if (document.hidden || final()) return;
@@ -66,15 +66,15 @@ const check = async () => {
   busy = true;
   try {
     doc = (await get(D.progress_url)).body;
-    // A line of a new era may have forgotten us: showing the receipt brings us back.
-    const lost = doc.epoch !== era;
+    // A queue of a new epoch may have forgotten us: showing the receipt brings us back.
+    const lost = doc.epoch !== epoch;
     // Then, and when an event settles, everybody asks once: not all in the same second.
     if (lost || doc.state === 'settled' && !spread) {
       spread = doc.state === 'settled';
       await new Promise(done => setTimeout(done, Math.random() * doc.poll.far_ms));
     }
     if (lost || due()) own = (await get(D.status_url)).body;
-    era = doc.epoch;
+    epoch = doc.epoch;
     checked = now();
     fails = 0;
     show('offline', false);
@@ -91,9 +91,9 @@ if (D.number) {
   back(check);
   plan(render());
   if (due()) check();
-  const copy = $('copy');
-  if (copy && navigator.clipboard) {
-    copy.hidden = false;
-    copy.onclick = () => navigator.clipboard.writeText($('code').textContent).then(() => { put('copy', T.copied); put('said', T.copied); });
+  const messages = $('messages');
+  if (messages && navigator.clipboard) {
+    messages.hidden = false;
+    messages.onclick = () => navigator.clipboard.writeText($('code').textContent).then(() => { put('messages', T.copied); put('said', T.copied); });
   }
 } else setTimeout(() => location.reload(), D.retry * 1000);

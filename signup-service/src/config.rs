@@ -1,20 +1,20 @@
-//! The desk's settings.
+//! The signup service's settings.
 
 use service::config::Part;
 use service::http::Network;
 
-/// What the desk is told when it starts.
+/// What the signup service is told when it starts.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// What links begin with, `https://event.example.com`; empty makes them relative.
     pub public_url: String,
-    /// How often a page near the head of the line polls.
+    /// How often a page near the head of the queue polls.
     pub poll_near_ms: i64,
     /// How often a page far from it polls.
     pub poll_far_ms: i64,
-    /// How often the documents are made anew from the line.
+    /// How often the documents are made anew from the queue.
     pub refresh_ms: i64,
-    /// Most applications that may wait for the line at once; above it 503.
+    /// Most applications that may wait for the queue at once; above it 503.
     pub max_waiting_applies: usize,
     /// Proxies whose `X-Forwarded-For` is believed.
     pub trusted_proxies: Vec<Network>,

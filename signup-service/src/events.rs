@@ -10,11 +10,11 @@ use domain::{EventState, Millis};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::desk::Desk;
-use crate::progress::{Document, Facts, Progress};
-use crate::refusal::Refusal;
-use crate::refusals::{Anybody, OfEvent};
-use crate::routes::PathId;
+use crate::documents::{Document, Facts, Progress};
+use crate::error::Error;
+use crate::error_docs::{Anybody, OfEvent};
+use crate::request_body::PathId;
+use crate::state::SignupState;
 use crate::status::no_store;
 use service::Language;
 
@@ -24,7 +24,7 @@ pub(crate) struct Listed<'a> {
     pub(crate) events: Vec<Facts<'a>>,
 }
 
-/// The line's clock, for a countdown.
+/// The queue's clock, for a countdown.
 #[derive(Serialize, ToSchema)]
 struct Clock<'a> {
     event: &'a str,
@@ -43,12 +43,12 @@ struct Clock<'a> {
     params(("event" = String, Path), ("If-None-Match" = Option<String>, Header)),
     responses((status = 200, body = Progress, headers(("ETag" = String))), (status = 304, description = "As you have it"), OfEvent))]
 pub(crate) async fn progress(
-    State(desk): State<Arc<Desk>>,
+    State(signup): State<Arc<SignupState>>,
     PathId(event): PathId,
     headers: HeaderMap,
 ) -> Response {
-    let sheet = desk.sheet(&event);
-    told(&desk, &headers, sheet.as_ref().map(|sheet| &sheet.progress).map_err(Clone::clone))
+    let documents = signup.documents(&event);
+    told(&signup, &headers, documents.as_ref().map(|documents| &documents.progress).map_err(Clone::clone))
 }
 
 /// Public facts of an event.
@@ -56,50 +56,50 @@ pub(crate) async fn progress(
     params(("event" = String, Path), ("If-None-Match" = Option<String>, Header)),
     responses((status = 200, body = Facts, headers(("ETag" = String))), (status = 304, description = "As you have it"), OfEvent))]
 pub(crate) async fn event(
-    State(desk): State<Arc<Desk>>,
+    State(signup): State<Arc<SignupState>>,
     PathId(event): PathId,
     headers: HeaderMap,
 ) -> Response {
-    let sheet = desk.sheet(&event);
-    told(&desk, &headers, sheet.as_ref().map(|sheet| &sheet.facts).map_err(Clone::clone))
+    let documents = signup.documents(&event);
+    told(&signup, &headers, documents.as_ref().map(|documents| &documents.facts).map_err(Clone::clone))
 }
 
 /// Public facts of all events.
 #[utoipa::path(get, path = "/event/com/v1/list/event", params(("If-None-Match" = Option<String>, Header)),
     responses((status = 200, body = Listed, headers(("ETag" = String))), (status = 304, description = "As you have it"), Anybody))]
-pub(crate) async fn list(State(desk): State<Arc<Desk>>, headers: HeaderMap) -> Response {
-    let board = desk.board();
-    told(&desk, &headers, board.list.as_ref().ok_or(Refusal::NotReady))
+pub(crate) async fn list(State(signup): State<Arc<SignupState>>, headers: HeaderMap) -> Response {
+    let catalogue = signup.catalogue();
+    told(&signup, &headers, catalogue.list.as_ref().ok_or(Error::NotReady))
 }
 
-/// The line's clock, never from a cache, for the countdown.
+/// The queue's clock, never from a cache, for the countdown.
 #[utoipa::path(get, path = "/event/com/v1/get/time/{event}", params(("event" = String, Path)),
     responses((status = 200, body = Clock), OfEvent))]
 pub(crate) async fn time(
-    State(desk): State<Arc<Desk>>,
+    State(signup): State<Arc<SignupState>>,
     PathId(event): PathId,
     headers: HeaderMap,
 ) -> Response {
-    let sheet = match desk.sheet(&event) {
-        Ok(sheet) => sheet,
-        Err(refusal) => return refusal.problem(Language::of_client(&headers), &desk.chance),
+    let documents = match signup.documents(&event) {
+        Ok(documents) => documents,
+        Err(error) => return error.problem(Language::of_client(&headers), &signup.rng),
     };
-    let (now, settings) = (desk.now(), &sheet.view.settings);
+    let (now, settings) = (signup.now(), &documents.view.settings);
     let clock = Clock {
         event: settings.id.as_str(),
-        state: sheet.state(now),
+        state: documents.state(now),
         intake: settings.intake,
         opens_at_ms: settings.opens_at,
         closes_at_ms: settings.closes_at,
-        server_time_ms: sheet.line_time(now),
+        server_time_ms: documents.queue_time(now),
     };
     ([no_store()], Json(clock)).into_response()
 }
 
-fn told(desk: &Desk, headers: &HeaderMap, document: Result<&Document, Refusal>) -> Response {
+fn told(signup: &SignupState, headers: &HeaderMap, document: Result<&Document, Error>) -> Response {
     let document = match document {
         Ok(document) => document,
-        Err(refusal) => return refusal.problem(Language::of_client(headers), &desk.chance),
+        Err(error) => return error.problem(Language::of_client(headers), &signup.rng),
     };
     let fresh = HeaderValue::from_static("public, max-age=1, stale-while-revalidate=4");
     let told = [(header::ETAG, document.etag.clone()), (header::CACHE_CONTROL, fresh)];

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use utoipa::openapi::schema::Type;
 use utoipa::openapi::{Object, ObjectBuilder};
 
-use crate::refusal::{BadInput, Fault, Refusal};
+use crate::error::{BadInput, Error, Fault};
 
 /// Longest idempotency key.
 const KEY_MAX: usize = 200;
@@ -55,7 +55,7 @@ pub(crate) enum Written {
 
 impl Written {
     /// By the content type.
-    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Refusal> {
+    pub(crate) fn of(headers: &HeaderMap) -> Result<Self, Error> {
         let kind = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or("");
         let kind = kind.split(';').next().unwrap_or("").trim();
         if kind.eq_ignore_ascii_case("application/json") {
@@ -63,7 +63,7 @@ impl Written {
         } else if kind.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
             Ok(Self::Form)
         } else {
-            Err(Refusal::WrongType)
+            Err(Error::WrongType)
         }
     }
 
@@ -142,7 +142,7 @@ pub(crate) struct FindBody {
 }
 
 /// An application in JSON.
-pub(crate) fn entrant_of_json(body: &[u8], headers: &HeaderMap) -> Result<Entrant, Refusal> {
+pub(crate) fn entrant_of_json(body: &[u8], headers: &HeaderMap) -> Result<Entrant, Error> {
     let secret = secret_of_header(headers)?;
     let body: ApplyBody = json(body)?;
     let (name, phone) = (text("/name", body.name.as_ref()), text("/phone", body.phone.as_ref()));
@@ -150,7 +150,7 @@ pub(crate) fn entrant_of_json(body: &[u8], headers: &HeaderMap) -> Result<Entran
 }
 
 /// An application from the page's form.
-pub(crate) fn entrant_of_form(typed: &Typed, headers: &HeaderMap) -> Result<Entrant, Refusal> {
+pub(crate) fn entrant_of_form(typed: &Typed, headers: &HeaderMap) -> Result<Entrant, Error> {
     let mut secret = secret_of_header(headers)?;
     if secret.is_empty() {
         secret = checked_secret(typed.get("key"))?;
@@ -160,7 +160,7 @@ pub(crate) fn entrant_of_form(typed: &Typed, headers: &HeaderMap) -> Result<Entr
 }
 
 /// A search in JSON.
-pub(crate) fn seeker_of_json(body: &[u8]) -> Result<Seeker, Refusal> {
+pub(crate) fn seeker_of_json(body: &[u8]) -> Result<Seeker, Error> {
     let body: FindBody = json(body)?;
     let event = text("/event", body.event.as_ref());
     let (phone, code) = (text("/phone", body.phone.as_ref()), text("/code", body.code.as_ref()));
@@ -168,16 +168,16 @@ pub(crate) fn seeker_of_json(body: &[u8]) -> Result<Seeker, Refusal> {
 }
 
 /// A search from the page's form.
-pub(crate) fn seeker_of_form(typed: &Typed) -> Result<Seeker, Refusal> {
+pub(crate) fn seeker_of_form(typed: &Typed) -> Result<Seeker, Error> {
     seeker(Ok(typed.get("event")), Ok(typed.get("phone")), Ok(typed.get("code")))
 }
 
-fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Refusal> {
+fn json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(body).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => {
-            Refusal::Invalid(vec![BadInput { pointer: "", fault: Fault::Shape }])
+            Error::Invalid(vec![BadInput { pointer: "", fault: Fault::Shape }])
         }
-        _ => Refusal::Malformed,
+        _ => Error::Malformed,
     })
 }
 
@@ -215,7 +215,7 @@ fn entrant(
     phone: Result<&str, BadInput>,
     consent: bool,
     secret: String,
-) -> Result<Entrant, Refusal> {
+) -> Result<Entrant, Error> {
     let name = parsed("/name", name, Name::parse);
     let phone = parsed("/phone", phone, Phone::parse);
     match (name, phone, consent) {
@@ -225,7 +225,7 @@ fn entrant(
             if !consent {
                 bad.push(BadInput { pointer: "/consent", fault: Fault::ConsentRequired });
             }
-            Err(Refusal::Invalid(bad))
+            Err(Error::Invalid(bad))
         }
     }
 }
@@ -234,7 +234,7 @@ fn seeker(
     event: Result<&str, BadInput>,
     phone: Result<&str, BadInput>,
     code: Result<&str, BadInput>,
-) -> Result<Seeker, Refusal> {
+) -> Result<Seeker, Error> {
     let not_an_event = BadInput { pointer: "/event", fault: Fault::NotAnEvent };
     let event = event.and_then(|e| e.parse::<domain::EventId>().map_err(|_| not_an_event));
     let phone = parsed("/phone", phone, Phone::parse);
@@ -247,28 +247,28 @@ fn seeker(
         (Ok(event), Ok(phone), Ok(code)) => Ok(Seeker { event: event.into(), phone, code }),
         (event, phone, code) => {
             let bad = [event.err(), phone.err(), code.err()];
-            Err(Refusal::Invalid(bad.into_iter().flatten().collect()))
+            Err(Error::Invalid(bad.into_iter().flatten().collect()))
         }
     }
 }
 
 /// The `Idempotency-Key`, bare or as the quoted string of the draft; empty if there is none.
-fn secret_of_header(headers: &HeaderMap) -> Result<String, Refusal> {
+fn secret_of_header(headers: &HeaderMap) -> Result<String, Error> {
     let mut values = headers.get_all("idempotency-key").into_iter();
     match (values.next(), values.next()) {
         (None, _) => Ok(String::new()),
         (Some(value), None) => {
-            let text = value.to_str().map_err(|_| Refusal::BadKey)?;
+            let text = value.to_str().map_err(|_| Error::BadKey)?;
             let bare = text.strip_prefix('"').and_then(|t| t.strip_suffix('"')).unwrap_or(text);
-            if bare.is_empty() { Err(Refusal::BadKey) } else { checked_secret(bare) }
+            if bare.is_empty() { Err(Error::BadKey) } else { checked_secret(bare) }
         }
-        _ => Err(Refusal::BadKey),
+        _ => Err(Error::BadKey),
     }
 }
 
-fn checked_secret(text: &str) -> Result<String, Refusal> {
+fn checked_secret(text: &str) -> Result<String, Error> {
     let visible = text.len() <= KEY_MAX && text.bytes().all(|b| b.is_ascii_graphic());
-    if visible { Ok(text.to_owned()) } else { Err(Refusal::BadKey) }
+    if visible { Ok(text.to_owned()) } else { Err(Error::BadKey) }
 }
 
 #[cfg(test)]
@@ -287,7 +287,7 @@ mod tests {
         }
         assert_eq!(entrant_of_json(GOOD, &HeaderMap::new()).unwrap().secret, "");
         for key in ["", "\"\"", "a b", &"x".repeat(201)] {
-            assert_eq!(entrant_of_json(GOOD, &headers(key)).unwrap_err(), Refusal::BadKey, "{key}");
+            assert_eq!(entrant_of_json(GOOD, &headers(key)).unwrap_err(), Error::BadKey, "{key}");
         }
     }
 
@@ -299,13 +299,13 @@ mod tests {
             BadInput { pointer: "/phone", fault: Fault::NotAPhone },
             BadInput { pointer: "/consent", fault: Fault::ConsentRequired },
         ];
-        assert_eq!(refused.unwrap_err(), Refusal::Invalid(bad.to_vec()));
+        assert_eq!(refused.unwrap_err(), Error::Invalid(bad.to_vec()));
     }
 
     #[test]
     fn a_form_with_broken_utf_8_is_refused_by_field() {
         let typed = Typed::read(b"name=%ff%fe&phone=01012345678&consent=on");
         let bad = vec![BadInput { pointer: "/name", fault: Fault::BadCharacter }];
-        assert_eq!(entrant_of_form(&typed, &HeaderMap::new()).unwrap_err(), Refusal::Invalid(bad));
+        assert_eq!(entrant_of_form(&typed, &HeaderMap::new()).unwrap_err(), Error::Invalid(bad));
     }
 }

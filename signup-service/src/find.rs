@@ -9,14 +9,14 @@ use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
 use domain::{Number, Receipt, Right};
 
-use crate::desk::Desk;
+use crate::error::{Error, localised};
+use crate::error_docs::Finding;
 use crate::fields::{self, FindBody, Seeker, Typed, Written};
-use crate::knock;
 use crate::pages;
 use crate::proof::Proof;
-use crate::refusal::{Refusal, localised};
-use crate::refusals::Finding;
-use crate::routes::{Client, Posted, see_other};
+use crate::request;
+use crate::request_body::{Client, Posted, see_other};
+use crate::state::SignupState;
 use crate::status::{Own, OwnState, guid_header, no_store};
 use service::Language;
 
@@ -29,59 +29,58 @@ const TRIES_FROM_ONE: u32 = 20;
 #[utoipa::path(post, path = "/application/com/v1/find/application", request_body = FindBody,
     responses((status = 200, body = Proof, headers(("GUID" = String))), Finding))]
 pub(crate) async fn find(
-    State(desk): State<Arc<Desk>>,
+    State(signup): State<Arc<SignupState>>,
     client: Client,
     Posted { headers, body }: Posted,
 ) -> Response {
     let typed =
         Written::is_form(&headers).then(|| body.as_ref().map(|body| Typed::read(body)).unwrap_or_default());
     let language = Language::of_client(&headers);
-    match (seek(&desk, &client, &headers, typed.as_ref(), body).await, typed) {
+    match (seek(&signup, &client, &headers, typed.as_ref(), body).await, typed) {
         (Ok(own), Some(_)) => see_other(&format!("/a/{}", own.text)),
         (Ok(own), None) => {
             let told = [guid_header(own.receipt.app_key), no_store()];
-            localised((told, Json(Proof::of(&own, true, &desk))).into_response(), language)
+            localised((told, Json(Proof::of(&own, true, &signup))).into_response(), language)
         }
-        (Err(refusal), Some(typed)) => pages::not_found_by_code(&desk, &headers, &typed, &refusal),
-        (Err(refusal), None) => refusal.problem(language, &desk.chance),
+        (Err(error), Some(typed)) => pages::not_found_by_code(&signup, &headers, &typed, &error),
+        (Err(error), None) => error.problem(language, &signup.rng),
     }
 }
 
 async fn seek(
-    desk: &Desk,
+    signup: &SignupState,
     client: &Client,
     headers: &HeaderMap,
     typed: Option<&Typed>,
-    body: Result<Bytes, Refusal>,
-) -> Result<Own, Refusal> {
-    knock::from_our_site(headers)?;
+    body: Result<Bytes, Error>,
+) -> Result<Own, Error> {
+    request::from_our_site(headers)?;
     Written::of(headers)?;
     let body = body?;
     let seeker = match typed {
         Some(typed) => fields::seeker_of_form(typed)?,
         None => fields::seeker_of_json(&body)?,
     };
-    match_code(desk, client, &seeker).await
+    match_code(signup, client, &seeker).await
 }
 
-async fn match_code(desk: &Desk, client: &Client, seeker: &Seeker) -> Result<Own, Refusal> {
-    let sheet = desk.sheet(&seeker.event).map_err(|refusal| match refusal {
-        Refusal::NotReady => Refusal::Safe,
+async fn match_code(signup: &SignupState, client: &Client, seeker: &Seeker) -> Result<Own, Error> {
+    let documents = signup.documents(&seeker.event).map_err(|error| match error {
+        Error::NotReady => Error::Safe,
         other => other,
     })?;
-    let keys = sheet.keys.as_ref().ok_or(Refusal::Safe)?;
-    let (event, app_key, now) = (sheet.view.event.clone(), keys.app_key(&seeker.phone), desk.now());
-    let too_many = |retry_s| Refusal::TooMany { retry_s };
-    desk.finds.try_now(("client", client.0), TRIES_FROM_ONE, now).map_err(too_many)?;
-    desk.finds.try_now(("person", &event, app_key), TRIES_FOR_ONE, now).map_err(too_many)?;
-    let row = desk.line.place(&event, app_key).await.map_err(|refused| Refusal::of_look_up(&refused))?;
+    let keys = documents.keys.as_ref().ok_or(Error::Safe)?;
+    let (event, app_key, now) = (documents.view.event.clone(), keys.app_key(&seeker.phone), signup.now());
+    let too_many = |retry_s| Error::TooMany { retry_s };
+    signup.finds.try_now(("client", client.0), TRIES_FROM_ONE, now).map_err(too_many)?;
+    signup.finds.try_now(("person", &event, app_key), TRIES_FOR_ONE, now).map_err(too_many)?;
+    let row = signup.queue.place(&event, app_key).await.map_err(|refused| Error::of_look_up(&refused))?;
     // A code is computed even for nobody, so that the time of an answer tells nothing either.
-    let number =
-        row.as_ref().map_or_else(|| Number::new(1), |row| Some(row.number)).ok_or(Refusal::NoMatch)?;
+    let number = row.as_ref().map_or_else(|| Number::new(1), |row| Some(row.number)).ok_or(Error::NoMatch)?;
     let matches = keys.recovers(&seeker.code, app_key, number);
-    let row = row.filter(|_| matches).ok_or(Refusal::NoMatch)?;
-    let receipt = Receipt { event, epoch: sheet.view.epoch, number, app_key, right: Right::Full };
+    let row = row.filter(|_| matches).ok_or(Error::NoMatch)?;
+    let receipt = Receipt { event, epoch: documents.view.epoch, number, app_key, right: Right::Full };
     let state = OwnState::of_row(&row);
     let order_no = row.shown.and_then(|shown| shown.order_no);
-    Ok(Own { text: receipt.sign(&desk.keys), receipt, state, order_no, sheet })
+    Ok(Own { text: receipt.sign(&signup.keys), receipt, state, order_no, documents })
 }

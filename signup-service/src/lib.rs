@@ -1,51 +1,51 @@
-//! The desk: the page, apply, status, cancel, find. It gives receipts and reads the line; it has no path to the book,
+//! The signup service: the page, apply, status, cancel, find. It gives receipts and reads the queue; it has no path to the ledger,
 //! and it decides no outcome.
 
-mod api;
 mod apply;
 mod cancel;
 mod config;
-mod copy;
-mod desk;
+mod documents;
+mod error;
+mod error_docs;
 mod event_page;
 mod events;
+mod fast_path;
 mod fields;
 mod find;
-mod front;
-mod knock;
+mod messages;
 mod pages;
-mod progress;
 mod proof;
 mod receipt_page;
-mod refusal;
-mod refusals;
-mod routes;
+mod request;
+mod request_body;
+mod router;
 mod shell;
+mod state;
 mod status;
+mod timestamp;
 mod views;
-mod when;
-mod writes;
+mod write_health;
 
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
 use domain::Keyring;
-use queue::Line;
+use queue::Queue;
 use service::Context;
 
-pub use api::{document, router};
 pub use config::Config;
-pub use desk::Desk;
-pub use front::Front;
+pub use fast_path::FastPath;
+pub use router::{document, router};
+pub use state::SignupState;
 
-/// Serves the desk on the listener, and keeps its documents fresh, until the tasks are stopped.
+/// Serves the signup service on the listener, and keeps its documents fresh, until the tasks are stopped.
 pub async fn start(
     config: Config,
-    line: Line,
+    queue: Queue,
     keys: Arc<Keyring>,
     listener: TcpListener,
     ctx: &Context,
 ) -> anyhow::Result<SocketAddr> {
-    let desk = Desk::open(config, line, keys, ctx).await;
-    service::http::serve_by(listener, Front::new(desk)?, service::http::Limits::default(), ctx)
+    let signup = SignupState::open(config, queue, keys, ctx).await;
+    service::http::serve_by(listener, FastPath::new(signup)?, service::http::Limits::default(), ctx)
 }

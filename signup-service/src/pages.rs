@@ -10,17 +10,17 @@ use axum::response::Response;
 use domain::EventState;
 use serde_json::json;
 
-use crate::copy;
-use crate::desk::Desk;
+use crate::documents::EventDocuments;
+use crate::error::Error;
 use crate::event_page::EventPage;
 use crate::fields::Typed;
-use crate::progress::Sheet;
+use crate::messages;
 use crate::receipt_page::ReceiptPage;
-use crate::refusal::Refusal;
-use crate::routes::{PathId, see_other};
+use crate::request_body::{PathId, see_other};
 use crate::shell::{Page, Script};
+use crate::state::SignupState;
+use crate::timestamp;
 use crate::views::{Frame, Item, ListView, MessageView};
-use crate::when;
 use service::Language;
 
 /// How soon a browser without JavaScript looks again.
@@ -50,150 +50,151 @@ impl Asked {
 }
 
 /// `GET /`: all events, or the only one.
-pub(crate) async fn list(State(desk): State<Arc<Desk>>, uri: Uri, headers: HeaderMap) -> Response {
-    let (asked, board) = (Asked::of(&uri, &headers), desk.board());
-    let Some(events) = &board.events else {
-        return message(&desk, &headers, &asked, &Refusal::NotReady);
+pub(crate) async fn list(State(signup): State<Arc<SignupState>>, uri: Uri, headers: HeaderMap) -> Response {
+    let (asked, catalogue) = (Asked::of(&uri, &headers), signup.catalogue());
+    let Some(events) = &catalogue.events else {
+        return message(&signup, &headers, &asked, &Error::NotReady);
     };
     if let [only] = events.as_slice() {
         return see_other(&format!("/e/{only}"));
     }
-    let items = board.sheets().map(|sheet| item(&desk, sheet, asked.language)).collect::<Vec<_>>();
-    let copy = copy::of(asked.language);
-    let mut frame = frame(&desk, asked.language, copy.list.head, "list");
-    copy.list.head.clone_into(&mut frame.head);
-    let lede = if items.is_empty() { copy.list_empty } else { copy.list.text };
+    let items = catalogue
+        .documents_by_event()
+        .map(|documents| item(&signup, documents, asked.language))
+        .collect::<Vec<_>>();
+    let messages = messages::of(asked.language);
+    let mut frame = frame(&signup, asked.language, messages.list.head, "list");
+    messages.list.head.clone_into(&mut frame.head);
+    let lede = if items.is_empty() { messages.list_empty } else { messages.list.text };
     lede.clone_into(&mut frame.lede);
     let html = render(&ListView { frame, items });
-    page(&asked, html, StatusCode::OK, &desk.shell.wait).answer(&headers)
+    page(&asked, html, StatusCode::OK, &signup.shell.wait).answer(&headers)
 }
 
-fn item(desk: &Desk, sheet: &Sheet, language: Language) -> Item {
-    let (copy, settings) = (copy::of(language), &sheet.view.settings);
-    let (badge, open, at) = match sheet.state(desk.now()) {
-        EventState::Scheduled => (copy.state_scheduled, false, settings.opens_at),
-        EventState::Open => (copy.state_open, true, settings.closes_at),
+fn item(signup: &SignupState, documents: &EventDocuments, language: Language) -> Item {
+    let (messages, settings) = (messages::of(language), &documents.view.settings);
+    let (badge, open, at) = match documents.state(signup.now()) {
+        EventState::Scheduled => (messages.state_scheduled, false, settings.opens_at),
+        EventState::Open => (messages.state_open, true, settings.closes_at),
         EventState::Closed | EventState::Settling | EventState::Settled => {
-            (copy.state_closed, false, settings.closes_at)
+            (messages.state_closed, false, settings.closes_at)
         }
     };
-    let when = when::date(at, language);
-    let when = if open { copy::fill(copy.closes, &[("date", &when)]) } else { when };
+    let timestamp = timestamp::date(at, language);
+    let timestamp = if open { messages::fill(messages.closes, &[("date", &timestamp)]) } else { timestamp };
     Item {
         event: settings.id.to_string(),
         title: settings.title.in_language(language.tag()).to_owned(),
         badge,
         open,
-        when,
+        timestamp,
     }
 }
 
 /// `GET /e/{event}`
 pub(crate) async fn event(
-    State(desk): State<Arc<Desk>>,
+    State(signup): State<Arc<SignupState>>,
     PathId(event): PathId,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
     let asked = Asked::of(&uri, &headers);
-    match desk.sheet(&event) {
-        Ok(sheet) => {
-            let mut shown = EventPage::fresh(&desk, &sheet, asked.language);
+    match signup.documents(&event) {
+        Ok(documents) => {
+            let mut shown = EventPage::fresh(&signup, &documents, asked.language);
             shown.find_open |= uri.query().is_some_and(|query| query.split('&').any(|item| item == "find"));
             let html = shown.html();
-            page(&asked, html, StatusCode::OK, &desk.shell.apply).answer(&headers)
+            page(&asked, html, StatusCode::OK, &signup.shell.apply).answer(&headers)
         }
-        Err(refusal) => message(&desk, &headers, &asked, &refusal),
+        Err(error) => message(&signup, &headers, &asked, &error),
     }
 }
 
 /// `GET /a/{receipt}`
 pub(crate) async fn receipt(
-    State(desk): State<Arc<Desk>>,
+    State(signup): State<Arc<SignupState>>,
     PathId(text): PathId,
     uri: Uri,
     headers: HeaderMap,
 ) -> Response {
     let asked = Asked::of(&uri, &headers);
-    match desk.own(&text).await {
+    match signup.own(&text).await {
         Ok(own) => {
             let cancel_asked = asked.query.get("asked") == "cancel";
-            let html = ReceiptPage::of(&desk, &own, asked.language, cancel_asked).html();
-            page(&asked, html, StatusCode::OK, &desk.shell.wait).answer(&headers)
+            let html = ReceiptPage::of(&signup, &own, asked.language, cancel_asked).html();
+            page(&asked, html, StatusCode::OK, &signup.shell.wait).answer(&headers)
         }
-        Err(refusal) => message(&desk, &headers, &asked, &refusal),
+        Err(error) => message(&signup, &headers, &asked, &error),
     }
 }
 
 /// The event's page again, with what was typed and why it was not taken.
 pub(crate) fn refused(
-    desk: &Desk,
+    signup: &SignupState,
     event: &str,
     headers: &HeaderMap,
     typed: &Typed,
-    refusal: &Refusal,
+    error: &Error,
 ) -> Response {
     let asked = Asked::of_form(typed, headers);
-    let Ok(sheet) = desk.sheet(event) else { return message(desk, headers, &asked, refusal) };
-    let retry = refusal.retry_after(&desk.chance);
-    let html = EventPage::refused(desk, &sheet, asked.language, typed, (refusal, retry)).html();
-    let answer = Page { retry_after: retry, ..page(&asked, html, refusal.kind().0, &desk.shell.apply) };
+    let Ok(documents) = signup.documents(event) else { return message(signup, headers, &asked, error) };
+    let retry = error.retry_after(&signup.rng);
+    let html = EventPage::refused(signup, &documents, asked.language, typed, (error, retry)).html();
+    let answer = Page { retry_after: retry, ..page(&asked, html, error.kind().0, &signup.shell.apply) };
     answer.answer(headers)
 }
 
 /// The event's page again, with the search open and why nothing was found.
 pub(crate) fn not_found_by_code(
-    desk: &Desk,
+    signup: &SignupState,
     headers: &HeaderMap,
     typed: &Typed,
-    refusal: &Refusal,
+    error: &Error,
 ) -> Response {
     let asked = Asked::of_form(typed, headers);
-    let Ok(sheet) = desk.sheet(typed.get("event")) else {
-        return message(desk, headers, &asked, refusal);
+    let Ok(documents) = signup.documents(typed.get("event")) else {
+        return message(signup, headers, &asked, error);
     };
-    let retry = refusal.retry_after(&desk.chance);
-    let mut shown = EventPage::fresh(desk, &sheet, asked.language);
-    shown.search_failed(typed, refusal);
+    let retry = error.retry_after(&signup.rng);
+    let mut shown = EventPage::fresh(signup, &documents, asked.language);
+    shown.search_failed(typed, error);
     let html = shown.html();
-    let answer = Page { retry_after: retry, ..page(&asked, html, refusal.kind().0, &desk.shell.apply) };
+    let answer = Page { retry_after: retry, ..page(&asked, html, error.kind().0, &signup.shell.apply) };
     answer.answer(headers)
 }
 
 /// A page that tells why a form was refused.
-pub(crate) fn told(desk: &Desk, headers: &HeaderMap, refusal: &Refusal) -> Response {
+pub(crate) fn told(signup: &SignupState, headers: &HeaderMap, error: &Error) -> Response {
     // A reload would send the form again, so this page does not reload by itself.
     let asked = Asked::of_form(&Typed::default(), headers);
-    message_page(desk, headers, &asked, refusal, None)
+    message_page(signup, headers, &asked, error, None)
 }
 
-fn message(desk: &Desk, headers: &HeaderMap, asked: &Asked, refusal: &Refusal) -> Response {
-    message_page(desk, headers, asked, refusal, refusal.retry_after(&desk.chance))
+fn message(signup: &SignupState, headers: &HeaderMap, asked: &Asked, error: &Error) -> Response {
+    message_page(signup, headers, asked, error, error.retry_after(&signup.rng))
 }
 
 fn message_page(
-    desk: &Desk,
+    signup: &SignupState,
     headers: &HeaderMap,
     asked: &Asked,
-    refusal: &Refusal,
+    error: &Error,
     reload_s: Option<u32>,
 ) -> Response {
-    let (head, text) = refusal.told(asked.language);
-    let (status, code) = refusal.kind();
-    let mut frame = frame(desk, asked.language, head, code);
+    let (head, text) = error.told(asked.language);
+    let (status, code) = error.kind();
+    let mut frame = frame(signup, asked.language, head, code);
     head.clone_into(&mut frame.head);
     frame.lede = text;
     frame.refresh_s = reload_s.map(|_| REFRESH_S);
     if let Some(seconds) = reload_s {
         frame.data = for_script(&json!({
-            "event": "", "now": desk.now(), "lang": asked.language.tag(), "retry": seconds, "text": {},
+            "event": "", "now": signup.now(), "lang": asked.language.tag(), "retry": seconds, "text": {},
         }));
     }
     let html = render(&MessageView { frame, event: None });
-    let answer = Page {
-        retry_after: refusal.retry_after(&desk.chance),
-        ..page(asked, html, status, &desk.shell.wait)
-    };
+    let answer =
+        Page { retry_after: error.retry_after(&signup.rng), ..page(asked, html, status, &signup.shell.wait) };
     answer.answer(headers)
 }
 
@@ -202,21 +203,26 @@ fn page<'a>(asked: &Asked, html: String, status: StatusCode, script: &'a Script)
 }
 
 /// The frame of a page, without headline and data; with the script of the receipt's page.
-pub(crate) fn frame<'a>(desk: &'a Desk, language: Language, brand: &str, state: &'static str) -> Frame<'a> {
-    let copy = copy::of(language);
+pub(crate) fn frame<'a>(
+    signup: &'a SignupState,
+    language: Language,
+    brand: &str,
+    state: &'static str,
+) -> Frame<'a> {
+    let messages = messages::of(language);
     Frame {
-        copy,
-        css: &desk.shell.css,
+        messages,
+        css: &signup.shell.css,
         title: brand.to_owned(),
         brand: brand.to_owned(),
-        language_href: format!("?lang={}", copy.other_lang),
+        language_href: format!("?lang={}", messages.other_lang),
         state,
         head: String::new(),
         lede: String::new(),
         refresh_s: None,
         support: None,
         data: String::new(),
-        script: &desk.shell.wait.source,
+        script: &signup.shell.wait.source,
     }
 }
 

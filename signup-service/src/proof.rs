@@ -7,8 +7,8 @@ use serde::{Serialize, Serializer};
 use service::Language;
 use utoipa::ToSchema;
 
-use crate::desk::Desk;
-use crate::refusal::localised;
+use crate::error::localised;
+use crate::state::SignupState;
 use crate::status::{GUID, Own, OwnAnswer, guid_header, no_store};
 
 /// So large is the usual answer: room made once, not by growing.
@@ -62,10 +62,10 @@ pub(crate) struct Proof<'a> {
 
 impl<'a> Proof<'a> {
     /// The proof of one's own application.
-    pub(crate) fn of(own: &'a Own, again: bool, desk: &'a Desk) -> Self {
-        let link = |path| Link { base: &desk.config.public_url, path, receipt: &own.text };
+    pub(crate) fn of(own: &'a Own, again: bool, signup: &'a SignupState) -> Self {
+        let link = |path| Link { base: &signup.config.public_url, path, receipt: &own.text };
         Self {
-            own: own.answer(desk),
+            own: own.answer(signup),
             receipt: &own.text,
             recovery_code: own.recovery_code(),
             already_applied: again,
@@ -79,14 +79,14 @@ impl<'a> Proof<'a> {
 }
 
 /// The headers of every answer to who applied, made once: what differs takes its place in them.
-pub(crate) struct Letterhead {
+pub(crate) struct ResponseHeaders {
     korean: HeaderMap,
     english: HeaderMap,
 }
 
-impl Letterhead {
+impl ResponseHeaders {
     pub(crate) fn new() -> Self {
-        Self { korean: letterhead(Language::Korean), english: letterhead(Language::English) }
+        Self { korean: response_headers(Language::Korean), english: response_headers(Language::English) }
     }
 
     fn of(&self, language: Language) -> HeaderMap {
@@ -97,7 +97,7 @@ impl Letterhead {
     }
 }
 
-fn letterhead(language: Language) -> HeaderMap {
+fn response_headers(language: Language) -> HeaderMap {
     let mut answer = Response::new(Body::empty());
     let to_come = HeaderValue::from_static("");
     let json = HeaderValue::from_static("application/json");
@@ -113,13 +113,13 @@ fn letterhead(language: Language) -> HeaderMap {
 }
 
 /// The answer to somebody who applied, with all of its headers.
-pub(crate) fn answer(desk: &Desk, own: &Own, again: bool, language: Language) -> Response {
-    let proof = Proof::of(own, again, desk);
+pub(crate) fn answer(signup: &SignupState, own: &Own, again: bool, language: Language) -> Response {
+    let proof = Proof::of(own, again, signup);
     let mut body = Vec::with_capacity(ANSWER_USUAL);
     serde_json::to_writer(&mut body, &proof).unwrap_or_else(|_| unreachable!("its keys are text"));
     let mut answer = Response::new(Body::from(body));
     *answer.status_mut() = if again { StatusCode::OK } else { StatusCode::CREATED };
-    let mut headers = desk.letterhead.of(language);
+    let mut headers = signup.response_headers.of(language);
     let (guid, value) = guid_header(own.receipt.app_key);
     headers.insert(guid, value);
     match HeaderValue::try_from(proof.links.status.text()) {

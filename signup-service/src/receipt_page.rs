@@ -3,12 +3,12 @@
 use domain::{Outcome, Stock};
 use serde_json::{Value, json};
 
-use crate::copy::{self, Copy, Words, fill};
-use crate::desk::Desk;
+use crate::messages::{self, Message, Messages, fill};
 use crate::pages::{REFRESH_S, for_script, frame, render};
+use crate::state::SignupState;
 use crate::status::{Own, OwnState};
+use crate::timestamp;
 use crate::views::{Frame, ReceiptView};
-use crate::when;
 use service::Language;
 
 /// What the page shows an application as.
@@ -26,14 +26,14 @@ enum Face {
 
 impl Face {
     fn of(own: &Own, cancel_asked: bool) -> Self {
-        let late = own.sheet.waitlisted(own.receipt.number).is_some();
+        let late = own.documents.waitlisted(own.receipt.number).is_some();
         match own.state {
             OwnState::Withdrawn => Self::Ended(Outcome::Cancelled),
             OwnState::Ordering | OwnState::Ended(Outcome::Ordered) if cancel_asked => Self::Cancelling,
             OwnState::Ordering => Self::Ordering,
             OwnState::Ended(outcome) => Self::Ended(outcome),
-            OwnState::Waiting if late && own.sheet.stock() == Stock::SoldOut => Self::Claimed,
-            OwnState::Waiting if own.sheet.paused() => Self::Paused,
+            OwnState::Waiting if late && own.documents.stock() == Stock::SoldOut => Self::Claimed,
+            OwnState::Waiting if own.documents.paused() => Self::Paused,
             OwnState::Waiting if late => Self::Waitlisted,
             OwnState::Waiting => Self::Waiting,
         }
@@ -51,19 +51,19 @@ impl Face {
         }
     }
 
-    fn words(self, copy: &'static Copy) -> Words {
+    fn words(self, messages: &'static Messages) -> Message {
         match self {
-            Self::Waiting => copy.waiting,
-            Self::Waitlisted => copy.waitlisted,
-            Self::Paused => copy.paused,
-            Self::Claimed => copy.claimed,
-            Self::Ordering => copy.ordering,
-            Self::Cancelling => copy.cancelling,
-            Self::Ended(Outcome::Ordered) => copy.ordered,
-            Self::Ended(Outcome::Rejected) => copy.rejected,
-            Self::Ended(Outcome::Cancelled) => copy.cancelled,
-            Self::Ended(Outcome::Expired) => copy.expired,
-            Self::Ended(Outcome::SoldOut) => copy.sold_out,
+            Self::Waiting => messages.waiting,
+            Self::Waitlisted => messages.waitlisted,
+            Self::Paused => messages.paused,
+            Self::Claimed => messages.claimed,
+            Self::Ordering => messages.ordering,
+            Self::Cancelling => messages.cancelling,
+            Self::Ended(Outcome::Ordered) => messages.ordered,
+            Self::Ended(Outcome::Rejected) => messages.rejected,
+            Self::Ended(Outcome::Cancelled) => messages.cancelled,
+            Self::Ended(Outcome::Expired) => messages.expired,
+            Self::Ended(Outcome::SoldOut) => messages.sold_out,
         }
     }
 
@@ -89,46 +89,47 @@ impl Face {
 
 /// A receipt's page in the making.
 pub(crate) struct ReceiptPage<'a> {
-    desk: &'a Desk,
+    signup: &'a SignupState,
     own: &'a Own,
     language: Language,
-    copy: &'static Copy,
+    messages: &'static Messages,
     face: Face,
     cancel_asked: bool,
 }
 
 impl<'a> ReceiptPage<'a> {
     /// The page of one's own application; whoever just asked to cancel sees that, until the outcome is there.
-    pub(crate) fn of(desk: &'a Desk, own: &'a Own, language: Language, cancel_asked: bool) -> Self {
+    pub(crate) fn of(signup: &'a SignupState, own: &'a Own, language: Language, cancel_asked: bool) -> Self {
         let face = Face::of(own, cancel_asked);
-        Self { desk, own, language, copy: copy::of(language), face, cancel_asked }
+        Self { signup, own, language, messages: messages::of(language), face, cancel_asked }
     }
 
     /// The page as text.
     pub(crate) fn html(&self) -> String {
-        let (own, copy, sheet) = (self.own, self.copy, &self.own.sheet);
-        let (place, waitlisted) = (sheet.place(own.receipt.number), sheet.waitlisted(own.receipt.number));
+        let (own, messages, documents) = (self.own, self.messages, &self.own.documents);
+        let (place, waitlisted) =
+            (documents.place(own.receipt.number), documents.waitlisted(own.receipt.number));
         let standing = match waitlisted {
-            Some(n) => fill(copy.waitlist_number, &[("n", &when::grouped(n))]),
-            None => format!("✓ {}", copy.in_range),
+            Some(n) => fill(messages.waitlist_number, &[("n", &timestamp::grouped(n))]),
+            None => format!("✓ {}", messages.in_range),
         };
         render(&ReceiptView {
             frame: self.frame(),
             event: own.receipt.event.as_str(),
             receipt: &own.text,
             here: self.here(""),
-            number: when::grouped(own.receipt.number.get()),
+            number: timestamp::grouped(own.receipt.number.get()),
             standing,
             late: waitlisted.is_some(),
             bar: bar(place.rank - 1, place.ahead),
-            ahead: fill(copy.people, &[("n", &when::grouped(place.ahead))]),
+            ahead: fill(messages.people, &[("n", &timestamp::grouped(place.ahead))]),
             eta: self.eta(place.ahead),
-            checked: when::clock(sheet.line_time(self.desk.now())),
+            checked: timestamp::clock(documents.queue_time(self.signup.now())),
             order_no: own.order_no.as_deref().unwrap_or(""),
-            notice: sheet.view.settings.notice.in_language(self.language.tag()),
+            announcement: documents.view.settings.announcement.in_language(self.language.tag()),
             cancel_label: match self.face {
-                Face::Waitlisted | Face::Claimed => copy.leave_waitlist,
-                _ => copy.cancel,
+                Face::Waitlisted | Face::Claimed => messages.leave_waitlist,
+                _ => messages.cancel,
             },
             code: own.recovery_code(),
         })
@@ -136,17 +137,17 @@ impl<'a> ReceiptPage<'a> {
 
     /// A range from the pace as set; the script narrows it by the pace as seen.
     fn eta(&self, ahead: u32) -> String {
-        if self.own.sheet.paused() {
-            return self.copy.eta_paused.to_owned();
+        if self.own.documents.paused() {
+            return self.messages.eta_paused.to_owned();
         }
-        let pace = self.own.sheet.pace();
+        let pace = self.own.documents.pace();
         let minutes = |per_second: f64| f64::from(ahead) / per_second / 60.0;
         let low = minutes(pace).floor();
         let high = minutes(pace * 0.7).ceil().max(low + 1.0);
         if high < 2.0 {
-            return self.copy.eta_soon.to_owned();
+            return self.messages.eta_soon.to_owned();
         }
-        fill(self.copy.eta_range, &[("a", &format!("{:.0}", low.max(1.0))), ("b", &format!("{high:.0}"))])
+        fill(self.messages.eta_range, &[("a", &format!("{:.0}", low.max(1.0))), ("b", &format!("{high:.0}"))])
     }
 
     /// The page's own address with something more in the query.
@@ -157,35 +158,35 @@ impl<'a> ReceiptPage<'a> {
     }
 
     fn frame(&self) -> Frame<'a> {
-        let settings = &self.own.sheet.view.settings;
+        let settings = &self.own.documents.view.settings;
         let title = settings.title.in_language(self.language.tag());
-        let words = self.face.words(self.copy);
+        let words = self.face.words(self.messages);
         let guid = self.own.receipt.app_key.guid();
         Frame {
             head: words.head.to_owned(),
             lede: words.text.to_owned(),
-            language_href: self.here(&format!("lang={}", self.copy.other_lang)),
+            language_href: self.here(&format!("lang={}", self.messages.other_lang)),
             refresh_s: self.face.moves_on().then_some(REFRESH_S),
             support: Some(format!("{}-{}", &guid[..8], &guid[8..12])),
             data: self.data(),
-            script: &self.desk.shell.wait.source,
-            ..frame(self.desk, self.language, title, self.face.as_str())
+            script: &self.signup.shell.wait.source,
+            ..frame(self.signup, self.language, title, self.face.as_str())
         }
     }
 
     fn data(&self) -> String {
-        let (own, sheet) = (self.own, &self.own.sheet);
-        let mut progress: Value = serde_json::from_slice(&sheet.progress.body).unwrap_or(Value::Null);
+        let (own, documents) = (self.own, &self.own.documents);
+        let mut progress: Value = serde_json::from_slice(&documents.progress.body).unwrap_or(Value::Null);
         // The page shows one language; the other half would only weigh.
-        let (tag, notice) =
-            (self.language.tag(), sheet.view.settings.notice.in_language(self.language.tag()));
-        progress["notice"] = json!({ tag: notice });
+        let (tag, announcement) =
+            (self.language.tag(), documents.view.settings.announcement.in_language(self.language.tag()));
+        progress["announcement"] = json!({ tag: announcement });
         for_script(&json!({
             "event": own.receipt.event,
             "number": own.receipt.number,
             "lang": self.language.tag(),
-            "title": sheet.view.settings.title.in_language(self.language.tag()),
-            "now": sheet.line_time(self.desk.now()),
+            "title": documents.view.settings.title.in_language(self.language.tag()),
+            "now": documents.queue_time(self.signup.now()),
             "asked": self.cancel_asked,
             "own": { "state": own.state.as_str(), "order_no": own.order_no },
             "progress": progress,
@@ -196,31 +197,31 @@ impl<'a> ReceiptPage<'a> {
     }
 
     fn texts(&self) -> Value {
-        let copy = self.copy;
+        let messages = self.messages;
         let mut texts = json!({
-            "range": copy.in_range,
-            "late": copy.waitlist_number,
-            "people": copy.people,
-            "announce": copy.announce,
-            "eta": copy.eta_range,
-            "eta_soon": copy.eta_soon,
-            "eta_unknown": copy.eta_unknown,
-            "eta_paused": copy.eta_paused,
-            "offline": copy.offline,
-            "stale": copy.stale,
-            "copied": copy.copied,
-            "cancel": copy.cancel,
-            "leave": copy.leave_waitlist,
+            "range": messages.in_range,
+            "late": messages.waitlist_number,
+            "people": messages.people,
+            "announce": messages.announce,
+            "eta": messages.eta_range,
+            "eta_soon": messages.eta_soon,
+            "eta_unknown": messages.eta_unknown,
+            "eta_paused": messages.eta_paused,
+            "offline": messages.offline,
+            "stale": messages.stale,
+            "copied": messages.copied,
+            "cancel": messages.cancel,
+            "leave": messages.leave_waitlist,
         });
         for face in Face::ALL {
-            let words = face.words(copy);
+            let words = face.words(messages);
             texts[face.as_str()] = json!([words.head, words.text]);
         }
         texts
     }
 }
 
-/// How much of the line that stood before this number has gone, in percent.
+/// How much of the queue that stood before this number has gone, in percent.
 fn bar(before: u32, ahead: u32) -> String {
     let percent = match before {
         0 => 100.0,

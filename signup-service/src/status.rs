@@ -1,4 +1,4 @@
-//! One's own application: what a receipt and the line together say about it. Reading only.
+//! One's own application: what a receipt and the queue together say about it. Reading only.
 
 use std::sync::Arc;
 
@@ -7,21 +7,21 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use domain::{AppKey, Millis, Number, Outcome, Receipt, Right};
-use queue::{Mark, PlaceRow};
+use queue::{PlaceRow, QueueState};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::desk::Desk;
-use crate::progress::{Poll, Sheet};
-use crate::refusal::{Refusal, localised};
-use crate::refusals::OfReceipt;
-use crate::routes::PathId;
+use crate::documents::{EventDocuments, Poll};
+use crate::error::{Error, localised};
+use crate::error_docs::OfReceipt;
+use crate::request_body::PathId;
+use crate::state::SignupState;
 use service::Language;
 
-/// Where an application stands, as far as the line shows it.
+/// Where an application stands, as far as the queue shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum OwnState {
-    /// In the line.
+    /// In the queue.
     Waiting,
     /// Taken back before its turn.
     Withdrawn,
@@ -32,17 +32,17 @@ pub(crate) enum OwnState {
 }
 
 impl OwnState {
-    /// By the line's mark and the outcome that it shows.
-    pub(crate) fn of(mark: Mark, shown: Option<Outcome>) -> Self {
+    /// By the queue's mark and the outcome that it shows.
+    pub(crate) fn of(mark: QueueState, shown: Option<Outcome>) -> Self {
         match (shown, mark) {
             (Some(outcome), _) => Self::Ended(outcome),
-            (None, Mark::Waiting) => Self::Waiting,
-            (None, Mark::Withdrawn) => Self::Withdrawn,
-            (None, Mark::Moved) => Self::Ordering,
+            (None, QueueState::Waiting) => Self::Waiting,
+            (None, QueueState::Withdrawn) => Self::Withdrawn,
+            (None, QueueState::Admitted) => Self::Ordering,
         }
     }
 
-    /// By a row of the line.
+    /// By a row of the queue.
     pub(crate) fn of_row(row: &PlaceRow) -> Self {
         Self::of(row.mark, row.shown.as_ref().map(|shown| shown.outcome))
     }
@@ -70,14 +70,14 @@ pub(crate) struct Own {
     /// The order's number, once ordered.
     pub(crate) order_no: Option<String>,
     /// Its event.
-    pub(crate) sheet: Arc<Sheet>,
+    pub(crate) documents: Arc<EventDocuments>,
 }
 
 /// What every answer about an application says.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub(crate) struct OwnAnswer<'a> {
     event: &'a str,
-    /// The place in the line: it never changes.
+    /// The place in the queue: it never changes.
     #[schema(value_type = u32)]
     number: Number,
     #[schema(pattern = "^(waiting|withdrawn|ordering|ordered|rejected|cancelled|expired|sold_out)$")]
@@ -100,10 +100,10 @@ pub(crate) struct OwnAnswer<'a> {
 
 impl Own {
     /// The answer's common part.
-    pub(crate) fn answer(&self, desk: &Desk) -> OwnAnswer<'_> {
+    pub(crate) fn answer(&self, signup: &SignupState) -> OwnAnswer<'_> {
         let number = self.receipt.number;
-        let place = self.sheet.place(number);
-        let waitlist_number = place.waitlisted(self.sheet.view.settings.capacity);
+        let place = self.documents.place(number);
+        let waitlist_number = place.waitlisted(self.documents.view.settings.capacity);
         let waits = self.state == OwnState::Waiting;
         OwnAnswer {
             event: self.receipt.event.as_str(),
@@ -114,8 +114,8 @@ impl Own {
             waitlist_number,
             ahead: if waits { place.ahead } else { 0 },
             right: if self.full() { "full" } else { "view" },
-            poll: Poll::of(&desk.config),
-            server_time_ms: self.sheet.line_time(desk.now()),
+            poll: Poll::of(&signup.config),
+            server_time_ms: self.documents.queue_time(signup.now()),
         }
     }
 
@@ -126,38 +126,38 @@ impl Own {
 
     /// The recovery code as it is shown, `K7QD-22MF`; with the full receipt only.
     pub(crate) fn recovery_code(&self) -> Option<String> {
-        let keys = self.sheet.keys.as_ref().filter(|_| self.full())?;
+        let keys = self.documents.keys.as_ref().filter(|_| self.full())?;
         let mut code = keys.recovery_code(self.receipt.app_key, self.receipt.number);
         code.insert(code.len() / 2, '-');
         Some(code)
     }
 }
 
-impl Desk {
+impl SignupState {
     /// The receipt and its event, or why not. No line is read.
-    pub(crate) fn receipt(&self, text: &str) -> Result<(Receipt, Arc<Sheet>), Refusal> {
-        let receipt = Receipt::read(text, &self.keys).map_err(|_| Refusal::NotFound)?;
-        let sheet = self.sheet(receipt.event.as_str()).map_err(|refusal| match refusal {
-            Refusal::NotReady => Refusal::Safe,
+    pub(crate) fn receipt(&self, text: &str) -> Result<(Receipt, Arc<EventDocuments>), Error> {
+        let receipt = Receipt::read(text, &self.keys).map_err(|_| Error::NotFound)?;
+        let documents = self.documents(receipt.event.as_str()).map_err(|error| match error {
+            Error::NotReady => Error::Safe,
             other => other,
         })?;
-        Ok((receipt, sheet))
+        Ok((receipt, documents))
     }
 
-    /// The application that a receipt proves. One that the line does not know, or knows under another number, is not gone:
-    /// the line is, and the receipt will restore it.
-    pub(crate) async fn own(&self, text: &str) -> Result<Own, Refusal> {
-        let (receipt, sheet) = self.receipt(text)?;
-        let row = self.line.place(&receipt.event, receipt.app_key).await;
-        let mut row = row.map_err(|refused| Refusal::of_look_up(&refused))?;
+    /// The application that a receipt proves. One that the queue does not know, or knows under another number, is not gone:
+    /// the queue is, and the receipt will restore it.
+    pub(crate) async fn own(&self, text: &str) -> Result<Own, Error> {
+        let (receipt, documents) = self.receipt(text)?;
+        let row = self.queue.place(&receipt.event, receipt.app_key).await;
+        let mut row = row.map_err(|refused| Error::of_look_up(&refused))?;
         if row.is_none() {
-            let shown = self.line.present(&receipt.event, receipt.app_key, receipt.number).await;
-            row = shown.map_err(|refused| Refusal::of_look_up(&refused))?;
+            let shown = self.queue.present(&receipt.event, receipt.app_key, receipt.number).await;
+            row = shown.map_err(|refused| Error::of_look_up(&refused))?;
         }
-        let row = row.filter(|row| row.number == receipt.number).ok_or(Refusal::Safe)?;
+        let row = row.filter(|row| row.number == receipt.number).ok_or(Error::Safe)?;
         let state = OwnState::of_row(&row);
         let order_no = row.shown.and_then(|shown| shown.order_no);
-        Ok(Own { text: text.to_owned(), receipt, state, order_no, sheet })
+        Ok(Own { text: text.to_owned(), receipt, state, order_no, documents })
     }
 }
 
@@ -171,17 +171,21 @@ pub(crate) fn guid_header(app_key: AppKey) -> (HeaderName, HeaderValue) {
     (GUID, value)
 }
 
-/// One's own application, as the line has it now.
+/// One's own application, as the queue has it now.
 #[utoipa::path(get, path = "/application/com/v1/get/application/{receipt}", params(("receipt" = String, Path)),
     responses((status = 200, body = OwnAnswer, headers(("GUID" = String))), OfReceipt))]
-pub(crate) async fn get(State(desk): State<Arc<Desk>>, PathId(text): PathId, headers: HeaderMap) -> Response {
+pub(crate) async fn get(
+    State(signup): State<Arc<SignupState>>,
+    PathId(text): PathId,
+    headers: HeaderMap,
+) -> Response {
     let language = Language::of_client(&headers);
-    match desk.own(&text).await {
+    match signup.own(&text).await {
         Ok(own) => {
             let told = [guid_header(own.receipt.app_key), no_store()];
-            localised((told, Json(own.answer(&desk))).into_response(), language)
+            localised((told, Json(own.answer(&signup))).into_response(), language)
         }
-        Err(refusal) => refusal.problem(language, &desk.chance),
+        Err(error) => error.problem(language, &signup.rng),
     }
 }
 

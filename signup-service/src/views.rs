@@ -2,11 +2,11 @@
 
 use askama::Template;
 
-use crate::copy::Copy;
+use crate::messages::Messages;
 
 /// What every page has.
 pub(crate) struct Frame<'a> {
-    pub(crate) copy: &'static Copy,
+    pub(crate) messages: &'static Messages,
     pub(crate) css: &'a str,
     pub(crate) title: String,
     pub(crate) brand: String,
@@ -28,7 +28,7 @@ pub(crate) struct Frame<'a> {
 pub(crate) struct EventView<'a> {
     pub(crate) frame: Frame<'a>,
     pub(crate) event: &'a str,
-    pub(crate) notice: &'a str,
+    pub(crate) announcement: &'a str,
     pub(crate) capacity: String,
     pub(crate) closes: String,
     pub(crate) key: String,
@@ -61,7 +61,7 @@ pub(crate) struct ReceiptView<'a> {
     pub(crate) eta: String,
     pub(crate) checked: String,
     pub(crate) order_no: &'a str,
-    pub(crate) notice: &'a str,
+    pub(crate) announcement: &'a str,
     pub(crate) cancel_label: &'static str,
     /// The recovery code; a view receipt has none.
     pub(crate) code: Option<String>,
@@ -73,7 +73,7 @@ pub(crate) struct Item {
     pub(crate) title: String,
     pub(crate) badge: &'static str,
     pub(crate) open: bool,
-    pub(crate) when: String,
+    pub(crate) timestamp: String,
 }
 
 /// All events.

@@ -3,20 +3,20 @@
 
 pub mod bench;
 pub mod browser;
-pub mod chance;
 pub mod clock;
 pub mod folder;
 pub mod http;
 pub mod order_stub;
 pub mod process;
+pub mod rng;
 pub mod servers;
 
 pub use browser::Browser;
-pub use chance::seeded;
 pub use clock::HandClock;
 pub use folder::TempFolder;
 pub use http::{Answer, Http, HttpError};
 pub use order_stub::OrderStub;
 pub use process::{Running, cpu_time};
+pub use rng::seeded;
 pub use servers::postgres::Postgres;
 pub use servers::redis::{RedisKind, RedisServer};

@@ -112,10 +112,10 @@ type Script = Box<dyn Fn(&Asked) -> Play + Send + Sync>;
 #[derive(Clone)]
 pub struct OrderStub {
     address: SocketAddr,
-    desk: Arc<Mutex<Desk>>,
+    signup: Arc<Mutex<SignupState>>,
 }
 
-struct Desk {
+struct SignupState {
     script: Script,
     asked: Vec<Asked>,
     orders: BTreeMap<String, Kept>,
@@ -133,8 +133,9 @@ impl OrderStub {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await;
         let listener = listener.unwrap_or_else(|e| panic!("no free port: {e}"));
         let address = listener.local_addr().unwrap_or_else(|e| panic!("no address: {e}"));
-        let desk = Desk { script: Box::new(|_| Play::Honest), asked: Vec::new(), orders: BTreeMap::new() };
-        let stub = Self { address, desk: Arc::new(Mutex::new(desk)) };
+        let signup =
+            SignupState { script: Box::new(|_| Play::Honest), asked: Vec::new(), orders: BTreeMap::new() };
+        let stub = Self { address, signup: Arc::new(Mutex::new(signup)) };
         spawn(stub.clone().accept(listener));
         stub
     }
@@ -146,26 +147,26 @@ impl OrderStub {
 
     /// Decides from now on what is done with each call.
     pub fn play(&self, script: impl Fn(&Asked) -> Play + Send + Sync + 'static) {
-        self.desk().script = Box::new(script);
+        self.signup().script = Box::new(script);
     }
 
     /// Every call so far, in order.
     pub fn asked(&self) -> Vec<Asked> {
-        self.desk().asked.clone()
+        self.signup().asked.clone()
     }
 
     /// How many calls came so far.
     pub fn calls(&self) -> usize {
-        self.desk().asked.len()
+        self.signup().asked.len()
     }
 
     /// Orders and tombstones, by `{event}:{key}`.
     pub fn orders(&self) -> BTreeMap<String, Kept> {
-        self.desk().orders.clone()
+        self.signup().orders.clone()
     }
 
-    fn desk(&self) -> MutexGuard<'_, Desk> {
-        self.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    fn signup(&self) -> MutexGuard<'_, SignupState> {
+        self.signup.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn accept(self, listener: TcpListener) {
@@ -220,11 +221,11 @@ impl OrderStub {
     }
 
     fn note(&self, asked: Asked) -> (Asked, Play) {
-        let mut desk = self.desk();
-        let nth = desk.asked.iter().filter(|before| before.path == asked.path).count() + 1;
+        let mut signup = self.signup();
+        let nth = signup.asked.iter().filter(|before| before.path == asked.path).count() + 1;
         let asked = Asked { nth, ..asked };
-        desk.asked.push(asked.clone());
-        let play = (desk.script)(&asked);
+        signup.asked.push(asked.clone());
+        let play = (signup.script)(&asked);
         (asked, play)
     }
 
@@ -239,7 +240,7 @@ impl OrderStub {
         let Some(key) = asked.path.strip_prefix("/orders/").map(str::to_owned) else {
             return (404, PROBLEM, r#"{"title":"nothing here"}"#.into());
         };
-        let orders = &mut self.desk().orders;
+        let orders = &mut self.signup().orders;
         let next = format!("ORDER-{}", orders.len() + 1);
         match asked.method.as_str() {
             "PUT" => {

@@ -40,9 +40,9 @@ async fn a_line_is_found_in_its_output_as_soon_as_it_is_whole() -> Result<()> {
 #[tokio::test]
 async fn waiting_for_a_line_ends_with_the_process_and_shows_its_log() {
     let folder = TempFolder::new("dead");
-    let mut shell = shell("echo cannot open the book; exit 5", &folder);
+    let mut shell = shell("echo cannot open the ledger; exit 5", &folder);
     let error = shell.wait_for_line("ready", SOON).await.unwrap_err().to_string();
-    assert!(error.contains("exit status: 5") && error.contains("cannot open the book"), "{error}");
+    assert!(error.contains("exit status: 5") && error.contains("cannot open the ledger"), "{error}");
 }
 
 #[tokio::test]

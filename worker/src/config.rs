@@ -11,14 +11,14 @@ pub struct Config {
     pub calls_max: u32,
     /// How long the order service may take for one call. Below the lease of a call, so that nobody repeats it meanwhile.
     pub call_timeout: Duration,
-    /// How long a step waits for line and book before it is given up and repeated. Above the 10 s after which the book's
+    /// How long a step waits for queue and ledger before it is given up and repeated. Above the 10 s after which the ledger's
     /// database ends a statement by itself.
     pub silence_max: Duration,
-    /// Numbers that are written ahead of the line, at least.
+    /// Numbers that are written ahead of the queue, at least.
     pub numbers_ahead_min: u32,
-    /// How long nobody is moved after the line forgot somebody, so that receipts can be shown.
+    /// How long nobody is admitted after the queue forgot somebody, so that receipts can be shown.
     pub recover_grace_ms: i64,
-    /// The base of the order service's address; without one the book itself keeps the orders.
+    /// The base of the order service's address; without one the ledger itself keeps the orders.
     pub order_service: Option<String>,
 }
 
@@ -35,7 +35,7 @@ impl Default for Config {
     }
 }
 
-const _: () = assert!(CALL_TIMEOUT_MAX_MS < orders::CALL_LEASE_MS, "a call must end before its lease does");
+const _: () = assert!(CALL_TIMEOUT_MAX_MS < ledger::CALL_LEASE_MS, "a call must end before its lease does");
 const CALL_TIMEOUT_MAX_MS: i64 = 8_000;
 
 impl Config {

@@ -3,12 +3,12 @@
 use std::time::Duration;
 
 use domain::{EventId, EventState, Fence, Millis};
-use orders::{BookError, BookEvent};
-use queue::{LeadError, LineView, Refused};
+use ledger::{LedgerError, LedgerEvent};
+use queue::{LeadError, QueueSnapshot, Refused};
 use service::health::Check;
 
 use crate::term::Term;
-use crate::{ChoreError, Floor, glance, mover, recover, relay, steward};
+use crate::{ChoreError, WorkerContext, admission, lifecycle, projector, queue_status, recover};
 
 /// Between rounds that found work.
 const BUSY: Duration = Duration::from_millis(10);
@@ -22,14 +22,14 @@ const RETRY: Duration = Duration::from_millis(500);
 const EXTEND_EVERY_MS: Millis = 1000;
 
 /// Leads the event whenever nobody else does.
-pub(crate) async fn lead(floor: Floor, event: EventId) {
-    let check = floor.context.health.check("leader");
-    while !floor.context.tasks.is_stopping() {
-        match floor.in_time(floor.book.lead(&event)).await {
+pub(crate) async fn lead(worker: WorkerContext, event: EventId) {
+    let check = worker.context.health.check("leader");
+    while !worker.context.tasks.is_stopping() {
+        match worker.in_time(worker.ledger.lead(&event)).await {
             Ok(Some(lead)) => {
                 tracing::info!(%event, fence = lead.fence.0, "leading event {event}");
                 check.ok();
-                serve_term(&floor, &event, lead.fence, &check).await;
+                serve_term(&worker, &event, lead.fence, &check).await;
             }
             Ok(None) => check.ok(),
             Err(error) => {
@@ -37,77 +37,78 @@ pub(crate) async fn lead(floor: Floor, event: EventId) {
                 tracing::warn!(%event, %error, "cannot take the lead of event {event}");
             }
         }
-        floor.pause(RETRY).await;
+        worker.pause(RETRY).await;
     }
 }
 
-async fn serve_term(floor: &Floor, event: &EventId, fence: Fence, check: &Check) {
+async fn serve_term(worker: &WorkerContext, event: &EventId, fence: Fence, check: &Check) {
     let mut term = Term::new(event.clone(), fence);
-    while !floor.context.tasks.is_stopping() {
-        match floor.in_time(Box::pin(go_round(floor, &mut term, check))).await {
-            Ok(pause) => floor.pause(pause).await,
-            Err(ChoreError::Book(BookError::Lost) | ChoreError::Lead(LeadError::Fenced(_))) => {
+    while !worker.context.tasks.is_stopping() {
+        match worker.in_time(Box::pin(go_round(worker, &mut term, check))).await {
+            Ok(pause) => worker.pause(pause).await,
+            Err(ChoreError::Ledger(LedgerError::Lost) | ChoreError::Lead(LeadError::Fenced(_))) => {
                 tracing::warn!(%event, "another leads event {event} now");
                 break;
             }
             // The next round tells it.
-            Err(ChoreError::Book(BookError::Frozen(_))) => floor.pause(BUSY).await,
+            Err(ChoreError::Ledger(LedgerError::Frozen(_))) => worker.pause(BUSY).await,
             Err(error) => {
-                metrics::counter!("leader_rounds_failed_total", "event" => event.to_string()).increment(1);
+                metrics::counter!("firstcome_leader_round_failures_total", "event" => event.to_string())
+                    .increment(1);
                 tracing::warn!(%event, %error, "a leader's round of event {event} failed; it is repeated");
-                floor.pause(RETRY).await;
+                worker.pause(RETRY).await;
             }
         }
     }
-    if let Err(error) = floor.in_time(floor.book.step_down(event, fence)).await {
+    if let Err(error) = worker.in_time(worker.ledger.step_down(event, fence)).await {
         tracing::debug!(%error, "the lead was not given back; it runs out by itself");
     }
 }
 
 /// One round, and how long to pause after it. Every step can be repeated and may fail anywhere between: the next round finds the
 /// same truth.
-async fn go_round(floor: &Floor, term: &mut Term, check: &Check) -> Result<Duration, ChoreError> {
-    let now = (floor.context.now)();
+async fn go_round(worker: &WorkerContext, term: &mut Term, check: &Check) -> Result<Duration, ChoreError> {
+    let now = (worker.context.now)();
     term.round += 1;
     if now - term.extended_at >= EXTEND_EVERY_MS {
-        floor.book.extend(&term.event, term.fence).await?;
+        worker.ledger.extend(&term.event, term.fence).await?;
         term.extended_at = now;
     }
-    let view = armed_view(floor, term, now).await?;
-    recover::hold_if_forgot(floor, term).await?;
+    let view = armed_view(worker, term, now).await?;
+    recover::hold_if_forgot(worker, term).await?;
     // Read after arming, which may have held the release back.
-    let event = floor.book.event(&term.event).await?;
+    let event = worker.ledger.event(&term.event).await?;
     if event.fence != term.fence {
-        return Err(BookError::Lost.into());
+        return Err(LedgerError::Lost.into());
     }
-    tell_health(term, &event, check);
-    glance::report(floor, term, &view, now).await?;
-    if !term.whole && !recover::fill_gaps(floor, term, &view).await? {
+    report_health(term, &event, check);
+    queue_status::report(worker, term, &view, now).await?;
+    if !term.whole && !recover::fill_gaps(worker, term, &view).await? {
         return Ok(BUSY);
     }
-    steward::keep_times(floor, term, &event, &view).await?;
-    recover::keep_limit_ahead(floor, term, &view, &event).await?;
-    let heard = steward::hear_wishes(floor, term, &event).await?;
+    lifecycle::keep_times(worker, term, &event, &view).await?;
+    recover::keep_limit_ahead(worker, term, &view, &event).await?;
+    let heard = lifecycle::handle_inbox(worker, term, &event).await?;
     let recovering = now < event.recover_until;
-    let mut moved = 0;
+    let mut admitted = 0;
     if event.state < EventState::Settled && !recovering {
-        moved = mover::move_head(floor, term, &event, &view).await?;
+        admitted = admission::admit_head(worker, term, &event, &view).await?;
     }
     if !recovering {
-        steward::move_state_on(floor, term, &event, &view).await?;
+        lifecycle::advance_state(worker, term, &event, &view).await?;
     }
-    let told = relay::tell(floor, term, &event, &view, now).await?;
+    let told = projector::tell(worker, term, &event, &view, now).await?;
     Ok(match event.state {
-        _ if heard > 0 || moved > 0 || told > 0 => BUSY,
+        _ if heard > 0 || admitted > 0 || told > 0 => BUSY,
         EventState::Settled => SETTLED,
         _ => IDLE,
     })
 }
 
 /// A frozen event stays frozen over restarts, so it is told as long as it is.
-fn tell_health(term: &mut Term, event: &BookEvent, check: &Check) {
+fn report_health(term: &mut Term, event: &LedgerEvent, check: &Check) {
     if let Some(why) = &event.frozen {
-        let told = format!("event {} is frozen, nobody is moved: {why}", term.event);
+        let told = format!("event {} is frozen, nobody is admitted: {why}", term.event);
         if !term.frozen {
             tracing::error!(event = %term.event, "{told}");
         }
@@ -118,15 +119,19 @@ fn tell_health(term: &mut Term, event: &BookEvent, check: &Check) {
     term.frozen = event.frozen.is_some();
 }
 
-/// The line as it is, armed: a line that was restarted is armed first.
-async fn armed_view(floor: &Floor, term: &mut Term, now: Millis) -> Result<LineView, ChoreError> {
-    match floor.line.view(&term.event).await {
+/// The queue as it is, armed: a queue that was restarted is armed first.
+async fn armed_view(
+    worker: &WorkerContext,
+    term: &mut Term,
+    now: Millis,
+) -> Result<QueueSnapshot, ChoreError> {
+    match worker.queue.view(&term.event).await {
         Ok(view) if view.armed => return Ok(view),
-        Ok(view) => glance::report(floor, term, &view, now).await?,
+        Ok(view) => queue_status::report(worker, term, &view, now).await?,
         Err(Refused::NotArmed | Refused::UnknownEvent) => {}
         Err(error) => return Err(error.into()),
     }
     (term.whole, term.filled) = (false, 0);
-    recover::arm(floor, term).await?;
-    Ok(floor.line.view(&term.event).await?)
+    recover::arm(worker, term).await?;
+    Ok(worker.queue.view(&term.event).await?)
 }

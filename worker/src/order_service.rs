@@ -1,9 +1,9 @@
-//! The order service as the worker calls it: the book itself, or the shop's own over HTTP.
+//! The order service as the worker calls it: the ledger itself, or the shop's own over HTTP.
 
 use std::time::Duration;
 
 use domain::person::Contact;
-use orders::{Answer, Book, Call, CallKind};
+use ledger::{Answer, Call, CallKind, Ledger};
 
 mod http;
 
@@ -12,8 +12,8 @@ pub use http::HttpOrders;
 /// Where orders are made.
 #[derive(Debug, Clone)]
 pub enum OrderService {
-    /// In the book.
-    Embedded(Book),
+    /// In the ledger.
+    Embedded(Ledger),
     /// At the shop's order service.
     Http(HttpOrders),
 }
@@ -34,11 +34,11 @@ impl OrderService {
 
     async fn call_untimed(&self, call: &Call, contact: Option<&Contact>) -> Result<Answer, String> {
         match (self, call.kind) {
-            (Self::Embedded(book), CallKind::Put) => {
-                book.put_order(&call.event, call.app_key, call.number).await.map_err(|e| e.to_string())
+            (Self::Embedded(ledger), CallKind::Put) => {
+                ledger.put_order(&call.event, call.app_key, call.number).await.map_err(|e| e.to_string())
             }
-            (Self::Embedded(book), CallKind::Delete) => {
-                book.delete_order(&call.event, call.app_key).await.map_err(|e| e.to_string())
+            (Self::Embedded(ledger), CallKind::Delete) => {
+                ledger.delete_order(&call.event, call.app_key).await.map_err(|e| e.to_string())
             }
             (Self::Http(http), CallKind::Put) => http.put(call, contact).await,
             (Self::Http(http), CallKind::Delete) => http.delete(call).await,

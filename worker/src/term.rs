@@ -3,18 +3,18 @@
 use domain::{EventId, EventState, Fence, Millis};
 use queue::{Armed, Figures};
 
-use crate::glance::Memory;
+use crate::queue_status::QueueHistory;
 
 /// One leader's time with an event.
 pub(crate) struct Term {
     pub(crate) event: EventId,
     pub(crate) fence: Fence,
     pub(crate) round: i64,
-    pub(crate) told: Told,
+    pub(crate) told: LastProjected,
     pub(crate) growth: Growth,
-    pub(crate) memory: Memory,
+    pub(crate) history: QueueHistory,
     pub(crate) extended_at: Millis,
-    /// Whether the line has everybody back whom the book knows.
+    /// Whether the queue has everybody back whom the ledger knows.
     pub(crate) whole: bool,
     /// Until then, everybody up to this number.
     pub(crate) filled: u32,
@@ -31,9 +31,9 @@ impl Term {
             event,
             fence,
             round: 0,
-            told: Told::default(),
+            told: LastProjected::default(),
             growth: Growth::default(),
-            memory: Memory::default(),
+            history: QueueHistory::default(),
             extended_at: 0,
             whole: false,
             filled: 0,
@@ -43,13 +43,13 @@ impl Term {
     }
 }
 
-/// What this leader told the line.
+/// What this leader told the queue.
 #[derive(Debug, Default)]
-pub(crate) struct Told {
+pub(crate) struct LastProjected {
     pub(crate) figures: Figures,
-    /// There were more outcomes or notices than go out at once.
+    /// There were more outcomes or domain events than go out at once.
     pub(crate) more: bool,
-    /// The limit that the next projection carries, if the book's own is not above it yet.
+    /// The limit that the next projection carries, if the ledger's own is not above it yet.
     pub(crate) limit: u32,
     pub(crate) rev: i64,
     pub(crate) state: Option<EventState>,

@@ -1,4 +1,4 @@
-//! The checker of the invariants I1 to I9 over line and book, for tests and on demand in production. It reads only.
+//! The checker of the invariants I1 to I9 over queue and ledger, for tests and on demand in production. It reads only.
 //!
 //! A running system moves while it is read, so a violation counts only if a second look, a moment later, shows it again.
 
@@ -8,8 +8,8 @@ mod gather;
 use std::time::Duration;
 
 use domain::{EventId, Receipt};
-use orders::{Book, OrderRow};
-use queue::Line;
+use ledger::{Ledger, OrderRow};
+use queue::Queue;
 use serde::Serialize;
 
 use crate::ChoreError;
@@ -19,7 +19,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(1);
 /// Violations that are told one by one; the rest are only counted.
 const TOLD_MAX: usize = 20;
 
-/// What an outsider knows, which line and book cannot know by themselves.
+/// What an outsider knows, which queue and ledger cannot know by themselves.
 #[derive(Debug, Clone, Default)]
 pub struct Witness {
     /// Receipts that applicants hold.
@@ -48,11 +48,11 @@ pub struct Check {
 pub struct Report {
     /// The event.
     pub event: EventId,
-    /// Applications in the line.
+    /// Applications in the queue.
     pub applications: usize,
     /// Seats sold.
     pub sold: usize,
-    /// Applications in the book that have not ended.
+    /// Applications in the ledger that have not ended.
     pub under_way: usize,
     /// One for each invariant.
     pub checks: Vec<Check>,
@@ -67,27 +67,27 @@ impl Report {
 
 /// Checks one event, and looks again a second later at what seems wrong.
 pub async fn verify(
-    line: &Line,
-    book: &Book,
+    queue: &Queue,
+    ledger: &Ledger,
     event: &EventId,
     witness: &Witness,
 ) -> Result<Report, ChoreError> {
-    look_twice((line, book), event, witness, tokio::time::sleep(LOOK_AGAIN)).await
+    look_twice((queue, ledger), event, witness, tokio::time::sleep(LOOK_AGAIN)).await
 }
 
 /// Checks one event, and looks again after `between` at what seems wrong.
 pub async fn look_twice(
-    (line, book): (&Line, &Book),
+    (queue, ledger): (&Queue, &Ledger),
     event: &EventId,
     witness: &Witness,
     between: impl Future<Output = ()>,
 ) -> Result<Report, ChoreError> {
-    let (first, found) = look(line, book, event, witness).await?;
+    let (first, found) = look(queue, ledger, event, witness).await?;
     if first.violations() == 0 {
         return Ok(first);
     }
     between.await;
-    let (second, mut again) = look(line, book, event, witness).await?;
+    let (second, mut again) = look(queue, ledger, event, witness).await?;
     for (now, before) in again.iter_mut().zip(&found) {
         now.violations.retain(|violation| before.violations.contains(violation));
     }
@@ -95,12 +95,12 @@ pub async fn look_twice(
 }
 
 async fn look(
-    line: &Line,
-    book: &Book,
+    queue: &Queue,
+    ledger: &Ledger,
     event: &EventId,
     witness: &Witness,
 ) -> Result<(Report, Vec<checks::Found>), ChoreError> {
-    let facts = gather::gather(line, book, event).await?;
+    let facts = gather::gather(queue, ledger, event).await?;
     let found = checks::all(&facts, witness);
     let report = Report {
         event: event.clone(),

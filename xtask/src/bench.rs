@@ -7,7 +7,7 @@ use crate::step::{self, cargo};
 /// Runs the benchmark of that name.
 pub(crate) fn run(name: &str, long: bool) -> Result<()> {
     let (package, example) = match name {
-        "line" => ("queue", "bench_line"),
+        "queue" => ("queue", "bench_queue"),
         "signup" => ("signup-service", "bench_signup"),
         "gateway" => ("gateway", "bench_gateway"),
         other => bail!("there is no benchmark {other:?}; there are: line, signup, gateway"),

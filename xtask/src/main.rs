@@ -22,8 +22,8 @@ Commands:
   ci                           Everything that must hold before a merge: format,
                                tests (with --install), lints, documentation, and
                                cargo deny if it is installed.
-  bench line [--long]          Measure the line, in a release build; --long fills it
-                               to 10 million instead of 1. Writes target/bench/line.json.
+  bench queue [--long]          Measure the queue, in a release build; --long fills it
+                               to 10 million instead of 1. Writes target/bench/queue.json.
 
 Tests run under cargo-nextest if it is installed, else under cargo test.
 Screenshots of the pages are written to target/screens.";

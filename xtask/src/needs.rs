@@ -63,7 +63,7 @@ const NEEDS: [Need; 9] = [
         packages: &["chromium-driver"],
     },
     Need { what: "a Korean font", probe: Probe::Font("ko"), packages: &["fontconfig", "fonts-noto-cjk"] },
-    Need { what: "Postgres, for the book", probe: Probe::Postgres, packages: &["postgresql"] },
+    Need { what: "Postgres, for the ledger", probe: Probe::Postgres, packages: &["postgresql"] },
     // The server is in there as a checker, and no service comes with it.
     Need {
         what: "Redis, for the line",

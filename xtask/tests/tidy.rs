@@ -9,10 +9,10 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("domain", &[]),
     ("service", &[]),
     ("queue", &["domain"]),
-    ("orders", &["domain"]),
+    ("ledger", &["domain"]),
     ("signup-service", &["queue", "domain", "service"]),
-    ("worker", &["queue", "orders", "domain", "service"]),
-    ("operator", &["orders", "domain", "service"]),
+    ("worker", &["queue", "ledger", "domain", "service"]),
+    ("operator", &["ledger", "domain", "service"]),
     ("gateway", &["queue", "domain", "service"]),
     ("shop", &["service"]),
     ("loadtest", &["domain"]),
@@ -22,22 +22,20 @@ const ARROWS: &[(&str, &[&str])] = &[
 ];
 /// What may be linked into the program.
 const PRODUCT: &[&str] =
-    &["domain", "service", "queue", "orders", "signup-service", "worker", "operator", "gateway", "shop"];
+    &["domain", "service", "queue", "ledger", "signup-service", "worker", "operator", "gateway", "shop"];
 const LINES_MAX: usize = 400;
 /// Names that say nothing about what is in a file.
 const EMPTY_NAMES: [&str; 9] =
     ["mod", "util", "utils", "helper", "helpers", "common", "types", "misc", "manager"];
 /// What GLOSSARY.md has another word for.
-const OTHER_WORDS: [(&str, &str); 9] = [
+const OTHER_WORDS: [(&str, &str); 7] = [
     ("queue position", "number, or ahead"),
     ("position in the queue", "number, or ahead"),
-    ("position in the line", "number, or ahead"),
     ("queue number", "number"),
     ("ticket number", "number"),
-    ("waiting list", "the line, or the waitlist"),
-    ("dequeue", "move"),
+    ("waiting list", "the queue, or the waitlist"),
+    ("dequeue", "admit"),
     ("admission token", "pass"),
-    ("domain event", "notice"),
 ];
 /// Written so that this file passes its own test.
 const UNFINISHED: [(&str, &str); 3] = [
@@ -109,12 +107,12 @@ fn each_wrong_arrow_is_caught() {
     let wrong = |manifest: &str| wrong_arrows(Path::new("x"), &table(manifest), &ours).len();
     let signup = "package.name = 'signup-service'\n";
     assert_eq!(wrong(&format!("{signup}[dependencies]\nqueue.workspace = true\nserde = '1'")), 0);
-    assert_eq!(wrong(&format!("{signup}[dependencies]\norders.workspace = true")), 1);
+    assert_eq!(wrong(&format!("{signup}[dependencies]\nledger.workspace = true")), 1);
     assert_eq!(
-        wrong(&format!("{signup}[dependencies]\nbook = {{ package = 'orders', path = '../orders' }}")),
+        wrong(&format!("{signup}[dependencies]\nbook = {{ package = 'ledger', path = '../ledger' }}")),
         1
     );
-    assert_eq!(wrong(&format!("{signup}[target.'cfg(unix)'.dependencies]\norders.workspace = true")), 1);
+    assert_eq!(wrong(&format!("{signup}[target.'cfg(unix)'.dependencies]\nledger.workspace = true")), 1);
     assert_eq!(wrong(&format!("{signup}[dependencies]\ntestkit.workspace = true")), 1);
     assert_eq!(wrong(&format!("{signup}[dev-dependencies]\ntestkit.workspace = true")), 0);
     assert_eq!(wrong("package.name = 'newcomer'"), 1);

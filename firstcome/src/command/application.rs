@@ -1,4 +1,4 @@
-//! `firstcome application`: parked applications, as a client of the control room.
+//! `firstcome application`: parked applications, as a client of the operator console.
 
 use clap::{Args, Subcommand};
 use domain::EventId;
@@ -6,12 +6,12 @@ use hyper::Method;
 use serde_json::Value;
 
 use super::Failed;
-use super::room::{Ask, Room, RoomArgs, because, text};
+use super::client::{Ask, OperatorArgs, OperatorClient, because, text};
 
 #[derive(Debug, Args)]
 pub(super) struct Application {
     #[command(flatten)]
-    room: RoomArgs,
+    operator: OperatorArgs,
     #[command(subcommand)]
     what: What,
 }
@@ -50,23 +50,23 @@ enum What {
 
 /// Runs the command.
 pub(super) async fn application(args: Application) -> Result<(), Failed> {
-    let room = Room::new(&args.room)?;
+    let operator = OperatorClient::new(&args.operator)?;
     match args.what {
         What::List { event, limit } => {
-            let listed = parked(&room, &event, limit).await?;
-            room.tell(&listed, told)
+            let listed = parked(&operator, &event, limit).await?;
+            operator.tell(&listed, told)
         }
         What::Requeue { event, application, reason } => {
-            end(&room, "requeue", &event, &application, reason.as_deref()).await
+            end(&operator, "requeue", &event, &application, reason.as_deref()).await
         }
         What::Reject { event, application, reason } => {
-            end(&room, "reject", &event, &application, Some(&reason)).await
+            end(&operator, "reject", &event, &application, Some(&reason)).await
         }
     }
 }
 
-async fn parked(room: &Room, event: &EventId, limit: u32) -> Result<Value, Failed> {
-    room.read(format!("/application/adm/v1/list/application/{event}?state=parked&limit={limit}")).await
+async fn parked(operator: &OperatorClient, event: &EventId, limit: u32) -> Result<Value, Failed> {
+    operator.read(format!("/application/adm/v1/list/application/{event}?state=parked&limit={limit}")).await
 }
 
 fn told(listed: &Value) -> String {
@@ -85,19 +85,19 @@ fn told(listed: &Value) -> String {
 }
 
 async fn end(
-    room: &Room,
+    operator: &OperatorClient,
     verb: &str,
     event: &EventId,
     named: &str,
     reason: Option<&str>,
 ) -> Result<(), Failed> {
-    let listed = parked(room, event, 1000).await?;
+    let listed = parked(operator, event, 1000).await?;
     let mut items = listed["items"].as_array().into_iter().flatten();
-    // The room knows them by the key only; the audit and the applicant's page by the other.
+    // The operator API knows them by the key only; the audit and the applicant's page by the other.
     let found = items.find(|item| item["guid"] == named).and_then(|item| item["app_key"].as_str());
     let path = format!("/application/adm/v1/{verb}/application/{event}/{}", segment(found.unwrap_or(named)));
     let ask = Ask { method: Method::POST, path, rev: None, body: &because(reason) };
-    room.tell_change(&room.change(event, ask).await?)
+    operator.tell_change(&operator.change(event, ask).await?)
 }
 
 /// What a person typed, as one segment of a path.

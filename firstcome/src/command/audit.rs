@@ -1,11 +1,11 @@
-//! `firstcome audit`: who changed what, as a client of the control room.
+//! `firstcome audit`: who changed what, as a client of the operator console.
 
 use clap::{Args, Subcommand};
 use domain::EventId;
 use serde_json::Value;
 
 use super::Failed;
-use super::room::{Room, RoomArgs, sentence};
+use super::client::{OperatorArgs, OperatorClient, sentence};
 
 /// Changes on one page of the API.
 const PAGE: u32 = 200;
@@ -13,7 +13,7 @@ const PAGE: u32 = 200;
 #[derive(Debug, Args)]
 pub(super) struct Audit {
     #[command(flatten)]
-    room: RoomArgs,
+    operator: OperatorArgs,
     #[command(subcommand)]
     what: What,
 }
@@ -32,12 +32,12 @@ enum What {
 
 /// Runs the command.
 pub(super) async fn audit(args: Audit) -> Result<(), Failed> {
-    let (room, What::List { event, limit }) = (Room::new(&args.room)?, args.what);
+    let (operator, What::List { event, limit }) = (OperatorClient::new(&args.operator)?, args.what);
     let of = event.map(|event| format!("&event={event}")).unwrap_or_default();
     let (mut all, mut cursor, mut left) = (Vec::new(), String::new(), limit);
     while left > 0 {
         let path = format!("/audit/adm/v1/list/change?limit={}{of}{cursor}", left.min(PAGE));
-        let mut page = room.read(path).await?;
+        let mut page = operator.read(path).await?;
         let items = page["items"].as_array_mut().map(std::mem::take).unwrap_or_default();
         left -= left.min(u32::try_from(items.len()).unwrap_or(left));
         all.extend(items);
@@ -46,7 +46,7 @@ pub(super) async fn audit(args: Audit) -> Result<(), Failed> {
             None => break,
         }
     }
-    room.tell(&Value::Array(all), |all| {
+    operator.tell(&Value::Array(all), |all| {
         all.as_array().into_iter().flatten().map(sentence).collect::<Vec<_>>().join("\n")
     })
 }

@@ -1,16 +1,16 @@
-//! `firstcome capacity`: how many seats an event has, as a client of the control room.
+//! `firstcome capacity`: how many seats an event has, as a client of the operator console.
 
 use clap::{Args, Subcommand};
 use domain::EventId;
 use hyper::Method;
 
 use super::Failed;
-use super::room::{Ask, Room, RoomArgs, because, confirm};
+use super::client::{Ask, OperatorArgs, OperatorClient, because, confirm};
 
 #[derive(Debug, Args)]
 pub(super) struct Capacity {
     #[command(flatten)]
-    room: RoomArgs,
+    operator: OperatorArgs,
     #[command(subcommand)]
     what: What,
 }
@@ -40,8 +40,8 @@ struct Set {
 
 /// Runs the command.
 pub(super) async fn capacity(args: Capacity) -> Result<(), Failed> {
-    let (room, What::Set(set)) = (Room::new(&args.room)?, args.what);
-    let seen = room.event(&set.event).await?;
+    let (operator, What::Set(set)) = (OperatorClient::new(&args.operator)?, args.what);
+    let seen = operator.event(&set.event).await?;
     let now = seen["capacity"].as_u64().unwrap_or_default();
     if u64::from(set.seats) < now {
         let question = format!("This lowers the capacity of {} from {now} to {}.", set.event, set.seats);
@@ -52,5 +52,5 @@ pub(super) async fn capacity(args: Capacity) -> Result<(), Failed> {
     let path = format!("/gate/adm/v1/set/capacity/{}", set.event);
     let rev = set.if_rev.or(seen["rev"].as_i64());
     let ask = Ask { method: Method::PUT, path, rev, body: &body };
-    room.tell_change(&room.change(&set.event, ask).await?)
+    operator.tell_change(&operator.change(&set.event, ask).await?)
 }

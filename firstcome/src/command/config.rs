@@ -3,7 +3,7 @@
 use service::config::Printed;
 
 use super::{Failed, Serve};
-use crate::said::say;
+use crate::output::say;
 use crate::setup::{Setup, load};
 
 pub(super) fn check(args: &Serve) -> Result<(), Failed> {

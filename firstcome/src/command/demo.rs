@@ -1,4 +1,4 @@
-//! `firstcome demo`: the whole picture in one process - a fragile shop, the door before it, an event, a crowd, the control room -
+//! `firstcome demo`: the whole picture in one process - a fragile shop, the gateway before it, an event, a crowd, the operator console -
 //! and a line of text a second about what happens.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use domain::{EventId, EventState, Millis};
-use queue::{Line, LineView};
+use queue::{Queue, QueueSnapshot};
 use service::telemetry::LogFormat;
 use service::{Context, Settings};
 use shop::Shop;
@@ -15,8 +15,8 @@ use shop::Shop;
 use super::serve::shut_down;
 use super::{Demo, Failed};
 use crate::crowd;
-use crate::said::say;
-use crate::setup::{Role, Room, Setup, Stores, demo_event};
+use crate::output::say;
+use crate::setup::{OperatorSettings, Role, Setup, Stores, demo_event};
 use crate::system::System;
 
 /// The shop's database, in the data folder.
@@ -32,7 +32,7 @@ pub(super) async fn demo(args: Demo) -> Result<(), Failed> {
     }
     let event = demo_event((context.now)() + OPENS_IN_MS);
     let id = event.id.clone();
-    let token = operator::make_token(&context.chance);
+    let token = operator::make_token(&context.rng);
     let signal = context.tasks.until_signal();
     let shop = open_shop(&args.data, &context).await?;
     let setup = Setup {
@@ -46,18 +46,18 @@ pub(super) async fn demo(args: Demo) -> Result<(), Failed> {
             order_service: Some(format!("http://{}/order/int/v1", shop.address)),
             ..worker::Config::default()
         },
-        room: Some(room(&token)),
-        door: Some(door(free_or_other(args.listen), &shop)?),
+        operator: Some(operator(&token)),
+        gateway: Some(gateway(free_or_other(args.listen), &shop)?),
         events: vec![event],
         log_format: LogFormat::Text,
         log_filter: "warn".into(),
     };
     let system = System::start(setup, &context).await?;
     system.until_ready(&context).await?;
-    let line = system.line.as_ref().context("the demo has a line")?;
-    let opens_at = line.view(&id).await?.settings.opens_at;
+    let queue = system.queue.as_ref().context("the demo has a queue")?;
+    let opens_at = queue.view(&id).await?.settings.opens_at;
     greet(&system, &id, opens_at - (context.now)(), &token);
-    if let Some(address) = system.door.filter(|_| args.crowd > 0) {
+    if let Some(address) = system.gateway.filter(|_| args.crowd > 0) {
         let (event, context) = (id.to_string(), context.clone());
         context.tasks.clone().spawn("crowd", async move {
             let until_open = u64::try_from(opens_at - (context.now)()).unwrap_or(0);
@@ -67,7 +67,7 @@ pub(super) async fn demo(args: Demo) -> Result<(), Failed> {
     }
     tokio::select! {
         () = signal => {}
-        () = narrate(line, &id, &context) => {}
+        () = narrate(queue, &id, &context) => {}
         () = time_up(args.seconds) => {}
     }
     say("stopping; the data stays, and the next `demo` goes on from here (`--fresh` starts anew)");
@@ -82,8 +82,8 @@ async fn open_shop(folder: &Path, context: &Context) -> anyhow::Result<Shop> {
     shop::start(config, service::http::bind(on_loopback(0))?, context).await
 }
 
-/// All of the shop is behind the door, but for its order calls, which no door forwards.
-fn door(listen: SocketAddr, shop: &Shop) -> anyhow::Result<gateway::Config> {
+/// All of the shop is behind the gateway, but for its order calls, which no gateway forwards.
+fn gateway(listen: SocketAddr, shop: &Shop) -> anyhow::Result<gateway::Config> {
     let settings = [
         ("listen", listen.to_string()),
         ("upstream.shop.url", format!("http://{}", shop.address)),
@@ -92,9 +92,9 @@ fn door(listen: SocketAddr, shop: &Shop) -> anyhow::Result<gateway::Config> {
     ];
     let settings = settings.map(|(key, value)| (format!("gateway.{key}"), value));
     let mut settings = Settings::load(None, std::iter::empty(), &settings)?;
-    let door = gateway::Config::read(&mut settings.part("gateway"));
+    let gateway = gateway::Config::read(&mut settings.part("gateway"));
     settings.finish()?;
-    Ok(door)
+    Ok(gateway)
 }
 
 fn on_loopback(port: u16) -> SocketAddr {
@@ -107,7 +107,7 @@ fn forget(folder: &Path) -> anyhow::Result<()> {
     for entry in entries {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let ours = ["line.db", "book.db", SHOP_FILE, "keys."].iter().any(|made| name.starts_with(made));
+        let ours = ["queue.db", "ledger.db", SHOP_FILE, "keys."].iter().any(|made| name.starts_with(made));
         anyhow::ensure!(
             ours,
             "--fresh removes an earlier demo's data only, and {} is none: name another folder with --data",
@@ -124,16 +124,16 @@ fn free_or_other(wanted: SocketAddr) -> SocketAddr {
     if free { wanted } else { SocketAddr::new(wanted.ip(), 0) }
 }
 
-/// A room that one token of this run opens; it is told to whoever started the demo, and to nobody else.
-fn room(token: &str) -> Room {
+/// An operator API that one token of this run opens; it is told to whoever started the demo, and to nobody else.
+fn operator(token: &str) -> OperatorSettings {
     let tokens = vec![operator::Token::new("demo", operator::Role::Operator, token)];
     let config = operator::Config { tokens, ..operator::Config::default() };
-    Room { listen: free_or_other(on_loopback(8090)), config }
+    OperatorSettings { listen: free_or_other(on_loopback(8090)), config }
 }
 
 fn greet(system: &System, event: &EventId, opens_in_ms: Millis, token: &str) {
     let url = |address: Option<SocketAddr>| address.map(|at| format!("http://{at}")).unwrap_or_default();
-    let (base, room) = (url(system.door), url(system.room));
+    let (base, operator) = (url(system.gateway), url(system.operator));
     let opens = if opens_in_ms > 0 {
         format!("opens in {} s", (opens_in_ms + 999) / 1000)
     } else {
@@ -147,9 +147,11 @@ fn greet(system: &System, event: &EventId, opens_in_ms: Millis, token: &str) {
     say(format!("  Apply        curl -sS {base}/application/com/v1/create/application/{event} \\"));
     say("                 -H 'Content-Type: application/json' -H 'Idempotency-Key: my-first-try' \\");
     say("                 -d '{\"name\":\"홍길동\",\"phone\":\"010-1234-5678\",\"consent\":true}'");
-    say(format!("  Control room {room}/#token={token}"));
+    say(format!("  Operator console {operator}/#token={token}"));
     let program = program();
-    say(format!("  Operate      FIRSTCOME_ROOM={room} FIRSTCOME_TOKEN={token} {program} pace set {event} 2"));
+    say(format!(
+        "  Operate      FIRSTCOME_OPERATOR_URL={operator} FIRSTCOME_TOKEN={token} {program} pace set {event} 2"
+    ));
     say(format!("  Health       http://{}/readyz?verbose", system.admin));
     say(format!("  Stop         Ctrl-C; afterwards: {program} verify\n"));
 }
@@ -169,18 +171,18 @@ async fn time_up(seconds: Option<u64>) {
 }
 
 /// One line a second, until the process stops.
-async fn narrate(line: &Line, event: &EventId, context: &Context) {
+async fn narrate(queue: &Queue, event: &EventId, context: &Context) {
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     while !context.tasks.is_stopping() {
         ticks.tick().await;
-        if let Ok(view) = line.view(event).await {
+        if let Ok(view) = queue.view(event).await {
             say(sentence(&view));
         }
     }
 }
 
-fn sentence(view: &LineView) -> String {
-    let waiting = (view.seq - view.moved_through) - view.gaps.count(view.moved_through, view.seq);
+fn sentence(view: &QueueSnapshot) -> String {
+    let waiting = (view.seq - view.admitted_through) - view.gaps.count(view.admitted_through, view.seq);
     let state = match view.state {
         EventState::Scheduled => format!("opens in {} s", (view.settings.opens_at - view.now + 999) / 1000),
         state => state.as_str().to_owned(),

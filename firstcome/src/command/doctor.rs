@@ -13,7 +13,7 @@ use hyper::Uri;
 use serde_json::{Value, json};
 
 use super::Failed;
-use crate::said::say;
+use crate::output::say;
 use call::Caller;
 use examine::{Examination, Finding, Verdict};
 
@@ -55,16 +55,16 @@ fn base(text: &str) -> Result<String, String> {
 /// Runs the command; it fails if anything is wrong.
 pub(super) async fn doctor(args: Doctor) -> Result<(), Failed> {
     let Doctor::OrderService(args) = args;
-    let chance = service::chance::system();
+    let rng = service::entropy::system();
     let event = match args.event {
         Some(event) => event,
-        None => examine::test_event(&chance)?,
+        None => examine::test_event(&rng)?,
     };
     if !args.json {
         say(format!("{}: orders of the event {event} are made there, and taken back", args.url));
     }
     let caller = Caller::new(&args.url, event.clone(), Duration::from_millis(args.timeout_ms));
-    let mut examination = Examination::new(caller, chance);
+    let mut examination = Examination::new(caller, rng);
     examination.run(args.calls, args.pace).await;
     if args.json {
         say(serde_json::to_string_pretty(&report(&args.url, &event, &examination))?);

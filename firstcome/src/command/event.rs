@@ -1,4 +1,4 @@
-//! `firstcome event`: makes, shows and changes events, as a client of the control room.
+//! `firstcome event`: makes, shows and changes events, as a client of the operator console.
 
 use clap::{Args, Subcommand};
 use domain::{EventId, Millis, Pace};
@@ -6,13 +6,13 @@ use hyper::Method;
 use serde_json::{Map, Value, json};
 
 use super::Failed;
-use super::room::{Ask, Room, RoomArgs, because, confirm, text, usage};
-use crate::said::say;
+use super::client::{Ask, OperatorArgs, OperatorClient, because, confirm, text, usage};
+use crate::output::say;
 
 #[derive(Debug, Args)]
 pub(super) struct Event {
     #[command(flatten)]
-    room: RoomArgs,
+    operator: OperatorArgs,
     #[command(subcommand)]
     what: What,
 }
@@ -33,7 +33,7 @@ enum What {
     },
     /// Changes title, times, paths or intake. What is not given stays.
     Update(Box<Update>),
-    /// Makes a new event with the settings of another, but for its times and its notice.
+    /// Makes a new event with the settings of another, but for its times and its announcement.
     Clone(Copy),
     /// Opens an event now, before its time.
     Open(Valve),
@@ -73,10 +73,10 @@ struct Create {
     applications_max: Option<u32>,
     /// What the Korean page tells the applicants, such as '배송은 12월 첫 주에 시작해요'.
     #[arg(long, value_name = "TEXT", default_value = "")]
-    notice_ko: String,
+    announcement_ko: String,
     /// What the English page tells them.
     #[arg(long, value_name = "TEXT", default_value = "")]
-    notice_en: String,
+    announcement_en: String,
     /// A path of the shop that leads to the event's page while the event runs, such as /products/spring. Repeat it for more.
     #[arg(long = "divert", value_name = "PATH")]
     diverts: Vec<String>,
@@ -185,50 +185,50 @@ fn on_off(text: &str) -> Result<bool, String> {
 
 /// Runs the command.
 pub(super) async fn event(args: Event) -> Result<(), Failed> {
-    let room = Room::new(&args.room)?;
+    let operator = OperatorClient::new(&args.operator)?;
     match args.what {
-        What::Create(new) => create(&room, *new).await,
-        What::List => list(&room).await,
+        What::Create(new) => create(&operator, *new).await,
+        What::List => list(&operator).await,
         What::Get { event } => {
-            let event = room.event(&event).await?;
-            room.tell(&event, shown)
+            let event = operator.event(&event).await?;
+            operator.tell(&event, shown)
         }
-        What::Update(update) => self::update(&room, *update).await,
-        What::Clone(copy) => clone(&room, copy).await,
-        What::Open(valve) => turn(&room, "/event/adm/v1/open/event", &valve).await,
+        What::Update(update) => self::update(&operator, *update).await,
+        What::Clone(copy) => clone(&operator, copy).await,
+        What::Open(valve) => turn(&operator, "/event/adm/v1/open/event", &valve).await,
         What::Close(last) => {
             let question = format!("Closing {} is for good: nobody can apply afterwards.", last.event);
-            finally(&room, "close", last, &question).await
+            finally(&operator, "close", last, &question).await
         }
         What::Settle(last) => {
             let question = format!("Settling {} is for good: whoever still waits gets no seat.", last.event);
-            finally(&room, "settle", last, &question).await
+            finally(&operator, "settle", last, &question).await
         }
     }
 }
 
-async fn create(room: &Room, new: Create) -> Result<(), Failed> {
+async fn create(operator: &OperatorClient, new: Create) -> Result<(), Failed> {
     let mut body = json!({
         "id": new.event, "title": {"ko": new.title_ko, "en": new.title_en}, "capacity": new.capacity,
         "opens_at": operator::written(new.opens_at), "closes_at": operator::written(new.closes_at), "pace": new.pace,
-        "notice": {"ko": new.notice_ko, "en": new.notice_en}, "diverts": new.diverts,
+        "announcement": {"ko": new.announcement_ko, "en": new.announcement_en}, "diverts": new.diverts,
         "settle_after_close": new.settle_after_close,
     });
-    // Not null: what is not given is the room's to choose.
+    // Not null: what is not given is the operator API's to choose.
     for (name, given) in [("in_flight_max", new.in_flight_max), ("applications_max", new.applications_max)] {
         if let Some(given) = given {
             body[name] = given.into();
         }
     }
     let ask = Ask { method: Method::POST, path: "/event/adm/v1/create/event".into(), rev: None, body: &body };
-    let made = room.send(&ask).await?;
-    room.tell(&made, |event| format!("made {}\n{}", text(&event["id"]), shown(event)))
+    let made = operator.send(&ask).await?;
+    operator.tell(&made, |event| format!("made {}\n{}", text(&event["id"]), shown(event)))
 }
 
-async fn list(room: &Room) -> Result<(), Failed> {
+async fn list(operator: &OperatorClient) -> Result<(), Failed> {
     let (mut all, mut cursor) = (Vec::new(), String::new());
     loop {
-        let mut page = room.read(format!("/event/adm/v1/list/event?limit=100{cursor}")).await?;
+        let mut page = operator.read(format!("/event/adm/v1/list/event?limit=100{cursor}")).await?;
         all.extend(page["items"].as_array_mut().map(std::mem::take).unwrap_or_default());
         match page["next_cursor"].as_str() {
             Some(next) => cursor = format!("&cursor={next}"),
@@ -236,14 +236,14 @@ async fn list(room: &Room) -> Result<(), Failed> {
         }
     }
     if all.is_empty() {
-        crate::said::complain("there is no event yet: firstcome event create --help");
+        crate::output::complain("there is no event yet: firstcome event create --help");
     }
-    room.tell(&Value::Array(all), |all| {
+    operator.tell(&Value::Array(all), |all| {
         all.as_array().into_iter().flatten().map(line).collect::<Vec<_>>().join("\n")
     })
 }
 
-async fn update(room: &Room, given: Update) -> Result<(), Failed> {
+async fn update(operator: &OperatorClient, given: Update) -> Result<(), Failed> {
     let mut body = Map::new();
     let mut put = |name: &str, value: Option<Value>| {
         if let Some(value) = value {
@@ -261,30 +261,30 @@ async fn update(room: &Room, given: Update) -> Result<(), Failed> {
     put("reason", given.reason.map(Into::into));
     let path = format!("/event/adm/v1/update/event/{}", given.event);
     let ask = Ask { method: Method::PATCH, path, rev: given.if_rev, body: &Value::Object(body) };
-    room.tell_change(&room.set(&given.event, ask).await?)
+    operator.tell_change(&operator.set(&given.event, ask).await?)
 }
 
-async fn clone(room: &Room, copy: Copy) -> Result<(), Failed> {
+async fn clone(operator: &OperatorClient, copy: Copy) -> Result<(), Failed> {
     let mut body = because(copy.reason.as_deref());
     body["id"] = copy.event.as_str().into();
     body["opens_at"] = operator::written(copy.opens_at).into();
     body["closes_at"] = operator::written(copy.closes_at).into();
     let path = format!("/event/adm/v1/clone/event/{}", copy.from);
-    let made = room.send(&Ask { method: Method::POST, path, rev: None, body: &body }).await?;
-    room.tell(&made, |event| format!("made {}\n{}", text(&event["id"]), shown(event)))
+    let made = operator.send(&Ask { method: Method::POST, path, rev: None, body: &body }).await?;
+    operator.tell(&made, |event| format!("made {}\n{}", text(&event["id"]), shown(event)))
 }
 
 /// Turns a valve of an event.
-pub(super) async fn turn(room: &Room, path: &str, valve: &Valve) -> Result<(), Failed> {
+pub(super) async fn turn(operator: &OperatorClient, path: &str, valve: &Valve) -> Result<(), Failed> {
     let body = because(valve.reason.as_deref());
     let path = format!("{path}/{}", valve.event);
     let ask = Ask { method: Method::POST, path, rev: valve.if_rev, body: &body };
-    room.tell_change(&room.change(&valve.event, ask).await?)
+    operator.tell_change(&operator.change(&valve.event, ask).await?)
 }
 
-async fn finally(room: &Room, verb: &str, last: Final, question: &str) -> Result<(), Failed> {
+async fn finally(operator: &OperatorClient, verb: &str, last: Final, question: &str) -> Result<(), Failed> {
     // Read before asking, so that what the person thinks about is what is changed.
-    let seen = room.event(&last.event).await?;
+    let seen = operator.event(&last.event).await?;
     if last.if_rev.is_some() && last.if_rev != seen["rev"].as_i64() {
         return Err(usage(format!("{} is at rev {}", last.event, seen["rev"])));
     }
@@ -295,7 +295,7 @@ async fn finally(room: &Room, verb: &str, last: Final, question: &str) -> Result
     let body = because(Some(&last.reason));
     let path = format!("/event/adm/v1/{verb}/event/{}", last.event);
     let ask = Ask { method: Method::POST, path, rev: seen["rev"].as_i64(), body: &body };
-    room.tell_change(&room.change(&last.event, ask).await?)
+    operator.tell_change(&operator.change(&last.event, ask).await?)
 }
 
 /// An event in one line.
@@ -346,7 +346,7 @@ fn shown(event: &Value) -> String {
             ),
         ),
         plain("applications_max"),
-        row("notice", both("notice")),
+        row("announcement", both("announcement")),
         plain("settle_after_close"),
         row("diverts", text(&event["diverts"])),
         row(
@@ -360,7 +360,7 @@ fn shown(event: &Value) -> String {
             } else {
                 format!(
                     "waiting {}, last number {}, moved through {}, missing {}",
-                    line["waiting"], line["seq"], line["moved_through"], line["missing"]
+                    line["waiting"], line["seq"], line["admitted_through"], line["missing"]
                 )
             },
         ),

@@ -1,11 +1,11 @@
-//! `firstcome migrate`: the tables of the book and the functions of the line, as this program needs them.
+//! `firstcome migrate`: the tables of the ledger and the functions of the queue, as this program needs them.
 
 use anyhow::{Context as _, anyhow};
-use orders::Book;
-use queue::{Line, RedisOptions, RedisRole};
+use ledger::Ledger;
+use queue::{Queue, RedisOptions, RedisRole};
 
 use super::{Failed, Migrate};
-use crate::said::say;
+use crate::output::say;
 use crate::setup::{Role, Setup, Stores, load};
 
 pub(super) async fn migrate(args: &Migrate) -> Result<(), Failed> {
@@ -15,14 +15,14 @@ pub(super) async fn migrate(args: &Migrate) -> Result<(), Failed> {
     let Stores::Servers(servers) = setup.stores else {
         return Err(anyhow!("the embedded stores make their own tables: there is nothing to migrate").into());
     };
-    Book::migrate(&servers.book).await.context("cannot migrate the book")?;
-    say("the book's tables are as this program needs them");
+    Ledger::migrate(&servers.ledger).await.context("cannot migrate the ledger")?;
+    say("the ledger's tables are as this program needs them");
     if args.roles {
-        Book::grant_roles(&servers.book).await.context("cannot grant the book's roles")?;
-        say("the book's roles have what they need");
+        Ledger::grant_roles(&servers.ledger).await.context("cannot grant the ledger's roles")?;
+        say("the ledger's roles have what they need");
     }
-    let options = RedisOptions::new(&servers.line, RedisRole::Worker);
-    Line::install_redis(&options).await.context("cannot install the line's functions")?;
-    say("the line's functions are as this program needs them");
+    let options = RedisOptions::new(&servers.queue, RedisRole::Worker);
+    Queue::install_redis(&options).await.context("cannot install the queue's functions")?;
+    say("the queue's functions are as this program needs them");
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! `firstcome pace`: how fast orders are made, as a client of the control room.
+//! `firstcome pace`: how fast orders are made, as a client of the operator console.
 
 use clap::{Args, Subcommand};
 use domain::EventId;
@@ -6,12 +6,12 @@ use hyper::Method;
 use serde_json::json;
 
 use super::Failed;
-use super::room::{Ask, Room, RoomArgs, because, text};
+use super::client::{Ask, OperatorArgs, OperatorClient, because, text};
 
 #[derive(Debug, Args)]
 pub(super) struct Pace {
     #[command(flatten)]
-    room: RoomArgs,
+    operator: OperatorArgs,
     #[command(subcommand)]
     what: What,
 }
@@ -46,11 +46,11 @@ struct Set {
 
 /// Runs the command.
 pub(super) async fn pace(args: Pace) -> Result<(), Failed> {
-    let room = Room::new(&args.room)?;
+    let operator = OperatorClient::new(&args.operator)?;
     match args.what {
         What::Get { event } => {
-            let event = room.event(&event).await?;
-            room.tell(&event, |event| {
+            let event = operator.event(&event).await?;
+            operator.tell(&event, |event| {
                 format!(
                     "{} {}/s, in flight {} / {}, {}",
                     text(&event["id"]),
@@ -61,22 +61,22 @@ pub(super) async fn pace(args: Pace) -> Result<(), Failed> {
                 )
             })
         }
-        What::Set(set) => self::set(&room, set).await,
+        What::Set(set) => self::set(&operator, set).await,
     }
 }
 
-async fn set(room: &Room, set: Set) -> Result<(), Failed> {
+async fn set(operator: &OperatorClient, set: Set) -> Result<(), Failed> {
     let mut body = because(set.reason.as_deref());
     body["pace"] = json!(set.rate);
     let path = format!("/gate/adm/v1/set/pace/{}", set.event);
     let ask = Ask { method: Method::PUT, path, rev: set.if_rev, body: &body };
-    let changed = room.set(&set.event, ask).await?;
-    room.tell_change(&changed)?;
+    let changed = operator.set(&set.event, ask).await?;
+    operator.tell_change(&changed)?;
     let Some(most) = set.in_flight_max else { return Ok(()) };
     let mut body = because(set.reason.as_deref());
     body["in_flight_max"] = most.into();
     let path = format!("/gate/adm/v1/set/in-flight-max/{}", set.event);
     // On top of what was just changed, and of nothing else.
     let ask = Ask { method: Method::PUT, path, rev: changed["rev"].as_i64(), body: &body };
-    room.tell_change(&room.change(&set.event, ask).await?)
+    operator.tell_change(&operator.change(&set.event, ask).await?)
 }

@@ -1,17 +1,17 @@
-//! `firstcome release`: the release valve, and what an operator says after having looked, as a client of the control room.
+//! `firstcome release`: the release valve, and what an operator says after having looked, as a client of the operator console.
 
 use clap::{Args, Subcommand};
 use domain::EventId;
 use hyper::Method;
 
 use super::Failed;
+use super::client::{Ask, OperatorArgs, OperatorClient, because};
 use super::event::{Valve, line, turn};
-use super::room::{Ask, Room, RoomArgs, because};
 
 #[derive(Debug, Args)]
 pub(super) struct Release {
     #[command(flatten)]
-    room: RoomArgs,
+    operator: OperatorArgs,
     #[command(subcommand)]
     what: What,
 }
@@ -27,7 +27,7 @@ enum What {
     Pause(Valve),
     /// Moves people and makes orders again, at the pace and without a burst.
     Resume(Valve),
-    /// Moves nobody any more; the orders of those who were moved are made.
+    /// Moves nobody any more; the orders of those who were admitted are made.
     Drain(Reasoned),
     /// Moves on without waiting for those whom the line forgot; they may be passed over.
     Accept(Reasoned),
@@ -49,14 +49,14 @@ struct Reasoned {
 
 /// Runs the command.
 pub(super) async fn release(args: Release) -> Result<(), Failed> {
-    let room = Room::new(&args.room)?;
+    let operator = OperatorClient::new(&args.operator)?;
     let (path, reasoned) = match args.what {
         What::Get { event } => {
-            let event = room.event(&event).await?;
-            return room.tell(&event, line);
+            let event = operator.event(&event).await?;
+            return operator.tell(&event, line);
         }
-        What::Pause(valve) => return turn(&room, "/gate/adm/v1/pause/release", &valve).await,
-        What::Resume(valve) => return turn(&room, "/gate/adm/v1/resume/release", &valve).await,
+        What::Pause(valve) => return turn(&operator, "/gate/adm/v1/pause/release", &valve).await,
+        What::Resume(valve) => return turn(&operator, "/gate/adm/v1/resume/release", &valve).await,
         What::Drain(reasoned) => ("/gate/adm/v1/drain/release", reasoned),
         What::Accept(reasoned) => ("/gate/adm/v1/accept/recovery", reasoned),
         What::Unfreeze(reasoned) => ("/gate/adm/v1/unfreeze/event", reasoned),
@@ -64,5 +64,5 @@ pub(super) async fn release(args: Release) -> Result<(), Failed> {
     let body = because(Some(&reasoned.reason));
     let path = format!("{path}/{}", reasoned.event);
     let ask = Ask { method: Method::POST, path, rev: reasoned.if_rev, body: &body };
-    room.tell_change(&room.change(&reasoned.event, ask).await?)
+    operator.tell_change(&operator.change(&reasoned.event, ask).await?)
 }

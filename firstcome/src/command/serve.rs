@@ -20,7 +20,7 @@ pub(super) async fn serve(args: &Serve) -> Result<(), Failed> {
     service::telemetry::init(setup.log_format, &setup.log_filter)?;
     let signal = context.tasks.until_signal();
     let system = System::start(setup, &context).await?;
-    let at = system.door.or(system.desk).or(system.room).unwrap_or(system.admin);
+    let at = system.gateway.or(system.signup).or(system.operator).unwrap_or(system.admin);
     tracing::info!(role = ?args.role, "serving on http://{at}");
     signal.await;
     shut_down(system, &context).await

@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use domain::{EventId, Receipt};
-use orders::{Book, OrderRow};
-use queue::Line;
+use ledger::{Ledger, OrderRow};
+use queue::Queue;
 use worker::verify::{Report, Witness};
 
 use super::demo::SHOP_FILE;
 use super::{Failed, Verify};
-use crate::said::{complain, say};
+use crate::output::{complain, say};
 use crate::setup::{Role, Setup, Stores, load};
 use crate::{keys, stores};
 
@@ -22,21 +22,21 @@ pub(super) async fn verify(args: Verify) -> Result<(), Failed> {
     let setup = Setup::read(&settings, Role::All, now());
     settings.finish().map_err(Failed::Settings)?;
     let acks = args.acks.as_deref().map(|file| read_acks(file, &setup.keys)).transpose()?;
-    let (line, book) = stores::open_to_read(&setup.stores, now).await?;
+    let (queue, ledger) = stores::open_to_read(&setup.stores, now).await?;
     let orders = order_list(&setup, args.orders.as_deref())?;
     let mut reports = Vec::new();
-    for event in events(&book, args.event).await? {
+    for event in events(&ledger, args.event).await? {
         let orders = match &orders {
             Orders::Listed(text) => Some(read_orders(text, &event)?),
             Orders::OfShop(file) => {
                 Some(read_orders(&shop::live_orders(file, event.as_str()).await?, &event)?)
             }
-            Orders::Embedded => Some(book.order_rows(&event).await?),
+            Orders::Embedded => Some(ledger.order_rows(&event).await?),
             Orders::Elsewhere => None,
         };
-        reports.push(check(&line, &book, &event, &Witness { acks: acks.clone(), orders }).await?);
+        reports.push(check(&queue, &ledger, &event, &Witness { acks: acks.clone(), orders }).await?);
     }
-    book.close().await;
+    ledger.close().await;
     tell(&reports, args.json)?;
     if reports.iter().any(|report| report.violations() > 0) { Err(Failed::Violations) } else { Ok(()) }
 }
@@ -47,7 +47,7 @@ enum Orders {
     Listed(String),
     /// In the demo's shop.
     OfShop(PathBuf),
-    /// In the book.
+    /// In the ledger.
     Embedded,
     /// In the shop's own order service.
     Elsewhere,
@@ -68,16 +68,16 @@ fn order_list(setup: &Setup, listed: Option<&Path>) -> anyhow::Result<Orders> {
     })
 }
 
-async fn check(line: &Line, book: &Book, event: &EventId, witness: &Witness) -> anyhow::Result<Report> {
-    worker::verify::verify(line, book, event, witness)
+async fn check(queue: &Queue, ledger: &Ledger, event: &EventId, witness: &Witness) -> anyhow::Result<Report> {
+    worker::verify::verify(queue, ledger, event, witness)
         .await
         .with_context(|| format!("event {event} cannot be checked"))
 }
 
-async fn events(book: &Book, only: Option<EventId>) -> anyhow::Result<Vec<EventId>> {
+async fn events(ledger: &Ledger, only: Option<EventId>) -> anyhow::Result<Vec<EventId>> {
     match only {
-        Some(event) => Ok(vec![book.event(&event).await?.settings.id]),
-        None => Ok(book.events().await?.into_iter().map(|event| event.settings.id).collect()),
+        Some(event) => Ok(vec![ledger.event(&event).await?.settings.id]),
+        None => Ok(ledger.events().await?.into_iter().map(|event| event.settings.id).collect()),
     }
 }
 
@@ -110,7 +110,7 @@ fn tell(reports: &[Report], json: bool) -> anyhow::Result<()> {
         return Ok(());
     }
     if reports.is_empty() {
-        complain("the book has no event: nothing to check");
+        complain("the ledger has no event: nothing to check");
     }
     for report in reports {
         say(format!(

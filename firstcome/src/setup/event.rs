@@ -1,4 +1,4 @@
-//! Events as the settings describe them. They are the first rev; afterwards the book's word counts, not the file's.
+//! Events as the settings describe them. They are the first rev; afterwards the ledger's word counts, not the file's.
 
 use domain::event::{BadSettings, CAPACITY_MAX, IN_FLIGHT_MAX, Text};
 use domain::{EventSettings, Kind, Millis, Pace, Release};
@@ -23,7 +23,7 @@ pub(super) fn read(part: &mut Part<'_>, now: Millis) -> Option<EventSettings> {
         pace,
         in_flight_max: whole(part, "in_flight_max", IN_FLIGHT_MAX, 20),
         applications_max: whole(part, "applications_max", CAPACITY_MAX, 1_000_000),
-        notice: Text { ko: part.text("notice_ko", ""), en: part.text("notice_en", "") },
+        announcement: Text { ko: part.text("announcement_ko", ""), en: part.text("announcement_en", "") },
         settle_after_close: part.flag("settle_after_close", true),
         diverts: part.texts("diverts"),
         pepper: part.text("pepper", "k1"),
@@ -68,7 +68,7 @@ pub fn demo_event(opens_at: Millis) -> EventSettings {
         pace: "4".parse().unwrap_or_else(|_| unreachable!("4 is a pace")),
         in_flight_max: 10,
         applications_max: 1_000_000,
-        notice: Text::default(),
+        announcement: Text::default(),
         settle_after_close: true,
         diverts: vec!["/products/4".into()],
         pepper: "k1".into(),

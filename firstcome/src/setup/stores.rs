@@ -6,27 +6,27 @@ use std::path::PathBuf;
 use service::Settings;
 use service::config::Part;
 
-/// Connections to the book that a process opens at most.
-const BOOK_CONNECTIONS: i64 = 16;
+/// Connections to the ledger that a process opens at most.
+const LEDGER_CONNECTIONS: i64 = 16;
 
 /// Which parts run in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Role {
     /// Everything: the newcomer's default, and the only one on embedded stores.
     All,
-    /// The desk: page, apply, status.
+    /// The signup service: page, apply, status.
     Signup,
-    /// The mover, order makers, steward and relay.
+    /// Admission, order dispatchers, steward and relay.
     Worker,
-    /// The control room.
+    /// The operator console.
     Operator,
-    /// The door.
+    /// The gateway.
     Gateway,
 }
 
 impl Role {
-    /// Whether the desk runs here.
-    pub fn has_desk(self) -> bool {
+    /// Whether the signup service runs here.
+    pub fn has_signup(self) -> bool {
         matches!(self, Self::All | Self::Signup)
     }
 
@@ -35,33 +35,33 @@ impl Role {
         matches!(self, Self::All | Self::Worker)
     }
 
-    /// Whether the control room runs here, if anybody may come in.
-    pub fn has_room(self) -> bool {
+    /// Whether the operator console runs here, if anybody may come in.
+    pub fn has_operator(self) -> bool {
         matches!(self, Self::All | Self::Operator)
     }
 
-    /// Whether the door runs here, if it has settings.
-    pub fn has_door(self) -> bool {
+    /// Whether the gateway runs here, if it has settings.
+    pub fn has_gateway(self) -> bool {
         matches!(self, Self::All | Self::Gateway)
     }
 
-    /// Whether something here has a path to the line.
-    pub fn has_line(self) -> bool {
-        self.has_keys() || self.has_door()
+    /// Whether something here has a path to the queue.
+    pub fn has_queue(self) -> bool {
+        self.has_keys() || self.has_gateway()
     }
 
     /// Whether something here makes or checks what is signed or sealed.
     pub fn has_keys(self) -> bool {
-        self.has_desk() || self.has_worker()
+        self.has_signup() || self.has_worker()
     }
 
-    /// Whether something here has a path to the book.
-    pub fn has_book(self) -> bool {
-        self.has_worker() || self.has_room()
+    /// Whether something here has a path to the ledger.
+    pub fn has_ledger(self) -> bool {
+        self.has_worker() || self.has_operator()
     }
 }
 
-/// Where line and book are.
+/// Where queue and ledger are.
 #[derive(Debug, Clone)]
 pub enum Stores {
     /// Files of this one process.
@@ -76,12 +76,12 @@ pub enum Stores {
 /// The addresses of the stores' servers. They may hold passwords, so they are never shown.
 #[derive(Clone)]
 pub struct Servers {
-    /// The line, `redis://…`; empty for a role that has no path to it.
-    pub line: String,
-    /// The book, `postgres://…`; empty for a role that has no path to it.
-    pub book: String,
-    /// Connections to the book at most.
-    pub book_connections: u32,
+    /// The queue, `redis://…`; empty for a role that has no path to it.
+    pub queue: String,
+    /// The ledger, `postgres://…`; empty for a role that has no path to it.
+    pub ledger: String,
+    /// Connections to the ledger at most.
+    pub ledger_connections: u32,
 }
 
 impl fmt::Debug for Servers {
@@ -95,17 +95,17 @@ pub(super) fn read(settings: &Settings, role: Role) -> (Stores, PathBuf) {
     let folder = PathBuf::from(settings.part("data").text("folder", "data"));
     let keys =
         settings.part("keys").optional_text("file").map_or_else(|| folder.join("keys.toml"), PathBuf::from);
-    let line = part_of(settings, "line", role.has_line()).and_then(|mut part| address(&mut part));
-    let (book, book_connections) = match part_of(settings, "book", role.has_book()) {
+    let queue = part_of(settings, "queue", role.has_queue()).and_then(|mut part| address(&mut part));
+    let (ledger, ledger_connections) = match part_of(settings, "ledger", role.has_ledger()) {
         Some(mut part) => {
-            let connections = part.integer("connections", 2..=200, BOOK_CONNECTIONS);
+            let connections = part.integer("connections", 2..=200, LEDGER_CONNECTIONS);
             (address(&mut part), u32::try_from(connections).unwrap_or(2))
         }
         None => (None, 0),
     };
-    let mut first = settings.part(if role.has_line() { "line" } else { "book" });
-    let all_given = (line.is_some(), book.is_some()) == (role.has_line(), role.has_book());
-    let stores = match (line, book) {
+    let mut first = settings.part(if role.has_queue() { "queue" } else { "ledger" });
+    let all_given = (queue.is_some(), ledger.is_some()) == (role.has_queue(), role.has_ledger());
+    let stores = match (queue, ledger) {
         (None, None) if role == Role::All => Stores::Embedded { folder },
         (None, None) => {
             first.mistake(
@@ -114,13 +114,13 @@ pub(super) fn read(settings: &Settings, role: Role) -> (Stores, PathBuf) {
             );
             Stores::Embedded { folder }
         }
-        (line, book) if all_given => Stores::Servers(Servers {
-            line: line.unwrap_or_default(),
-            book: book.unwrap_or_default(),
-            book_connections,
+        (queue, ledger) if all_given => Stores::Servers(Servers {
+            queue: queue.unwrap_or_default(),
+            ledger: ledger.unwrap_or_default(),
+            ledger_connections,
         }),
         _ => {
-            first.mistake("url", "goes together with book.url: both on servers, or both embedded");
+            first.mistake("url", "goes together with ledger.url: both on servers, or both embedded");
             Stores::Embedded { folder }
         }
     };

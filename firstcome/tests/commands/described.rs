@@ -11,10 +11,10 @@ const TOOL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/tools/schemat
 const FETCH: &str =
     "pip install --target target/tools/schemathesis schemathesis==4.32.5   (in the workspace)";
 
-/// What the room needs beside its description. Any rev will do, so that changes go through. A change may meet an event in a state
+/// What the operator API needs beside its description. Any rev will do, so that changes go through. A change may meet an event in a state
 /// that forbids it, and reads may come too early: that is no mistake of a request that fits, and one that does not may meet the
 /// same before it is looked at.
-const OF_THE_ROOM: &str = r#"
+const OF_THE_OPERATOR: &str = r#"
 [parameters]
 "header.If-Match" = "*"
 [checks.positive_data_acceptance]
@@ -59,20 +59,20 @@ fn count(said: &str, before: &str, after: &str) -> usize {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_desk_does_what_its_description_says() {
+async fn the_signup_does_what_its_description_says() {
     let shift = Shift::begin().await;
     let receipt = shift.open_event().await;
     let known = format!("[parameters]\n\"path.receipt\" = \"{receipt}\"\n");
     std::fs::write(shift.folder.path().join("schemathesis.toml"), known).unwrap();
-    finds_nothing(&shift.desk, shift.folder.path(), "15", &[]);
+    finds_nothing(&shift.signup, shift.folder.path(), "15", &[]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_room_does_what_its_description_says() {
+async fn the_operator_does_what_its_description_says() {
     let shift = Shift::begin().await;
     shift.open_event().await;
-    std::fs::write(shift.folder.path().join("schemathesis.toml"), OF_THE_ROOM).unwrap();
+    std::fs::write(shift.folder.path().join("schemathesis.toml"), OF_THE_OPERATOR).unwrap();
     let header = format!("Authorization: Bearer {}", shift.token);
-    // Fewer: it likes to make a million seats, which takes the book seconds each time.
-    finds_nothing(&shift.room, shift.folder.path(), "8", &["--header", &header]);
+    // Fewer: it likes to make a million seats, which takes the ledger seconds each time.
+    finds_nothing(&shift.operator, shift.folder.path(), "8", &["--header", &header]);
 }

@@ -38,10 +38,10 @@ fn the_sample_settings_of_each_role_are_fine_and_show_no_address() {
     let folder = TempFolder::new("roles");
     let url = folder.path().join("store.url");
     let stores: [(&str, &[&str]); 4] = [
-        ("signup", &["line.url_file"]),
-        ("worker", &["line.url_file", "book.url_file"]),
-        ("operator", &["book.url_file"]),
-        ("gateway", &["line.url_file"]),
+        ("signup", &["queue.url_file"]),
+        ("worker", &["queue.url_file", "ledger.url_file"]),
+        ("operator", &["ledger.url_file"]),
+        ("gateway", &["queue.url_file"]),
     ];
     for (role, keys) in stores {
         std::fs::write(&url, "redis://user:hush@127.0.0.1/0").unwrap();
@@ -59,14 +59,14 @@ fn a_role_of_its_own_needs_servers_and_says_so() {
     for role in ["signup", "worker"] {
         let out = run(&["config", "check", "--role", role]);
         assert_eq!(out.status.code(), Some(2));
-        assert!(told(&out).contains("line.url: is missing"), "{}", told(&out));
+        assert!(told(&out).contains("queue.url: is missing"), "{}", told(&out));
     }
     let out = run(&["config", "check", "--role", "operator"]);
     let said = told(&out);
-    assert!(said.contains("book.url: is missing") && said.contains("operator.token: is missing"), "{said}");
-    assert!(!said.contains("line.url"), "{said}");
-    let out = run(&["config", "check", "--set", "line.url=redis://127.0.0.1"]);
-    assert!(told(&out).contains("goes together with book.url"), "{}", told(&out));
+    assert!(said.contains("ledger.url: is missing") && said.contains("operator.token: is missing"), "{said}");
+    assert!(!said.contains("queue.url"), "{said}");
+    let out = run(&["config", "check", "--set", "queue.url=redis://127.0.0.1"]);
+    assert!(told(&out).contains("goes together with ledger.url"), "{}", told(&out));
 }
 
 #[test]
@@ -142,34 +142,37 @@ async fn the_demo_prints_links_that_answer_and_lines_that_can_be_pasted() {
         shown.lines().find_map(|line| line.trim().strip_prefix(label)).unwrap().trim().to_owned()
     };
     let link = |label: &str| after(label).split_whitespace().next().unwrap().to_owned();
-    let door = Http::new(link("Shop").trim_end_matches('/'));
-    assert_eq!(link("Event page"), format!("{}/e/demo", door.base()));
+    let gateway = Http::new(link("Shop").trim_end_matches('/'));
+    assert_eq!(link("Event page"), format!("{}/e/demo", gateway.base()));
     for path in ["/", "/e/demo", PRODUCT] {
-        assert_eq!(door.get(path).await.unwrap().status, 200, "{path}");
+        assert_eq!(gateway.get(path).await.unwrap().status, 200, "{path}");
     }
     assert_eq!(
-        door.get("/order/int/v1/get/figure").await.unwrap().status,
+        gateway.get("/order/int/v1/get/figure").await.unwrap().status,
         404,
         "nobody orders past the event"
     );
     let health = Http::new(link("Health").strip_suffix("/readyz?verbose").unwrap());
     assert_eq!(health.get("/readyz").await.unwrap().status, 200);
-    let (room, token) = after("Control room").split_once("/#token=").map(both).unwrap();
-    assert_eq!(Http::new(&room).get("/").await.unwrap().status, 200);
+    let (operator, token) = after("Operator console").split_once("/#token=").map(both).unwrap();
+    assert_eq!(Http::new(&operator).get("/").await.unwrap().status, 200);
     let operate = after("Operate");
-    assert!(operate.contains(&format!("FIRSTCOME_ROOM={room} FIRSTCOME_TOKEN={token} ")), "{operate}");
+    assert!(
+        operate.contains(&format!("FIRSTCOME_OPERATOR_URL={operator} FIRSTCOME_TOKEN={token} ")),
+        "{operate}"
+    );
     let paced = shell(&operate);
     assert!(paced.contains("pace 4 -> 2"), "{paced}");
 
-    let curl = shown.split("Apply").nth(1).unwrap().split("Control room").next().unwrap().trim();
+    let curl = shown.split("Apply").nth(1).unwrap().split("Operator console").next().unwrap().trim();
     demo.wait_for_line("open  ", Duration::from_secs(20)).await.unwrap();
     let receipt: serde_json::Value = serde_json::from_str(&shell(curl)).unwrap();
     assert_eq!(receipt["standing"], "in_range", "{receipt}");
-    let product = door.get(PRODUCT).await.unwrap();
+    let product = gateway.get(PRODUCT).await.unwrap();
     assert_eq!((product.status, product.header("location")), (303, Some("/e/demo")));
     demo.wait_for_line("ordered    4", Duration::from_secs(20)).await.unwrap();
 
-    // A second one finds the folder taken, and says so; the first stops in order, and everybody is where the line says.
+    // A second one finds the folder taken, and says so; the first stops in order, and everybody is where the queue says.
     let second = run(&["demo", "--data", data.to_str().unwrap(), "--seconds", "1"]);
     assert!(told(&second).contains("another process"), "{}", told(&second));
     demo.stop(Duration::from_secs(20)).await.unwrap();

@@ -15,8 +15,8 @@ const SOON: Duration = Duration::from_secs(20);
 pub(crate) struct Shift {
     _system: Running,
     pub(crate) folder: TempFolder,
-    pub(crate) room: String,
-    pub(crate) desk: String,
+    pub(crate) operator: String,
+    pub(crate) signup: String,
     pub(crate) token: String,
 }
 
@@ -37,19 +37,19 @@ impl Shift {
         let args = ["serve", "--config", config.to_str().unwrap()];
         let mut system = Running::start(Path::new(PROGRAM), &args, &[], &log).unwrap();
         system.wait_for_line("serving on", SOON).await.unwrap();
-        // Three listeners, in the order in which they are opened: the desk, the room, health.
+        // Three listeners, in the order in which they are opened: the signup service, the operator API, health.
         let shown = system.log();
         let mut at =
             shown.lines().filter_map(|line| line.split("listening on ").nth(1)?.split_whitespace().next());
         let url = |at: Option<&str>| format!("http://{}", at.unwrap().trim_matches('"'));
-        let (desk, room) = (url(at.next()), url(at.next()));
-        Self { _system: system, folder, room, desk, token }
+        let (signup, operator) = (url(at.next()), url(at.next()));
+        Self { _system: system, folder, operator, signup, token }
     }
 
     fn program(&self, args: &[&str]) -> Output {
         Command::new(PROGRAM)
             .args(args)
-            .env("FIRSTCOME_ROOM", &self.room)
+            .env("FIRSTCOME_OPERATOR_URL", &self.operator)
             .env("FIRSTCOME_TOKEN", &self.token)
             .output()
             .unwrap()
@@ -92,9 +92,9 @@ impl Shift {
         panic!("not {what}: {}", self.event());
     }
 
-    /// Applies at the desk as soon as it knows the event to be open, and gives the receipt.
+    /// Applies at the signup service as soon as it knows the event to be open, and gives the receipt.
     async fn apply(&self, phone: &str) -> String {
-        let http = Http::new(&self.desk);
+        let http = Http::new(&self.signup);
         let body = serde_json::json!({"name": "홍길동", "phone": phone, "consent": true});
         let path = "/application/com/v1/create/application/spring";
         for _ in 0..200 {
@@ -118,7 +118,7 @@ async fn an_operator_brings_an_event_from_its_making_to_its_end_with_the_program
         "2026-11-29T20:00:00+09:00",
         "+10m",
         "--pace",
-        "FIRSTCOME_ROOM",
+        "FIRSTCOME_OPERATOR_URL",
         "Example",
     ] {
         assert!(help.contains(part), "'{part}' is not in:\n{help}");
@@ -147,7 +147,7 @@ async fn an_operator_brings_an_event_from_its_making_to_its_end_with_the_program
         (shift.event()["state"].as_str(), shift.event()["rev"].as_i64()),
         (Some("scheduled"), Some(1))
     );
-    shift.done(&["notice", "set", "spring", "--ko", "곧 시작해요", "--en", "Soon"]);
+    shift.done(&["announcement", "set", "spring", "--ko", "곧 시작해요", "--en", "Soon"]);
     shift.done(&["pace", "set", "spring", "50", "--in-flight-max", "7", "--reason", "a slow shop"]);
     shift.done(&["capacity", "set", "spring", "4", "--reason", "one more"]);
     let lower = ["capacity", "set", "spring", "2", "--reason", "fewer"];
@@ -158,7 +158,7 @@ async fn an_operator_brings_an_event_from_its_making_to_its_end_with_the_program
     shift.until("one ordered", |event| event["seats"]["sold"] == 1).await;
     shift.done(&["release", "pause", "spring"]);
     shift.apply("010-1234-5679").await;
-    shift.until("one waiting or held", |event| event["line"]["seq"] == 2).await;
+    shift.until("one waiting or held", |event| event["queue"]["seq"] == 2).await;
     assert_eq!(shift.event()["seats"]["sold"], 1);
     shift.done(&["release", "resume", "spring"]);
     shift.until("both ordered", |event| event["seats"]["sold"] == 2).await;
@@ -173,9 +173,16 @@ async fn an_operator_brings_an_event_from_its_making_to_its_end_with_the_program
     shift.until("settled", |event| event["state"] == "settled").await;
 
     let audit = shift.done(&["audit", "list", "spring"]);
-    for part in
-        ["create", "notice", "pace 100 -> 50", "(a slow shop)", "capacity 3 -> 4", "pause", "close", "settle"]
-    {
+    for part in [
+        "create",
+        "announcement",
+        "pace 100 -> 50",
+        "(a slow shop)",
+        "capacity 3 -> 4",
+        "pause",
+        "close",
+        "settle",
+    ] {
         assert!(audit.contains(part), "'{part}' is not in:\n{audit}");
     }
     assert!(shift.done(&["event", "list"]).contains("spring"));
@@ -215,44 +222,44 @@ async fn each_refusal_ends_the_program_with_its_own_code() {
     let stale = shift.ends_with(5, &["pace", "set", "spring", "90", "--if-rev", "1"]);
     assert!(stale.contains("kim  pace: pace 100 -> 80 (faster)"), "{stale}");
     assert_eq!(shift.event()["pace"], "80");
-    let with = |room: &str, token: &str| {
+    let with = |operator: &str, token: &str| {
         let mut command = Command::new(PROGRAM);
-        command.args(["event", "list", "--server", room]).env("FIRSTCOME_TOKEN", token).output().unwrap()
+        command.args(["event", "list", "--server", operator]).env("FIRSTCOME_TOKEN", token).output().unwrap()
     };
-    assert_eq!(with(&shift.room, "wrong").status.code(), Some(4));
-    assert_eq!(with(&shift.room, "").status.code(), Some(2));
+    assert_eq!(with(&shift.operator, "wrong").status.code(), Some(4));
+    assert_eq!(with(&shift.operator, "").status.code(), Some(2));
     assert_eq!(with("https://127.0.0.1:1", "x").status.code(), Some(2));
     assert_eq!(with("http://127.0.0.1:1", "x").status.code(), Some(7));
     let file = shift.folder.path().join("token");
     std::fs::write(&file, format!("{}\n", shift.token)).unwrap();
     let mut command = Command::new(PROGRAM);
     let out = command
-        .args(["event", "list", "--server", &shift.room, "--token-file", file.to_str().unwrap()])
+        .args(["event", "list", "--server", &shift.operator, "--token-file", file.to_str().unwrap()])
         .output()
         .unwrap();
     assert!(out.status.success(), "{}", told(&out));
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_room_of_its_own_needs_the_book_alone() {
-    let (folder, postgres) = (TempFolder::new("room"), testkit::Postgres::start().await);
-    orders::Book::migrate(&postgres.url()).await.unwrap();
+async fn a_operator_of_its_own_needs_the_ledger_alone() {
+    let (folder, postgres) = (TempFolder::new("operator"), testkit::Postgres::start().await);
+    ledger::Ledger::migrate(&postgres.url()).await.unwrap();
     let made = told(&run(&["keys", "token", "lee", "--role", "viewer"]));
     let token = made.lines().map(str::trim).find(|line| line.starts_with("fct_")).unwrap();
     let (config, log) = (folder.path().join("operator.toml"), folder.path().join("log"));
     let table = &made[made.find("[[operator.token]]").unwrap()..];
     let text = format!(
-        "book.url = \"{}\"\nadmin.listen = \"127.0.0.1:0\"\noperator.listen = \"127.0.0.1:0\"\n{table}",
+        "ledger.url = \"{}\"\nadmin.listen = \"127.0.0.1:0\"\noperator.listen = \"127.0.0.1:0\"\n{table}",
         postgres.url()
     );
     std::fs::write(&config, text).unwrap();
     let args = ["serve", "--role", "operator", "--config", config.to_str().unwrap()];
-    let mut room = Running::start(Path::new(PROGRAM), &args, &[], &log).unwrap();
-    let line = room.wait_for_line("serving on", SOON).await.unwrap();
+    let mut operator = Running::start(Path::new(PROGRAM), &args, &[], &log).unwrap();
+    let line = operator.wait_for_line("serving on", SOON).await.unwrap();
     let url = line.split("serving on ").nth(1).unwrap().split_whitespace().next().unwrap();
     let program = |args: &[&str]| {
         let mut command = Command::new(PROGRAM);
-        command.args(args).env("FIRSTCOME_ROOM", url).env("FIRSTCOME_TOKEN", token).output().unwrap()
+        command.args(args).env("FIRSTCOME_OPERATOR_URL", url).env("FIRSTCOME_TOKEN", token).output().unwrap()
     };
     let listed = program(&["event", "list"]);
     assert!(listed.status.success() && told(&listed).contains("no event yet"), "{}", told(&listed));
@@ -263,5 +270,5 @@ async fn a_room_of_its_own_needs_the_book_alone() {
         "{}",
         told(&paused)
     );
-    room.stop(SOON).await.unwrap();
+    operator.stop(SOON).await.unwrap();
 }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use testkit::OrderStub;
 use testkit::order_stub::{Asked, Play};
 
-use crate::house::{Told, careful, examine, examine_stub, examine_stub_with, run};
+use crate::harness::{Told, careful, examine, examine_stub, examine_stub_with, run};
 
 const SAME: &str = "the same PUT again answers the same order";
 const TOGETHER: &str = "two PUTs at once make one order";

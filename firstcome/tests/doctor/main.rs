@@ -2,6 +2,6 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod findings;
-mod house;
+mod harness;
 mod reaching;
 mod shop;

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 
 use testkit::order_stub::Play;
 
-use crate::house::{Told, examine, examine_stub, examine_stub_with, run};
+use crate::harness::{Told, examine, examine_stub, examine_stub_with, run};
 
 const FIRST: &str = "a PUT makes an order";
 

@@ -4,31 +4,31 @@ use service::Context;
 use shop::Config;
 use testkit::{Http, TempFolder};
 
-use crate::house::{examine, run};
+use crate::harness::{examine, run};
 
-struct House {
+struct DoctorHarness {
     base: String,
     _folder: TempFolder,
 }
 
-async fn shop() -> House {
+async fn shop() -> DoctorHarness {
     let (folder, ctx) = (TempFolder::new("doctor"), Context::system());
     let listener = service::http::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let config = Config { database: folder.path().join("shop.db"), ..Config::default() };
     let shop = shop::start(config, listener, &ctx).await.unwrap();
-    House { base: format!("http://{}/order/int/v1", shop.address), _folder: folder }
+    DoctorHarness { base: format!("http://{}/order/int/v1", shop.address), _folder: folder }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_shop_passes_and_keeps_no_live_order() {
-    let house = shop().await;
-    let told = examine(&house.base, &["--event", "spring"]).await;
+    let harness = shop().await;
+    let told = examine(&harness.base, &["--event", "spring"]).await;
     assert_eq!((told.code, told.wrong()), (Some(0), vec![]), "{:#}", told.report);
     assert_eq!(told.report["findings"].as_array().unwrap().len(), 13);
     assert!(told.report["ok"] == true && told.report["left"]["live"] == serde_json::json!([]));
     let speed = &told.report["speed"];
     assert!(speed["calls"] == 3 && speed["p99_ms"].as_f64() > Some(40.0), "{speed}");
-    let live = Http::new(&house.base).get("/list/order/spring").await.unwrap();
+    let live = Http::new(&harness.base).get("/list/order/spring").await.unwrap();
     assert_eq!((live.status, live.text().as_str()), (200, ""));
     // Every key of the examination: one order, two at once, nobody, never made, two bodies, three in a row.
     assert_eq!(told.report["left"]["tombstones"], 9);
@@ -36,9 +36,9 @@ async fn the_shop_passes_and_keeps_no_live_order() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn to_people_each_finding_is_a_line() {
-    let house = shop().await;
+    let harness = shop().await;
     let (code, out, error) =
-        run(&["doctor", "order-service", &house.base, "--calls", "2", "--pace", "20"]).await;
+        run(&["doctor", "order-service", &harness.base, "--calls", "2", "--pace", "20"]).await;
     assert_eq!((code, error.as_str()), (Some(0), ""), "{out}");
     assert!(out.lines().next().unwrap().contains("orders of the event doctor-"), "{out}");
     assert_eq!(out.lines().filter(|line| line.starts_with("ok ")).count(), 13, "{out}");

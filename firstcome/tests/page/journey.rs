@@ -141,7 +141,7 @@ async fn when_the_event_is_settled_who_still_waits_is_told_so() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_page_that_is_left_open_brings_its_place_back_after_the_line_was_lost() {
+async fn a_page_that_is_left_open_brings_its_place_back_after_the_queue_was_lost() {
     let stage = Stage::open(Play { capacity: 50, pace: "0.001", in_flight_max: 1, ..Play::default() }).await;
     stage.others_apply(3).await;
     let browser = phone("ko", true).await;
@@ -153,7 +153,7 @@ async fn a_page_that_is_left_open_brings_its_place_back_after_the_line_was_lost(
     browser.script("window.neverReloaded = true").await.unwrap();
 
     // Nobody else knows of number 4 any more: only this page can show the receipt.
-    let stage = stage.lose_the_line().await;
+    let stage = stage.lose_the_queue().await;
     stage.until_known(4).await;
     assert_eq!(browser.text("#number").await.unwrap(), "4");
     assert_eq!(browser.script("return window.neverReloaded === true").await.unwrap(), true);

@@ -54,7 +54,7 @@ impl Stage {
             pace: play.pace.parse().unwrap(),
             in_flight_max: play.in_flight_max,
             applications_max: 100_000,
-            notice: Text::default(),
+            announcement: Text::default(),
             settle_after_close: true,
             diverts: Vec::new(),
             pepper: "k1".into(),
@@ -68,20 +68,20 @@ impl Stage {
             admin_listen: any,
             signup: signup_service::Config::default(),
             worker: worker::Config::default(),
-            room: None,
-            door: None,
+            operator: None,
+            gateway: None,
             events: vec![event],
             log_format: LogFormat::Text,
             log_filter: "warn".into(),
         };
         let system = System::start(setup.clone(), &context).await.unwrap();
-        setup.listen = system.desk.unwrap();
+        setup.listen = system.signup.unwrap();
         let stage = Self { base: format!("http://{}", setup.listen), setup, context, system, folder };
         stage.until("/e/spring").await;
         stage
     }
 
-    /// Waits until the page answers: the line is armed a moment after the start.
+    /// Waits until the page answers: the queue is armed a moment after the start.
     async fn until(&self, path: &str) {
         let http = Http::new(&self.base);
         for _ in 0..200 {
@@ -93,12 +93,12 @@ impl Stage {
         panic!("{path} never answered");
     }
 
-    /// Stops everything, loses the line, and starts again at the same address.
-    pub(crate) async fn lose_the_line(self) -> Self {
+    /// Stops everything, loses the queue, and starts again at the same address.
+    pub(crate) async fn lose_the_queue(self) -> Self {
         let Self { base, setup, context, system, folder } = self;
         context.tasks.shut_down(SOON).await;
         system.close().await;
-        for file in ["line.db", "line.db-wal", "line.db-shm"] {
+        for file in ["queue.db", "queue.db-wal", "queue.db-shm"] {
             let _ = std::fs::remove_file(folder.path().join(file));
         }
         let context = Context::system();
@@ -106,11 +106,11 @@ impl Stage {
         Self { base, setup, context, system, folder }
     }
 
-    /// Waits until the line has somebody at this number, by looking into the line: asking the desk would show it the receipt.
+    /// Waits until the queue has somebody at this number, by looking into the queue: asking the signup service would show it the receipt.
     pub(crate) async fn until_known(&self, number: u32) {
         let (event, number) = ("spring".parse().unwrap(), domain::Number::new(number).unwrap());
         for _ in 0..600 {
-            if let Ok(Some(_)) = self.system.line.as_ref().unwrap().number_of(&event, number).await {
+            if let Ok(Some(_)) = self.system.queue.as_ref().unwrap().number_of(&event, number).await {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;

@@ -1,4 +1,4 @@
-//! The whole picture on a phone: the shop by its door, its product that becomes the event, the order in the shop, and the control
+//! The whole picture on a phone: the shop by its gateway, its product that becomes the event, the order in the shop, and the control
 //! room beside it.
 
 use std::net::{Ipv4Addr, SocketAddr};
@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::event::Text;
 use domain::{EventSettings, Kind, Release};
 use firstcome::System;
-use firstcome::setup::{Role, Room, Setup, Stores};
+use firstcome::setup::{OperatorSettings, Role, Setup, Stores};
 use service::telemetry::LogFormat;
 use service::{Context, Settings};
 use testkit::{Browser, TempFolder};
@@ -19,8 +19,8 @@ const OPENS_IN_MS: i64 = 8000;
 const PRODUCT: &str = "a[href='/products/4']";
 
 struct Whole {
-    door: String,
-    room: String,
+    gateway: String,
+    operator: String,
     _system: System,
     _folder: TempFolder,
 }
@@ -32,7 +32,7 @@ impl Whole {
         let config = shop::Config { database: folder.path().join("shop.db"), ..shop::Config::default() };
         let shop = shop::start(config, service::http::bind(any).unwrap(), &context).await.unwrap();
         let token = operator::Token::new("kim", operator::Role::Viewer, TOKEN);
-        let room = operator::Config { tokens: vec![token], ..operator::Config::default() };
+        let operator = operator::Config { tokens: vec![token], ..operator::Config::default() };
         let setup = Setup {
             role: Role::All,
             keys: folder.path().join("keys.toml"),
@@ -44,8 +44,8 @@ impl Whole {
                 order_service: Some(format!("http://{}/order/int/v1", shop.address)),
                 ..worker::Config::default()
             },
-            room: Some(Room { listen: any, config: room }),
-            door: Some(door(shop.address)),
+            operator: Some(OperatorSettings { listen: any, config: operator }),
+            gateway: Some(gateway(shop.address)),
             events: vec![event((context.now)() + OPENS_IN_MS)],
             log_format: LogFormat::Text,
             log_filter: "warn".into(),
@@ -53,11 +53,16 @@ impl Whole {
         let system = System::start(setup, &context).await.unwrap();
         system.until_ready(&context).await.unwrap();
         let url = |at: Option<SocketAddr>| format!("http://{}", at.unwrap());
-        Self { door: url(system.door), room: url(system.room), _system: system, _folder: folder }
+        Self {
+            gateway: url(system.gateway),
+            operator: url(system.operator),
+            _system: system,
+            _folder: folder,
+        }
     }
 }
 
-fn door(shop: SocketAddr) -> gateway::Config {
+fn gateway(shop: SocketAddr) -> gateway::Config {
     let settings = [
         ("listen", "127.0.0.1:0".to_owned()),
         ("upstream.shop.url", format!("http://{shop}")),
@@ -66,9 +71,9 @@ fn door(shop: SocketAddr) -> gateway::Config {
     ];
     let settings = settings.map(|(key, value)| (format!("gateway.{key}"), value));
     let mut settings = Settings::load(None, std::iter::empty(), &settings).unwrap();
-    let door = gateway::Config::read(&mut settings.part("gateway"));
+    let gateway = gateway::Config::read(&mut settings.part("gateway"));
     settings.finish().unwrap();
-    door
+    gateway
 }
 
 fn event(opens_at: i64) -> EventSettings {
@@ -84,7 +89,7 @@ fn event(opens_at: i64) -> EventSettings {
         pace: "4".parse().unwrap(),
         in_flight_max: 10,
         applications_max: 100_000,
-        notice: Text::default(),
+        announcement: Text::default(),
         settle_after_close: true,
         diverts: vec!["/products/4".into()],
         pepper: "k1".into(),
@@ -92,12 +97,12 @@ fn event(opens_at: i64) -> EventSettings {
 }
 
 /// From the main page to the product, as a finger does.
-async fn go_to_product(browser: &Browser, door: &str) -> String {
-    browser.open(&format!("{door}/")).await.unwrap();
+async fn go_to_product(browser: &Browser, gateway: &str) -> String {
+    browser.open(&format!("{gateway}/")).await.unwrap();
     browser.click(PRODUCT).await.unwrap();
     for _ in 0..100 {
         let url = browser.url().await.unwrap();
-        if url != format!("{door}/") {
+        if url != format!("{gateway}/") {
             return url;
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
@@ -109,23 +114,27 @@ async fn go_to_product(browser: &Browser, door: &str) -> String {
 async fn a_shopper_comes_to_the_product_and_leaves_with_an_order_of_the_event() {
     let whole = Whole::open().await;
     let browser = phone("ko", true).await;
-    browser.open(&format!("{}/", whole.door)).await.unwrap();
+    browser.open(&format!("{}/", whole.gateway)).await.unwrap();
     picture(&browser, "whole-shop-ko").await;
     fits(&browser).await;
-    let product = go_to_product(&browser, &whole.door).await;
-    assert_eq!(product, format!("{}/products/4", whole.door), "before the opening the product is the shop's");
+    let product = go_to_product(&browser, &whole.gateway).await;
+    assert_eq!(
+        product,
+        format!("{}/products/4", whole.gateway),
+        "before the opening the product is the shop's"
+    );
     picture(&browser, "whole-product-ko").await;
     fits(&browser).await;
 
     for _ in 0..60 {
-        if go_to_product(&browser, &whole.door).await == format!("{}/e/spring", whole.door) {
+        if go_to_product(&browser, &whole.gateway).await == format!("{}/e/spring", whole.gateway) {
             break;
         }
         tokio::time::sleep(Duration::from_millis(250)).await;
     }
     assert_eq!(
         browser.url().await.unwrap(),
-        format!("{}/e/spring", whole.door),
+        format!("{}/e/spring", whole.gateway),
         "the product is the event's"
     );
     wait(&browser, "[data-state=open]").await;
@@ -135,7 +144,7 @@ async fn a_shopper_comes_to_the_product_and_leaves_with_an_order_of_the_event() 
     browser.click("#apply").await.unwrap();
     wait(&browser, "#number").await;
     let receipt = browser.url().await.unwrap();
-    assert!(receipt.starts_with(&format!("{}/a/", whole.door)), "{receipt}");
+    assert!(receipt.starts_with(&format!("{}/a/", whole.gateway)), "{receipt}");
     wait(&browser, "[data-state=ordered]").await;
     assert_eq!(
         (browser.text("#number").await.unwrap().as_str(), browser.url().await.unwrap()),
@@ -146,17 +155,17 @@ async fn a_shopper_comes_to_the_product_and_leaves_with_an_order_of_the_event() 
     picture(&browser, "whole-ordered-ko").await;
     fits(&browser).await;
 
-    browser.open(&format!("{}/orders/{order}", whole.door)).await.unwrap();
+    browser.open(&format!("{}/orders/{order}", whole.gateway)).await.unwrap();
     browser.wait_for_text("E-000001", SOON).await.unwrap();
     picture(&browser, "whole-order-in-shop-ko").await;
-    shows_the_event(&whole, "ko", ["봄맞이 특가 세트", "열림", "관제실"]).await;
-    shows_the_event(&whole, "en", ["Spring special set", "Open", "Control room"]).await;
+    shows_the_event(&whole, "ko", ["봄맞이 특가 세트", "열림", "운영 콘솔"]).await;
+    shows_the_event(&whole, "en", ["Spring special set", "Open", "Operator console"]).await;
 }
 
-/// The control room on a phone, by the link with the token that the demo prints.
+/// The operator console on a phone, by the link with the token that the demo prints.
 async fn shows_the_event(whole: &Whole, language: &str, words: [&str; 3]) {
     let browser = phone(language, true).await;
-    browser.open(&format!("{}/#token={TOKEN}", whole.room)).await.unwrap();
+    browser.open(&format!("{}/#token={TOKEN}", whole.operator)).await.unwrap();
     wait(&browser, "#events tr").await;
     browser.wait_for_text("1 / 100", SOON).await.unwrap();
     let shown = browser.text("body").await.unwrap();
@@ -165,9 +174,9 @@ async fn shows_the_event(whole: &Whole, language: &str, words: [&str; 3]) {
     }
     assert_eq!(
         browser.url().await.unwrap(),
-        format!("{}/", whole.room),
+        format!("{}/", whole.operator),
         "the token is not left in the address"
     );
-    picture(&browser, &format!("whole-room-{language}")).await;
+    picture(&browser, &format!("whole-operator-{language}")).await;
     fits(&browser).await;
 }

@@ -9,8 +9,8 @@ use testkit::Http;
 use testkit::http::Answer;
 use tokio::task::JoinSet;
 
-/// Doors that the crowd comes through; each holds at most 64 connections.
-const DOORS: usize = 8;
+/// Gateways that the crowd comes through; each holds at most 64 connections.
+const GATEWAYS: usize = 8;
 /// Presses of one person before the test gives up on the system.
 const PRESSES_MAX: u32 = 600;
 
@@ -25,7 +25,7 @@ pub(crate) struct Ack {
 /// The crowd before one system.
 #[derive(Clone)]
 pub(crate) struct Crowd {
-    doors: Arc<Vec<Http>>,
+    gateways: Arc<Vec<Http>>,
     event: String,
 }
 
@@ -34,15 +34,15 @@ impl Crowd {
         Self::before_all(&[base.to_owned()], event)
     }
 
-    /// The same crowd before several desks; each person keeps to one.
+    /// The same crowd before several signup services; each person keeps to one.
     pub(crate) fn before_all(bases: &[String], event: &str) -> Self {
-        let door = |nth: usize| Http::new(&bases[nth % bases.len()]).with_timeout(Duration::from_secs(5));
-        let doors = (0..DOORS).map(door).collect();
-        Self { doors: Arc::new(doors), event: event.to_owned() }
+        let gateway = |nth: usize| Http::new(&bases[nth % bases.len()]).with_timeout(Duration::from_secs(5));
+        let gateways = (0..GATEWAYS).map(gateway).collect();
+        Self { gateways: Arc::new(gateways), event: event.to_owned() }
     }
 
-    fn door(&self, person: u32) -> &Http {
-        &self.doors[person as usize % DOORS]
+    fn gateway(&self, person: u32) -> &Http {
+        &self.gateways[person as usize % GATEWAYS]
     }
 
     /// All of them at once; each until it holds a receipt.
@@ -63,7 +63,7 @@ impl Crowd {
         let key = format!("key-{person}");
         let answer = self
             .until_answered(person, || async {
-                self.door(person).post_json(&path, &body, &[("Idempotency-Key", &key)]).await
+                self.gateway(person).post_json(&path, &body, &[("Idempotency-Key", &key)]).await
             })
             .await;
         assert!(matches!(answer.status, 200 | 201), "person {person}: {} {}", answer.status, answer.text());
@@ -131,7 +131,7 @@ impl Crowd {
         let path = format!("/application/com/v1/cancel/application/{}", ack.receipt);
         let answer = self
             .until_answered(ack.person, || async {
-                self.door(ack.person).post_json(&path, &json!({}), &[]).await
+                self.gateway(ack.person).post_json(&path, &json!({}), &[]).await
             })
             .await;
         assert!(
@@ -146,13 +146,13 @@ impl Crowd {
     pub(crate) async fn status(&self, ack: &Ack) -> Value {
         let path = format!("/application/com/v1/get/application/{}", ack.receipt);
         let answer =
-            self.until_answered(ack.person, || async { self.door(ack.person).get(&path).await }).await;
+            self.until_answered(ack.person, || async { self.gateway(ack.person).get(&path).await }).await;
         assert_eq!(answer.status, 200, "status of {}: {}", ack.number, answer.text());
         answer.json()
     }
 
     pub(crate) async fn progress(&self) -> Option<Value> {
-        let answer = self.door(0).get(&format!("/event/com/v1/get/progress/{}", self.event)).await.ok()?;
+        let answer = self.gateway(0).get(&format!("/event/com/v1/get/progress/{}", self.event)).await.ok()?;
         (answer.status == 200).then(|| answer.json())
     }
 

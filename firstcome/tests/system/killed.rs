@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::crowd::Crowd;
-use crate::house::{Outside, event, verify};
+use crate::harness::{Outside, event, verify};
 
 const SEATS: u32 = 300;
 const PEOPLE: u32 = 3000;

@@ -2,12 +2,12 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 #![expect(clippy::print_stdout, reason = "the figures of a run are worth reading")]
 
+mod cluster;
 mod crowd;
-mod door;
-mod fleet;
-mod house;
+mod gateway;
+mod harness;
 mod killed;
 mod pace;
+mod processes;
 mod production;
 mod spike;
-mod town;

@@ -1,4 +1,4 @@
-//! The crowd before the production stores: two desks, two workers, and everything that may break meanwhile.
+//! The crowd before the production stores: two signup services, two workers, and everything that may break meanwhile.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -6,87 +6,87 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::crowd::{Ack, Crowd};
-use crate::fleet::Fleet;
-use crate::house::event;
+use crate::harness::event;
+use crate::processes::ProcessHandles;
 
 const SEATS: u32 = 300;
 const PEOPLE: u32 = 3000;
 
-async fn open_fleet(seats: u32) -> (Fleet, Crowd) {
-    let mut fleet = Fleet::build(&event(seats, 0)).await;
-    fleet.start().await;
-    let crowd = Crowd::before_all(&fleet.urls(), "spring");
+async fn open_fleet(seats: u32) -> (ProcessHandles, Crowd) {
+    let mut processes = ProcessHandles::build(&event(seats, 0)).await;
+    processes.start().await;
+    let crowd = Crowd::before_all(&processes.urls(), "spring");
     crowd.until("the event to be open", |p| p["state"] == "open").await;
-    (fleet, crowd)
+    (processes, crowd)
 }
 
 /// Every number once; in the end the lowest have orders, and nobody's number changed.
-async fn judge(fleet: &mut Fleet, crowd: &Crowd, acks: &[Ack], seats: u32) {
+async fn judge(processes: &mut ProcessHandles, crowd: &Crowd, acks: &[Ack], seats: u32) {
     let numbers: BTreeSet<u32> = acks.iter().map(|ack| ack.number).collect();
     assert_eq!(numbers.len(), acks.len(), "no number twice");
     crowd.until("the last seat to be sold", |p| p["sold"] == seats).await;
     let lowest: Vec<u32> = numbers.into_iter().take(seats as usize).collect();
     crowd.until_ends(acks, |ends| ends.get("ordered") == Some(&lowest)).await;
-    let report = fleet.stop_and_verify(acks).await;
+    let report = processes.stop_and_verify(acks).await;
     assert_eq!(report["sold"].as_u64(), Some(u64::from(seats)));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn two_desks_and_two_workers_sell_every_seat_to_the_lowest_numbers() {
-    let (mut fleet, crowd) = open_fleet(SEATS).await;
+async fn two_signups_and_two_workers_sell_every_seat_to_the_lowest_numbers() {
+    let (mut processes, crowd) = open_fleet(SEATS).await;
     let acks = crowd.apply(0..PEOPLE).await;
     let numbers: Vec<u32> = acks.iter().map(|ack| ack.number).collect();
     assert_eq!(numbers, (1..=PEOPLE).collect::<Vec<_>>(), "no number twice, none left out");
-    judge(&mut fleet, &crowd, &acks, SEATS).await;
+    judge(&mut processes, &crowd, &acks, SEATS).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twenty_thousand_in_one_burst_leave_a_thousand_orders() {
-    let (mut fleet, crowd) = open_fleet(1000).await;
+    let (mut processes, crowd) = open_fleet(1000).await;
     let begin = Instant::now();
     let acks = crowd.apply(0..20_000).await;
     println!("20,000 applications acknowledged in {:?}", begin.elapsed());
-    judge(&mut fleet, &crowd, &acks, 1000).await;
+    judge(&mut processes, &crowd, &acks, 1000).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn desks_and_workers_killed_three_times_lose_and_double_nobody() {
-    let (mut fleet, crowd) = open_fleet(SEATS).await;
+async fn signups_and_workers_killed_three_times_lose_and_double_nobody() {
+    let (mut processes, crowd) = open_fleet(SEATS).await;
     let pressing = crowd.apply_meanwhile(0..PEOPLE);
     for kill in 0..3 {
         let reached = u64::from((kill + 1) * PEOPLE / 6);
         crowd.until("the crowd to come in", |p| p["last_number"].as_u64() >= Some(reached)).await;
-        fleet.kill_one_of_each(kill).await;
+        processes.kill_one_of_each(kill).await;
     }
     let acks = pressing.await;
-    judge(&mut fleet, &crowd, &acks, SEATS).await;
+    judge(&mut processes, &crowd, &acks, SEATS).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn redis_killed_in_the_spike_comes_back_with_everybody() {
-    let (mut fleet, crowd) = open_fleet(SEATS).await;
+    let (mut processes, crowd) = open_fleet(SEATS).await;
     let pressing = crowd.apply_meanwhile(0..PEOPLE);
     crowd.until("a third to be in line", |p| p["last_number"].as_u64() >= Some(1000)).await;
-    fleet.redis.kill().await.unwrap();
+    processes.redis.kill().await.unwrap();
     let begin = Instant::now();
-    fleet.redis.restart().await.unwrap();
+    processes.redis.restart().await.unwrap();
     crowd.apply_one(PEOPLE).await;
     println!("Redis killed: applying again after {:?}", begin.elapsed());
     let mut acks = pressing.await;
     acks.push(crowd.apply_one(PEOPLE).await);
-    judge(&mut fleet, &crowd, &acks, SEATS).await;
+    judge(&mut processes, &crowd, &acks, SEATS).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_wiped_in_the_spike_gets_back_whoever_was_moved_or_shows_a_receipt() {
-    let (mut fleet, crowd) = open_fleet(SEATS).await;
+async fn redis_wiped_in_the_spike_gets_back_whoever_was_admitted_or_shows_a_receipt() {
+    let (mut processes, crowd) = open_fleet(SEATS).await;
     let early = crowd.apply(0..PEOPLE / 2).await;
     crowd.until("some to be ordered", |p| p["sold"].as_u64() >= Some(50)).await;
-    fleet.redis.kill().await.unwrap();
-    fleet.redis.wipe().unwrap();
+    processes.redis.kill().await.unwrap();
+    processes.redis.wipe().unwrap();
     let begin = Instant::now();
-    fleet.redis.restart().await.unwrap();
-    fleet.migrate();
+    processes.redis.restart().await.unwrap();
+    processes.migrate();
     // Those who hold a receipt show it, as their pages do by polling; meanwhile others apply for the first time.
     let showing = crowd.show_meanwhile(early.clone());
     let late = crowd.apply(PEOPLE / 2..PEOPLE).await;
@@ -94,37 +94,37 @@ async fn redis_wiped_in_the_spike_gets_back_whoever_was_moved_or_shows_a_receipt
     println!("Redis wiped: everybody in place after {:?}", begin.elapsed());
     let highest = early.iter().map(|ack| ack.number).max();
     assert!(late.iter().all(|ack| Some(ack.number) > highest), "new numbers go on above all old ones");
-    judge(&mut fleet, &crowd, &[early, late].concat(), SEATS).await;
+    judge(&mut processes, &crowd, &[early, late].concat(), SEATS).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_older_copy_of_redis_put_back_is_noticed_and_made_whole() {
-    let (mut fleet, crowd) = open_fleet(SEATS).await;
+    let (mut processes, crowd) = open_fleet(SEATS).await;
     let first = crowd.apply(0..PEOPLE / 3).await;
-    let copy = fleet.folder.path().join("copy");
-    fleet.redis.copy_data(&copy).unwrap();
+    let copy = processes.folder.path().join("copy");
+    processes.redis.copy_data(&copy).unwrap();
     let second = crowd.apply(PEOPLE / 3..2 * PEOPLE / 3).await;
-    fleet.redis.kill().await.unwrap();
-    fleet.redis.put_back(&copy).unwrap();
+    processes.redis.kill().await.unwrap();
+    processes.redis.put_back(&copy).unwrap();
     let begin = Instant::now();
-    fleet.redis.restart().await.unwrap();
+    processes.redis.restart().await.unwrap();
     let early = [first, second].concat();
     let showing = crowd.show_meanwhile(early.clone());
     let late = crowd.apply(2 * PEOPLE / 3..PEOPLE).await;
     showing.await;
     println!("older copy put back: everybody in place after {:?}", begin.elapsed());
-    judge(&mut fleet, &crowd, &[early, late].concat(), SEATS).await;
+    judge(&mut processes, &crowd, &[early, late].concat(), SEATS).await;
 }
 
-/// The book's server goes away for a moment: applying goes on, orders go on afterwards.
+/// The ledger's server goes away for a moment: applying goes on, orders go on afterwards.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_postgres_is_down_people_still_apply() {
-    let (mut fleet, crowd) = open_fleet(SEATS).await;
+    let (mut processes, crowd) = open_fleet(SEATS).await;
     let early = crowd.apply(0..500).await;
-    fleet.postgres.kill().await.unwrap();
+    processes.postgres.kill().await.unwrap();
     let late = crowd.apply(500..700).await;
     tokio::time::sleep(Duration::from_secs(1)).await;
-    fleet.postgres.restart().await.unwrap();
+    processes.postgres.restart().await.unwrap();
     let acks = [early, late, crowd.apply(700..1000).await].concat();
-    judge(&mut fleet, &crowd, &acks, SEATS).await;
+    judge(&mut processes, &crowd, &acks, SEATS).await;
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use tokio::task::JoinSet;
 
 use crate::crowd::{Ack, Crowd};
-use crate::house::{House, event};
+use crate::harness::{SystemHarness, event};
 
 const SEATS: u32 = 300;
 const PEOPLE: u32 = 3000;
@@ -16,8 +16,8 @@ fn numbers(acks: &[Ack]) -> Vec<u32> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn three_thousand_for_three_hundred_seats_leave_exactly_the_lowest_numbers_with_orders() {
-    let house = House::open(event(SEATS, 20_000)).await;
-    let crowd = Crowd::before(&house.url(), "spring");
+    let harness = SystemHarness::open(event(SEATS, 20_000)).await;
+    let crowd = Crowd::before(&harness.url(), "spring");
     let acks = crowd.apply(0..PEOPLE).await;
     assert_eq!(numbers(&acks), (1..=PEOPLE).collect::<Vec<_>>(), "no number twice, none left out");
     let again = crowd.apply(0..100).await;
@@ -31,12 +31,12 @@ async fn three_thousand_for_three_hundred_seats_leave_exactly_the_lowest_numbers
     let ends = crowd.ends(&acks).await;
     assert_eq!(ends["ordered"], (1..=SEATS).collect::<Vec<_>>());
     assert_eq!(ends["sold_out"], (SEATS + 1..=PEOPLE).collect::<Vec<_>>());
-    let orders = house.orders().await.unwrap();
+    let orders = harness.orders().await.unwrap();
     let placed: BTreeSet<_> = orders.iter().map(|order| order.app_key).collect();
     assert_eq!((orders.len(), placed.len()), (SEATS as usize, SEATS as usize));
     assert!(orders.iter().all(|order| order.live));
 
-    let report = house.stop_and_verify(&acks).await;
+    let report = harness.stop_and_verify(&acks).await;
     assert_eq!(
         (report["applications"].as_u64(), report["sold"].as_u64()),
         (Some(u64::from(PEOPLE)), Some(u64::from(SEATS)))
@@ -46,8 +46,8 @@ async fn three_thousand_for_three_hundred_seats_leave_exactly_the_lowest_numbers
 /// Every third person cancels, some before their turn, some while being ordered, some with an order in hand.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn with_cancels_raining_every_seat_is_sold_to_the_lowest_numbers_that_stayed() {
-    let house = House::open(event(SEATS, 600_000)).await;
-    let crowd = Crowd::before(&house.url(), "spring");
+    let harness = SystemHarness::open(event(SEATS, 600_000)).await;
+    let crowd = Crowd::before(&harness.url(), "spring");
     let acks = crowd.apply(0..PEOPLE).await;
     let leaving: BTreeSet<u32> =
         acks.iter().filter(|ack| ack.number % 3 == 0).map(|ack| ack.number).collect();
@@ -66,8 +66,8 @@ async fn with_cancels_raining_every_seat_is_sold_to_the_lowest_numbers_that_stay
         numbers(&acks).into_iter().filter(|n| !leaving.contains(n)).take(SEATS as usize).collect();
     let last = *stayed.last().unwrap();
     crowd
-        .until("the line to move to the last seat", |p| {
-            p["moved_through"].as_u64() >= Some(u64::from(last)) && p["sold"] == SEATS
+        .until("the queue to move to the last seat", |p| {
+            p["admitted_through"].as_u64() >= Some(u64::from(last)) && p["sold"] == SEATS
         })
         .await;
     let mut ends = crowd.ends(&acks).await;
@@ -81,7 +81,7 @@ async fn with_cancels_raining_every_seat_is_sold_to_the_lowest_numbers_that_stay
     }
     assert_eq!(ends["ordered"], stayed);
     assert_eq!(ends["cancelled"], leaving.into_iter().collect::<Vec<_>>());
-    let live = house.orders().await.unwrap().into_iter().filter(|order| order.live).count();
+    let live = harness.orders().await.unwrap().into_iter().filter(|order| order.live).count();
     assert_eq!(live, SEATS as usize);
-    house.stop_and_verify(&acks).await;
+    harness.stop_and_verify(&acks).await;
 }

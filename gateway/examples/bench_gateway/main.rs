@@ -1,4 +1,4 @@
-//! The door beside nginx with `limit_req`, `HAProxy` with a rate table, and a bare hyper proxy: requests a second and CPU time per
+//! The gateway beside nginx with `limit_req`, `HAProxy` with a rate table, and a bare hyper proxy: requests a second and CPU time per
 //! request. Run it by `cargo xtask bench gateway`. The proxy has one core for itself; load (wrk) and backend (nginx) share
 //! another. It needs Linux, two cores, and the packages nginx-light, haproxy and wrk.
 #![expect(

@@ -15,7 +15,7 @@ use hyper::header;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use queue::Line;
+use queue::Queue;
 use service::{Context, Settings};
 use testkit::TempFolder;
 
@@ -26,7 +26,7 @@ const BODY: usize = 2048;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// Ours, first in the list.
-    Door,
+    Gateway,
     Nginx,
     Haproxy,
     /// hyper and its client, and nothing else.
@@ -34,11 +34,11 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    pub(crate) const ALL: [Self; 4] = [Self::Door, Self::Nginx, Self::Haproxy, Self::Bare];
+    pub(crate) const ALL: [Self; 4] = [Self::Gateway, Self::Nginx, Self::Haproxy, Self::Bare];
 
     pub(crate) fn name(self) -> &'static str {
         match self {
-            Self::Door => "door",
+            Self::Gateway => "gateway",
             Self::Nginx => "nginx",
             Self::Haproxy => "HAProxy",
             Self::Bare => "bare hyper",
@@ -91,7 +91,7 @@ impl Proxy {
         let running = match kind {
             Kind::Nginx => nginx("0", &nginx_proxy(port, backend.port), port),
             Kind::Haproxy => haproxy(port, backend.port),
-            Kind::Door => ours("door", port, backend.port),
+            Kind::Gateway => ours("gateway", port, backend.port),
             Kind::Bare => ours("bare", port, backend.port),
         };
         Self { kind, port, running }
@@ -148,7 +148,7 @@ defaults
   timeout client 30s
   timeout server 30s
   http-reuse always
-frontend door
+frontend gateway
   bind 127.0.0.1:{port}
   stick-table type ip size 100k expire 30s store http_req_rate(1s)
   http-request track-sc0 src
@@ -169,7 +169,7 @@ fn ours(kind: &str, port: u16, backend: u16) -> Running {
     let words = ["serve", kind, &port.to_string(), &backend.to_string()].map(PathBuf::from);
     let mut line = vec![program];
     line.extend(words);
-    line.push(folder.path().join("line.db"));
+    line.push(folder.path().join("queue.db"));
     run("0", &line, folder, port)
 }
 
@@ -200,7 +200,7 @@ fn pids(parent: u32) -> Vec<u32> {
     all
 }
 
-/// The child: our door or the bare proxy, on one thread.
+/// The child: our gateway or the bare proxy, on one thread.
 pub(crate) fn serve(args: &[String]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
@@ -208,10 +208,10 @@ pub(crate) fn serve(args: &[String]) {
         let context = Context::system();
         let address: SocketAddr = format!("127.0.0.1:{}", args[1]).parse().unwrap();
         let listener = service::http::bind(address).unwrap();
-        if args[0] == "door" {
-            let line = Line::open_sqlite(args[3].as_ref(), context.now.clone()).await.unwrap();
-            line.publish(&[]).await.unwrap();
-            gateway::start(settings(&args[2]), std::future::ready(line), listener, &context).unwrap();
+        if args[0] == "gateway" {
+            let queue = Queue::open_sqlite(args[3].as_ref(), context.now.clone()).await.unwrap();
+            queue.publish(&[]).await.unwrap();
+            gateway::start(settings(&args[2]), std::future::ready(queue), listener, &context).unwrap();
         } else {
             service::http::serve(listener, bare(&args[2]), service::http::Limits::default(), &context)
                 .unwrap();

@@ -16,7 +16,7 @@ pub(crate) struct InFlight {
 
 /// One request under way; counted down when dropped.
 #[derive(Debug)]
-pub(crate) struct Turn {
+pub(crate) struct InFlightGuard {
     all: Arc<InFlight>,
     client: ClientKey,
 }
@@ -28,14 +28,14 @@ impl InFlight {
     }
 
     /// Counts a request; `None` if the client has as many as it may.
-    pub(crate) fn begin(self: &Arc<Self>, client: ClientKey) -> Option<Turn> {
+    pub(crate) fn begin(self: &Arc<Self>, client: ClientKey) -> Option<InFlightGuard> {
         let mut shard = self.shard(client);
         let count = shard.entry(client).or_default();
         if *count >= self.most {
             return None;
         }
         *count += 1;
-        Some(Turn { all: Arc::clone(self), client })
+        Some(InFlightGuard { all: Arc::clone(self), client })
     }
 
     fn shard(&self, client: ClientKey) -> MutexGuard<'_, ByClient<usize>> {
@@ -43,7 +43,7 @@ impl InFlight {
     }
 }
 
-impl Drop for Turn {
+impl Drop for InFlightGuard {
     fn drop(&mut self) {
         if let Entry::Occupied(mut entry) = self.all.shard(self.client).entry(self.client) {
             *entry.get_mut() -= 1;

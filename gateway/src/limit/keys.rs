@@ -17,11 +17,11 @@ const SHARED: usize = 4096;
 /// during a flood is no stranger afterwards.
 const KEPT: Nanos = Nanos::new(60_000_000_000);
 
-type Shard = ByClient<Known>;
+type Shard = ByClient<KnownClient>;
 
 /// A client with a place of its own.
 #[derive(Debug, Clone, Copy)]
-struct Known {
+struct KnownClient {
     /// When its next request is due.
     due: Nanos,
     /// Whether it came more than once. A flood of addresses does not.
@@ -66,7 +66,7 @@ impl StateStore for Keys {
         }
         if shard.len() < self.shard_max {
             let (told, next) = measure(None)?;
-            shard.insert(*key, Known { due: next, again: false });
+            shard.insert(*key, KnownClient { due: next, again: false });
             return Ok(told);
         }
         drop(shard);

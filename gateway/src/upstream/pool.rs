@@ -11,7 +11,7 @@ use metrics::Gauge;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::link::Link;
+use super::connection::UpstreamConnection;
 use crate::config::UpstreamConfig;
 use crate::meter::Counted;
 
@@ -23,7 +23,7 @@ const AWAY: Duration = Duration::from_secs(1);
 
 /// A connection without a request.
 struct Idle {
-    link: Box<Link>,
+    connection: Box<UpstreamConnection>,
     since: Instant,
 }
 
@@ -64,10 +64,10 @@ impl Pool {
     }
 
     /// The connection that became idle last: the service is the least likely to have closed it.
-    pub(super) fn take(&self, now: Instant) -> Option<Box<Link>> {
+    pub(super) fn take(&self, now: Instant) -> Option<Box<UpstreamConnection>> {
         let last = self.idle().pop()?;
         if now.duration_since(last.since) < self.idle_timeout {
-            return Some(last.link);
+            return Some(last.connection);
         }
         // The others are older still.
         self.forget_old(now);
@@ -75,9 +75,9 @@ impl Pool {
     }
 
     /// Keeps a connection that is free.
-    pub(super) fn give(&self, link: Box<Link>, now: Instant) {
-        link.rest();
-        self.idle().push(Idle { link, since: now });
+    pub(super) fn give(&self, connection: Box<UpstreamConnection>, now: Instant) {
+        connection.rest();
+        self.idle().push(Idle { connection, since: now });
     }
 
     /// Closes what has been idle for too long.
@@ -91,7 +91,7 @@ impl Pool {
     }
 
     /// Makes a connection to the next process that takes one, each in its time. Those that were away a moment ago come last.
-    pub(super) async fn connect(&self) -> io::Result<Box<Link>> {
+    pub(super) async fn connect(&self) -> io::Result<Box<UpstreamConnection>> {
         let now = Instant::now();
         let (mut in_turn, away): (Vec<_>, Vec<_>) =
             self.addresses.iter().partition(|address| !address.is_away(now));
@@ -101,7 +101,7 @@ impl Pool {
         let mut failed = None;
         for address in in_turn.into_iter().chain(away) {
             match tokio::time::timeout(self.connect_timeout, self.connect_to(&address.text)).await {
-                Ok(Ok(link)) => return Ok(link),
+                Ok(Ok(connection)) => return Ok(connection),
                 Ok(Err(error)) => failed = Some(error),
                 Err(_) => failed = Some(ErrorKind::TimedOut.into()),
             }
@@ -110,7 +110,7 @@ impl Pool {
         Err(failed.unwrap_or_else(|| ErrorKind::NotFound.into()))
     }
 
-    async fn connect_to(&self, address: &str) -> io::Result<Box<Link>> {
+    async fn connect_to(&self, address: &str) -> io::Result<Box<UpstreamConnection>> {
         let stream = match dial(address).await {
             // Another process may take it at once; a lone one is given a second chance.
             Err(error) if is_refusal(&error) && self.addresses.len() == 1 => {
@@ -119,7 +119,7 @@ impl Pool {
             }
             dialled => dialled?,
         };
-        Link::over(stream, Counted::up(&self.open)).await.map_err(io::Error::other)
+        UpstreamConnection::over(stream, Counted::up(&self.open)).await.map_err(io::Error::other)
     }
 
     fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {

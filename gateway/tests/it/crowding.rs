@@ -1,4 +1,4 @@
-//! Thousands of connections that say nothing: they are bounded, they end, and nobody else notices.
+//! Thousands of connections that say nothing: they are bounded, they end, and nobody else domain events.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::Instant;
 
 use crate::client::Client;
-use crate::house::House;
+use crate::harness::GatewayHarness;
 
 const IDLE: usize = 5000;
 
@@ -24,10 +24,10 @@ fn raise_file_limit() {
     );
 }
 
-async fn idle(source: IpAddr, house: &House) -> TcpStream {
+async fn idle(source: IpAddr, harness: &GatewayHarness) -> TcpStream {
     let socket = TcpSocket::new_v4().unwrap();
     socket.bind((source, 0).into()).unwrap();
-    socket.connect(house.address).await.unwrap()
+    socket.connect(harness.address).await.unwrap()
 }
 
 async fn is_closed(stream: &mut TcpStream, within: Duration) -> bool {
@@ -38,17 +38,18 @@ async fn is_closed(stream: &mut TcpStream, within: Duration) -> bool {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn five_thousand_idle_connections_keep_nobody_out_and_end() {
     raise_file_limit();
-    let house = House::with(&[("first_byte_timeout", "8s"), ("connections_per_client_max", "1000")]).await;
+    let harness =
+        GatewayHarness::with(&[("first_byte_timeout", "8s"), ("connections_per_client_max", "1000")]).await;
     let begun = Instant::now();
     let mut held = Vec::new();
     for n in 0..IDLE {
         let source = [127, 0, 1, u8::try_from(n / 1000).unwrap()];
-        held.push(idle(source.into(), &house).await);
+        held.push(idle(source.into(), &harness).await);
     }
     // A client that has as many as it may gets no more; the others are untouched by it.
-    let mut over = idle([127, 0, 1, 0].into(), &house).await;
+    let mut over = idle([127, 0, 1, 0].into(), &harness).await;
     assert!(is_closed(&mut over, Duration::from_secs(5)).await);
-    let mut honest = Client::from([127, 0, 2, 1].into(), house.address).await;
+    let mut honest = Client::from([127, 0, 2, 1].into(), harness.address).await;
     let asked = Instant::now();
     for _ in 0..20 {
         assert_eq!(honest.get("/").await.status, 200);
@@ -62,5 +63,5 @@ async fn five_thousand_idle_connections_keep_nobody_out_and_end() {
     for mut stream in held {
         assert!(is_closed(&mut stream, Duration::from_secs(15)).await, "an idle connection was never closed");
     }
-    assert_eq!(Client::from([127, 0, 1, 0].into(), house.address).await.get("/").await.status, 200);
+    assert_eq!(Client::from([127, 0, 1, 0].into(), harness.address).await.get("/").await.status, 200);
 }

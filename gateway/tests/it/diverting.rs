@@ -8,7 +8,7 @@ use proptest::strategy::ValueTree as _;
 use proptest::test_runner::TestRunner;
 
 use crate::client::Client;
-use crate::house::{CLOSES, House, OPENS, settings, until};
+use crate::harness::{CLOSES, GatewayHarness, OPENS, settings, until};
 
 const PATHS: [&str; 2] = ["/products/spring", "/order/create"];
 
@@ -16,27 +16,27 @@ fn spring() -> EventSettings {
     settings("spring", &PATHS)
 }
 
-/// An event of which the door knows; the clock stands a second before its opening.
-async fn house(flags: &[(&str, &str)]) -> House {
-    let house = House::unpublished(flags).await;
-    house.arm(spring()).await;
-    house.line.publish(&[spring().id]).await.unwrap();
-    house
+/// An event of which the gateway knows; the clock stands a second before its opening.
+async fn harness(flags: &[(&str, &str)]) -> GatewayHarness {
+    let harness = GatewayHarness::unpublished(flags).await;
+    harness.arm(spring()).await;
+    harness.queue.publish(&[spring().id]).await.unwrap();
+    harness
 }
 
 /// Lets the event open.
-async fn open(house: &House) -> Client {
-    let mut client = house.client().await;
+async fn open(harness: &GatewayHarness) -> Client {
+    let mut client = harness.client().await;
     assert_eq!(client.get(PATHS[0]).await.status, 200);
-    house.clock.set(OPENS);
+    harness.clock.set(OPENS);
     assert_eq!(client.get(PATHS[0]).await.status, 303, "the opening is kept to the millisecond");
     client
 }
 
 #[tokio::test]
 async fn from_the_opening_on_a_path_leads_to_the_event_s_page() {
-    let house = house(&[]).await;
-    let mut client = open(&house).await;
+    let harness = harness(&[]).await;
+    let mut client = open(&harness).await;
     for path in [PATHS[0], "/products/spring/", "/products/spring/reviews?x=1", "/Products/SPRING"] {
         let answer = client.get(path).await;
         assert_eq!((answer.status, answer.header("location")), (303, Some("/e/spring")), "{path}");
@@ -53,92 +53,92 @@ async fn from_the_opening_on_a_path_leads_to_the_event_s_page() {
     for path in ["/", "/products/springtime", "/products/summer", "/e/spring", "/order"] {
         assert_eq!(client.get(path).await.status, 200, "{path}");
     }
-    assert_eq!(house.shop.count("/products/spring"), 1);
+    assert_eq!(harness.shop.count("/products/spring"), 1);
 }
 
 #[tokio::test]
 async fn it_leads_there_until_the_event_is_settled() {
-    let house = house(&[]).await;
-    let mut client = open(&house).await;
-    house.clock.set(CLOSES + 1);
+    let harness = harness(&[]).await;
+    let mut client = open(&harness).await;
+    harness.clock.set(CLOSES + 1);
     assert_eq!(client.get(PATHS[0]).await.status, 303);
-    house.line.settle(&spring().id, 1).await.unwrap();
-    house.project(spring(), EventState::Settled, 2).await;
+    harness.queue.settle(&spring().id, 1).await.unwrap();
+    harness.project(spring(), EventState::Settled, 2).await;
     until(async || client.get(PATHS[0]).await.status == 200).await;
 }
 
 #[tokio::test]
 async fn a_path_that_an_operator_adds_is_known_within_a_second() {
-    let house = house(&[]).await;
-    let mut client = open(&house).await;
+    let harness = harness(&[]).await;
+    let mut client = open(&harness).await;
     assert_eq!(client.get("/products/late").await.status, 200);
-    house.project(settings("spring", &["/products/late"]), EventState::Open, 2).await;
+    harness.project(settings("spring", &["/products/late"]), EventState::Open, 2).await;
     until(async || client.get("/products/late").await.status == 303).await;
     assert_eq!(client.get(PATHS[0]).await.status, 200);
 }
 
 #[tokio::test]
 async fn the_event_s_own_page_is_never_diverted() {
-    let house = House::unpublished(&[]).await;
-    house.arm(settings("spring", &["/e/spring", "/a"])).await;
-    house.line.publish(&[spring().id]).await.unwrap();
-    house.clock.set(OPENS + 1);
-    let mut client = house.client().await;
+    let harness = GatewayHarness::unpublished(&[]).await;
+    harness.arm(settings("spring", &["/e/spring", "/a"])).await;
+    harness.queue.publish(&[spring().id]).await.unwrap();
+    harness.clock.set(OPENS + 1);
+    let mut client = harness.client().await;
     assert_eq!(client.get("/e/spring").await.status, 200);
     assert_eq!(client.get("/a/receipt").await.status, 200);
 }
 
 #[tokio::test]
-async fn before_the_events_are_known_the_shop_s_requests_wait_and_the_desk_s_do_not() {
-    let house = House::unpublished(&[]).await;
-    house.clock.set(OPENS + 1);
-    assert!(!house.ctx.health.readiness(false).ready);
-    assert_eq!(house.client().await.get("/e/spring").await.status, 200);
-    let mut early = house.client().await;
+async fn before_the_events_are_known_the_shop_s_requests_wait_and_the_signup_s_do_not() {
+    let harness = GatewayHarness::unpublished(&[]).await;
+    harness.clock.set(OPENS + 1);
+    assert!(!harness.ctx.health.readiness(false).ready);
+    assert_eq!(harness.client().await.get("/e/spring").await.status, 200);
+    let mut early = harness.client().await;
     early.send(format!("GET {} HTTP/1.1\r\nhost: shop\r\n\r\n", PATHS[0])).await;
-    house.arm(spring()).await;
-    house.line.publish(&[spring().id]).await.unwrap();
+    harness.arm(spring()).await;
+    harness.queue.publish(&[spring().id]).await.unwrap();
     assert_eq!(early.answer().await.status, 303);
-    assert!(house.ctx.health.readiness(false).ready);
-    assert_eq!(house.shop.count(PATHS[0]), 0);
+    assert!(harness.ctx.health.readiness(false).ready);
+    assert_eq!(harness.shop.count(PATHS[0]), 0);
 }
 
 #[tokio::test]
-async fn a_door_that_learns_nothing_serves_after_a_while_with_a_warning() {
-    let house = House::unpublished(&[("events_wait", "500ms")]).await;
-    let mut client = house.client().await;
+async fn a_gateway_that_learns_nothing_serves_after_a_while_with_a_warning() {
+    let harness = GatewayHarness::unpublished(&[("events_wait", "500ms")]).await;
+    let mut client = harness.client().await;
     let begun = tokio::time::Instant::now();
     assert_eq!(client.get(PATHS[0]).await.status, 200);
     assert!(begun.elapsed() >= Duration::from_millis(400));
-    let readiness = house.ctx.health.readiness(false);
+    let readiness = harness.ctx.health.readiness(false);
     assert!(readiness.ready && readiness.report.contains("[!]gateway-events"), "{readiness:?}");
 }
 
 #[tokio::test]
-async fn a_line_that_cannot_be_reached_yet_keeps_the_shop_shut_for_a_while_only() {
+async fn a_queue_that_cannot_be_reached_yet_keeps_the_shop_shut_for_a_while_only() {
     let (reach, reachable) = tokio::sync::oneshot::channel::<()>();
     let reached = async move { drop(reachable.await) };
-    let house = House::open(&[("events_wait", "300ms")], reached).await;
-    house.clock.set(OPENS + 1);
-    house.arm(spring()).await;
-    house.line.publish(&[spring().id]).await.unwrap();
-    let mut client = house.client().await;
+    let harness = GatewayHarness::open(&[("events_wait", "300ms")], reached).await;
+    harness.clock.set(OPENS + 1);
+    harness.arm(spring()).await;
+    harness.queue.publish(&[spring().id]).await.unwrap();
+    let mut client = harness.client().await;
     assert_eq!(client.get(PATHS[0]).await.status, 200);
     reach.send(()).unwrap();
     until(async || client.get(PATHS[0]).await.status == 303).await;
-    assert!(house.ctx.health.readiness(false).ready);
+    assert!(harness.ctx.health.readiness(false).ready);
 }
 
 #[tokio::test]
 async fn an_event_that_cannot_be_read_holds_up_neither_the_shop_for_long_nor_the_other_events() {
-    let house = House::unpublished(&[("events_wait", "300ms")]).await;
-    house.clock.set(OPENS + 1);
-    house.arm(spring()).await;
-    house.line.publish(&[spring().id, "ghost".parse().unwrap()]).await.unwrap();
-    let mut client = house.client().await;
+    let harness = GatewayHarness::unpublished(&[("events_wait", "300ms")]).await;
+    harness.clock.set(OPENS + 1);
+    harness.arm(spring()).await;
+    harness.queue.publish(&[spring().id, "ghost".parse().unwrap()]).await.unwrap();
+    let mut client = harness.client().await;
     assert_eq!(client.get(PATHS[0]).await.status, 303);
     assert_eq!(client.get("/").await.status, 200);
-    let readiness = house.ctx.health.readiness(false);
+    let readiness = harness.ctx.health.readiness(false);
     assert!(readiness.ready && readiness.report.contains("ghost"), "{readiness:?}");
 }
 
@@ -239,8 +239,8 @@ fn decoded(path: &[u8]) -> Vec<u8> {
 
 #[tokio::test]
 async fn no_spelling_of_a_diverted_path_reaches_the_shop() {
-    let house = house(&[]).await;
-    let mut client = open(&house).await;
+    let harness = harness(&[]).await;
+    let mut client = open(&harness).await;
     let (mut runner, strategy) = (TestRunner::deterministic(), spelling());
     let (mut diverted, mut refused) = (0, 0);
     for _ in 0..3000 {
@@ -254,11 +254,11 @@ async fn no_spelling_of_a_diverted_path_reaches_the_shop() {
             other => panic!("{path}: {other}"),
         }
         if answer.header("connection") == Some("close") {
-            client = house.client().await;
+            client = harness.client().await;
         }
     }
     assert!(diverted > 300 && refused > 300, "{diverted} diverted, {refused} refused");
-    let mut reached: Vec<String> = house.shop.asked().into_iter().map(|asked| asked.path).collect();
+    let mut reached: Vec<String> = harness.shop.asked().into_iter().map(|asked| asked.path).collect();
     // The one from before the opening.
     assert_eq!(reached.remove(0), PATHS[0]);
     for path in reached {

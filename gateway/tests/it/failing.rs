@@ -1,17 +1,17 @@
 //! A shop that is away, slow, or breaks off: the client is told in time, and nothing is done twice.
 
-use crate::house::{House, until};
+use crate::harness::{GatewayHarness, until};
 
 #[tokio::test]
 async fn a_shop_that_is_away_is_503_with_a_wait() {
-    let house = House::with(&[]).await;
-    let answer = house.client().await.get("/away").await;
+    let harness = GatewayHarness::with(&[]).await;
+    let answer = harness.client().await.get("/away").await;
     assert_eq!(answer.problem(), (503, "upstream-down".into()));
     let wait: u32 = answer.header("retry-after").unwrap().parse().unwrap();
     assert!((5..=11).contains(&wait), "{wait}");
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
-    let page = house.client().await.ask("/away", "accept: text/html\r\naccept-language: en\r\n").await;
+    let page = harness.client().await.ask("/away", "accept: text/html\r\naccept-language: en\r\n").await;
     assert_eq!((page.status, page.header("content-type")), (503, Some("text/html; charset=utf-8")));
     assert!(
         page.body.contains("<html lang=\"en\">") && page.body.contains("http-equiv=\"refresh\""),
@@ -22,19 +22,19 @@ async fn a_shop_that_is_away_is_503_with_a_wait() {
 
 #[tokio::test]
 async fn a_shop_that_does_not_answer_is_504_in_time() {
-    let house = House::with(&[("upstream.shop.answer_timeout", "100ms")]).await;
-    let mut client = house.client().await;
+    let harness = GatewayHarness::with(&[("upstream.shop.answer_timeout", "100ms")]).await;
+    let mut client = harness.client().await;
     assert_eq!(client.get("/silent").await.problem(), (504, "upstream-slow".into()));
     client.send("POST /silent HTTP/1.1\r\nhost: shop\r\ncontent-length: 2\r\n\r\nhi").await;
     assert_eq!(client.answer().await.problem(), (504, "upstream-slow".into()));
-    until(async || house.shop.open() == 0).await;
-    assert_eq!(house.shop.count("/silent"), 2, "what may have been carried out is not sent again");
+    until(async || harness.shop.open() == 0).await;
+    assert_eq!(harness.shop.count("/silent"), 2, "what may have been carried out is not sent again");
 }
 
 #[tokio::test]
 async fn a_client_that_sends_slowly_is_not_taken_for_a_slow_shop() {
-    let house = House::with(&[("upstream.shop.answer_timeout", "100ms")]).await;
-    let mut client = house.client().await;
+    let harness = GatewayHarness::with(&[("upstream.shop.answer_timeout", "100ms")]).await;
+    let mut client = harness.client().await;
     client.send("POST /x HTTP/1.1\r\nhost: shop\r\ncontent-length: 4\r\n\r\nha").await;
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     client.send("lf").await;
@@ -43,26 +43,26 @@ async fn a_client_that_sends_slowly_is_not_taken_for_a_slow_shop() {
 
 #[tokio::test]
 async fn an_answer_that_pauses_or_breaks_off_is_never_made_to_look_whole() {
-    let house = House::with(&[("upstream.shop.pause_timeout", "100ms")]).await;
+    let harness = GatewayHarness::with(&[("upstream.shop.pause_timeout", "100ms")]).await;
     for (path, whole) in [("/pause", "0\r\n\r\n"), ("/half", "half")] {
-        let mut client = house.client().await;
+        let mut client = harness.client().await;
         client.send(format!("GET {path} HTTP/1.1\r\nhost: shop\r\n\r\n")).await;
         client.rest_of_head().await;
         let rest = client.rest().await;
         assert!(path == "/half" || !rest.ends_with(whole), "{path}: {rest:?}");
     }
-    let house = House::with(&[("upstream.shop.exchange_timeout", "100ms")]).await;
-    let mut client = house.client().await;
+    let harness = GatewayHarness::with(&[("upstream.shop.exchange_timeout", "100ms")]).await;
+    let mut client = harness.client().await;
     client.send("GET /pause HTTP/1.1\r\nhost: shop\r\n\r\n").await;
     client.rest_of_head().await;
     assert_eq!(client.rest().await, "5\r\nfirst\r\n");
-    until(async || house.shop.open() == 0).await;
+    until(async || harness.shop.open() == 0).await;
 }
 
 #[tokio::test]
 async fn what_is_no_answer_is_502() {
-    let house = House::with(&[]).await;
-    let mut client = house.client().await;
+    let harness = GatewayHarness::with(&[]).await;
+    let mut client = harness.client().await;
     for path in ["/drop", "/garbage", "/upgrade"] {
         assert_eq!(client.get(path).await.problem(), (502, "upstream-broken".into()), "{path}");
     }
@@ -70,56 +70,56 @@ async fn what_is_no_answer_is_502() {
 
 #[tokio::test]
 async fn a_request_that_the_shop_may_have_carried_out_is_never_sent_again() {
-    let house = House::with(&[]).await;
-    let mut client = house.client().await;
+    let harness = GatewayHarness::with(&[]).await;
+    let mut client = harness.client().await;
     for method in ["POST", "GET", "PUT"] {
-        let before = house.shop.count("/drop");
+        let before = harness.shop.count("/drop");
         // A connection that was used before is where a retry would be tempting.
         client.get("/").await;
         client.send(format!("{method} /drop HTTP/1.1\r\nhost: shop\r\ncontent-length: 2\r\n\r\nhi")).await;
         assert_eq!(client.answer().await.status, 502);
-        assert_eq!(house.shop.count("/drop"), before + 1, "{method}");
+        assert_eq!(harness.shop.count("/drop"), before + 1, "{method}");
     }
 }
 
 #[tokio::test]
 async fn a_connection_that_the_shop_has_closed_costs_nobody_an_answer() {
-    let house = House::with(&[]).await;
-    let mut client = house.client().await;
+    let harness = GatewayHarness::with(&[]).await;
+    let mut client = harness.client().await;
     for n in 1..=50 {
         assert_eq!(client.get("/bye").await.body, "bye");
         client.send("POST /bye HTTP/1.1\r\nhost: shop\r\ncontent-length: 2\r\n\r\nhi").await;
         let answer = client.answer().await;
         // It closed just while the request was under way: told, not done twice.
         assert!(matches!(answer.status, 200 | 502), "{answer:?}");
-        assert!(house.shop.count("/bye") <= 2 * n);
+        assert!(harness.shop.count("/bye") <= 2 * n);
     }
-    assert!(house.shop.count("/bye") >= 90, "{}", house.shop.count("/bye"));
+    assert!(harness.shop.count("/bye") >= 90, "{}", harness.shop.count("/bye"));
 }
 
 #[tokio::test]
 async fn a_shop_has_no_more_connections_than_it_may_and_nobody_waits_for_one() {
-    let house = House::with(&[("upstream.shop.connections_max", "3")]).await;
+    let harness = GatewayHarness::with(&[("upstream.shop.connections_max", "3")]).await;
     let mut held = Vec::new();
     for n in 1..=3 {
-        let mut client = house.client().await;
+        let mut client = harness.client().await;
         client.send("GET /gate HTTP/1.1\r\nhost: shop\r\n\r\n").await;
-        until(async || house.shop.count("/gate") == n).await;
+        until(async || harness.shop.count("/gate") == n).await;
         held.push(client);
     }
-    assert_eq!(house.client().await.get("/").await.problem(), (503, "upstream-full".into()));
-    house.shop.let_through(3);
+    assert_eq!(harness.client().await.get("/").await.problem(), (503, "upstream-full".into()));
+    harness.shop.let_through(3);
     for client in &mut held {
         assert_eq!(client.answer().await.status, 200);
     }
     // A crowd later there still were never more than three at once.
     let asking = (0..200).map(|_| async {
-        let status = house.client().await.get("/").await.status;
-        assert!(house.shop.open() <= 3);
+        let status = harness.client().await.get("/").await.status;
+        assert!(harness.shop.open() <= 3);
         status
     });
     let answers = futures_util::future::join_all(asking).await;
     assert!(answers.iter().all(|status| matches!(status, 200 | 503)), "{answers:?}");
     assert!(answers.contains(&200));
-    until(async || house.client().await.get("/").await.status == 200).await;
+    until(async || harness.client().await.get("/").await.status == 200).await;
 }

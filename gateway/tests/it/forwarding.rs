@@ -1,19 +1,19 @@
 //! What reaches the shop of a request, and the client of an answer.
 
-use crate::house::{House, until};
+use crate::harness::{GatewayHarness, until};
 
 const POST: &str = "POST /x HTTP/1.1\r\nhost: shop\r\n";
 
 #[tokio::test]
 async fn a_request_and_its_answer_pass_through() {
-    let house = House::with(&[]).await;
-    let mut client = house.client().await;
+    let harness = GatewayHarness::with(&[]).await;
+    let mut client = harness.client().await;
     client
         .send(format!("{POST}content-length: 5\r\nauthorization: Bearer x\r\ncookie: a=1\r\n\r\nhello"))
         .await;
     let answer = client.answer().await;
     assert_eq!((answer.status, answer.body.as_str()), (200, "ok"));
-    let asked = house.shop.asked().remove(0);
+    let asked = harness.shop.asked().remove(0);
     assert_eq!(
         (asked.method.as_str(), asked.path.as_str(), asked.body.as_slice()),
         ("POST", "/x", &b"hello"[..])
@@ -25,18 +25,18 @@ async fn a_request_and_its_answer_pass_through() {
     for _ in 0..5 {
         assert_eq!(client.get("/y?q=%2F%00;&&x").await.status, 200);
     }
-    assert_eq!(house.shop.connections(), 1);
-    assert_eq!(house.shop.count("/y?q=%2F%00;&&x"), 5);
+    assert_eq!(harness.shop.connections(), 1);
+    assert_eq!(harness.shop.count("/y?q=%2F%00;&&x"), 5);
 }
 
 #[tokio::test]
 async fn nobody_is_believed_about_who_asks() {
-    let house = House::with(&[]).await;
+    let harness = GatewayHarness::with(&[]).await;
     let forged = "x-forwarded-for: 6.6.6.6\r\nx_forwarded_for: 6.6.6.6\r\nx-real-ip: 6.6.6.6\r\n\
         forwarded: for=6.6.6.6\r\nx-forwarded-proto: https\r\nx-forwarded-host: evil\r\nx-forwarded-user: root\r\n\
         x-original-url: /admin\r\nx-internal-role: admin\r\n";
-    house.client().await.ask("/", forged).await;
-    let asked = house.shop.asked().remove(0);
+    harness.client().await.ask("/", forged).await;
+    let asked = harness.shop.asked().remove(0);
     assert_eq!(asked.headers("x-forwarded-for"), ["127.0.0.1"]);
     assert_eq!(asked.headers("x-real-ip"), ["127.0.0.1"]);
     assert_eq!(asked.headers("forwarded"), ["for=127.0.0.1;proto=http"]);
@@ -49,10 +49,10 @@ async fn nobody_is_believed_about_who_asks() {
 
 #[tokio::test]
 async fn a_trusted_proxy_is_believed_from_the_right() {
-    let house = House::with(&[("trusted_proxies", "127.0.0.0/8")]).await;
+    let harness = GatewayHarness::with(&[("trusted_proxies", "127.0.0.0/8")]).await;
     let told = "x-forwarded-for: 6.6.6.6, 198.51.100.7\r\nx-forwarded-proto: https\r\n";
-    house.client().await.ask("/", told).await;
-    let asked = house.shop.asked().remove(0);
+    harness.client().await.ask("/", told).await;
+    let asked = harness.shop.asked().remove(0);
     assert_eq!(asked.headers("x-forwarded-for"), ["198.51.100.7"]);
     assert_eq!(asked.headers("x-forwarded-proto"), ["https"]);
     assert_eq!(asked.headers("forwarded"), ["for=198.51.100.7;proto=https"]);
@@ -60,12 +60,12 @@ async fn a_trusted_proxy_is_believed_from_the_right() {
 
 #[tokio::test]
 async fn what_is_about_one_connection_stays_there() {
-    let house = House::with(&[]).await;
+    let harness = GatewayHarness::with(&[]).await;
     let own = "connection: close, x-secret, host\r\nx-secret: 1\r\nkeep-alive: 5\r\nte: trailers\r\n\
         proxy-authorization: x\r\nproxy-connection: x\r\nexpect: 100-continue\r\n";
-    let mut client = house.client().await;
+    let mut client = harness.client().await;
     let answer = client.ask("/own", own).await;
-    let asked = house.shop.asked().remove(0);
+    let asked = harness.shop.asked().remove(0);
     for name in
         ["connection", "x-secret", "keep-alive", "te", "proxy-authorization", "proxy-connection", "expect"]
     {
@@ -81,76 +81,76 @@ async fn what_is_about_one_connection_stays_there() {
 
 #[tokio::test]
 async fn what_the_shop_says_is_passed_as_it_is() {
-    let house = House::with(&[]).await;
-    let answer = house.client().await.get("/own").await;
+    let harness = GatewayHarness::with(&[]).await;
+    let answer = harness.client().await.get("/own").await;
     assert_eq!((answer.status, answer.body.as_str()), (503, "our page"));
     assert_eq!(answer.header("server"), Some("shop"));
     assert!(answer.head.contains("a=1") && answer.head.contains("b=2"), "{answer:?}");
     for name in ["content-security-policy", "x-frame-options", "cache-control", "retry-after"] {
         assert_eq!(answer.header(name), None, "{answer:?}");
     }
-    let mut client = house.client().await;
+    let mut client = harness.client().await;
     client.send("HEAD / HTTP/1.1\r\nhost: shop\r\n\r\n").await;
     assert!(client.rest_of_head().await.contains("content-length: 2"));
 }
 
 #[tokio::test]
-async fn a_request_carries_one_trace_and_the_door_s_name() {
-    let house = House::with(&[]).await;
+async fn a_request_carries_one_trace_and_the_gateway_s_name() {
+    let harness = GatewayHarness::with(&[]).await;
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-    let mut client = house.client().await;
+    let mut client = harness.client().await;
     client.ask("/", &format!("traceparent: {trace}\r\nvia: 1.1 other\r\n")).await;
     client.ask("/", "traceparent: junk\r\n").await;
-    let asked = house.shop.asked();
+    let asked = harness.shop.asked();
     assert_eq!(asked[0].headers("traceparent"), [trace]);
     let made = asked[1].headers("traceparent");
     assert!(made.len() == 1 && made[0].len() == 55 && made[0].starts_with("00-"), "{made:?}");
     let via = asked[0].headers("via");
     assert!(via.len() == 2 && via[0] == "1.1 other" && via[1].starts_with("1.1 firstcome-"), "{via:?}");
-    // What comes back to the very same door would go round for ever.
+    // What comes back to the very same gateway would go round for ever.
     let answer = client.ask("/", &format!("via: {}\r\n", via[1])).await;
     assert_eq!(answer.problem(), (508, "loop".into()));
 }
 
 #[tokio::test]
 async fn an_answer_passes_while_it_is_made() {
-    let house = House::with(&[]).await;
-    let mut client = house.client().await;
+    let harness = GatewayHarness::with(&[]).await;
+    let mut client = harness.client().await;
     client.send("GET /pieces HTTP/1.1\r\nhost: shop\r\n\r\n").await;
     assert_eq!(client.answer().await.header("transfer-encoding"), Some("chunked"));
     assert_eq!(client.bytes(10).await, b"5\r\nfirst\r\n");
     // Only now does the shop go on.
-    house.shop.let_through(1);
+    harness.shop.let_through(1);
     assert_eq!(client.bytes(14).await, b"4\r\nlast\r\n0\r\n\r\n");
     assert_eq!(client.get("/").await.status, 200);
 }
 
 #[tokio::test]
 async fn a_request_passes_while_it_is_sent() {
-    let mut house = House::with(&[]).await;
-    let mut client = house.client().await;
+    let mut harness = GatewayHarness::with(&[]).await;
+    let mut client = harness.client().await;
     client.send(format!("{POST}transfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n")).await;
-    assert_eq!(house.shop.pieces.recv().await.unwrap(), b"first");
+    assert_eq!(harness.shop.pieces.recv().await.unwrap(), b"first");
     client.send("4\r\nlast\r\n0\r\n\r\n").await;
-    assert_eq!(house.shop.pieces.recv().await.unwrap(), b"last");
+    assert_eq!(harness.shop.pieces.recv().await.unwrap(), b"last");
     assert_eq!(client.answer().await.status, 200);
 }
 
 #[tokio::test]
 async fn an_answer_that_comes_before_the_request_is_through_is_passed() {
-    let house = House::with(&[]).await;
-    let mut client = house.client().await;
+    let harness = GatewayHarness::with(&[]).await;
+    let mut client = harness.client().await;
     client.send("POST /early HTTP/1.1\r\nhost: shop\r\ncontent-length: 10\r\n\r\nhalf").await;
     assert_eq!(client.answer().await.body, "early");
 }
 
 #[tokio::test]
 async fn an_old_client_and_an_old_shop_are_understood() {
-    let house = House::with(&[]).await;
-    let mut old = house.client().await;
+    let harness = GatewayHarness::with(&[]).await;
+    let mut old = harness.client().await;
     old.send("GET / HTTP/1.0\r\n\r\n").await;
     assert!(old.rest().await.ends_with("\r\n\r\nok"));
-    let mut client = house.client().await;
+    let mut client = harness.client().await;
     client.send("GET /old HTTP/1.1\r\nhost: shop\r\n\r\n").await;
     assert_eq!(client.answer().await.header("transfer-encoding"), Some("chunked"));
     assert_eq!(client.bytes(8 + 5).await, b"3\r\nold\r\n0\r\n\r\n");
@@ -158,7 +158,7 @@ async fn an_old_client_and_an_old_shop_are_understood() {
 
 #[tokio::test]
 async fn other_protocols_and_methods_about_the_connection_are_refused() {
-    let house = House::with(&[]).await;
+    let harness = GatewayHarness::with(&[]).await;
     for (request, status, code) in [
         (
             "GET / HTTP/1.1\r\nhost: shop\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n",
@@ -171,31 +171,31 @@ async fn other_protocols_and_methods_about_the_connection_are_refused() {
         ("GET / HTTP/1.1\r\nhost: user@shop\r\n\r\n", 400, "bad-host"),
         ("GET / HTTP/1.1\r\nhost: shop/x\r\n\r\n", 400, "bad-host"),
     ] {
-        let mut client = house.client().await;
+        let mut client = harness.client().await;
         client.send(request).await;
         assert_eq!(client.answer().await.problem(), (status, code.into()), "{request}");
     }
-    assert!(house.shop.asked().is_empty());
+    assert!(harness.shop.asked().is_empty());
     // Some offer HTTP/2 with every request; that is no wish.
     let offer = "connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n";
-    assert_eq!(house.client().await.ask("/", offer).await.status, 200);
-    assert!(house.shop.asked()[0].headers("upgrade").is_empty());
+    assert_eq!(harness.client().await.ask("/", offer).await.status, 200);
+    assert!(harness.shop.asked()[0].headers("upgrade").is_empty());
 }
 
 #[tokio::test]
 async fn a_client_that_goes_away_takes_its_request_along() {
-    let house = House::with(&[]).await;
-    let mut client = house.client().await;
+    let harness = GatewayHarness::with(&[]).await;
+    let mut client = harness.client().await;
     client.send("GET /silent HTTP/1.1\r\nhost: shop\r\n\r\n").await;
-    until(async || house.shop.count("/silent") == 1).await;
+    until(async || harness.shop.count("/silent") == 1).await;
     drop(client);
-    until(async || house.shop.open() == 0).await;
+    until(async || harness.shop.open() == 0).await;
 }
 
 #[tokio::test]
 async fn what_the_operators_and_the_services_use_is_never_forwarded() {
-    let house = House::with(&[]).await;
-    let mut client = house.client().await;
+    let harness = GatewayHarness::with(&[]).await;
+    let mut client = harness.client().await;
     for path in [
         "/livez",
         "/readyz",
@@ -211,5 +211,5 @@ async fn what_the_operators_and_the_services_use_is_never_forwarded() {
     ] {
         assert_eq!(client.get(path).await.problem(), (404, "not-found".into()), "{path}");
     }
-    assert!(house.shop.asked().is_empty());
+    assert!(harness.shop.asked().is_empty());
 }

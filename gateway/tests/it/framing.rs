@@ -1,14 +1,14 @@
 //! Requests that are no HTTP, can be read two ways, are too large or too slow: none reaches the shop, and none hides another.
 
-use crate::house::House;
+use crate::harness::GatewayHarness;
 
 /// The status of the answer to these bytes, and what the shop saw of them.
-async fn refused(house: &House, bytes: &str) -> u16 {
-    let before = house.shop.asked().len();
-    let mut client = house.client().await;
+async fn refused(harness: &GatewayHarness, bytes: &str) -> u16 {
+    let before = harness.shop.asked().len();
+    let mut client = harness.client().await;
     client.send(bytes).await;
     let answer = client.answer().await;
-    assert_eq!(house.shop.asked().len(), before, "{bytes:?} reached the shop");
+    assert_eq!(harness.shop.asked().len(), before, "{bytes:?} reached the shop");
     assert_eq!(answer.header("connection"), Some("close"), "{bytes:?}: {answer:?}");
     assert_eq!(client.rest().await, "", "{bytes:?}");
     answer.status
@@ -16,7 +16,7 @@ async fn refused(house: &House, bytes: &str) -> u16 {
 
 #[tokio::test]
 async fn what_is_no_http_or_can_be_read_two_ways_never_reaches_the_shop() {
-    let house = House::with(&[]).await;
+    let harness = GatewayHarness::with(&[]).await;
     let post = "POST /x HTTP/1.1\r\nhost: shop\r\n";
     for case in [
         format!("{post}content-length: 2\r\ncontent-length: 3\r\n\r\nhi!"),
@@ -47,26 +47,26 @@ async fn what_is_no_http_or_can_be_read_two_ways_never_reaches_the_shop() {
         "GET / HTTP/1.1\r\nhost: shop\r\nhost: other\r\n\r\n".to_owned(),
         "GET http://other/ HTTP/1.1\r\nhost: shop\r\n\r\n".to_owned(),
     ] {
-        assert_eq!(refused(&house, &case).await, 400, "{case:?}");
+        assert_eq!(refused(&harness, &case).await, 400, "{case:?}");
     }
 }
 
 #[tokio::test]
 async fn nothing_behind_a_request_with_two_lengths_is_taken_for_a_request() {
-    let house = House::with(&[]).await;
+    let harness = GatewayHarness::with(&[]).await;
     for lengths in [
         "content-length: 4\r\ntransfer-encoding: chunked",
         "transfer-encoding: chunked\r\ncontent-length: 4",
         "transfer-encoding: chunked\r\ncontent-length: 4\r\ntransfer-encoding: chunked",
     ] {
-        let mut client = house.client().await;
+        let mut client = harness.client().await;
         let smuggled = "GET /smuggled HTTP/1.1\r\nhost: shop\r\n\r\n";
         client.send(format!("POST /x HTTP/1.1\r\nhost: shop\r\n{lengths}\r\n\r\n0\r\n\r\n{smuggled}")).await;
         assert_eq!(client.answer().await.header("connection"), Some("close"), "{lengths}");
         assert_eq!(client.rest().await, "", "{lengths}");
     }
-    assert_eq!(house.shop.count("/smuggled"), 0);
-    for asked in house.shop.asked() {
+    assert_eq!(harness.shop.count("/smuggled"), 0);
+    for asked in harness.shop.asked() {
         assert_eq!(
             asked.headers("content-length").len() + asked.headers("transfer-encoding").len(),
             1,
@@ -77,8 +77,8 @@ async fn nothing_behind_a_request_with_two_lengths_is_taken_for_a_request() {
 
 #[tokio::test]
 async fn lines_that_end_in_a_bare_feed_make_the_same_request_or_none() {
-    let house = House::with(&[]).await;
-    let mut client = house.client().await;
+    let harness = GatewayHarness::with(&[]).await;
+    let mut client = harness.client().await;
     client
         .send(
             "POST /one HTTP/1.1\nhost: shop\ncontent-length: 2\n\nhiGET /two HTTP/1.1\r\nhost: shop\r\n\r\n",
@@ -87,7 +87,7 @@ async fn lines_that_end_in_a_bare_feed_make_the_same_request_or_none() {
     let first = client.answer().await.status;
     if first == 200 {
         assert_eq!(client.answer().await.status, 200);
-        let asked = house.shop.asked();
+        let asked = harness.shop.asked();
         let seen: Vec<_> = asked.iter().map(|asked| (asked.path.as_str(), asked.body.as_slice())).collect();
         assert_eq!(seen, [("/one", &b"hi"[..]), ("/two", b"")]);
         assert!(
@@ -95,27 +95,27 @@ async fn lines_that_end_in_a_bare_feed_make_the_same_request_or_none() {
             "{asked:?}"
         );
     } else {
-        assert_eq!((first, house.shop.asked().len()), (400, 0));
+        assert_eq!((first, harness.shop.asked().len()), (400, 0));
     }
 }
 
 #[tokio::test]
 async fn what_is_too_large_is_refused_and_the_connection_closed() {
-    let house = House::with(&[]).await;
+    let harness = GatewayHarness::with(&[]).await;
     let large = format!("GET / HTTP/1.1\r\nhost: shop\r\nx: {}\r\n\r\n", "a".repeat(17 * 1024));
-    assert_eq!(refused(&house, &large).await, 431);
+    assert_eq!(refused(&harness, &large).await, 431);
     let many = format!("GET / HTTP/1.1\r\nhost: shop\r\n{}\r\n", "a: b\r\n".repeat(64));
-    assert_eq!(refused(&house, &many).await, 431);
+    assert_eq!(refused(&harness, &many).await, 431);
     let long = format!("GET /{} HTTP/1.1\r\nhost: shop\r\n\r\n", "a".repeat(5000));
-    assert_eq!(refused(&house, &long).await, 414);
+    assert_eq!(refused(&harness, &long).await, 414);
     let body = "POST /x HTTP/1.1\r\nhost: shop\r\ncontent-length: 1048577\r\nexpect: 100-continue\r\n\r\n";
-    assert_eq!(refused(&house, body).await, 413);
+    assert_eq!(refused(&harness, body).await, 413);
 }
 
 #[tokio::test]
 async fn a_body_that_turns_out_too_large_is_413_and_never_whole_at_the_shop() {
-    let house = House::with(&[("body_max", "1000")]).await;
-    let mut client = house.client().await;
+    let harness = GatewayHarness::with(&[("body_max", "1000")]).await;
+    let mut client = harness.client().await;
     let piece = format!("1f4\r\n{}\r\n", "a".repeat(500));
     client
         .send(format!(
@@ -125,7 +125,7 @@ async fn a_body_that_turns_out_too_large_is_413_and_never_whole_at_the_shop() {
         .await;
     assert_eq!(client.answer().await.problem(), (413, "body-too-large".into()));
     assert!(
-        house.shop.asked().iter().all(|asked| asked.body.is_empty()),
+        harness.shop.asked().iter().all(|asked| asked.body.is_empty()),
         "the shop took a part for the whole"
     );
 }
@@ -137,13 +137,13 @@ async fn slow_headers_and_slow_bodies_are_cut_and_leave_the_shop_free() {
         ("body_read_timeout", "300ms"),
         ("upstream.shop.connections_max", "1"),
     ];
-    let house = House::with(&flags).await;
-    let mut slow = house.client().await;
+    let harness = GatewayHarness::with(&flags).await;
+    let mut slow = harness.client().await;
     slow.send("GET / HTTP/1.1\r\nhost:").await;
     assert_eq!(slow.rest().await, "");
-    let mut slow = house.client().await;
+    let mut slow = harness.client().await;
     slow.send("POST /x HTTP/1.1\r\nhost: shop\r\ncontent-length: 10\r\n\r\nhalf").await;
     assert_eq!(slow.answer().await.problem(), (408, "body-too-slow".into()));
     assert_eq!(slow.rest().await, "");
-    assert_eq!(house.client().await.get("/").await.status, 200);
+    assert_eq!(harness.client().await.get("/").await.status, 200);
 }

@@ -1,4 +1,4 @@
-//! The door from outside: real sockets before it, a shop of the test's own behind it, and a line in a file.
+//! The gateway from outside: real sockets before it, a shop of the test's own behind it, and a queue in a file.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
 mod client;
@@ -7,7 +7,7 @@ mod diverting;
 mod failing;
 mod forwarding;
 mod framing;
-mod house;
+mod harness;
 mod limiting;
 mod reusing;
 mod stopping;

@@ -2,14 +2,14 @@
 
 use std::time::Duration;
 
-use crate::house::{House, until};
+use crate::harness::{GatewayHarness, until};
 use crate::stub::Stub;
 
 #[tokio::test]
 async fn a_connection_is_used_again_once_its_answer_is_through() {
-    let house = House::with(&[]).await;
-    let mut client = house.client().await;
-    house.shop.let_through(1);
+    let harness = GatewayHarness::with(&[]).await;
+    let mut client = harness.client().await;
+    harness.shop.let_through(1);
     for (path, rest) in [("/echo/1", 0), ("/pieces", 10 + 14), ("/own", 0)] {
         client.send(format!("GET {path} HTTP/1.1\r\nhost: shop\r\n\r\n")).await;
         client.answer().await;
@@ -19,38 +19,38 @@ async fn a_connection_is_used_again_once_its_answer_is_through() {
     client.rest_of_head().await;
     // The stub answers it with a body nevertheless: what follows is nobody's answer.
     assert_eq!(client.get("/echo/2").await.body, "/echo/2");
-    assert!(house.shop.connections() <= 2, "{}", house.shop.connections());
+    assert!(harness.shop.connections() <= 2, "{}", harness.shop.connections());
 }
 
 #[tokio::test]
 async fn a_connection_that_was_closed_while_idle_costs_one_more_and_no_request() {
-    let house = House::with(&[]).await;
-    let mut client = house.client().await;
+    let harness = GatewayHarness::with(&[]).await;
+    let mut client = harness.client().await;
     for n in 1..=20 {
         assert_eq!(client.get("/bye").await.body, "bye");
-        until(async || house.shop.open() == 0).await;
+        until(async || harness.shop.open() == 0).await;
         client.send("POST /bye HTTP/1.1\r\nhost: shop\r\ncontent-length: 2\r\n\r\nhi").await;
         assert_eq!(client.answer().await.body, "bye");
-        until(async || house.shop.open() == 0).await;
-        assert_eq!((house.shop.count("/bye"), house.shop.connections()), (2 * n, 2 * n));
+        until(async || harness.shop.open() == 0).await;
+        assert_eq!((harness.shop.count("/bye"), harness.shop.connections()), (2 * n, 2 * n));
     }
 }
 
 #[tokio::test]
 async fn a_connection_whose_answer_is_said_to_be_the_last_is_closed() {
-    let house = House::with(&[]).await;
-    let mut client = house.client().await;
+    let harness = GatewayHarness::with(&[]).await;
+    let mut client = harness.client().await;
     for path in ["/last", "/older"] {
         assert_eq!(client.get(path).await.body, path[1..]);
         // The shop waits for us to close it.
-        until(async || house.shop.open() == 0).await;
+        until(async || harness.shop.open() == 0).await;
     }
 }
 
 #[tokio::test]
 async fn an_answer_that_nobody_asked_for_is_nobody_s_answer() {
-    let house = House::with(&[]).await;
-    let mut client = house.client().await;
+    let harness = GatewayHarness::with(&[]).await;
+    let mut client = harness.client().await;
     for n in 0..20 {
         assert_eq!(client.get("/twice").await.body, "twice");
         let path = format!("/echo/{n}");
@@ -60,39 +60,41 @@ async fn an_answer_that_nobody_asked_for_is_nobody_s_answer() {
 
 #[tokio::test]
 async fn a_connection_whose_answer_was_not_read_to_its_end_is_closed() {
-    let house = House::with(&[]).await;
-    let mut client = house.client().await;
+    let harness = GatewayHarness::with(&[]).await;
+    let mut client = harness.client().await;
     client.send("GET /pieces HTTP/1.1\r\nhost: shop\r\n\r\n").await;
     client.answer().await;
     assert_eq!(client.bytes(10).await, b"5\r\nfirst\r\n");
     drop(client);
-    house.shop.let_through(1);
-    until(async || house.shop.open() == 0).await;
-    assert_eq!(house.client().await.get("/echo/1").await.body, "/echo/1");
-    assert_eq!(house.shop.connections(), 2);
+    harness.shop.let_through(1);
+    until(async || harness.shop.open() == 0).await;
+    assert_eq!(harness.client().await.get("/echo/1").await.body, "/echo/1");
+    assert_eq!(harness.shop.connections(), 2);
 }
 
 #[tokio::test]
 async fn a_connection_that_is_idle_for_too_long_is_closed() {
-    let house = House::with(&[("upstream.shop.idle_timeout", "50ms")]).await;
-    let mut client = house.client().await;
+    let harness = GatewayHarness::with(&[("upstream.shop.idle_timeout", "50ms")]).await;
+    let mut client = harness.client().await;
     assert_eq!(client.get("/echo/1").await.status, 200);
     tokio::time::sleep(Duration::from_millis(60)).await;
     assert_eq!(client.get("/echo/2").await.status, 200);
-    assert_eq!(house.shop.connections(), 2);
-    until(async || house.shop.open() == 0).await;
+    assert_eq!(harness.shop.connections(), 2);
+    until(async || harness.shop.open() == 0).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn everybody_gets_their_own_answer_whoever_goes_away() {
-    let house = House::with(&[("upstream.shop.connections_max", "8"), ("client_in_flight_max", "100")]).await;
+    let harness =
+        GatewayHarness::with(&[("upstream.shop.connections_max", "8"), ("client_in_flight_max", "100")])
+            .await;
     let ask = async |who: usize| {
-        let (mut client, mut answered) = (house.client().await, 0);
+        let (mut client, mut answered) = (harness.client().await, 0);
         for n in 0..100 {
             let path = format!("/echo/{who}-{n}");
             if (who + n).is_multiple_of(7) {
                 client.send(format!("GET {path} HTTP/1.1\r\nhost: shop\r\n\r\n")).await;
-                client = house.client().await;
+                client = harness.client().await;
                 continue;
             }
             let answer = client.get(&path).await;
@@ -103,19 +105,19 @@ async fn everybody_gets_their_own_answer_whoever_goes_away() {
     };
     let answered: usize = futures_util::future::join_all((0..32).map(ask)).await.into_iter().sum();
     assert!(answered > 500, "{answered}");
-    until(async || house.shop.open() <= 8).await;
-    assert_eq!(house.client().await.get("/echo/last").await.body, "/echo/last");
+    until(async || harness.shop.open() <= 8).await;
+    assert_eq!(harness.client().await.get("/echo/last").await.body, "/echo/last");
 }
 
 #[tokio::test]
 async fn connections_go_round_among_the_processes_of_a_service_and_past_one_that_is_away() {
     let (one, other) = (Stub::start().await, Stub::start().await);
     let urls = format!("http://127.0.0.1:1, http://{}, http://{}", one.address, other.address);
-    let house = House::with(&[("upstream.shop.url", &urls)]).await;
+    let harness = GatewayHarness::with(&[("upstream.shop.url", &urls)]).await;
     // Each holds its connection, so that the next one needs another.
     let mut waiting = Vec::new();
     for _ in 0..6 {
-        let mut client = house.client().await;
+        let mut client = harness.client().await;
         client.send("GET /gate HTTP/1.1\r\nhost: shop\r\n\r\n").await;
         waiting.push(client);
     }

@@ -11,13 +11,13 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use crate::client::Client;
-use crate::house::{House, until};
+use crate::harness::{GatewayHarness, until};
 
 type Sender = SendRequest<Full<Bytes>>;
 
 #[expect(clippy::disallowed_methods, reason = "a client's connection ends with the test")]
-async fn connect(house: &House) -> (Sender, JoinHandle<()>) {
-    let stream = TcpStream::connect(house.address).await.unwrap();
+async fn connect(harness: &GatewayHarness) -> (Sender, JoinHandle<()>) {
+    let stream = TcpStream::connect(harness.address).await.unwrap();
     let (sender, connection) = handshake(TokioExecutor::new(), TokioIo::new(stream)).await.unwrap();
     let driver = tokio::spawn(async move {
         let _ = connection.await;
@@ -39,29 +39,29 @@ async fn ask(sender: &mut Sender, path: &str) -> (u16, String) {
 
 #[tokio::test]
 async fn many_requests_share_one_connection() {
-    let house = House::with(&[]).await;
-    let (mut sender, _driver) = connect(&house).await;
+    let harness = GatewayHarness::with(&[]).await;
+    let (mut sender, _driver) = connect(&harness).await;
     assert_eq!(ask(&mut sender, "/x?y=1").await, (200, "ok".into()));
-    let asked = house.shop.asked().remove(0);
+    let asked = harness.shop.asked().remove(0);
     assert_eq!((asked.path.as_str(), asked.headers("host")), ("/x?y=1", vec!["shop"]));
     assert_eq!(asked.headers("cookie"), ["a=1; b=2"]);
     assert!(asked.headers("via")[0].starts_with("2 firstcome-"));
     let held: Vec<_> = (0..50).map(|_| sender.send_request(request(Method::GET, "/gate", ""))).collect();
-    until(async || house.shop.count("/gate") == 50).await;
+    until(async || harness.shop.count("/gate") == 50).await;
     assert_eq!(ask(&mut sender, "/").await.0, 200);
-    house.shop.let_through(50);
+    harness.shop.let_through(50);
     for answer in held {
         assert_eq!(answer.await.unwrap().status(), 200);
     }
     let answer = sender.send_request(request(Method::POST, "/x", "hello")).await.unwrap();
     assert_eq!(answer.status(), 200);
-    assert_eq!(house.shop.asked().last().unwrap().body, b"hello");
+    assert_eq!(harness.shop.asked().last().unwrap().body, b"hello");
 }
 
 #[tokio::test]
 async fn what_is_refused_over_one_line_is_refused_over_streams() {
-    let house = House::with(&[("body_max", "1000"), ("client_in_flight_max", "4")]).await;
-    let (mut sender, _driver) = connect(&house).await;
+    let harness = GatewayHarness::with(&[("body_max", "1000"), ("client_in_flight_max", "4")]).await;
+    let (mut sender, _driver) = connect(&harness).await;
     assert_eq!(ask(&mut sender, "/a%2fb").await.0, 400);
     assert_eq!(ask(&mut sender, "/metrics").await.0, 404);
     assert_eq!(ask(&mut sender, "/own").await.0, 503);
@@ -70,7 +70,7 @@ async fn what_is_refused_over_one_line_is_refused_over_streams() {
     let answer = sender.send_request(request(Method::POST, "/x", large)).await.unwrap();
     assert_eq!(answer.status(), 413);
     let held: Vec<_> = (0..4).map(|_| sender.send_request(request(Method::GET, "/gate", ""))).collect();
-    until(async || house.shop.count("/gate") == 4).await;
+    until(async || harness.shop.count("/gate") == 4).await;
     assert_eq!(ask(&mut sender, "/").await.0, 429);
     drop(held);
     // A stream that is reset gives its place back.
@@ -79,23 +79,23 @@ async fn what_is_refused_over_one_line_is_refused_over_streams() {
 
 #[tokio::test]
 async fn an_idle_connection_is_closed_and_a_busy_one_is_not() {
-    let house = House::with(&[("first_byte_timeout", "200ms")]).await;
-    let (mut sender, driver) = connect(&house).await;
+    let harness = GatewayHarness::with(&[("first_byte_timeout", "200ms")]).await;
+    let (mut sender, driver) = connect(&harness).await;
     let held = sender.send_request(request(Method::GET, "/gate", ""));
     tokio::time::sleep(Duration::from_millis(700)).await;
-    house.shop.let_through(1);
+    harness.shop.let_through(1);
     assert_eq!(held.await.unwrap().status(), 200);
     tokio::time::timeout(Duration::from_secs(10), driver).await.unwrap().unwrap();
     // A preface and then nothing.
-    let mut silent = Client::to(house.address).await;
+    let mut silent = Client::to(harness.address).await;
     silent.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
     silent.rest().await;
 }
 
 #[tokio::test]
 async fn streams_that_are_opened_to_be_reset_end_the_connection() {
-    let house = House::with(&[]).await;
-    let mut client = Client::to(house.address).await;
+    let harness = GatewayHarness::with(&[]).await;
+    let mut client = Client::to(harness.address).await;
     client.send("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
     client.send([0, 0, 0, 4, 0, 0, 0, 0, 0]).await;
     // GET / of http://shop by the static table, and the stream's reset right behind it.
@@ -109,22 +109,22 @@ async fn streams_that_are_opened_to_be_reset_end_the_connection() {
     client.send(&flood).await;
     client.rest().await;
     assert!(
-        house.shop.asked().len() < 2000,
+        harness.shop.asked().len() < 2000,
         "{} of 20,000 reset requests were forwarded",
-        house.shop.asked().len()
+        harness.shop.asked().len()
     );
-    assert_eq!(house.client().await.get("/").await.status, 200);
+    assert_eq!(harness.client().await.get("/").await.status, 200);
 }
 
 #[tokio::test]
 async fn a_soft_stop_finishes_the_streams_that_run() {
-    let house = House::with(&[]).await;
-    let (mut sender, driver) = connect(&house).await;
+    let harness = GatewayHarness::with(&[]).await;
+    let (mut sender, driver) = connect(&harness).await;
     let held = sender.send_request(request(Method::GET, "/gate", ""));
-    until(async || house.shop.count("/gate") == 1).await;
-    let (ended, ()) = tokio::join!(house.ctx.tasks.shut_down(Duration::from_secs(10)), async {
-        house.ctx.tasks.stopping().await;
-        house.shop.let_through(1);
+    until(async || harness.shop.count("/gate") == 1).await;
+    let (ended, ()) = tokio::join!(harness.ctx.tasks.shut_down(Duration::from_secs(10)), async {
+        harness.ctx.tasks.stopping().await;
+        harness.shop.let_through(1);
         assert_eq!(held.await.unwrap().status(), 200);
         driver.await.unwrap();
     });

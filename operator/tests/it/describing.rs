@@ -4,17 +4,17 @@ use operator::document;
 use serde_json::Value;
 use service::openapi::uri_mistakes;
 
-use crate::house::House;
+use crate::harness::OperatorHarness;
 
 #[test]
-fn every_route_keeps_the_house_rules() {
+fn every_route_keeps_the_harness_rules() {
     assert_eq!(uri_mistakes(&document()), Vec::<String>::new());
 }
 
 #[tokio::test]
 async fn the_description_is_served_as_it_is() {
-    let house = House::open().await;
-    let served = house.get("/openapi.json").await;
+    let harness = OperatorHarness::open().await;
+    let served = harness.get("/openapi.json").await;
     let doc: Value = serde_json::to_value(document()).unwrap();
     assert_eq!(served.json(), doc);
     assert!(doc["openapi"].as_str().unwrap().starts_with("3.1"));

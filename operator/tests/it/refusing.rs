@@ -3,7 +3,7 @@
 use operator::document;
 use serde_json::{Value, json};
 
-use crate::house::{GET, House, OPERATOR, PACE, VIEWER};
+use crate::harness::{GET, OPERATOR, OperatorHarness, PACE, VIEWER};
 
 /// Every documented route, with its method.
 fn operations() -> Vec<(String, String)> {
@@ -25,14 +25,14 @@ fn is_change(method: &str) -> bool {
     method != "GET"
 }
 
-async fn unchanged(house: &House) {
-    assert_eq!(house.audited().await, 1);
-    assert_eq!(house.book.event(&crate::house::spring()).await.unwrap().rev, 1);
+async fn unchanged(harness: &OperatorHarness) {
+    assert_eq!(harness.audited().await, 1);
+    assert_eq!(harness.ledger.event(&crate::harness::spring()).await.unwrap().rev, 1);
 }
 
 #[tokio::test]
 async fn nobody_comes_in_without_a_token_of_ours() {
-    let house = House::open().await;
+    let harness = OperatorHarness::open().await;
     let (right, other_scheme) = (format!("Bearer {OPERATOR}x"), format!("Basic {OPERATOR}"));
     let mut tried = 0;
     for (method, path) in operations() {
@@ -40,34 +40,34 @@ async fn nobody_comes_in_without_a_token_of_ours() {
             [vec![], vec![("authorization", right.as_str())], vec![("authorization", other_scheme.as_str())]]
         {
             // Another minute for each wrong one, or they would be counted as guessing.
-            house.clock.advance(61_000);
-            let answer = house.ask(&method, &path, &headers, "{}").await;
+            harness.clock.advance(61_000);
+            let answer = harness.ask(&method, &path, &headers, "{}").await;
             assert_eq!(answer.problem(), (401, "unauthenticated".into()), "{method} {path}");
             assert!(answer.header("www-authenticate").starts_with("Bearer"));
             tried += 1;
         }
     }
     assert!(tried >= 63, "{tried}");
-    unchanged(&house).await;
+    unchanged(&harness).await;
 }
 
 #[tokio::test]
 async fn a_guesser_is_slowed_down_and_the_owner_of_a_token_is_not() {
-    let house = House::open().await;
+    let harness = OperatorHarness::open().await;
     for _ in 0..20 {
-        assert_eq!(house.ask("GET", GET, &[("authorization", "Bearer guess")], "").await.status, 401);
+        assert_eq!(harness.ask("GET", GET, &[("authorization", "Bearer guess")], "").await.status, 401);
     }
-    let told = house.ask("GET", GET, &[("authorization", "Bearer guess")], "").await;
+    let told = harness.ask("GET", GET, &[("authorization", "Bearer guess")], "").await;
     assert_eq!((told.problem(), told.header("retry-after")), ((429, "too-many-tries".into()), "60"));
-    assert_eq!(house.get(GET).await.status, 200);
+    assert_eq!(harness.get(GET).await.status, 200);
 }
 
 #[tokio::test]
 async fn a_viewer_reads_everything_and_changes_nothing() {
-    let house = House::open().await;
+    let harness = OperatorHarness::open().await;
     let token = format!("Bearer {VIEWER}");
     for (method, path) in operations() {
-        let answer = house.ask(&method, &path, &[("authorization", &token)], "{}").await;
+        let answer = harness.ask(&method, &path, &[("authorization", &token)], "{}").await;
         if is_change(&method) {
             assert_eq!(answer.problem(), (403, "not-allowed".into()), "{method} {path}");
             assert_eq!(answer.json()["required_role"], "operator");
@@ -75,12 +75,12 @@ async fn a_viewer_reads_everything_and_changes_nothing() {
             assert_eq!(answer.status, 200, "{path}");
         }
     }
-    unchanged(&house).await;
+    unchanged(&harness).await;
 }
 
 #[tokio::test]
 async fn a_page_from_elsewhere_reaches_nothing() {
-    let house = House::open().await;
+    let harness = OperatorHarness::open().await;
     let token = format!("Bearer {OPERATOR}");
     for (method, path) in operations() {
         let headers = [("authorization", token.as_str()), ("host", "evil.example:8090")];
@@ -88,7 +88,7 @@ async fn a_page_from_elsewhere_reaches_nothing() {
         for (name, value) in headers {
             request = request.header(name, value);
         }
-        let answer = house.send(request.body("{}".into()).unwrap()).await;
+        let answer = harness.send(request.body("{}".into()).unwrap()).await;
         assert_eq!(answer.problem(), (421, "wrong-host".into()), "{method} {path}");
         for origin in ["http://evil.example", "null", "https://localhost.evil.example"] {
             let headers = [
@@ -97,35 +97,36 @@ async fn a_page_from_elsewhere_reaches_nothing() {
                 ("origin", origin),
                 ("if-match", "*"),
             ];
-            let answer = house.ask(&method, &path, &headers, "{\"reason\":\"x\"}").await;
+            let answer = harness.ask(&method, &path, &headers, "{\"reason\":\"x\"}").await;
             if is_change(&method) {
                 assert_eq!(answer.problem(), (403, "cross-site".into()), "{method} {path} {origin}");
             }
         }
     }
-    unchanged(&house).await;
+    unchanged(&harness).await;
     let page = axum::http::Request::builder().uri("/").header("host", "evil.example");
-    assert_eq!(house.send(page.body("".into()).unwrap()).await.status, 421);
+    assert_eq!(harness.send(page.body("".into()).unwrap()).await.status, 421);
     let headers = [
         ("authorization", token.as_str()),
         ("content-type", "application/json"),
         ("origin", "http://localhost:8090"),
     ];
-    let own = house.ask("POST", "/gate/adm/v1/pause/release/spring", &headers, "{}").await;
+    let own = harness.ask("POST", "/gate/adm/v1/pause/release/spring", &headers, "{}").await;
     assert_eq!(own.status, 200);
 }
 
 #[tokio::test]
 async fn a_body_that_is_no_json_object_of_the_right_shape_changes_nothing() {
-    let house = House::open().await;
+    let harness = OperatorHarness::open().await;
     let token = format!("Bearer {OPERATOR}");
     for (method, path) in operations().into_iter().filter(|(method, _)| is_change(method)) {
         let headers = |kind: &'static str| {
             [("authorization", token.as_str()), ("content-type", kind), ("if-match", "*")]
         };
-        let form = house.ask(&method, &path, &headers("application/x-www-form-urlencoded"), "reason=x").await;
+        let form =
+            harness.ask(&method, &path, &headers("application/x-www-form-urlencoded"), "reason=x").await;
         assert_eq!(form.problem(), (415, "unsupported-media-type".into()), "{method} {path}");
-        let none = house.ask(&method, &path, &[("authorization", &token), ("if-match", "*")], "{}").await;
+        let none = harness.ask(&method, &path, &[("authorization", &token), ("if-match", "*")], "{}").await;
         assert_eq!(none.status, 415, "{method} {path}");
         for (body, status) in [
             ("", 400),
@@ -135,32 +136,32 @@ async fn a_body_that_is_no_json_object_of_the_right_shape_changes_nothing() {
             ("\"x\"", 422),
             ("{\"nope\":1}", 422),
         ] {
-            let answer = house.ask(&method, &path, &headers("application/json; charset=utf-8"), body).await;
+            let answer = harness.ask(&method, &path, &headers("application/json; charset=utf-8"), body).await;
             assert_eq!(answer.status, status, "{method} {path} {body}");
             if status == 422 {
                 assert!(answer.json()["errors"][0]["pointer"].is_string(), "{}", answer.json());
             }
         }
-        let large = house.ask(&method, &path, &headers("application/json"), " ".repeat(40_000)).await;
+        let large = harness.ask(&method, &path, &headers("application/json"), " ".repeat(40_000)).await;
         assert_eq!(large.problem(), (413, "body-too-large".into()), "{method} {path}");
     }
-    unchanged(&house).await;
+    unchanged(&harness).await;
 }
 
 #[tokio::test]
 async fn settings_need_the_rev_that_was_read() {
-    let house = House::open().await;
+    let harness = OperatorHarness::open().await;
     let mut settings = 0;
     for (method, path) in
         operations().into_iter().filter(|(method, _)| ["PUT", "PATCH"].contains(&method.as_str()))
     {
         assert_eq!(
-            house.change(&method, &path, "", &json!({})).await.problem(),
+            harness.change(&method, &path, "", &json!({})).await.problem(),
             (428, "if-match-required".into()),
             "{path}"
         );
         assert_eq!(
-            house.change(&method, &path, "7", &json!({})).await.problem(),
+            harness.change(&method, &path, "7", &json!({})).await.problem(),
             (400, "malformed".into()),
             "{path}"
         );
@@ -171,22 +172,22 @@ async fn settings_need_the_rev_that_was_read() {
         ("PUT", PACE, json!({"pace": 5})),
         ("PUT", "/gate/adm/v1/set/capacity/spring", json!({"capacity": 5, "reason": "x"})),
         ("PUT", "/gate/adm/v1/set/in-flight-max/spring", json!({"in_flight_max": 5})),
-        ("PUT", "/gate/adm/v1/set/notice/spring", json!({"notice": {"ko": "a", "en": "b"}})),
+        ("PUT", "/gate/adm/v1/set/announcement/spring", json!({"announcement": {"ko": "a", "en": "b"}})),
         ("PATCH", "/event/adm/v1/update/event/spring", json!({"intake": false})),
     ];
     for (method, path, body) in bodies {
         assert_eq!(
-            house.change(method, path, "\"7\"", &body).await.problem(),
+            harness.change(method, path, "\"7\"", &body).await.problem(),
             (412, "changed-meanwhile".into()),
             "{path}"
         );
     }
-    unchanged(&house).await;
+    unchanged(&harness).await;
 }
 
 #[tokio::test]
 async fn what_cannot_be_undone_needs_a_reason_that_says_something() {
-    let house = House::open().await;
+    let harness = OperatorHarness::open().await;
     for path in [
         "/event/adm/v1/close/event/spring",
         "/event/adm/v1/settle/event/spring",
@@ -200,7 +201,7 @@ async fn what_cannot_be_undone_needs_a_reason_that_says_something() {
             (json!({"reason": "  "}), "invalid"),
             (json!({"reason": "가".repeat(501)}), "invalid"),
         ] {
-            let told = house.change("POST", path, "", &body).await;
+            let told = harness.change("POST", path, "", &body).await;
             let mistake = told.json()["errors"][0].clone();
             assert_eq!(
                 (told.status, &mistake["pointer"], &mistake["code"]),
@@ -209,52 +210,52 @@ async fn what_cannot_be_undone_needs_a_reason_that_says_something() {
             );
         }
     }
-    unchanged(&house).await;
+    unchanged(&harness).await;
 }
 
 #[tokio::test]
 async fn every_mistake_in_the_settings_is_told_at_once_by_its_pointer() {
-    let house = House::open().await;
+    let harness = OperatorHarness::open().await;
     let wrong = json!({
         "id": "autumn", "title": {"ko": "가을", "en": "Autumn"}, "capacity": 0, "in_flight_max": 0,
         "opens_at": "2026-11-23T00:00:00Z", "closes_at": "2026-11-23T00:00:00Z", "pace": "5", "diverts": ["nope"],
     });
-    let told = house.change("POST", "/event/adm/v1/create/event", "", &wrong).await;
+    let told = harness.change("POST", "/event/adm/v1/create/event", "", &wrong).await;
     assert_eq!(told.problem(), (422, "validation".into()));
     let pointers: Vec<Value> =
         told.json()["errors"].as_array().unwrap().iter().map(|e| e["pointer"].clone()).collect();
     assert_eq!(pointers, ["/capacity", "/in_flight_max", "/closes_at", "/diverts"]);
-    let over = house
+    let over = harness
         .change("PUT", "/gate/adm/v1/set/in-flight-max/spring", "*", &json!({"in_flight_max": 10_001}))
         .await;
     assert_eq!((over.status, over.json()["errors"][0]["pointer"].clone()), (422, json!("/in_flight_max")));
-    unchanged(&house).await;
+    unchanged(&harness).await;
 }
 
 #[tokio::test]
 async fn an_event_that_is_not_there_is_not_found_by_any_route() {
-    let house = House::open().await;
+    let harness = OperatorHarness::open().await;
     for (method, path) in operations().into_iter().filter(|(_, path)| path.contains("spring")) {
         for name in ["nobody", "Nobody", "%FF", "a%2Fb"] {
             let path = path.replace("spring", name);
             let body = bodies_for(&path);
             let answer = if is_change(&method) {
-                house.change(&method, &path, "*", &body).await
+                harness.change(&method, &path, "*", &body).await
             } else {
-                house.get(&path).await
+                harness.get(&path).await
             };
             assert_eq!(answer.status, 404, "{method} {path}: {}", answer.json());
         }
     }
     assert_eq!(
-        house.get("/audit/adm/v1/list/change?event=nobody").await.problem(),
+        harness.get("/audit/adm/v1/list/change?event=nobody").await.problem(),
         (404, "unknown-event".into())
     );
     assert_eq!(
-        house.turn("/application/adm/v1/reject/application/spring/nope").await.problem(),
+        harness.turn("/application/adm/v1/reject/application/spring/nope").await.problem(),
         (404, "not-parked".into())
     );
-    unchanged(&house).await;
+    unchanged(&harness).await;
 }
 
 /// A body that the route would take.
@@ -271,21 +272,21 @@ fn bodies_for(path: &str) -> Value {
         (_, "pace") => json!({"pace": 5}),
         (_, "capacity") => json!({"capacity": 5, "reason": "x"}),
         (_, "in-flight-max") => json!({"in_flight_max": 5}),
-        (_, "notice") => json!({"notice": {"ko": "a", "en": "b"}}),
+        (_, "announcement") => json!({"announcement": {"ko": "a", "en": "b"}}),
         _ => json!({"reason": "x"}),
     }
 }
 
 #[tokio::test]
-async fn a_book_that_does_not_answer_is_told_as_such_by_every_route() {
-    let house = House::open().await;
-    house.book.close().await;
+async fn a_ledger_that_does_not_answer_is_told_as_such_by_every_route() {
+    let harness = OperatorHarness::open().await;
+    harness.ledger.close().await;
     for (method, path) in operations() {
         let body = bodies_for(&path);
         let answer = if is_change(&method) {
-            house.change(&method, &path, "*", &body).await
+            harness.change(&method, &path, "*", &body).await
         } else {
-            house.get(&path).await
+            harness.get(&path).await
         };
         assert_eq!(answer.problem(), (503, "temporarily-unavailable".into()), "{method} {path}");
         assert!(answer.header("retry-after").parse::<u32>().unwrap() >= 1);
@@ -294,9 +295,9 @@ async fn a_book_that_does_not_answer_is_told_as_such_by_every_route() {
 
 #[tokio::test]
 async fn another_method_is_told_which_one_it_takes() {
-    let house = House::open().await;
+    let harness = OperatorHarness::open().await;
     for (method, path) in operations() {
-        let answer = house.change("DELETE", &path, "", &json!({})).await;
+        let answer = harness.change("DELETE", &path, "", &json!({})).await;
         let allowed = answer.header("allow");
         assert!(
             answer.status == 405 && allowed.contains(&method),
@@ -304,5 +305,5 @@ async fn another_method_is_told_which_one_it_takes() {
             answer.status
         );
     }
-    unchanged(&house).await;
+    unchanged(&harness).await;
 }

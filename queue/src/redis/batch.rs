@@ -1,5 +1,5 @@
 //! Applying. Each connection has one task, which takes whatever waits when it is free: nobody waits for a timer, and the
-//! busier the line the more one sync of the server's disk pays for. A connection that failed is never used again.
+//! busier the queue the more one sync of the server's disk pays for. A connection that failed is never used again.
 
 use std::sync::Arc;
 
@@ -114,7 +114,7 @@ fn grouped(commands: impl Iterator<Item = Command>) -> Vec<Group> {
 
 fn refuse_all(groups: Vec<Group>, fault: &Fault) {
     let batch: usize = groups.iter().map(|group| group.commands.len()).sum();
-    tracing::error!(%fault, batch, "the line could not be written");
+    tracing::error!(%fault, batch, "the queue could not be written");
     let refused = fault.unregistered();
     for group in groups {
         refuse(group, &refused);
@@ -127,7 +127,7 @@ fn refuse(group: Group, refused: &Refused) {
     }
 }
 
-/// Code, number and flags of each, as `apply` in `line.lua` packs them.
+/// Code, number and flags of each, as `apply` in `queue.lua` packs them.
 fn read(mut reply: Reply, count: usize) -> Result<Vec<Result<Applied, Refused>>, Fault> {
     let epoch = Epoch(reply.int()?);
     let (opens_at, closed_at) = (reply.int()?, reply.int()?);

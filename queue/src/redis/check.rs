@@ -1,4 +1,4 @@
-//! Whether the server is one that a line may live on: its settings, its version, its neighbours, our rights. It changes
+//! Whether the server is one that a queue may live on: its settings, its version, its neighbours, our rights. It changes
 //! nothing; what it cannot see it says.
 
 mod version;
@@ -15,13 +15,13 @@ use crate::contract::LeadError;
 /// How much a finding matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Severity {
-    /// The line is not safe here, and is not opened.
+    /// The queue is not safe here, and is not opened.
     Refuse,
-    /// The line works, but somebody should know.
+    /// The queue works, but somebody should know.
     Warn,
 }
 
-/// Something about the line's server that is not as it should be.
+/// Something about the queue's server that is not as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Finding {
     /// How much it matters.
@@ -50,17 +50,17 @@ pub(super) enum Depth {
 
 /// What a durable line needs, and what it says if it is otherwise.
 const SETTINGS: [(&str, &str, &str); 4] = [
-    ("appendonly", "yes", "without it the line is lost with the process"),
+    ("appendonly", "yes", "without it the queue is lost with the process"),
     ("appendfsync", "always", "otherwise acknowledged applications are lost with the process"),
     ("no-appendfsync-on-rewrite", "no", "otherwise nothing is synced while the journal is rewritten"),
     ("maxmemory-policy", "noeviction", "otherwise applications are thrown away when the memory is full"),
 ];
 
-/// What must hold before a line is opened.
+/// What must hold before a queue is opened.
 pub(super) async fn at_start(server: &Server, role: RedisRole) -> Result<(), LeadError> {
     let findings = findings(server, Depth::Start).await;
     for finding in findings.iter().filter(|finding| finding.severity == Severity::Warn) {
-        tracing::warn!(finding = finding.what, "the line's Redis");
+        tracing::warn!(finding = finding.what, "the queue's Redis");
     }
     let refused = findings.into_iter().filter(|finding| finding.severity == Severity::Refuse);
     let refused: Vec<_> = refused.map(|finding| finding.what).collect();
@@ -93,7 +93,7 @@ pub(super) async fn install(server: &Server) -> Result<(), Fault> {
     if listed.is_empty() {
         let mut load = cmd("FUNCTION");
         server.command::<String>(load.arg("LOAD").arg(server.library.text())).await?;
-        tracing::info!(library = name, "loaded the line's functions");
+        tracing::info!(library = name, "loaded the queue's functions");
     }
     Ok(())
 }
@@ -145,7 +145,7 @@ fn of_info(info: &HashMap<&str, &str>, db: i64) -> Vec<Finding> {
     let others = info.keys().filter_map(|field| field.strip_prefix("db")?.parse::<i64>().ok());
     if others.into_iter().any(|other| other != db) {
         findings.push(Finding::refuse(
-            "another database of this Redis holds keys: the line needs one of its own",
+            "another database of this Redis holds keys: the queue needs one of its own",
         ));
     }
     findings
@@ -208,5 +208,5 @@ fn is_foreign(key: &[u8]) -> bool {
 }
 
 fn foreign() -> Finding {
-    Finding::refuse("this Redis holds somebody else's keys: the line needs a server of its own")
+    Finding::refuse("this Redis holds somebody else's keys: the queue needs a server of its own")
 }

@@ -4,7 +4,7 @@ use redis::RedisError;
 
 use crate::contract::{LeadError, Refused};
 
-/// For an application or a wish whose fate is open: asking again with the same key finds it.
+/// For an application or a request whose fate is open: asking again with the same key finds it.
 const PRESS_AGAIN: &str = "not registered yet: press again";
 
 /// Why there is no answer.
@@ -12,12 +12,12 @@ const PRESS_AGAIN: &str = "not registered yet: press again";
 pub(super) enum Fault {
     #[error("{}", in_words(.0))]
     Redis(#[from] RedisError),
-    #[error("no connection to the line's Redis: {0}")]
+    #[error("no connection to the queue's Redis: {0}")]
     NoConnection(String),
     /// The answer belongs to another question: nothing on that connection can be trusted any more.
-    #[error("the line's Redis gave an answer to another question; the connection was dropped")]
+    #[error("the queue's Redis gave an answer to another question; the connection was dropped")]
     Misaligned,
-    #[error("the line's Redis gave an answer that nobody understands: {0}")]
+    #[error("the queue's Redis gave an answer that nobody understands: {0}")]
     Garbled(String),
 }
 
@@ -75,24 +75,26 @@ fn lacks_right(error: &RedisError) -> bool {
 /// The error as told to callers.
 pub(super) fn in_words(error: &RedisError) -> String {
     let advice = match error.code() {
-        Some("OOM") => "the line's Redis is full: raise its maxmemory",
+        Some("OOM") => "the queue's Redis is full: raise its maxmemory",
         _ if lacks_right(error) => {
-            "the user of the line's Redis lacks a right: give it those in ops/redis.acl"
+            "the user of the queue's Redis lacks a right: give it those in ops/redis.acl"
         }
-        Some("NOAUTH" | "WRONGPASS") => "the line's Redis does not know this user and password",
-        Some("READONLY") => "the line's Redis is a replica: give the address of the server that takes writes",
-        Some("LOADING") => "the line's Redis is still reading its files: try again",
-        Some("MISCONF") => "the line's Redis cannot write its files: check its disk",
+        Some("NOAUTH" | "WRONGPASS") => "the queue's Redis does not know this user and password",
+        Some("READONLY") => {
+            "the queue's Redis is a replica: give the address of the server that takes writes"
+        }
+        Some("LOADING") => "the queue's Redis is still reading its files: try again",
+        Some("MISCONF") => "the queue's Redis cannot write its files: check its disk",
         _ if error.to_string().contains("Function not found") => {
-            "the line's Redis lacks the functions of this version: run `firstcome migrate`"
+            "the queue's Redis lacks the functions of this version: run `firstcome migrate`"
         }
         // Nothing was asked then.
         _ if error.is_connection_refusal() => {
             "nobody listens at that address: is it right, and is it running?"
         }
-        _ if error.is_timeout() => "the line's Redis did not answer in time; what was asked may be done",
-        _ if is_lost(error) => "the connection to the line's Redis broke; what was asked may be done",
-        _ => "the line's Redis refused",
+        _ if error.is_timeout() => "the queue's Redis did not answer in time; what was asked may be done",
+        _ if is_lost(error) => "the connection to the queue's Redis broke; what was asked may be done",
+        _ => "the queue's Redis refused",
     };
     format!("{advice} ({error})")
 }

@@ -5,7 +5,7 @@ use domain::{EventId, EventSettings};
 use super::fault::Fault;
 use super::reply::{garbled, stored_outcome};
 use super::server::{Question, Server};
-use crate::contract::{Armed, Arming, Closing, LeadError, Mark, Projection, Restored};
+use crate::contract::{Armed, Arming, Closing, LeadError, Projection, QueueState, Restored};
 use crate::lead::{Lead, Led};
 
 /// Most outcomes, keys or rows of one piece.
@@ -20,13 +20,14 @@ pub(super) async fn lead(server: &Server, event: &EventId, fence: i64, lead: Lea
     match lead {
         Lead::Arm(arming) => arm(server, event, fence, &arming).await.map(Led::Armed),
         Lead::Project(projection) => project(server, event, fence, &projection).await.map(|()| Led::Written),
-        Lead::Moved { through, keys } => {
+        Lead::Admitted { through, keys } => {
             let mut pieces = keys.chunks(PIECE).peekable();
             // Only the last piece may pass anybody by: the others' keys were not named yet.
             loop {
                 let piece = pieces.next().unwrap_or_default();
                 let last = pieces.peek().is_none();
-                let mut question = about(server, "moved", event, fence).arg(if last { through } else { 0 });
+                let mut question =
+                    about(server, "admitted", event, fence).arg(if last { through } else { 0 });
                 for key in piece {
                     question = question.arg(&key.0[..]);
                 }
@@ -69,7 +70,7 @@ async fn arm(server: &Server, event: &EventId, fence: i64, arming: &Arming) -> R
     }
     let settings = &arming.settings;
     let question =
-        about(server, "arm", event, fence).arg(arming.epoch.0).arg(arming.line_limit).arg(arming.rev);
+        about(server, "arm", event, fence).arg(arming.epoch.0).arg(arming.number_limit).arg(arming.rev);
     let question = told(question, settings)?.arg(prefix_bits(settings));
     let mut reply = server.lead(question).await?;
     Ok(Armed { seq: reply.int()?, skipped: reply.int()?, forgot: reply.int::<u8>()? == 1 })
@@ -103,7 +104,7 @@ async fn project(
         let mut question = about(server, "project", event, fence).arg(projection.rev);
         question = told(question, &projection.settings)?
             .arg(projection.state.as_str())
-            .arg(projection.line_limit)
+            .arg(projection.number_limit)
             .arg(projection.round)
             .arg(json(&projection.figures)?)
             .arg(&settled_seq);
@@ -133,11 +134,11 @@ async fn restore(server: &Server, event: &EventId, fence: i64, rows: &[Restored]
     if conflicts == 0 { Ok(()) } else { Err(LeadError::Conflicts(conflicts)) }
 }
 
-fn letter(mark: Mark) -> &'static str {
+fn letter(mark: QueueState) -> &'static str {
     match mark {
-        Mark::Waiting => "W",
-        Mark::Moved => "M",
-        Mark::Withdrawn => "X",
+        QueueState::Waiting => "W",
+        QueueState::Admitted => "A",
+        QueueState::Withdrawn => "X",
     }
 }
 
@@ -153,7 +154,7 @@ mod tests {
     fn about_sixteen_of_the_expected_crowd_share_a_small_hash() {
         let event = r#"{"id":"spring","title":{"ko":"a","en":"a"},"kind":"order","capacity":1,"opens_at":0,
             "closes_at":1,"intake":true,"release":"running","pace":"5","in_flight_max":1,"applications_max":1,
-            "notice":{"ko":"","en":""},"settle_after_close":false,"pepper":"k1"}"#;
+            "announcement":{"ko":"","en":""},"settle_after_close":false,"pepper":"k1"}"#;
         let mut settings: EventSettings = serde_json::from_str(event).unwrap();
         for (capacity, applications_max, crowd) in [
             (1_000, 10_000, 10_000),

@@ -1,23 +1,23 @@
-//! The functions that run inside the server: their text, its version, and who may call what. The text is `line.lua`.
+//! The functions that run inside the server: their text, its version, and who may call what. The text is `queue.lua`.
 
 use sha2::{Digest, Sha256};
 
-const TEXT: &str = include_str!("line.lua");
+const TEXT: &str = include_str!("queue.lua");
 const VERSION: &str = "@VERSION@";
 const CLOCK_OF_SERVER: &str = "local HAND_CLOCK = false";
 const CLOCK_BY_HAND: &str = "local HAND_CLOCK = true";
 
 /// What anybody calls who only looks.
 const READS: [&str; 6] = ["catalogue", "progress", "place", "number_of", "entries", "canary_read"];
-/// What the desk calls besides.
-const DESK: [&str; 3] = ["apply", "withdraw", "canary_signup"];
-/// What the door calls: which events there are, and how each stands.
-const DOOR: [&str; 3] = ["catalogue", "progress", "canary_door"];
+/// What the signup service calls besides.
+const SIGNUP: [&str; 3] = ["apply", "withdraw", "canary_signup"];
+/// What the gateway calls: which events there are, and how each stands.
+const GATEWAY: [&str; 3] = ["catalogue", "progress", "canary_gateway"];
 /// What the leader calls besides.
 const LEADER: [&str; 10] = [
     "arm",
     "project",
-    "moved",
+    "admitted",
     "acknowledge",
     "restore",
     "settle",
@@ -29,21 +29,21 @@ const LEADER: [&str; 10] = [
 
 /// Commands that the functions of readers use inside.
 const READ_COMMANDS: &str = "+time +hexists +hkeys +hmget +hget +getrange +xrange +zrange";
-/// Commands that the door's functions use inside.
-const DOOR_COMMANDS: &str = "+time +hexists +hkeys +hmget";
-/// Commands that the desk's functions use besides.
-const DESK_COMMANDS: &str = "+hset +hincrby +hdel +strlen +setrange +xadd";
+/// Commands that the gateway's functions use inside.
+const GATEWAY_COMMANDS: &str = "+time +hexists +hkeys +hmget";
+/// Commands that the signup service's functions use besides.
+const SIGNUP_COMMANDS: &str = "+hset +hincrby +hdel +strlen +setrange +xadd";
 /// Commands that the leader's functions use besides.
 const LEADER_COMMANDS: &str = "+xtrim +zadd +zrem";
 /// Commands of a client: its connection, and the server's settings as `check` reads them.
 const CLIENT_COMMANDS: &str = "+hello +auth +select +ping +unwatch +info +config|get +scan +randomkey";
 
-/// Who speaks to the line. Each role is its own user of the server, which may do no more.
+/// Who speaks to the queue. Each role is its own user of the server, which may do no more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RedisRole {
-    /// The desk: applies, withdraws, reads.
+    /// The signup service: applies, withdraws, reads.
     Signup,
-    /// The leader, and a process that is desk and leader in one.
+    /// The leader, and a process that is signup service and leader in one.
     Worker,
     /// Only reads: verifying.
     Verify,
@@ -54,13 +54,13 @@ pub enum RedisRole {
 impl RedisRole {
     /// The functions that it calls.
     pub(super) fn functions(self) -> impl Iterator<Item = &'static str> {
-        let (reads, desk, leader): (&[_], &[_], &[_]) = match self {
-            Self::Signup => (&READS, &DESK, &[]),
-            Self::Worker => (&READS, &DESK, &LEADER),
+        let (reads, signup, leader): (&[_], &[_], &[_]) = match self {
+            Self::Signup => (&READS, &SIGNUP, &[]),
+            Self::Worker => (&READS, &SIGNUP, &LEADER),
             Self::Verify => (&READS, &[], &[]),
-            Self::Gateway => (&DOOR, &[], &[]),
+            Self::Gateway => (&GATEWAY, &[], &[]),
         };
-        reads.iter().chain(desk).chain(leader).copied()
+        reads.iter().chain(signup).chain(leader).copied()
     }
 
     /// The function that tries every inner command of the role.
@@ -69,7 +69,7 @@ impl RedisRole {
             Self::Signup => "canary_signup",
             Self::Worker => "canary_worker",
             Self::Verify => "canary_read",
-            Self::Gateway => "canary_door",
+            Self::Gateway => "canary_gateway",
         }
     }
 
@@ -100,10 +100,10 @@ impl RedisRole {
 
     fn commands(self) -> String {
         match self {
-            Self::Signup => format!("{READ_COMMANDS} {DESK_COMMANDS}"),
-            Self::Worker => format!("{READ_COMMANDS} {DESK_COMMANDS} {LEADER_COMMANDS}"),
+            Self::Signup => format!("{READ_COMMANDS} {SIGNUP_COMMANDS}"),
+            Self::Worker => format!("{READ_COMMANDS} {SIGNUP_COMMANDS} {LEADER_COMMANDS}"),
             Self::Verify => READ_COMMANDS.to_owned(),
-            Self::Gateway => DOOR_COMMANDS.to_owned(),
+            Self::Gateway => GATEWAY_COMMANDS.to_owned(),
         }
     }
 }
@@ -148,7 +148,7 @@ impl Library {
         &self.text
     }
 
-    /// The rights of a role, as a line of the server's ACL file. It has no password yet, so nobody can log in.
+    /// The rights of a role, as a queue of the server's ACL file. It has no password yet, so nobody can log in.
     pub(super) fn acl_line(&self, role: RedisRole) -> String {
         let calls = role.functions().map(|name| format!("+fcall|{}", self.function(name)));
         let calls = calls.collect::<Vec<_>>().join(" ");

@@ -1,4 +1,4 @@
-//! What is read of the line. A long answer is fetched in pieces, so that the server is never kept from others for long.
+//! What is read of the queue. A long answer is fetched in pieces, so that the server is never kept from others for long.
 
 use domain::{AppKey, Epoch, EventId, EventState, Gaps, Millis, Number};
 
@@ -6,7 +6,8 @@ use super::fault::Fault;
 use super::reply::{Reply, garbled};
 use super::server::Server;
 use crate::contract::{
-    Ask, AskKind, Closing, Entry, Figures, Head, LeadError, LineView, PlaceRow, Refused, Waiting,
+    Closing, Entry, Figures, Head, InboxEntry, InboxKind, LeadError, PlaceRow, QueueSnapshot, Refused,
+    Waiting,
 };
 
 /// Most applications of one answer.
@@ -26,16 +27,16 @@ pub(super) async fn catalogue(server: &Server) -> Result<Vec<EventId>, Refused> 
     Ok(events)
 }
 
-/// The line of the event now.
-pub(super) async fn view(server: &Server, event: &EventId) -> Result<LineView, Refused> {
+/// The queue of the event now.
+pub(super) async fn view(server: &Server, event: &EventId) -> Result<QueueSnapshot, Refused> {
     let question = server.question("progress", event.as_str()).arg(server.known_max(event));
     Ok(view_from(server.read(question).await?, event)?)
 }
 
-fn view_from(mut reply: Reply, event: &EventId) -> Result<LineView, Fault> {
+fn view_from(mut reply: Reply, event: &EventId) -> Result<QueueSnapshot, Fault> {
     let (armed, now) = (reply.int::<i64>()? == 1, reply.int()?);
-    let (epoch, seq, line_limit) = (Epoch(reply.int()?), reply.int()?, reply.int()?);
-    let (moved_through, gaps) = (reply.int()?, gaps(reply.stored()?)?);
+    let (epoch, seq, number_limit) = (Epoch(reply.int()?), reply.int()?, reply.int()?);
+    let (admitted_through, gaps) = (reply.int()?, gaps(reply.stored()?)?);
     let closed = (reply.stored_int()?, reply.stored_int()?, reply.stored_int()?);
     let closed = match closed {
         (Some(closed_at), Some(closed_seq), Some(inbox_last)) => {
@@ -46,7 +47,7 @@ fn view_from(mut reply: Reply, event: &EventId) -> Result<LineView, Fault> {
     let ending = reply.stored()?.and_then(|word| EventState::parse(std::str::from_utf8(&word).ok()?));
     let (opens_at, closes_at) = (reply.int::<Millis>()?, reply.int::<Millis>()?);
     let mut settings: domain::EventSettings = json(&reply.bytes()?)?;
-    // Times that were acted on stay the line's own.
+    // Times that were acted on stay the queue's own.
     (settings.opens_at, settings.closes_at) = (opens_at, closes_at);
     let rev = reply.int()?;
     let figures = reply.bytes()?;
@@ -58,14 +59,14 @@ fn view_from(mut reply: Reply, event: &EventId) -> Result<LineView, Fault> {
         None => EventState::Scheduled,
     };
     let event = event.clone();
-    Ok(LineView {
+    Ok(QueueSnapshot {
         event,
         epoch,
         armed,
         state,
         seq,
-        line_limit,
-        moved_through,
+        number_limit,
+        admitted_through,
         gaps,
         closed,
         settings,
@@ -135,7 +136,7 @@ pub(super) async fn entries(
     }
 }
 
-/// The head of the line.
+/// The head of the queue.
 pub(super) async fn head(server: &Server, event: &EventId, n: u32) -> Result<Head, LeadError> {
     let mut reply = server.lead(server.question("head", event.as_str()).arg(n.min(LOOK_MAX))).await?;
     let through = reply.int()?;
@@ -153,29 +154,29 @@ pub(super) async fn inbox(
     event: &EventId,
     after: i64,
     max: u32,
-) -> Result<Vec<Ask>, LeadError> {
+) -> Result<Vec<InboxEntry>, LeadError> {
     let question = server.question("inbox", event.as_str()).arg(after.max(0)).arg(max.min(LOOK_MAX));
     let mut reply = server.lead(question).await?;
     let mut asks = Vec::new();
     while !reply.is_empty() {
         let (id, at, app_key, number) = (reply.int()?, reply.int()?, reply.app_key()?, reply.number()?);
-        asks.push(Ask { id, at, app_key, number, kind: kind(&reply.text()?)? });
+        asks.push(InboxEntry { id, at, app_key, number, kind: kind(&reply.text()?)? });
     }
     Ok(asks)
 }
 
-/// The word for a wish in the inbox.
-pub(super) fn kind_word(kind: AskKind) -> &'static str {
+/// The word for a request in the inbox.
+pub(super) fn kind_word(kind: InboxKind) -> &'static str {
     match kind {
-        AskKind::Cancel => "cancel",
-        AskKind::Present => "present",
+        InboxKind::Cancel => "cancel",
+        InboxKind::Present => "present",
     }
 }
 
-fn kind(word: &str) -> Result<AskKind, Fault> {
+fn kind(word: &str) -> Result<InboxKind, Fault> {
     match word {
-        "cancel" => Ok(AskKind::Cancel),
-        "present" => Ok(AskKind::Present),
+        "cancel" => Ok(InboxKind::Cancel),
+        "present" => Ok(InboxKind::Present),
         other => Err(garbled(other)),
     }
 }

@@ -4,7 +4,7 @@ use domain::{AppKey, Number, Outcome};
 use redis::Value;
 
 use super::fault::Fault;
-use crate::contract::{LeadError, Mark, PlaceRow, Refused, Shown};
+use crate::contract::{LeadError, PlaceRow, QueueState, Refused, Shown};
 
 /// What a function answered, after its nonce.
 #[derive(Debug)]
@@ -107,7 +107,7 @@ impl Reply {
         self.bytes()?.try_into().map(AppKey).map_err(|_| garbled("a key has not 16 bytes"))
     }
 
-    pub(super) fn mark(&mut self) -> Result<Mark, Fault> {
+    pub(super) fn mark(&mut self) -> Result<QueueState, Fault> {
         mark(self.int()?)
     }
 
@@ -142,11 +142,11 @@ pub(super) fn stored_outcome(shown: &Shown) -> String {
 }
 
 /// The mark that the functions count so.
-pub(super) fn mark(n: i64) -> Result<Mark, Fault> {
+pub(super) fn mark(n: i64) -> Result<QueueState, Fault> {
     match n {
-        0 => Ok(Mark::Waiting),
-        1 => Ok(Mark::Moved),
-        2 => Ok(Mark::Withdrawn),
+        0 => Ok(QueueState::Waiting),
+        1 => Ok(QueueState::Admitted),
+        2 => Ok(QueueState::Withdrawn),
         other => Err(garbled(&format!("no mark is counted {other}"))),
     }
 }

@@ -28,7 +28,7 @@ pub(super) struct Server {
     pub(super) library: Library,
     db: i64,
     nonces: AtomicU64,
-    /// The highest number that was acknowledged from here, of each event: a line that knows less went back in time.
+    /// The highest number that was acknowledged from here, of each event: a queue that knows less went back in time.
     known_max: Mutex<HashMap<EventId, u32>>,
     hand_clock: Option<Now>,
 }
@@ -105,7 +105,7 @@ impl Server {
         Question { command, nonce }
     }
 
-    /// Asks over the pool.
+    /// InboxEntries over the pool.
     pub(super) async fn ask(&self, question: Question) -> Result<Answer, Fault> {
         let mut conn = self.pooled().await?;
         let asked = conn.req_packed_command(&question.command).await.map_err(Fault::from);
@@ -116,12 +116,12 @@ impl Server {
         answer
     }
 
-    /// Asks for a reader of the applicants' side.
+    /// InboxEntries for a reader of the applicants' side.
     pub(super) async fn read(&self, question: Question) -> Result<Reply, Refused> {
         self.ask(question).await?.for_applicants()
     }
 
-    /// Asks for the leader.
+    /// InboxEntries for the leader.
     pub(super) async fn lead(&self, question: Question) -> Result<Reply, LeadError> {
         self.ask(question).await?.for_the_leader()
     }
@@ -219,7 +219,7 @@ mod tests {
             assert!(why.contains("standalone only until failover is safe"), "{url}: {why}");
         }
         assert!(address("localhost:6379").unwrap_err().contains("redis://user"));
-        let info = address("redis://desk:secret@10.0.0.1:7000/3").unwrap();
-        assert_eq!((info.redis_settings().db(), info.redis_settings().username()), (3, Some("desk")));
+        let info = address("redis://signup:secret@10.0.0.1:7000/3").unwrap();
+        assert_eq!((info.redis_settings().db(), info.redis_settings().username()), (3, Some("signup")));
     }
 }

@@ -8,7 +8,7 @@ use super::held::Held;
 use super::read;
 use super::record::{Ending, Record};
 use super::writer::Answer;
-use crate::contract::{Applicant, Applied, AskKind, Mark, PlaceRow, Refused};
+use crate::contract::{Applicant, Applied, InboxKind, PlaceRow, QueueState, Refused};
 
 /// Gives the next number, or the one that the application already has.
 pub(super) async fn apply(
@@ -31,7 +31,7 @@ pub(super) async fn apply(
         record.seq = number.get();
         remembered.acknowledged = number.get();
         let (epoch, proven) = (record.epoch, req_hash != ReqHash::NONE);
-        return Ok(Ok(Applied { number, epoch, mark: Mark::Waiting, again: false, proven }));
+        return Ok(Ok(Applied { number, epoch, mark: QueueState::Waiting, again: false, proven }));
     }
     if let Some(known) = known(conn, record, app_key, req_hash).await? {
         return Ok(Ok(known));
@@ -44,15 +44,15 @@ pub(super) async fn apply(
 
 async fn insert(
     conn: &mut SqliteConnection,
-    line: i64,
+    queue: i64,
     number: Number,
     applicant: Applicant,
 ) -> sqlx::Result<bool> {
     let done = sqlx::query(
-        "INSERT INTO application (line, number, app_key, mark, req_hash, contact) VALUES (?, ?, ?, 'W', ?, ?) \
-         ON CONFLICT (line, app_key) DO NOTHING",
+        "INSERT INTO application (queue, number, app_key, mark, req_hash, contact) VALUES (?, ?, ?, 'W', ?, ?) \
+         ON CONFLICT (queue, app_key) DO NOTHING",
     )
-    .bind(line)
+    .bind(queue)
     .bind(number.get())
     .bind(&applicant.app_key.0[..])
     .bind(&applicant.req_hash.0[..])
@@ -68,7 +68,7 @@ async fn known(
     app_key: AppKey,
     req_hash: ReqHash,
 ) -> sqlx::Result<Option<Applied>> {
-    let row = sqlx::query("SELECT number, mark, req_hash FROM application WHERE line = ? AND app_key = ?")
+    let row = sqlx::query("SELECT number, mark, req_hash FROM application WHERE queue = ? AND app_key = ?")
         .bind(record.id)
         .bind(&app_key.0[..])
         .fetch_optional(conn)
@@ -84,13 +84,13 @@ async fn known(
     }))
 }
 
-/// Takes the wish down, once, and takes out who was not passed yet. Somebody who was passed may be in the book
-/// already, so there only the book can take them out. A key under another number is not the application that is asked for.
+/// Takes the request down, once, and takes out who was not passed yet. Somebody who was passed may be in the ledger
+/// already, so there only the ledger can take them out. A key under another number is not the application that is asked for.
 pub(super) async fn ask(
     conn: &mut SqliteConnection,
     held: &mut Held,
     (app_key, number): (AppKey, Number),
-    kind: AskKind,
+    kind: InboxKind,
     now: Millis,
 ) -> Answer<Option<PlaceRow>, Refused> {
     let record = match held.open() {
@@ -100,12 +100,12 @@ pub(super) async fn ask(
     let place = read::place(conn, record, app_key).await?;
     let Some(mut place) = place.filter(|place| place.number == number) else { return Ok(Ok(None)) };
     let settled = matches!(record.ending, Ending::Settled { .. });
-    if settled || place.mark == Mark::Withdrawn {
+    if settled || place.mark == QueueState::Withdrawn {
         return Ok(Ok(Some(place)));
     }
-    if place.mark == Mark::Waiting && place.number.get() > record.moved_through {
+    if place.mark == QueueState::Waiting && place.number.get() > record.admitted_through {
         withdraw(conn, record.id, place.number).await?;
-        place.mark = Mark::Withdrawn;
+        place.mark = QueueState::Withdrawn;
     }
     if place.shown.as_ref().is_none_or(|shown| shown.outcome == Outcome::Ordered) {
         write_down(conn, record, (app_key, place.number), kind, now).await?;
@@ -128,14 +128,14 @@ pub(super) async fn present(
     let place = read::place(conn, record, app_key).await?;
     let given = number.get() <= record.seq && !matches!(record.ending, Ending::Settled { .. });
     if place.is_none() && given && read::number_of(conn, record, number).await?.is_none() {
-        write_down(conn, record, (app_key, number), AskKind::Present, now).await?;
+        write_down(conn, record, (app_key, number), InboxKind::Present, now).await?;
     }
     Ok(Ok(place))
 }
 
-async fn withdraw(conn: &mut SqliteConnection, line: i64, number: Number) -> sqlx::Result<()> {
-    sqlx::query("UPDATE application SET mark = 'X', contact = NULL WHERE line = ? AND number = ?")
-        .bind(line)
+async fn withdraw(conn: &mut SqliteConnection, queue: i64, number: Number) -> sqlx::Result<()> {
+    sqlx::query("UPDATE application SET mark = 'X', contact = NULL WHERE queue = ? AND number = ?")
+        .bind(queue)
         .bind(number.get())
         .execute(conn)
         .await?;
@@ -146,14 +146,14 @@ async fn write_down(
     conn: &mut SqliteConnection,
     record: &mut Record,
     (app_key, number): (AppKey, Number),
-    kind: AskKind,
+    kind: InboxKind,
     now: Millis,
 ) -> sqlx::Result<()> {
     // An epoch's ids lie above all ids of earlier ones, also of those that were lost with the file's last minutes.
     let id = record.inbox_last.max(i64::from(record.epoch.0) << 31) + 1;
     let done = sqlx::query(
-        "INSERT INTO inbox (line, id, number, kind, at, app_key) VALUES (?, ?, ?, ?, ?, ?) \
-         ON CONFLICT (line, number, kind) DO NOTHING",
+        "INSERT INTO inbox (queue, id, number, kind, at, app_key) VALUES (?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (queue, number, kind) DO NOTHING",
     )
     .bind(record.id)
     .bind(id)
@@ -169,9 +169,9 @@ async fn write_down(
     Ok(())
 }
 
-fn kind_word(kind: AskKind) -> &'static str {
+fn kind_word(kind: InboxKind) -> &'static str {
     match kind {
-        AskKind::Cancel => "cancel",
-        AskKind::Present => "present",
+        InboxKind::Cancel => "cancel",
+        InboxKind::Present => "present",
     }
 }

@@ -5,16 +5,16 @@ pub(super) fn in_words(error: &sqlx::Error) -> String {
     // The low byte is SQLite's primary result code.
     let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
     match code.and_then(|code| code.parse::<u32>().ok()).map(|code| code & 0xff) {
-        Some(SQLITE_FULL) => "the disk of the line's file is full: free some space".to_owned(),
+        Some(SQLITE_FULL) => "the disk of the queue's file is full: free some space".to_owned(),
         Some(SQLITE_BUSY | SQLITE_LOCKED) => {
-            format!("another program holds the line's file: end it ({error})")
+            format!("another program holds the queue's file: end it ({error})")
         }
         Some(SQLITE_READONLY | SQLITE_CANTOPEN | SQLITE_PERM) => {
-            format!("the line's file or its folder cannot be written: check their rights ({error})")
+            format!("the queue's file or its folder cannot be written: check their rights ({error})")
         }
-        Some(SQLITE_IOERR) => format!("the disk of the line's file fails: check it ({error})"),
+        Some(SQLITE_IOERR) => format!("the disk of the queue's file fails: check it ({error})"),
         Some(SQLITE_CORRUPT | SQLITE_NOTADB) => {
-            format!("the line's file is damaged: put a copy in its place, then restore ({error})")
+            format!("the queue's file is damaged: put a copy in its place, then restore ({error})")
         }
         _ => error.to_string(),
     }
@@ -41,6 +41,6 @@ mod tests {
         sqlx::raw_sql("PRAGMA max_page_count = 3; CREATE TABLE t (b BLOB)").execute(&mut conn).await.unwrap();
         let full =
             sqlx::query("INSERT INTO t VALUES (zeroblob(100000))").execute(&mut conn).await.unwrap_err();
-        assert_eq!(super::in_words(&full), "the disk of the line's file is full: free some space");
+        assert_eq!(super::in_words(&full), "the disk of the queue's file is full: free some space");
     }
 }

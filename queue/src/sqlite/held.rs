@@ -1,5 +1,5 @@
-//! The line of one event as this process holds it: the stored record, and beside it what only memory knows.
-//! What is in memory dies with the process on purpose: a line that came back is not used before it is armed again.
+//! The queue of one event as this process holds it: the stored record, and beside it what only memory knows.
+//! What is in memory dies with the process on purpose: a queue that came back is not used before it is armed again.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,7 +12,7 @@ use sqlx::sqlite::SqliteConnection;
 use super::record::Record;
 use crate::contract::Refused;
 
-/// What this process remembers of one line.
+/// What this process remembers of one queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) struct Remembered {
     /// The epoch that it was armed with here.
@@ -21,7 +21,7 @@ pub(super) struct Remembered {
     pub(super) acknowledged: u32,
 }
 
-/// What this process remembers, shared by all handles on the line.
+/// What this process remembers, shared by all handles on the queue.
 #[derive(Debug, Default)]
 pub(super) struct Memory {
     catalogue_armed: AtomicBool,
@@ -65,7 +65,7 @@ impl Listing {
     }
 }
 
-/// The line of one event.
+/// The queue of one event.
 #[derive(Debug)]
 pub(super) struct Held {
     pub(super) listing: Listing,
@@ -80,8 +80,8 @@ impl Held {
         event: &EventId,
     ) -> sqlx::Result<Self> {
         let row = sqlx::query(
-            "SELECT EXISTS (SELECT 1 FROM catalogue WHERE event = ?1) AS listed, line.* \
-             FROM (SELECT 1) LEFT JOIN line ON line.event = ?1",
+            "SELECT EXISTS (SELECT 1 FROM catalogue WHERE event = ?1) AS listed, queue.* \
+             FROM (SELECT 1) LEFT JOIN queue ON queue.event = ?1",
         )
         .bind(event.as_str())
         .fetch_one(conn)
@@ -90,7 +90,7 @@ impl Held {
         Ok(Self { listing, remembered: memory.of(event), record: Record::from_left_join(&row)? })
     }
 
-    /// Whether the line takes writes: it was armed here, and the file still is in that epoch.
+    /// Whether the queue takes writes: it was armed here, and the file still is in that epoch.
     pub(super) fn armed(&self) -> bool {
         self.record.as_ref().is_some_and(|record| self.remembered.armed == Some(record.epoch))
     }

@@ -8,7 +8,7 @@ use super::held::Held;
 use super::read;
 use super::record::Record;
 use super::writer::Answer;
-use crate::contract::{Armed, Arming, LeadError, Mark, Projection, Restored, Shown};
+use crate::contract::{Armed, Arming, LeadError, Projection, QueueState, Restored, Shown};
 use crate::lead::{Lead, Led};
 
 /// Carries out a leader's write.
@@ -33,7 +33,7 @@ pub(super) async fn lead(
     record.fence = fence;
     match lead {
         Lead::Project(projection) => project(conn, record, fence, projection, now).await?,
-        Lead::Moved { through, keys } => moved(conn, record, through, &keys).await?,
+        Lead::Admitted { through, keys } => admitted(conn, record, through, &keys).await?,
         Lead::Acknowledge { through } => acknowledge(conn, record, through).await?,
         Lead::Restore(rows) => return restore(conn, record, rows).await,
         Lead::Settle | Lead::Arm(_) => {
@@ -82,10 +82,10 @@ async fn project(
     Ok(())
 }
 
-async fn show(conn: &mut SqliteConnection, line: i64, number: Number, shown: Shown) -> sqlx::Result<()> {
+async fn show(conn: &mut SqliteConnection, queue: i64, number: Number, shown: Shown) -> sqlx::Result<()> {
     let before: Option<String> =
-        sqlx::query_scalar("SELECT outcome FROM shown WHERE line = ? AND number = ?")
-            .bind(line)
+        sqlx::query_scalar("SELECT outcome FROM shown WHERE queue = ? AND number = ?")
+            .bind(queue)
             .bind(number.get())
             .fetch_optional(&mut *conn)
             .await?;
@@ -94,8 +94,8 @@ async fn show(conn: &mut SqliteConnection, line: i64, number: Number, shown: Sho
     {
         return Ok(());
     }
-    sqlx::query("INSERT OR REPLACE INTO shown (line, number, outcome, order_no) VALUES (?, ?, ?, ?)")
-        .bind(line)
+    sqlx::query("INSERT OR REPLACE INTO shown (queue, number, outcome, order_no) VALUES (?, ?, ?, ?)")
+        .bind(queue)
         .bind(number.get())
         .bind(shown.outcome.as_str())
         .bind(shown.order_no)
@@ -104,7 +104,7 @@ async fn show(conn: &mut SqliteConnection, line: i64, number: Number, shown: Sho
     Ok(())
 }
 
-async fn moved(
+async fn admitted(
     conn: &mut SqliteConnection,
     record: &mut Record,
     through: u32,
@@ -112,19 +112,19 @@ async fn moved(
 ) -> sqlx::Result<()> {
     for key in keys {
         sqlx::query(
-            "UPDATE application SET mark = 'M', contact = NULL WHERE line = ? AND app_key = ? AND mark = 'W'",
+            "UPDATE application SET mark = 'A', contact = NULL WHERE queue = ? AND app_key = ? AND mark = 'W'",
         )
         .bind(record.id)
         .bind(&key.0[..])
         .execute(&mut *conn)
         .await?;
     }
-    record.moved_through = record.moved_through.max(through.min(record.seq));
+    record.admitted_through = record.admitted_through.max(through.min(record.seq));
     Ok(())
 }
 
 async fn acknowledge(conn: &mut SqliteConnection, record: &Record, through: i64) -> sqlx::Result<()> {
-    sqlx::query("DELETE FROM inbox WHERE line = ? AND id <= ?")
+    sqlx::query("DELETE FROM inbox WHERE queue = ? AND id <= ?")
         .bind(record.id)
         .bind(through)
         .execute(conn)
@@ -149,38 +149,38 @@ async fn restore(
     Ok(if conflicts == 0 { Ok(Led::Written) } else { Err(LeadError::Conflicts(conflicts)) })
 }
 
-/// Brings one application back; `false` if the line has its key under another number or its number under another key.
-async fn restore_one(conn: &mut SqliteConnection, line: i64, row: Restored) -> sqlx::Result<bool> {
-    let known = sqlx::query("SELECT number FROM application WHERE line = ? AND app_key = ?")
-        .bind(line)
+/// Brings one application back; `false` if the queue has its key under another number or its number under another key.
+async fn restore_one(conn: &mut SqliteConnection, queue: i64, row: Restored) -> sqlx::Result<bool> {
+    let known = sqlx::query("SELECT number FROM application WHERE queue = ? AND app_key = ?")
+        .bind(queue)
         .bind(&row.app_key.0[..])
         .fetch_optional(&mut *conn)
         .await?;
     match known {
         Some(known) if known.try_get::<u32, _>("number")? != row.number.get() => Ok(false),
-        Some(_) if row.mark == Mark::Moved => {
+        Some(_) if row.mark == QueueState::Admitted => {
             sqlx::query(
-                "UPDATE application SET mark = 'M', contact = NULL WHERE line = ? AND number = ? AND mark = 'W'",
+                "UPDATE application SET mark = 'A', contact = NULL WHERE queue = ? AND number = ? AND mark = 'W'",
             )
-            .bind(line)
+            .bind(queue)
             .bind(row.number.get())
             .execute(conn)
             .await?;
             Ok(true)
         }
         Some(_) => Ok(true),
-        None => insert(conn, line, row).await,
+        None => insert(conn, queue, row).await,
     }
 }
 
-async fn insert(conn: &mut SqliteConnection, line: i64, row: Restored) -> sqlx::Result<bool> {
+async fn insert(conn: &mut SqliteConnection, queue: i64, row: Restored) -> sqlx::Result<bool> {
     // The contact is needed for moving only.
-    let contact = (row.mark == Mark::Waiting).then_some(row.contact);
+    let contact = (row.mark == QueueState::Waiting).then_some(row.contact);
     let done = sqlx::query(
-        "INSERT INTO application (line, number, app_key, mark, req_hash, contact) VALUES (?, ?, ?, ?, ?, ?) \
-         ON CONFLICT (line, number) DO NOTHING",
+        "INSERT INTO application (queue, number, app_key, mark, req_hash, contact) VALUES (?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (queue, number) DO NOTHING",
     )
-    .bind(line)
+    .bind(queue)
     .bind(row.number.get())
     .bind(&row.app_key.0[..])
     .bind(letter(row.mark))
@@ -191,10 +191,10 @@ async fn insert(conn: &mut SqliteConnection, line: i64, row: Restored) -> sqlx::
     Ok(done.rows_affected() == 1)
 }
 
-fn letter(mark: Mark) -> &'static str {
+fn letter(mark: QueueState) -> &'static str {
     match mark {
-        Mark::Waiting => "W",
-        Mark::Moved => "M",
-        Mark::Withdrawn => "X",
+        QueueState::Waiting => "W",
+        QueueState::Admitted => "A",
+        QueueState::Withdrawn => "X",
     }
 }

@@ -1,4 +1,4 @@
-//! What is read of the line. Each answer comes from committed rows only.
+//! What is read of the queue. Each answer comes from committed rows only.
 
 use domain::{AppKey, EventId, Millis, Number, Outcome};
 use sqlx::Row;
@@ -6,24 +6,26 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::held::Held;
 use super::record::Record;
-use crate::contract::{Ask, AskKind, Entry, Head, LineView, Mark, PlaceRow, Refused, Shown, Waiting};
+use crate::contract::{
+    Entry, Head, InboxEntry, InboxKind, PlaceRow, QueueSnapshot, QueueState, Refused, Shown, Waiting,
+};
 
 /// As far as one look at the head goes: the block of the other store.
 const LOOK_MAX: u32 = 4096;
 
-/// The line of the event now.
-pub(super) fn view(event: &EventId, mut held: Held, now: Millis) -> Result<LineView, Refused> {
+/// The queue of the event now.
+pub(super) fn view(event: &EventId, mut held: Held, now: Millis) -> Result<QueueSnapshot, Refused> {
     let armed = held.armed();
     held.listed()?;
     let record = held.record.ok_or(Refused::NotArmed)?;
-    Ok(LineView {
+    Ok(QueueSnapshot {
         event: event.clone(),
         epoch: record.epoch,
         armed,
         state: record.state(now),
         seq: record.seq,
-        line_limit: record.line_limit,
-        moved_through: record.moved_through,
+        number_limit: record.number_limit,
+        admitted_through: record.admitted_through,
         gaps: record.gaps,
         closed: record.closed,
         settings: record.settings,
@@ -48,7 +50,7 @@ pub(super) async fn place(
 ) -> sqlx::Result<Option<PlaceRow>> {
     let row = sqlx::query(
         "SELECT a.number, a.mark, s.outcome, s.order_no FROM application a \
-         LEFT JOIN shown s ON s.line = a.line AND s.number = a.number WHERE a.line = ? AND a.app_key = ?",
+         LEFT JOIN shown s ON s.queue = a.queue AND s.number = a.number WHERE a.queue = ? AND a.app_key = ?",
     )
     .bind(record.id)
     .bind(&app_key.0[..])
@@ -59,7 +61,7 @@ pub(super) async fn place(
 
 fn place_from(row: &SqliteRow, record: &Record) -> sqlx::Result<PlaceRow> {
     let (number, mark) = (number(row)?, mark(row.try_get("mark")?)?);
-    let sold_out = mark == Mark::Waiting && number.get() <= record.sold_out_through();
+    let sold_out = mark == QueueState::Waiting && number.get() <= record.sold_out_through();
     let shown = match row.try_get::<Option<&str>, _>("outcome")? {
         Some(word) => Some(Shown { outcome: outcome(word)?, order_no: row.try_get("order_no")? }),
         None => sold_out.then_some(Shown { outcome: Outcome::SoldOut, order_no: None }),
@@ -67,16 +69,16 @@ fn place_from(row: &SqliteRow, record: &Record) -> sqlx::Result<PlaceRow> {
     Ok(PlaceRow { number, mark, shown })
 }
 
-/// The head of the line. Who was passed by has a lower number than all others, so number order is the whole order.
+/// The head of the queue. Who was passed by has a lower number than all others, so number order is the whole order.
 pub(super) async fn head(conn: &mut SqliteConnection, record: &Record, n: u32) -> sqlx::Result<Head> {
-    let passed = record.moved_through;
+    let passed = record.admitted_through;
     if n == 0 {
         return Ok(Head { waiting: Vec::new(), through: passed });
     }
     let horizon = record.seq.min(passed.saturating_add(LOOK_MAX));
     let rows = sqlx::query(
         "SELECT number, app_key, contact FROM application \
-         WHERE line = ? AND mark = 'W' AND number <= ? ORDER BY number LIMIT ?",
+         WHERE queue = ? AND mark = 'W' AND number <= ? ORDER BY number LIMIT ?",
     )
     .bind(record.id)
     .bind(horizon)
@@ -102,9 +104,9 @@ pub(super) async fn inbox(
     record: &Record,
     after: i64,
     max: u32,
-) -> sqlx::Result<Vec<Ask>> {
+) -> sqlx::Result<Vec<InboxEntry>> {
     let rows = sqlx::query(
-        "SELECT id, at, number, kind, app_key FROM inbox WHERE line = ? AND id > ? ORDER BY id LIMIT ?",
+        "SELECT id, at, number, kind, app_key FROM inbox WHERE queue = ? AND id > ? ORDER BY id LIMIT ?",
     )
     .bind(record.id)
     .bind(after)
@@ -114,14 +116,14 @@ pub(super) async fn inbox(
     rows.iter().map(ask_from).collect()
 }
 
-fn ask_from(row: &SqliteRow) -> sqlx::Result<Ask> {
+fn ask_from(row: &SqliteRow) -> sqlx::Result<InboxEntry> {
     let kind = match row.try_get("kind")? {
-        "cancel" => AskKind::Cancel,
-        "present" => AskKind::Present,
+        "cancel" => InboxKind::Cancel,
+        "present" => InboxKind::Present,
         other => return Err(decode(format!("no kind of wish is called {other:?}"))),
     };
     let (id, at) = (row.try_get("id")?, row.try_get("at")?);
-    Ok(Ask { id, at, app_key: AppKey(bytes(row, "app_key")?), number: number(row)?, kind })
+    Ok(InboxEntry { id, at, app_key: AppKey(bytes(row, "app_key")?), number: number(row)?, kind })
 }
 
 /// All applications above `after`, in order.
@@ -133,8 +135,8 @@ pub(super) async fn entries(
 ) -> sqlx::Result<Vec<Entry>> {
     let rows = sqlx::query(
         "SELECT a.number, a.mark, a.app_key, s.outcome, s.order_no FROM application a \
-         LEFT JOIN shown s ON s.line = a.line AND s.number = a.number \
-         WHERE a.line = ? AND a.number > ? ORDER BY a.number LIMIT ?",
+         LEFT JOIN shown s ON s.queue = a.queue AND s.number = a.number \
+         WHERE a.queue = ? AND a.number > ? ORDER BY a.number LIMIT ?",
     )
     .bind(record.id)
     .bind(after)
@@ -154,7 +156,7 @@ pub(super) async fn number_of(
     record: &Record,
     number: Number,
 ) -> sqlx::Result<Option<AppKey>> {
-    let row = sqlx::query("SELECT app_key FROM application WHERE line = ? AND number = ?")
+    let row = sqlx::query("SELECT app_key FROM application WHERE queue = ? AND number = ?")
         .bind(record.id)
         .bind(number.get())
         .fetch_optional(conn)
@@ -168,11 +170,11 @@ pub(super) fn number(row: &SqliteRow) -> sqlx::Result<Number> {
 }
 
 /// The mark of that letter.
-pub(super) fn mark(letter: &str) -> sqlx::Result<Mark> {
+pub(super) fn mark(letter: &str) -> sqlx::Result<QueueState> {
     match letter {
-        "W" => Ok(Mark::Waiting),
-        "M" => Ok(Mark::Moved),
-        "X" => Ok(Mark::Withdrawn),
+        "W" => Ok(QueueState::Waiting),
+        "A" => Ok(QueueState::Admitted),
+        "X" => Ok(QueueState::Withdrawn),
         other => Err(decode(format!("no mark is called {other:?}"))),
     }
 }

@@ -1,4 +1,4 @@
-//! The stored standing of one line, and the rules that need nothing else. It is read whole and written whole.
+//! The stored standing of one queue, and the rules that need nothing else. It is read whole and written whole.
 
 use domain::{Epoch, EventId, EventSettings, EventState, Gaps, Millis, Number};
 use serde::Serialize;
@@ -8,26 +8,26 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use crate::contract::{Armed, Arming, Closing, Figures, Projection, Refused};
 
-/// How far the book has ended the event.
+/// How far the ledger has ended the event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
     NotYet,
     Settling,
-    /// Who still waits up to here is sold out; unknown until the book tells.
+    /// Who still waits up to here is sold out; unknown until the ledger tells.
     Settled {
         through: Option<u32>,
     },
 }
 
-/// One row of `line`.
+/// One row of `queue`.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Record {
     pub(super) id: i64,
     pub(super) epoch: Epoch,
     pub(super) fence: i64,
     pub(super) seq: u32,
-    pub(super) line_limit: u32,
-    pub(super) moved_through: u32,
+    pub(super) number_limit: u32,
+    pub(super) admitted_through: u32,
     pub(super) gaps: Gaps,
     pub(super) inbox_last: i64,
     pub(super) closed: Option<Closing>,
@@ -51,13 +51,13 @@ impl Record {
         }
     }
 
-    /// Closes the line for good; the first closing stays.
+    /// Closes the queue for good; the first closing stays.
     pub(super) fn close(&mut self, at: Millis) -> Closing {
         let (closed_seq, inbox_last) = (self.seq, self.inbox_last);
         *self.closed.get_or_insert(Closing { closed_seq, closed_at: at, inbox_last })
     }
 
-    /// Closes the line if its time has come.
+    /// Closes the queue if its time has come.
     pub(super) fn close_if_due(&mut self, now: Millis) {
         if now >= self.settings.closes_at {
             self.close(self.settings.closes_at);
@@ -74,14 +74,14 @@ impl Record {
             }
             None if !self.settings.intake => Err(Refused::OnHold),
             None if given >= self.settings.applications_max => Err(Refused::Full),
-            None if self.seq >= self.line_limit => Err(Refused::AtLimit),
+            None if self.seq >= self.number_limit => Err(Refused::AtLimit),
             None => Number::new(self.seq + 1).ok_or(Refused::AtLimit),
         }
     }
 
     /// Goes on above every number that may ever have been given.
     pub(super) fn arm(&mut self, arming: &Arming) -> Armed {
-        let limit = self.line_limit.max(arming.line_limit);
+        let limit = self.number_limit.max(arming.number_limit);
         let skipped = limit.saturating_sub(self.seq);
         if skipped > 0 {
             self.gaps.push(self.seq + 1, limit);
@@ -89,16 +89,16 @@ impl Record {
         self.epoch = arming.epoch;
         self.seq += skipped;
         // Restored numbers may lie above every limit.
-        self.line_limit = self.seq;
+        self.number_limit = self.seq;
         Armed { seq: self.seq, skipped, forgot: false }
     }
 
-    /// Takes over what the book says, but for times that were acted on and for anything older.
+    /// Takes over what the ledger says, but for times that were acted on and for anything older.
     pub(super) fn project(&mut self, fence: i64, projection: &Projection, now: Millis) {
         if projection.rev > self.rev {
             self.take_settings(projection, now);
         }
-        self.line_limit = self.line_limit.max(projection.line_limit);
+        self.number_limit = self.number_limit.max(projection.number_limit);
         let figures_of = (fence, projection.round);
         if figures_of >= self.figures_of {
             (self.figures, self.figures_of) = (projection.figures, figures_of);
@@ -129,7 +129,7 @@ impl Record {
         }
     }
 
-    /// A number that was given before comes back: it lies in the line, and before its end.
+    /// A number that was given before comes back: it lies in the queue, and before its end.
     pub(super) fn reach(&mut self, number: Number) {
         self.seq = self.seq.max(number.get());
         if let Some(closing) = &mut self.closed {
@@ -145,12 +145,12 @@ impl Record {
         }
     }
 
-    /// The line in the row, unless it was never made.
+    /// The queue in the row, unless it was never made.
     pub(super) fn from_left_join(row: &SqliteRow) -> sqlx::Result<Option<Self>> {
         row.try_get::<Option<i64>, _>("id")?.map(|_| Self::from_row(row)).transpose()
     }
 
-    /// Makes the line of an event.
+    /// Makes the queue of an event.
     pub(super) async fn create(
         conn: &mut SqliteConnection,
         event: &EventId,
@@ -158,7 +158,7 @@ impl Record {
         arming: &Arming,
     ) -> sqlx::Result<Self> {
         let row = sqlx::query(
-            "INSERT INTO line (event, epoch, fence, settings, rev, figures) VALUES (?, ?, ?, ?, ?, ?) RETURNING *",
+            "INSERT INTO queue (event, epoch, fence, settings, rev, figures) VALUES (?, ?, ?, ?, ?, ?) RETURNING *",
         )
         .bind(event.as_str())
         .bind(arming.epoch.0)
@@ -179,15 +179,15 @@ impl Record {
             Ending::Settled { through } => (Some(EventState::Settled.as_str()), through),
         };
         sqlx::query(
-            "UPDATE line SET epoch = ?, fence = ?, seq = ?, line_limit = ?, moved_through = ?, gaps = ?, \
+            "UPDATE queue SET epoch = ?, fence = ?, seq = ?, number_limit = ?, admitted_through = ?, gaps = ?, \
              inbox_last = ?, closed_at = ?, closed_seq = ?, closed_inbox = ?, ending = ?, settled_seq = ?, \
              settings = ?, rev = ?, figures = ?, figures_fence = ?, figures_round = ? WHERE id = ?",
         )
         .bind(self.epoch.0)
         .bind(self.fence)
         .bind(self.seq)
-        .bind(self.line_limit)
-        .bind(self.moved_through)
+        .bind(self.number_limit)
+        .bind(self.admitted_through)
         .bind(to_json(&self.gaps)?)
         .bind(self.inbox_last)
         .bind(self.closed.map(|c| c.closed_at))
@@ -217,8 +217,8 @@ impl Record {
             epoch: Epoch(row.try_get("epoch")?),
             fence: row.try_get("fence")?,
             seq: row.try_get("seq")?,
-            line_limit: row.try_get("line_limit")?,
-            moved_through: row.try_get("moved_through")?,
+            number_limit: row.try_get("number_limit")?,
+            admitted_through: row.try_get("admitted_through")?,
             gaps: from_json(row.try_get("gaps")?)?,
             inbox_last: row.try_get("inbox_last")?,
             closed: closing(row)?,

@@ -1,4 +1,4 @@
-//! The tables of the line, private to this store, and how its file is opened. It never changes an older schema:
+//! The tables of the queue, private to this store, and how its file is opened. It never changes an older schema:
 //! a file of another version is refused.
 
 use std::path::Path;
@@ -16,14 +16,14 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 const TABLES: &str = "
 BEGIN IMMEDIATE;
 CREATE TABLE catalogue (event TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
-CREATE TABLE line (
+CREATE TABLE queue (
     id            INTEGER PRIMARY KEY,
     event         TEXT    NOT NULL UNIQUE,
     epoch         INTEGER NOT NULL,
     fence         INTEGER NOT NULL,
     seq           INTEGER NOT NULL DEFAULT 0,
-    line_limit    INTEGER NOT NULL DEFAULT 0,
-    moved_through INTEGER NOT NULL DEFAULT 0,
+    number_limit    INTEGER NOT NULL DEFAULT 0,
+    admitted_through INTEGER NOT NULL DEFAULT 0,
     gaps          TEXT    NOT NULL DEFAULT '[]',
     inbox_last    INTEGER NOT NULL DEFAULT 0,
     closed_at     INTEGER,
@@ -38,38 +38,38 @@ CREATE TABLE line (
     figures_round INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE application (
-    line     INTEGER NOT NULL REFERENCES line (id),
+    queue     INTEGER NOT NULL REFERENCES queue (id),
     number   INTEGER NOT NULL CHECK (number > 0),
     app_key  BLOB    NOT NULL CHECK (length(app_key) = 16),
-    mark     TEXT    NOT NULL CHECK (mark IN ('W', 'M', 'X')),
+    mark     TEXT    NOT NULL CHECK (mark IN ('W', 'A', 'X')),
     req_hash BLOB    NOT NULL CHECK (length(req_hash) = 8),
     contact  BLOB,
-    PRIMARY KEY (line, number),
-    UNIQUE (line, app_key)
+    PRIMARY KEY (queue, number),
+    UNIQUE (queue, app_key)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX application_waiting ON application (line, number) WHERE mark = 'W';
+CREATE INDEX application_waiting ON application (queue, number) WHERE mark = 'W';
 CREATE TABLE inbox (
-    line    INTEGER NOT NULL REFERENCES line (id),
+    queue    INTEGER NOT NULL REFERENCES queue (id),
     id      INTEGER NOT NULL,
     app_key BLOB    NOT NULL,
     number  INTEGER NOT NULL,
     kind    TEXT    NOT NULL CHECK (kind IN ('cancel', 'present')),
     at      INTEGER NOT NULL,
-    PRIMARY KEY (line, id),
-    UNIQUE (line, number, kind)
+    PRIMARY KEY (queue, id),
+    UNIQUE (queue, number, kind)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE shown (
-    line     INTEGER NOT NULL REFERENCES line (id),
+    queue     INTEGER NOT NULL REFERENCES queue (id),
     number   INTEGER NOT NULL,
     outcome  TEXT    NOT NULL,
     order_no TEXT,
-    PRIMARY KEY (line, number)
+    PRIMARY KEY (queue, number)
 ) STRICT, WITHOUT ROWID;
 PRAGMA user_version = 1;
 COMMIT;
 ";
 
-/// Why a file is not a line that this program can use.
+/// Why a file is not a queue that this program can use.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum BadFile {
     #[error(

@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::held::{Held, Listing, Memory, Remembered};
 use super::record::Record;
 use super::{apply, fault, lead};
-use crate::contract::{Applicant, Applied, AskKind, LeadError, PlaceRow, Refused};
+use crate::contract::{Applicant, Applied, InboxKind, LeadError, PlaceRow, Refused};
 use crate::lead::{Lead, Led};
 
 /// Most writes of one transaction.
@@ -28,7 +28,7 @@ pub(super) type Answer<T, E> = sqlx::Result<Result<T, E>>;
 pub(super) enum Work {
     Publish(Vec<EventId>),
     Apply(EventId, Applicant),
-    Ask(EventId, AppKey, Number, AskKind),
+    InboxEntry(EventId, AppKey, Number, InboxKind),
     Present(EventId, AppKey, Number),
     Lead(EventId, i64, Box<Lead>),
 }
@@ -69,8 +69,8 @@ impl Writer {
             let committed = self.commit(works).await;
             // Told when it begins and when it is over: a crowd before a full disk must not fill it with log lines.
             match &committed {
-                Err(error) if !failing => tracing::error!(%error, "the line cannot be written"),
-                Ok(_) if failing => tracing::info!("the line is written again"),
+                Err(error) if !failing => tracing::error!(%error, "the queue cannot be written"),
+                Ok(_) if failing => tracing::info!("the queue is written again"),
                 _ => {}
             }
             failing = committed.is_err();
@@ -152,7 +152,7 @@ impl Batch<'_> {
                 let held = self.touch(conn, &event).await?;
                 Done::Applied(apply::apply(conn, held, applicant, now).await?)
             }
-            Work::Ask(event, app_key, number, kind) => {
+            Work::InboxEntry(event, app_key, number, kind) => {
                 let held = self.touch(conn, &event).await?;
                 Done::Asked(apply::ask(conn, held, (app_key, number), kind, now).await?)
             }
@@ -167,7 +167,7 @@ impl Batch<'_> {
         })
     }
 
-    /// The line as the transaction has it so far; an armed one is closed as soon as it is touched after its time.
+    /// The queue as the transaction has it so far; an armed one is closed as soon as it is touched after its time.
     async fn touch(&mut self, conn: &mut SqliteConnection, event: &EventId) -> sqlx::Result<&mut Held> {
         if !self.lines.contains_key(event) {
             let mut held = Held::load(conn, self.memory, event).await?;

@@ -1,14 +1,14 @@
-//! The line as simply as it can be said: one event, a map, and no store. What a store answers must be what this answers.
+//! The queue as simply as it can be said: one event, a map, and no store. What a store answers must be what this answers.
 
 use std::collections::BTreeMap;
 
 use domain::{Epoch, EventSettings, EventState, Gaps, Millis, Number, Outcome, ReqHash};
 use queue::{
-    Applicant, Applied, Armed, Arming, Ask, AskKind, Closing, Entry, Figures, Head, LeadError, LineView,
-    Mark, PlaceRow, Projection, Refused, Restored, Shown, Waiting,
+    Applicant, Applied, Armed, Arming, Closing, Entry, Figures, Head, InboxEntry, InboxKind, LeadError,
+    PlaceRow, Projection, QueueSnapshot, QueueState, Refused, Restored, Shown, Waiting,
 };
 
-use crate::house::event;
+use crate::harness::event;
 
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Model {
@@ -16,7 +16,7 @@ pub(crate) struct Model {
     pub(crate) listed: bool,
     pub(crate) published: bool,
     pub(crate) armed: bool,
-    pub(crate) line: Option<Kept>,
+    pub(crate) queue: Option<Kept>,
 }
 
 /// What outlives a restart. The inbox counts its own positions from 1.
@@ -25,11 +25,11 @@ pub(crate) struct Kept {
     pub(crate) epoch: u32,
     pub(crate) fence: i64,
     pub(crate) seq: u32,
-    line_limit: u32,
-    moved_through: u32,
+    number_limit: u32,
+    admitted_through: u32,
     gaps: Gaps,
     people: BTreeMap<u32, Person>,
-    pub(crate) inbox: Vec<Ask>,
+    pub(crate) inbox: Vec<InboxEntry>,
     asked: i64,
     closed: Option<Closing>,
     settings: EventSettings,
@@ -43,7 +43,7 @@ pub(crate) struct Kept {
 #[derive(Debug, Clone)]
 struct Person {
     applicant: Applicant,
-    mark: Mark,
+    mark: QueueState,
 }
 
 impl Person {
@@ -61,28 +61,29 @@ impl Kept {
         let mark = self.people[&n].mark;
         let settled = self.ending == EventState::Settled && self.settled_seq.is_some_and(|seq| n <= seq);
         let sold_out = Shown { outcome: Outcome::SoldOut, order_no: None };
-        let shown = self.shown.get(&n).cloned().or((settled && mark == Mark::Waiting).then_some(sold_out));
+        let shown =
+            self.shown.get(&n).cloned().or((settled && mark == QueueState::Waiting).then_some(sold_out));
         PlaceRow { number: Number::new(n).unwrap(), mark, shown }
     }
     fn close(&mut self, closed_at: Millis) -> Closing {
         *self.closed.get_or_insert(Closing { closed_seq: self.seq, closed_at, inbox_last: self.asked })
     }
-    fn mark(&mut self, n: u32, mark: Mark) {
+    fn mark(&mut self, n: u32, mark: QueueState) {
         let person = self.people.get_mut(&n).unwrap();
         (person.mark, person.applicant.contact) = (mark, Vec::new());
     }
 }
 
 impl Model {
-    /// A line that takes writes is closed by the first write after its time.
+    /// A queue that takes writes is closed by the first write after its time.
     fn close_if_due(&mut self) {
-        if let Some(line) = self.line.as_mut().filter(|l| self.armed && self.now >= l.settings.closes_at) {
-            line.close(line.settings.closes_at);
+        if let Some(queue) = self.queue.as_mut().filter(|l| self.armed && self.now >= l.settings.closes_at) {
+            queue.close(queue.settings.closes_at);
         }
     }
     fn known(&self) -> Result<&Kept, Refused> {
-        match (self.listed, self.published, &self.line) {
-            (true, _, Some(line)) => Ok(line),
+        match (self.listed, self.published, &self.queue) {
+            (true, _, Some(queue)) => Ok(queue),
             (false, true, _) => Err(Refused::UnknownEvent),
             _ => Err(Refused::NotArmed),
         }
@@ -90,43 +91,43 @@ impl Model {
     fn open(&mut self) -> Result<&mut Kept, Refused> {
         self.close_if_due();
         self.known()?;
-        self.line.as_mut().filter(|_| self.armed).ok_or(Refused::NotArmed)
+        self.queue.as_mut().filter(|_| self.armed).ok_or(Refused::NotArmed)
     }
     fn led(&mut self, fence: Option<i64>, needs_arming: bool) -> Result<&mut Kept, LeadError> {
         self.close_if_due();
-        let line = self.line.as_mut().ok_or(LeadError::UnknownEvent)?;
+        let queue = self.queue.as_mut().ok_or(LeadError::UnknownEvent)?;
         match fence {
-            Some(fence) if fence < line.fence => return Err(LeadError::Fenced(line.fence)),
+            Some(fence) if fence < queue.fence => return Err(LeadError::Fenced(queue.fence)),
             _ if needs_arming && !self.armed => return Err(LeadError::NotArmed),
-            fence => line.fence = fence.unwrap_or(line.fence),
+            fence => queue.fence = fence.unwrap_or(queue.fence),
         }
-        Ok(line)
+        Ok(queue)
     }
 
     pub(crate) fn apply(&mut self, applicant: Applicant) -> Result<Applied, Refused> {
         let now = self.now;
-        let line = self.open()?;
-        let epoch = Epoch(line.epoch);
-        if let Some((n, person)) = line.find(applicant.app_key) {
+        let queue = self.open()?;
+        let epoch = Epoch(queue.epoch);
+        if let Some((n, person)) = queue.find(applicant.app_key) {
             let proven = applicant.req_hash.proves(person.applicant.req_hash);
             let number = Number::new(n).unwrap();
             return Ok(Applied { number, epoch, mark: person.mark, again: true, proven });
         }
-        let given = line.seq - line.gaps.count(0, line.seq);
-        match line.closed {
+        let given = queue.seq - queue.gaps.count(0, queue.seq);
+        match queue.closed {
             Some(Closing { closed_at, .. }) => return Err(Refused::Closed { closed_at }),
-            None if now < line.settings.opens_at => {
-                return Err(Refused::NotOpen { opens_at: line.settings.opens_at });
+            None if now < queue.settings.opens_at => {
+                return Err(Refused::NotOpen { opens_at: queue.settings.opens_at });
             }
-            None if !line.settings.intake => return Err(Refused::OnHold),
-            None if given >= line.settings.applications_max => return Err(Refused::Full),
-            None if line.seq >= line.line_limit => return Err(Refused::AtLimit),
-            None => line.seq += 1,
+            None if !queue.settings.intake => return Err(Refused::OnHold),
+            None if given >= queue.settings.applications_max => return Err(Refused::Full),
+            None if queue.seq >= queue.number_limit => return Err(Refused::AtLimit),
+            None => queue.seq += 1,
         }
         let proven = applicant.req_hash != ReqHash::NONE;
-        line.people.insert(line.seq, Person { applicant, mark: Mark::Waiting });
-        let number = Number::new(line.seq).unwrap();
-        Ok(Applied { number, epoch, mark: Mark::Waiting, again: false, proven })
+        queue.people.insert(queue.seq, Person { applicant, mark: QueueState::Waiting });
+        let number = Number::new(queue.seq).unwrap();
+        Ok(Applied { number, epoch, mark: QueueState::Waiting, again: false, proven })
     }
 
     pub(crate) fn cancel(
@@ -135,171 +136,172 @@ impl Model {
         number: Number,
     ) -> Result<Option<PlaceRow>, Refused> {
         let at = self.now;
-        let line = self.open()?;
-        let found = line.find(key).filter(|(n, _)| *n == number.get());
+        let queue = self.open()?;
+        let found = queue.find(key).filter(|(n, _)| *n == number.get());
         let Some((n, person)) = found else { return Ok(None) };
-        let before = line.place(n);
-        if person.mark == Mark::Withdrawn || line.ending == EventState::Settled {
+        let before = queue.place(n);
+        if person.mark == QueueState::Withdrawn || queue.ending == EventState::Settled {
             return Ok(Some(before));
         }
-        if person.mark == Mark::Waiting && n > line.moved_through {
-            line.mark(n, Mark::Withdrawn);
+        if person.mark == QueueState::Waiting && n > queue.admitted_through {
+            queue.mark(n, QueueState::Withdrawn);
         }
         let final_now = before.shown.is_some_and(|shown| shown.outcome != Outcome::Ordered);
-        if !final_now && line.inbox.iter().all(|ask| ask.number.get() != n) {
-            line.asked += 1;
-            let (id, number) = (line.asked, before.number);
-            line.inbox.push(Ask { id, at, app_key: key, number, kind: AskKind::Cancel });
+        if !final_now && queue.inbox.iter().all(|ask| ask.number.get() != n) {
+            queue.asked += 1;
+            let (id, number) = (queue.asked, before.number);
+            queue.inbox.push(InboxEntry { id, at, app_key: key, number, kind: InboxKind::Cancel });
         }
-        Ok(Some(line.place(n)))
+        Ok(Some(queue.place(n)))
     }
 
     pub(crate) fn arm(&mut self, fence: i64, arming: &Arming) -> Result<Armed, LeadError> {
         self.close_if_due();
-        match &self.line {
-            Some(line) if fence < line.fence => return Err(LeadError::Fenced(line.fence)),
-            Some(line) if arming.epoch.0 <= line.epoch => return Err(LeadError::OldEpoch(line.epoch)),
+        match &self.queue {
+            Some(queue) if fence < queue.fence => return Err(LeadError::Fenced(queue.fence)),
+            Some(queue) if arming.epoch.0 <= queue.epoch => return Err(LeadError::OldEpoch(queue.epoch)),
             _ => self.armed = true,
         }
-        let made_anew = self.line.is_none();
-        let line = self.line.get_or_insert_with(|| Kept::new(arming));
-        (line.fence, line.epoch) = (fence, arming.epoch.0);
-        let last = line.seq.max(line.line_limit).max(arming.line_limit);
-        let skipped = last - line.seq;
-        line.gaps.push(line.seq + 1, last);
-        (line.seq, line.line_limit) = (last, last);
+        let made_anew = self.queue.is_none();
+        let queue = self.queue.get_or_insert_with(|| Kept::new(arming));
+        (queue.fence, queue.epoch) = (fence, arming.epoch.0);
+        let last = queue.seq.max(queue.number_limit).max(arming.number_limit);
+        let skipped = last - queue.seq;
+        queue.gaps.push(queue.seq + 1, last);
+        (queue.seq, queue.number_limit) = (last, last);
         self.close_if_due();
         Ok(Armed { seq: last, skipped, forgot: made_anew && skipped > 0 })
     }
 
     pub(crate) fn project(&mut self, fence: i64, projection: Projection) -> Result<(), LeadError> {
         let now = self.now;
-        let line = self.led(Some(fence), false)?;
-        let (old, opened) = (line.settings.clone(), now >= line.settings.opens_at);
-        let closed = line.closed.is_some() || now >= old.closes_at;
-        if projection.rev > line.rev {
-            (line.rev, line.settings) = (projection.rev, projection.settings);
-            line.settings.opens_at = if opened { old.opens_at } else { line.settings.opens_at };
-            line.settings.closes_at = if closed { old.closes_at } else { line.settings.closes_at };
+        let queue = self.led(Some(fence), false)?;
+        let (old, opened) = (queue.settings.clone(), now >= queue.settings.opens_at);
+        let closed = queue.closed.is_some() || now >= old.closes_at;
+        if projection.rev > queue.rev {
+            (queue.rev, queue.settings) = (projection.rev, projection.settings);
+            queue.settings.opens_at = if opened { old.opens_at } else { queue.settings.opens_at };
+            queue.settings.closes_at = if closed { old.closes_at } else { queue.settings.closes_at };
         }
-        line.line_limit = line.line_limit.max(projection.line_limit);
-        if (fence, projection.round) >= (line.figures.0, line.figures.1) {
-            line.figures = (fence, projection.round, projection.figures);
+        queue.number_limit = queue.number_limit.max(projection.number_limit);
+        if (fence, projection.round) >= (queue.figures.0, queue.figures.1) {
+            queue.figures = (fence, projection.round, projection.figures);
         }
-        line.ending = line.ending.max(projection.state);
-        if line.ending == EventState::Settled {
-            line.settled_seq = line.settled_seq.or(projection.settled_seq);
+        queue.ending = queue.ending.max(projection.state);
+        if queue.ending == EventState::Settled {
+            queue.settled_seq = queue.settled_seq.or(projection.settled_seq);
         }
-        if line.ending >= EventState::Settling {
-            line.close(now.min(line.settings.closes_at));
+        if queue.ending >= EventState::Settling {
+            queue.close(now.min(queue.settings.closes_at));
         }
         for (n, shown) in projection.outcomes {
-            let before = line.shown.get(&n.get());
+            let before = queue.shown.get(&n.get());
             if before.is_none_or(|before| before.outcome.may_become(shown.outcome)) {
-                line.shown.insert(n.get(), shown);
+                queue.shown.insert(n.get(), shown);
             }
         }
         Ok(())
     }
 
     pub(crate) fn head(&self, n: usize) -> Result<Head, LeadError> {
-        let line = self.line.as_ref().ok_or(LeadError::UnknownEvent)?;
+        let queue = self.queue.as_ref().ok_or(LeadError::UnknownEvent)?;
         if !self.armed {
             return Err(LeadError::NotArmed);
         }
-        let end = line.seq.min(line.moved_through + 4096);
-        let waiting = line.people.range(..=end).filter(|(_, p)| p.mark == Mark::Waiting).take(n);
+        let end = queue.seq.min(queue.admitted_through + 4096);
+        let waiting = queue.people.range(..=end).filter(|(_, p)| p.mark == QueueState::Waiting).take(n);
         let waiting: Vec<_> = waiting.map(|(number, p)| p.waits(*number)).collect();
         let looked = if waiting.len() < n { end } else { waiting.last().map_or(0, |w| w.number.get()) };
-        Ok(Head { waiting, through: looked.max(line.moved_through) })
+        Ok(Head { waiting, through: looked.max(queue.admitted_through) })
     }
 
-    pub(crate) fn moved(
+    pub(crate) fn admitted(
         &mut self,
         fence: i64,
         through: u32,
         keys: &[domain::AppKey],
     ) -> Result<(), LeadError> {
-        let line = self.led(Some(fence), true)?;
+        let queue = self.led(Some(fence), true)?;
         for key in keys {
-            if let Some((n, Person { mark: Mark::Waiting, .. })) = line.find(*key) {
-                line.mark(n, Mark::Moved);
+            if let Some((n, Person { mark: QueueState::Waiting, .. })) = queue.find(*key) {
+                queue.mark(n, QueueState::Admitted);
             }
         }
-        line.moved_through = line.moved_through.max(through.min(line.seq));
+        queue.admitted_through = queue.admitted_through.max(through.min(queue.seq));
         Ok(())
     }
 
     pub(crate) fn acknowledge(&mut self, fence: i64, through: i64) -> Result<(), LeadError> {
-        self.led(Some(fence), true).map(|line| line.inbox.retain(|ask| ask.id > through))
+        self.led(Some(fence), true).map(|queue| queue.inbox.retain(|ask| ask.id > through))
     }
 
     pub(crate) fn settle(&mut self, fence: i64) -> Result<Closing, LeadError> {
         let now = self.now;
-        self.led(Some(fence), true).map(|line| line.close(now.min(line.settings.closes_at)))
+        self.led(Some(fence), true).map(|queue| queue.close(now.min(queue.settings.closes_at)))
     }
 
     pub(crate) fn restore(&mut self, fence: i64, rows: &[Restored]) -> Result<(), LeadError> {
-        let line = self.led(Some(fence), false)?;
+        let queue = self.led(Some(fence), false)?;
         let mut conflicts = 0;
         for row in rows {
             let n = row.number.get();
-            match (line.find(row.app_key).map(|(known, p)| (known, p.mark)), line.people.get(&n)) {
+            match (queue.find(row.app_key).map(|(known, p)| (known, p.mark)), queue.people.get(&n)) {
                 (Some((known, mark)), _) if known == n => {
-                    if (mark, row.mark) == (Mark::Waiting, Mark::Moved) {
-                        line.mark(n, Mark::Moved);
+                    if (mark, row.mark) == (QueueState::Waiting, QueueState::Admitted) {
+                        queue.mark(n, QueueState::Admitted);
                     }
                 }
                 (None, None) => {
-                    let contact = if row.mark == Mark::Waiting { row.contact.clone() } else { Vec::new() };
+                    let contact =
+                        if row.mark == QueueState::Waiting { row.contact.clone() } else { Vec::new() };
                     let applicant = Applicant { app_key: row.app_key, req_hash: row.req_hash, contact };
-                    line.people.insert(n, Person { applicant, mark: row.mark });
+                    queue.people.insert(n, Person { applicant, mark: row.mark });
                 }
                 _ => {
                     conflicts += 1;
                     continue;
                 }
             }
-            line.seq = line.seq.max(n);
-            if let Some(closing) = &mut line.closed {
+            queue.seq = queue.seq.max(n);
+            if let Some(closing) = &mut queue.closed {
                 closing.closed_seq = closing.closed_seq.max(n);
             }
         }
         if conflicts == 0 { Ok(()) } else { Err(LeadError::Conflicts(conflicts)) }
     }
 
-    pub(crate) fn view(&self) -> Result<LineView, Refused> {
-        let line = self.known()?.clone();
-        let state = match line.ending {
+    pub(crate) fn view(&self) -> Result<QueueSnapshot, Refused> {
+        let queue = self.known()?.clone();
+        let state = match queue.ending {
             ended @ (EventState::Settling | EventState::Settled) => ended,
-            _ if line.closed.is_some() || self.now >= line.settings.closes_at => EventState::Closed,
-            _ if self.now >= line.settings.opens_at => EventState::Open,
+            _ if queue.closed.is_some() || self.now >= queue.settings.closes_at => EventState::Closed,
+            _ if self.now >= queue.settings.opens_at => EventState::Open,
             _ => EventState::Scheduled,
         };
-        Ok(LineView {
+        Ok(QueueSnapshot {
             event: event(),
-            epoch: Epoch(line.epoch),
+            epoch: Epoch(queue.epoch),
             armed: self.armed,
             state,
-            seq: line.seq,
-            line_limit: line.line_limit,
-            moved_through: line.moved_through,
-            gaps: line.gaps,
-            closed: line.closed,
-            settings: line.settings,
-            rev: line.rev,
-            figures: line.figures.2,
+            seq: queue.seq,
+            number_limit: queue.number_limit,
+            admitted_through: queue.admitted_through,
+            gaps: queue.gaps,
+            closed: queue.closed,
+            settings: queue.settings,
+            rev: queue.rev,
+            figures: queue.figures.2,
             now: self.now,
         })
     }
 
     pub(crate) fn entries(&self) -> Result<Vec<Entry>, Refused> {
-        let line = self.known()?;
+        let queue = self.known()?;
         let entry = |(n, person): (&u32, &Person)| {
-            let PlaceRow { number, mark, shown } = line.place(*n);
+            let PlaceRow { number, mark, shown } = queue.place(*n);
             Entry { number, app_key: person.applicant.app_key, mark, shown }
         };
-        Ok(line.people.iter().map(entry).collect())
+        Ok(queue.people.iter().map(entry).collect())
     }
 }
 
@@ -309,8 +311,8 @@ impl Kept {
             epoch: 0,
             fence: 0,
             seq: 0,
-            line_limit: 0,
-            moved_through: 0,
+            number_limit: 0,
+            admitted_through: 0,
             gaps: Gaps::default(),
             people: BTreeMap::new(),
             inbox: Vec::new(),

@@ -1,9 +1,9 @@
-//! The suite over both servers that a line may live on, and what is particular to a line in a server.
+//! The suite over both servers that a queue may live on, and what is particular to a queue in a server.
 
-use queue::{Line, RedisOptions, RedisRole};
+use queue::{Queue, RedisOptions, RedisRole};
 use testkit::{RedisKind, RedisServer};
 
-use crate::house::{House, Store};
+use crate::harness::{QueueHarness, Store};
 
 mod faults;
 mod layout;
@@ -43,11 +43,11 @@ macro_rules! both {
 }
 use both;
 
-async fn house(kind: RedisKind) -> House {
-    House::new(Store::redis(kind).await).await
+async fn harness(kind: RedisKind) -> QueueHarness {
+    QueueHarness::new(Store::redis(kind).await).await
 }
 
-impl House {
+impl QueueHarness {
     fn server(&mut self) -> &mut RedisServer {
         match &mut self.store {
             Store::Redis(server) => server,
@@ -61,11 +61,11 @@ impl House {
     }
 
     /// Another process with the same line.
-    async fn another_handle(&mut self, change: impl FnOnce(&mut RedisOptions)) -> Line {
+    async fn another_handle(&mut self, change: impl FnOnce(&mut RedisOptions)) -> Queue {
         let mut options = RedisOptions::new(self.server().url(), RedisRole::Worker);
         options.hand_clock = Some(self.now());
         change(&mut options);
-        Line::open_redis(options).await.unwrap()
+        Queue::open_redis(options).await.unwrap()
     }
 }
 
@@ -77,13 +77,13 @@ async fn meddle<T: redis::FromRedisValue>(url: &str, command: &[&str]) -> redis:
 }
 
 /// The product's line, which takes its time from the server: an event that is open until 2100.
-async fn open_for_long(line: &Line) {
-    use crate::house::{FENCE, arming, event, projection};
+async fn open_for_long(queue: &Queue) {
+    use crate::harness::{FENCE, arming, event, projection};
     let (mut arming, mut projection) = (arming(1, 0), projection());
     for settings in [&mut arming.settings, &mut projection.settings] {
         (settings.opens_at, settings.closes_at) = (0, 4_102_444_800_000);
     }
-    line.publish(&[event()]).await.unwrap();
-    line.arm(&event(), FENCE, arming).await.unwrap();
-    line.project(&event(), FENCE, projection).await.unwrap();
+    queue.publish(&[event()]).await.unwrap();
+    queue.arm(&event(), FENCE, arming).await.unwrap();
+    queue.project(&event(), FENCE, projection).await.unwrap();
 }

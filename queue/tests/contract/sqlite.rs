@@ -3,31 +3,31 @@
 use std::sync::Arc;
 
 use domain::EventState;
-use queue::{LeadError, Line, Mark, Refused};
+use queue::{LeadError, Queue, QueueState, Refused};
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 
-use crate::house::{FENCE, Folder, House, Store, applicant, arming, event, number, restored};
+use crate::harness::{FENCE, Folder, QueueHarness, Store, applicant, arming, event, number, restored};
 
 crate::suite::cases!(Store::sqlite());
 
-fn folder(house: &House) -> &Folder {
-    match &house.store {
+fn folder(harness: &QueueHarness) -> &Folder {
+    match &harness.store {
         Store::Sqlite(folder) => folder,
         Store::Redis(_) => panic!("these tests are about a file"),
     }
 }
 
 /// A second, plain connection to the file: the test's way to play faults.
-async fn meddle(house: &House, sql: &'static str) {
-    let url = format!("sqlite://{}", folder(house).line().display());
+async fn meddle(harness: &QueueHarness, sql: &'static str) {
+    let url = format!("sqlite://{}", folder(harness).queue().display());
     let mut conn = SqliteConnection::connect(&url).await.unwrap();
     sqlx::raw_sql(sql).execute(&mut conn).await.unwrap();
     conn.close().await.unwrap();
 }
 
 async fn open_error(folder: &Folder) -> String {
-    match Line::open_sqlite(&folder.line(), Arc::new(|| 0)).await.unwrap_err() {
+    match Queue::open_sqlite(&folder.queue(), Arc::new(|| 0)).await.unwrap_err() {
         LeadError::Unavailable(why) => why,
         other => panic!("{other}"),
     }
@@ -35,13 +35,13 @@ async fn open_error(folder: &Folder) -> String {
 
 #[tokio::test]
 async fn a_second_opener_is_refused_until_the_first_is_gone() {
-    let mut house = House::new(Store::sqlite()).await;
-    let clone = house.line().clone();
-    let why = open_error(folder(&house)).await;
-    assert!(why.contains("another process has this line open"), "{why}");
+    let mut harness = QueueHarness::new(Store::sqlite()).await;
+    let clone = harness.queue().clone();
+    let why = open_error(folder(&harness)).await;
+    assert!(why.contains("another process has this queue open"), "{why}");
     drop(clone);
-    house.restart().await;
-    assert_eq!(house.view().await.state, EventState::Open);
+    harness.restart().await;
+    assert_eq!(harness.view().await.state, EventState::Open);
 }
 
 #[tokio::test]
@@ -50,110 +50,114 @@ async fn a_file_of_a_newer_version_or_of_something_else_is_refused() {
     for (folder, sql) in
         [(&newer, "PRAGMA user_version = 99; CREATE TABLE t (a)"), (&foreign, "CREATE TABLE t (a)")]
     {
-        let url = format!("sqlite://{}?mode=rwc", folder.line().display());
+        let url = format!("sqlite://{}?mode=rwc", folder.queue().display());
         let mut conn = SqliteConnection::connect(&url).await.unwrap();
         sqlx::raw_sql(sql).execute(&mut conn).await.unwrap();
         conn.close().await.unwrap();
     }
     assert!(open_error(&newer).await.contains("newer version"));
     assert!(open_error(&foreign).await.contains("something else"));
-    std::fs::write(foreign.line(), "this is no database, but it is long enough to be read as one").unwrap();
+    std::fs::write(foreign.queue(), "this is no database, but it is long enough to be read as one").unwrap();
     assert!(open_error(&foreign).await.contains("damaged"));
 }
 
 #[tokio::test]
 async fn a_folder_that_is_missing_is_told() {
     let folder = Folder::new();
-    std::fs::remove_dir(folder.line().parent().unwrap()).unwrap();
+    std::fs::remove_dir(folder.queue().parent().unwrap()).unwrap();
     assert!(open_error(&folder).await.contains("check the folder"));
 }
 
 /// `SQLite` ends the transaction by itself when the disk is full, as `RAISE(ROLLBACK)` does.
 #[tokio::test]
 async fn when_a_write_fails_its_whole_batch_is_refused_and_leaves_nothing() {
-    let house = House::new(Store::sqlite()).await;
-    house.fill(1).await;
+    let harness = QueueHarness::new(Store::sqlite()).await;
+    harness.fill(1).await;
     meddle(
-        &house,
+        &harness,
         "CREATE TRIGGER broken BEFORE INSERT ON application WHEN NEW.number = 3
          BEGIN SELECT RAISE(ROLLBACK, 'played fault'); END",
     )
     .await;
     let mut all = tokio::task::JoinSet::new();
     for who in 2..=5 {
-        let line = house.line().clone();
-        all.spawn(async move { line.apply(&event(), applicant(who)).await });
+        let queue = harness.queue().clone();
+        all.spawn(async move { queue.apply(&event(), applicant(who)).await });
     }
     for refused in all.join_all().await {
         assert!(matches!(&refused, Err(Refused::Unavailable(why)) if why.contains("played fault")));
     }
-    assert_eq!(house.view().await.seq, 1);
-    assert_eq!(house.line().entries(&event(), 0, 9).await.unwrap().len(), 1);
-    meddle(&house, "DROP TRIGGER broken").await;
-    assert_eq!(house.apply(5).await.unwrap().number, number(2), "the line is still armed and goes on");
+    assert_eq!(harness.view().await.seq, 1);
+    assert_eq!(harness.queue().entries(&event(), 0, 9).await.unwrap().len(), 1);
+    meddle(&harness, "DROP TRIGGER broken").await;
+    assert_eq!(harness.apply(5).await.unwrap().number, number(2), "the queue is still armed and goes on");
 }
 
 #[tokio::test]
 async fn when_the_commit_fails_nobody_was_acknowledged() {
-    let house = House::new(Store::sqlite()).await;
+    let harness = QueueHarness::new(Store::sqlite()).await;
     meddle(
-        &house,
+        &harness,
         "CREATE TABLE nobody (id INTEGER PRIMARY KEY);
          CREATE TABLE owed (id INTEGER REFERENCES nobody (id) DEFERRABLE INITIALLY DEFERRED);
          CREATE TRIGGER broken AFTER INSERT ON application BEGIN INSERT INTO owed VALUES (1); END",
     )
     .await;
-    assert!(matches!(house.apply(1).await, Err(Refused::Unavailable(_))));
-    let settled = house.line().settle(&event(), FENCE).await;
+    assert!(matches!(harness.apply(1).await, Err(Refused::Unavailable(_))));
+    let settled = harness.queue().settle(&event(), FENCE).await;
     assert_eq!(settled.map(|closing| closing.closed_seq), Ok(0));
 }
 
 #[tokio::test]
-async fn a_line_that_went_back_disarms_itself() {
-    let house = House::new(Store::sqlite()).await;
-    house.fill(3).await;
-    meddle(&house, "DELETE FROM application WHERE number = 3; UPDATE line SET seq = 2").await;
-    assert_eq!(house.apply(1).await.unwrap().number, number(1));
-    assert_eq!(house.apply(4).await, Err(Refused::Regressed));
-    assert_eq!(house.apply(4).await, Err(Refused::NotArmed));
-    assert!(!house.view().await.armed);
-    house.line().arm(&event(), FENCE, arming(2, 1_000)).await.unwrap();
-    house.project(|p| p.line_limit = 2_000).await;
-    assert_eq!(house.apply(4).await.unwrap().number, number(1_001));
+async fn a_queue_that_went_back_disarms_itself() {
+    let harness = QueueHarness::new(Store::sqlite()).await;
+    harness.fill(3).await;
+    meddle(&harness, "DELETE FROM application WHERE number = 3; UPDATE queue SET seq = 2").await;
+    assert_eq!(harness.apply(1).await.unwrap().number, number(1));
+    assert_eq!(harness.apply(4).await, Err(Refused::Regressed));
+    assert_eq!(harness.apply(4).await, Err(Refused::NotArmed));
+    assert!(!harness.view().await.armed);
+    harness.queue().arm(&event(), FENCE, arming(2, 1_000)).await.unwrap();
+    harness.project(|p| p.number_limit = 2_000).await;
+    assert_eq!(harness.apply(4).await.unwrap().number, number(1_001));
 }
 
-/// The book keeps its position in the inbox, so a wish must never come at or below it.
+/// The ledger keeps its position in the inbox, so a request must never come at or below it.
 #[tokio::test]
-async fn after_the_file_went_back_wishes_still_come_above_every_earlier_one() {
-    let mut house = House::new(Store::sqlite()).await;
-    house.fill(3).await;
+async fn after_the_file_went_back_requests_still_come_above_every_earlier_one() {
+    let mut harness = QueueHarness::new(Store::sqlite()).await;
+    harness.fill(3).await;
     for who in [1, 2] {
-        house.cancel(who).await;
+        harness.cancel(who).await;
     }
-    let position = house.inbox().await[1].id;
-    meddle(&house, "DELETE FROM inbox; UPDATE line SET inbox_last = 0").await;
-    house.restart().await;
-    house.line().arm(&event(), FENCE, arming(2, 0)).await.unwrap();
-    house.cancel(3).await;
-    assert_eq!(house.line().inbox(&event(), position, 9).await.unwrap().len(), 1);
+    let position = harness.inbox().await[1].id;
+    meddle(&harness, "DELETE FROM inbox; UPDATE queue SET inbox_last = 0").await;
+    harness.restart().await;
+    harness.queue().arm(&event(), FENCE, arming(2, 0)).await.unwrap();
+    harness.cancel(3).await;
+    assert_eq!(harness.queue().inbox(&event(), position, 9).await.unwrap().len(), 1);
 }
 
 #[tokio::test]
 async fn a_file_put_back_from_another_epoch_is_not_armed() {
-    let house = House::new(Store::sqlite()).await;
-    meddle(&house, "UPDATE line SET epoch = 9").await;
-    assert_eq!(house.apply(1).await, Err(Refused::NotArmed));
+    let harness = QueueHarness::new(Store::sqlite()).await;
+    meddle(&harness, "UPDATE queue SET epoch = 9").await;
+    assert_eq!(harness.apply(1).await, Err(Refused::NotArmed));
 }
 
 #[tokio::test]
 async fn a_contact_is_gone_once_it_is_not_needed() {
-    let house = House::new(Store::sqlite()).await;
-    house.fill(3).await;
-    house.moved(1, &[1]).await;
-    house.cancel(2).await;
-    let rows = [restored(7, 7, Mark::Moved), restored(8, 8, Mark::Withdrawn), restored(9, 9, Mark::Waiting)];
-    house.line().restore(&event(), FENCE, &rows).await.unwrap();
-    let url = format!("sqlite://{}", folder(&house).line().display());
+    let harness = QueueHarness::new(Store::sqlite()).await;
+    harness.fill(3).await;
+    harness.admitted(1, &[1]).await;
+    harness.cancel(2).await;
+    let rows = [
+        restored(7, 7, QueueState::Admitted),
+        restored(8, 8, QueueState::Withdrawn),
+        restored(9, 9, QueueState::Waiting),
+    ];
+    harness.queue().restore(&event(), FENCE, &rows).await.unwrap();
+    let url = format!("sqlite://{}", folder(&harness).queue().display());
     let mut conn = SqliteConnection::connect(&url).await.unwrap();
     let kept: Vec<u32> = sqlx::query_scalar("SELECT number FROM application WHERE contact IS NOT NULL")
         .fetch_all(&mut conn)

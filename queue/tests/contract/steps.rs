@@ -7,12 +7,14 @@ use domain::{EventState, Number, Outcome, ReqHash};
 use proptest::prelude::*;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 use queue::{
-    Applicant, Applied, Armed, Arming, Ask, AskKind, Closing, Figures, Head, LeadError, Mark, PlaceRow,
-    Projection, Refused, Restored,
+    Applicant, Applied, Armed, Arming, Closing, Figures, Head, InboxEntry, InboxKind, LeadError, PlaceRow,
+    Projection, QueueState, Refused, Restored,
 };
 use testkit::RedisKind;
 
-use crate::house::{House, OPENS, Store, arming, contact, event, key, number, projection, restored, shown};
+use crate::harness::{
+    OPENS, QueueHarness, Store, arming, contact, event, key, number, projection, restored, shown,
+};
 use crate::model::Model;
 
 const PEOPLE: u32 = 8;
@@ -39,12 +41,12 @@ enum Step {
         fence: i64,
         projection: Projection,
     },
-    /// What the mover does: read the head, then say that it is in the book.
+    /// What admission does: read the head, then say that it is in the ledger.
     Release {
         fence: i64,
         n: u32,
     },
-    Moved {
+    Admitted {
         fence: i64,
         through: u32,
         who: Vec<u32>,
@@ -114,16 +116,16 @@ fn tell(model: &mut Model, step: &Step) -> Reply {
         Step::Arm { fence, arming } => Reply::Armed(model.arm(fence, &arming)),
         Step::Project { fence, projection } => Reply::Led(model.project(fence, projection)),
         Step::Release { fence, n } => Reply::Released(model.head(n as usize).map(|head| {
-            let moved = model.moved(fence, head.through, &keys(&head));
-            (head, moved)
+            let admitted = model.admitted(fence, head.through, &keys(&head));
+            (head, admitted)
         })),
-        Step::Moved { fence, through, who } => {
+        Step::Admitted { fence, through, who } => {
             let who: Vec<_> = who.into_iter().map(key).collect();
-            Reply::Led(model.moved(fence, through, &who))
+            Reply::Led(model.admitted(fence, through, &who))
         }
         Step::Acknowledge { fence, n } => {
             let through =
-                model.line.as_ref().and_then(|l| l.inbox.iter().take(n).next_back()).map_or(0, |a| a.id);
+                model.queue.as_ref().and_then(|l| l.inbox.iter().take(n).next_back()).map_or(0, |a| a.id);
             Reply::Led(model.acknowledge(fence, through))
         }
         Step::Settle { fence } => Reply::Closed(model.settle(fence)),
@@ -134,53 +136,53 @@ fn tell(model: &mut Model, step: &Step) -> Reply {
 /// The real store, and the real inbox positions of those that the model counts.
 struct Real {
     runtime: tokio::runtime::Runtime,
-    house: House,
+    harness: QueueHarness,
     /// As it was after the last step.
-    inbox: Vec<Ask>,
+    inbox: Vec<InboxEntry>,
     positions: BTreeMap<i64, i64>,
 }
 
 impl Real {
-    async fn take(house: &mut House, step: Step, model: &Model, inbox: &[Ask]) -> Reply {
-        let line = house.line().clone();
+    async fn take(harness: &mut QueueHarness, step: Step, model: &Model, inbox: &[InboxEntry]) -> Reply {
+        let queue = harness.queue().clone();
         let event = &event();
         match step {
             Step::Publish { listed } => {
                 let events: &[_] = if listed { std::slice::from_ref(event) } else { &[] };
-                Reply::Led(line.publish(events).await)
+                Reply::Led(queue.publish(events).await)
             }
             Step::Restart => {
-                drop(line);
-                house.restart().await;
+                drop(queue);
+                harness.restart().await;
                 Reply::Nothing
             }
             Step::Pass { .. } => {
-                house.set_clock(model.now);
+                harness.set_clock(model.now);
                 Reply::Nothing
             }
-            Step::Apply(applicant) => Reply::Applied(line.apply(event, applicant).await),
+            Step::Apply(applicant) => Reply::Applied(queue.apply(event, applicant).await),
             Step::Cancel { who, number } => {
-                Reply::Asked(line.ask(event, key(who), number, AskKind::Cancel).await)
+                Reply::Asked(queue.ask(event, key(who), number, InboxKind::Cancel).await)
             }
-            Step::Arm { fence, arming } => Reply::Armed(line.arm(event, fence, arming).await),
-            Step::Project { fence, projection } => Reply::Led(line.project(event, fence, projection).await),
-            Step::Release { fence, n } => Reply::Released(match line.head(event, n).await {
+            Step::Arm { fence, arming } => Reply::Armed(queue.arm(event, fence, arming).await),
+            Step::Project { fence, projection } => Reply::Led(queue.project(event, fence, projection).await),
+            Step::Release { fence, n } => Reply::Released(match queue.head(event, n).await {
                 Err(error) => Err(error),
                 Ok(head) => {
-                    let moved = line.moved(event, fence, head.through, &keys(&head)).await;
-                    Ok((head, moved))
+                    let admitted = queue.admitted(event, fence, head.through, &keys(&head)).await;
+                    Ok((head, admitted))
                 }
             }),
-            Step::Moved { fence, through, who } => {
+            Step::Admitted { fence, through, who } => {
                 let who: Vec<_> = who.into_iter().map(key).collect();
-                Reply::Led(line.moved(event, fence, through, &who).await)
+                Reply::Led(queue.admitted(event, fence, through, &who).await)
             }
             Step::Acknowledge { fence, n } => {
                 let through = inbox.iter().take(n).next_back().map_or(0, |ask| ask.id);
-                Reply::Led(line.acknowledge(event, fence, through).await)
+                Reply::Led(queue.acknowledge(event, fence, through).await)
             }
-            Step::Settle { fence } => Reply::Closed(line.settle(event, fence).await),
-            Step::Restore { fence, rows } => Reply::Led(line.restore(event, fence, &rows).await),
+            Step::Settle { fence } => Reply::Closed(queue.settle(event, fence).await),
+            Step::Restore { fence, rows } => Reply::Led(queue.restore(event, fence, &rows).await),
         }
     }
 
@@ -190,20 +192,20 @@ impl Real {
         Closing { inbox_last, ..closing }
     }
 
-    async fn compare(house: &House, model: &Model) -> Vec<Ask> {
-        let (line, event) = (house.line(), &event());
-        let entries = line.entries(event, 0, 100).await;
+    async fn compare(harness: &QueueHarness, model: &Model) -> Vec<InboxEntry> {
+        let (queue, event) = (harness.queue(), &event());
+        let entries = queue.entries(event, 0, 100).await;
         assert_eq!(entries, model.entries());
         // One at a time is enough: over a run, everybody's turn comes.
-        let turn = key(model.line.as_ref().map_or(0, |line| line.seq % PEOPLE));
+        let turn = key(model.queue.as_ref().map_or(0, |queue| queue.seq % PEOPLE));
         let found = entries.map(|all| all.into_iter().find(|e| e.app_key == turn));
         let place = found.and_then(|found| match found {
             None if !model.armed => Err(Refused::NotArmed),
             found => Ok(found.map(|e| PlaceRow { number: e.number, mark: e.mark, shown: e.shown })),
         });
-        assert_eq!(line.place(event, turn).await, place);
-        assert_eq!(line.head(event, 100).await, model.head(100));
-        line.inbox(event, 0, 100).await.unwrap_or_default()
+        assert_eq!(queue.place(event, turn).await, place);
+        assert_eq!(queue.head(event, 100).await, model.head(100));
+        queue.inbox(event, 0, 100).await.unwrap_or_default()
     }
 }
 
@@ -222,11 +224,11 @@ impl ReferenceStateMachine for Steps {
     }
 
     fn transitions(told: &Told) -> BoxedStrategy<Step> {
-        let (armed, line) = (told.model.armed, told.model.line.as_ref());
-        let (epoch, fence, seq, rev) = line.map_or((0, 1, 0, 1), |l| (l.epoch, l.fence, l.seq, l.rev));
+        let (armed, queue) = (told.model.armed, told.model.queue.as_ref());
+        let (epoch, fence, seq, rev) = queue.map_or((0, 1, 0, 1), |l| (l.epoch, l.fence, l.seq, l.rev));
         let fence = prop_oneof![12 => Just(fence), 1 => Just(fence - 1), 1 => Just(fence + 1)];
         let n = 0..5u32;
-        let line_limit = prop_oneof![Just(0), 0..seq + 6, Just(seq + 4_200)];
+        let number_limit = prop_oneof![Just(0), 0..seq + 6, Just(seq + 4_200)];
         prop_oneof![
             if told.model.listed && told.model.published { 1 } else { 12 } => prop::bool::weighted(0.9).prop_map(|listed| Step::Publish { listed }),
             1 => Just(Step::Restart),
@@ -235,12 +237,12 @@ impl ReferenceStateMachine for Steps {
                 app_key: key(who), req_hash: ReqHash([secret; 8]), contact: contact(who),
             })),
             4 => cancels(&told.model),
-            if armed { 1 } else { 20 } => (fence.clone(), epoch..epoch + 3, line_limit).prop_map(|(fence, epoch, limit)|
+            if armed { 1 } else { 20 } => (fence.clone(), epoch..epoch + 3, number_limit).prop_map(|(fence, epoch, limit)|
                 Step::Arm { fence, arming: arming(epoch, limit) }),
             6 => (fence.clone(), projections(seq, rev)).prop_map(|(fence, projection)| Step::Project { fence, projection }),
             5 => (fence.clone(), n.clone()).prop_map(|(fence, n)| Step::Release { fence, n }),
             1 => (fence.clone(), 0..seq + 3, prop::collection::vec(0..PEOPLE, 0..4))
-                .prop_map(|(fence, through, who)| Step::Moved { fence, through, who }),
+                .prop_map(|(fence, through, who)| Step::Admitted { fence, through, who }),
             2 => (fence.clone(), 0..4usize).prop_map(|(fence, n)| Step::Acknowledge { fence, n }),
             1 => fence.clone().prop_map(|fence| Step::Settle { fence }),
             3 => (fence, prop::collection::vec(rows(seq), 0..4)).prop_map(|(fence, rows)| Step::Restore { fence, rows }),
@@ -274,7 +276,7 @@ fn projections(seq: u32, rev: i64) -> impl Strategy<Value = Projection> {
     (rev - 1..rev + 3, 0..8u32, times, valves, ended, (outcomes, figures)).prop_map(
         move |(rev, more, (opens_at, closes_at), (intake, applications_max), ended, (outcomes, figures))| {
             let mut p = projection();
-            (p.rev, p.line_limit, p.state, p.settled_seq) = (rev, seq + more, ended.0, ended.1);
+            (p.rev, p.number_limit, p.state, p.settled_seq) = (rev, seq + more, ended.0, ended.1);
             (p.settings.opens_at, p.settings.closes_at) = (opens_at, closes_at);
             (p.settings.intake, p.settings.applications_max) = (intake, applications_max);
             (p.round, p.figures) = (figures.0, Figures { sold: figures.1, ..Figures::default() });
@@ -285,40 +287,40 @@ fn projections(seq: u32, rev: i64) -> impl Strategy<Value = Projection> {
 }
 
 fn rows(seq: u32) -> impl Strategy<Value = Restored> {
-    let mark = prop::sample::select(vec![Mark::Waiting, Mark::Moved, Mark::Withdrawn]);
+    let mark = prop::sample::select(vec![QueueState::Waiting, QueueState::Admitted, QueueState::Withdrawn]);
     (1..seq + 4, 0..PEOPLE, mark).prop_map(|(n, who, mark)| restored(n, who, mark))
 }
 
 impl Real {
     fn start(store: impl Future<Output = Store>, told: &Told) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-        let mut house = runtime.block_on(async { House::empty(store.await).await });
-        house.set_clock(told.model.now);
+        let mut harness = runtime.block_on(async { QueueHarness::empty(store.await).await });
+        harness.set_clock(told.model.now);
         for step in opening() {
-            runtime.block_on(Real::take(&mut house, step, &told.model, &[]));
+            runtime.block_on(Real::take(&mut harness, step, &told.model, &[]));
         }
-        Real { runtime, house, inbox: Vec::new(), positions: BTreeMap::new() }
+        Real { runtime, harness, inbox: Vec::new(), positions: BTreeMap::new() }
     }
 
     fn step(mut self, told: &Told, step: Step) -> Self {
-        let Real { runtime, house, inbox, positions } = &mut self;
-        let reply = runtime.block_on(Real::take(house, step, &told.model, inbox));
-        *inbox = runtime.block_on(Real::compare(house, &told.model));
-        let line = told.model.line.as_ref().filter(|_| told.model.armed);
-        let expected = line.map_or(&[][..], |line| &line.inbox);
+        let Real { runtime, harness, inbox, positions } = &mut self;
+        let reply = runtime.block_on(Real::take(harness, step, &told.model, inbox));
+        *inbox = runtime.block_on(Real::compare(harness, &told.model));
+        let queue = told.model.queue.as_ref().filter(|_| told.model.armed);
+        let expected = queue.map_or(&[][..], |queue| &queue.inbox);
         positions.extend(expected.iter().zip(&*inbox).map(|(model, real)| (model.id, real.id)));
-        let counted = expected.iter().map(|ask| Ask { id: positions[&ask.id], ..*ask });
+        let counted = expected.iter().map(|ask| InboxEntry { id: positions[&ask.id], ..*ask });
         assert_eq!(*inbox, counted.collect::<Vec<_>>());
         let told_reply = match told.reply.clone() {
             Reply::Closed(closing) => Reply::Closed(closing.map(|closing| self.real(closing))),
             other => other,
         };
         assert_eq!(reply, told_reply);
-        let view = told
-            .model
-            .view()
-            .map(|view| queue::LineView { closed: view.closed.map(|closing| self.real(closing)), ..view });
-        assert_eq!(self.runtime.block_on(self.house.line().view(&event())), view);
+        let view = told.model.view().map(|view| queue::QueueSnapshot {
+            closed: view.closed.map(|closing| self.real(closing)),
+            ..view
+        });
+        assert_eq!(self.runtime.block_on(self.harness.queue().view(&event())), view);
         self
     }
 }

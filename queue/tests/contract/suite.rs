@@ -3,10 +3,10 @@
 use std::collections::BTreeSet;
 
 use domain::{EventState, Gap, Outcome};
-use queue::{AskKind, Closing, Figures, LeadError, Mark, PlaceRow, Refused, Restored};
+use queue::{Closing, Figures, InboxKind, LeadError, PlaceRow, QueueState, Refused, Restored};
 
-use crate::house::{
-    CLOSES, FENCE, House, OPENS, applicant, arming, contact, event, key, number, projection, restored,
+use crate::harness::{
+    CLOSES, FENCE, OPENS, QueueHarness, applicant, arming, contact, event, key, number, projection, restored,
     secret, shown,
 };
 
@@ -19,75 +19,75 @@ macro_rules! cases {
             who_is_refused_burns_no_number
             who_is_in_is_told_so_in_every_state
             an_unpublished_event_is_unsure_until_the_catalogue_is
-            an_unarmed_line_takes_no_writes_and_denies_nobody
+            an_unarmed_queue_takes_no_writes_and_denies_nobody
             a_restart_loses_nothing_and_disarms
             arming_goes_on_above_every_number_that_may_have_been_given
-            a_new_line_for_an_old_event_starts_above_its_limit
+            a_new_queue_for_an_old_event_starts_above_its_limit
             a_lower_fence_or_an_old_epoch_is_refused
             the_head_is_in_order_and_never_popped
             the_head_looks_over_one_block_at_most
             moving_again_changes_nothing
-            a_wish_is_written_down_once_and_withdraws_who_waits
+            a_request_is_written_down_once_and_withdraws_who_waits
             a_cancel_under_another_number_changes_nothing
             who_was_passed_by_is_not_withdrawn_but_heard
-            a_wish_that_can_change_nothing_is_not_written_down
+            a_request_that_can_change_nothing_is_not_written_down
             inbox_positions_rise_over_epochs
             older_settings_figures_and_limits_change_nothing
             a_time_that_was_acted_on_does_not_move
             closing_is_final
-            a_line_that_was_down_at_its_time_closes_when_armed
-            settling_closes_the_line_once
+            a_queue_that_was_down_at_its_time_closes_when_armed
+            settling_closes_the_queue_once
             a_settled_event_is_sold_out_for_who_still_waits
             an_outcome_is_final_but_for_cancelling_an_order
             restoring_brings_back_what_is_missing
             restoring_never_changes_what_is_there
-            a_restored_number_lies_before_the_end_of_a_closed_line
+            a_restored_number_lies_before_the_end_of_a_closed_queue
         );
     };
     ($store:expr; $($case:ident)*) => {
         $(#[tokio::test]
         async fn $case() {
-            crate::suite::$case(&mut crate::house::House::new($store).await).await;
+            crate::suite::$case(&mut crate::harness::QueueHarness::new($store).await).await;
         })*
     };
 }
 pub(crate) use cases;
 
-pub(crate) async fn numbers_are_given_in_order_and_once_per_person(house: &mut House) {
-    house.fill(3).await;
-    let again = house.apply(2).await.unwrap();
-    assert_eq!((again.number, again.again, again.mark), (number(2), true, Mark::Waiting));
-    assert_eq!(house.view().await.seq, 3);
-    let entries = house.line().entries(&event(), 1, 1).await.unwrap();
+pub(crate) async fn numbers_are_given_in_order_and_once_per_person(harness: &mut QueueHarness) {
+    harness.fill(3).await;
+    let again = harness.apply(2).await.unwrap();
+    assert_eq!((again.number, again.again, again.mark), (number(2), true, QueueState::Waiting));
+    assert_eq!(harness.view().await.seq, 3);
+    let entries = harness.queue().entries(&event(), 1, 1).await.unwrap();
     assert_eq!(entries.iter().map(|e| (e.number, e.app_key)).collect::<Vec<_>>(), [(number(2), key(2))]);
-    assert_eq!(house.line().number_of(&event(), number(3)).await, Ok(Some(key(3))));
-    assert_eq!(house.line().number_of(&event(), number(4)).await, Ok(None));
+    assert_eq!(harness.queue().number_of(&event(), number(3)).await, Ok(Some(key(3))));
+    assert_eq!(harness.queue().number_of(&event(), number(4)).await, Ok(None));
 }
 
-pub(crate) async fn two_thousand_at_once_get_dense_numbers_each_once(house: &mut House) {
-    house.project(|p| p.line_limit = 10_000).await;
+pub(crate) async fn two_thousand_at_once_get_dense_numbers_each_once(harness: &mut QueueHarness) {
+    harness.project(|p| p.number_limit = 10_000).await;
     let mut all = tokio::task::JoinSet::new();
     for i in 0..2_000 {
-        let line = house.line().clone();
+        let queue = harness.queue().clone();
         // Every tenth is a double of the one before.
         let who = if i % 10 == 9 { i - 1 } else { i };
-        all.spawn(async move { (who, line.apply(&event(), applicant(who)).await.unwrap()) });
+        all.spawn(async move { (who, queue.apply(&event(), applicant(who)).await.unwrap()) });
     }
     let replies = all.join_all().await;
     let given: BTreeSet<_> = replies.iter().filter(|(_, a)| !a.again).map(|(_, a)| a.number.get()).collect();
     assert_eq!(given, (1..=1_800).collect());
     assert_eq!(replies.iter().filter(|(_, a)| a.again).count(), 200);
     for (who, applied) in replies {
-        assert_eq!(house.place(who).await.number, applied.number);
+        assert_eq!(harness.place(who).await.number, applied.number);
     }
-    assert_eq!(house.view().await.seq, 1_800);
+    assert_eq!(harness.view().await.seq, 1_800);
 }
 
-pub(crate) async fn only_the_secret_of_the_application_proves_it(house: &mut House) {
+pub(crate) async fn only_the_secret_of_the_application_proves_it(harness: &mut QueueHarness) {
     let none = domain::ReqHash::NONE;
     let apply = async |who, req_hash| {
         let applicant = queue::Applicant { req_hash, ..applicant(who) };
-        house.line().apply(&event(), applicant).await.unwrap().proven
+        harness.queue().apply(&event(), applicant).await.unwrap().proven
     };
     assert!(apply(1, secret(1)).await);
     assert!(apply(1, secret(1)).await);
@@ -97,350 +97,357 @@ pub(crate) async fn only_the_secret_of_the_application_proves_it(house: &mut Hou
     assert!(!apply(2, none).await);
 }
 
-pub(crate) async fn who_is_refused_burns_no_number(house: &mut House) {
-    house.fill(2).await;
-    house.set_clock(OPENS - 1);
-    assert_eq!(house.apply(9).await, Err(Refused::NotOpen { opens_at: OPENS }));
-    house.set_clock(OPENS);
-    house.project(|p| (p.rev, p.settings.intake) = (3, false)).await;
-    assert_eq!(house.apply(9).await, Err(Refused::OnHold));
-    house.project(|p| (p.rev, p.settings.applications_max) = (4, 2)).await;
-    assert_eq!(house.apply(9).await, Err(Refused::Full));
-    house.project(|p| (p.rev, p.line_limit) = (5, 1_000)).await;
-    house.line().arm(&event(), FENCE, arming(2, 0)).await.unwrap();
-    assert_eq!(house.apply(9).await, Err(Refused::AtLimit));
-    house.set_clock(CLOSES);
-    assert_eq!(house.apply(9).await, Err(Refused::Closed { closed_at: CLOSES }));
-    let view = house.view().await;
+pub(crate) async fn who_is_refused_burns_no_number(harness: &mut QueueHarness) {
+    harness.fill(2).await;
+    harness.set_clock(OPENS - 1);
+    assert_eq!(harness.apply(9).await, Err(Refused::NotOpen { opens_at: OPENS }));
+    harness.set_clock(OPENS);
+    harness.project(|p| (p.rev, p.settings.intake) = (3, false)).await;
+    assert_eq!(harness.apply(9).await, Err(Refused::OnHold));
+    harness.project(|p| (p.rev, p.settings.applications_max) = (4, 2)).await;
+    assert_eq!(harness.apply(9).await, Err(Refused::Full));
+    harness.project(|p| (p.rev, p.number_limit) = (5, 1_000)).await;
+    harness.queue().arm(&event(), FENCE, arming(2, 0)).await.unwrap();
+    assert_eq!(harness.apply(9).await, Err(Refused::AtLimit));
+    harness.set_clock(CLOSES);
+    assert_eq!(harness.apply(9).await, Err(Refused::Closed { closed_at: CLOSES }));
+    let view = harness.view().await;
     assert_eq!((view.seq, view.gaps.count(0, view.seq)), (1_000, 998));
-    assert_eq!(house.line().entries(&event(), 0, 10).await.unwrap().len(), 2);
+    assert_eq!(harness.queue().entries(&event(), 0, 10).await.unwrap().len(), 2);
 }
 
-pub(crate) async fn who_is_in_is_told_so_in_every_state(house: &mut House) {
-    house.fill(1).await;
-    house.project(|p| (p.rev, p.settings.intake, p.settings.applications_max) = (3, false, 1)).await;
-    assert_eq!(house.apply(1).await.unwrap().number, number(1));
-    house.set_clock(CLOSES + 1);
-    assert_eq!(house.apply(1).await.unwrap().number, number(1));
-    house.project(|p| (p.state, p.settled_seq) = (EventState::Settled, Some(1))).await;
-    assert!(house.apply(1).await.unwrap().again);
-    house.cancel(1).await;
-    assert_eq!(house.apply(1).await.unwrap().mark, Mark::Waiting);
+pub(crate) async fn who_is_in_is_told_so_in_every_state(harness: &mut QueueHarness) {
+    harness.fill(1).await;
+    harness.project(|p| (p.rev, p.settings.intake, p.settings.applications_max) = (3, false, 1)).await;
+    assert_eq!(harness.apply(1).await.unwrap().number, number(1));
+    harness.set_clock(CLOSES + 1);
+    assert_eq!(harness.apply(1).await.unwrap().number, number(1));
+    harness.project(|p| (p.state, p.settled_seq) = (EventState::Settled, Some(1))).await;
+    assert!(harness.apply(1).await.unwrap().again);
+    harness.cancel(1).await;
+    assert_eq!(harness.apply(1).await.unwrap().mark, QueueState::Waiting);
 }
 
-pub(crate) async fn an_unpublished_event_is_unsure_until_the_catalogue_is(house: &mut House) {
+pub(crate) async fn an_unpublished_event_is_unsure_until_the_catalogue_is(harness: &mut QueueHarness) {
     let other = "other".parse().unwrap();
-    assert_eq!(house.line().catalogue().await, Ok(vec![event()]));
-    assert_eq!(house.line().apply(&other, applicant(1)).await, Err(Refused::UnknownEvent));
-    assert_eq!(house.line().view(&other).await, Err(Refused::UnknownEvent));
-    assert_eq!(house.line().place(&other, key(1)).await, Err(Refused::UnknownEvent));
-    assert_eq!(house.line().settle(&other, FENCE).await, Err(LeadError::UnknownEvent));
-    house.restart().await;
-    assert_eq!(house.line().catalogue().await, Err(Refused::NotArmed));
-    assert_eq!(house.line().apply(&other, applicant(1)).await, Err(Refused::NotArmed));
-    assert_eq!(house.line().view(&other).await, Err(Refused::NotArmed));
-    house.line().publish(std::slice::from_ref(&other)).await.unwrap();
-    assert_eq!(house.line().catalogue().await, Ok(vec![other]));
-    assert_eq!(house.apply(1).await, Err(Refused::UnknownEvent));
+    assert_eq!(harness.queue().catalogue().await, Ok(vec![event()]));
+    assert_eq!(harness.queue().apply(&other, applicant(1)).await, Err(Refused::UnknownEvent));
+    assert_eq!(harness.queue().view(&other).await, Err(Refused::UnknownEvent));
+    assert_eq!(harness.queue().place(&other, key(1)).await, Err(Refused::UnknownEvent));
+    assert_eq!(harness.queue().settle(&other, FENCE).await, Err(LeadError::UnknownEvent));
+    harness.restart().await;
+    assert_eq!(harness.queue().catalogue().await, Err(Refused::NotArmed));
+    assert_eq!(harness.queue().apply(&other, applicant(1)).await, Err(Refused::NotArmed));
+    assert_eq!(harness.queue().view(&other).await, Err(Refused::NotArmed));
+    harness.queue().publish(std::slice::from_ref(&other)).await.unwrap();
+    assert_eq!(harness.queue().catalogue().await, Ok(vec![other]));
+    assert_eq!(harness.apply(1).await, Err(Refused::UnknownEvent));
 }
 
-pub(crate) async fn an_unarmed_line_takes_no_writes_and_denies_nobody(house: &mut House) {
-    house.fill(2).await;
-    house.restart().await;
-    let line = house.line();
-    assert_eq!(house.apply(1).await, Err(Refused::NotArmed));
-    assert_eq!(line.ask(&event(), key(1), number(1), AskKind::Cancel).await, Err(Refused::NotArmed));
-    assert_eq!(house.place(2).await.number, number(2));
-    assert_eq!(line.place(&event(), key(3)).await, Err(Refused::NotArmed));
-    assert_eq!(line.number_of(&event(), number(2)).await, Ok(Some(key(2))));
-    assert_eq!(line.number_of(&event(), number(3)).await, Err(Refused::NotArmed));
-    assert_eq!(line.head(&event(), 1).await, Err(LeadError::NotArmed));
-    assert_eq!(line.inbox(&event(), 0, 1).await, Err(LeadError::NotArmed));
-    assert_eq!(line.moved(&event(), FENCE, 2, &[key(1)]).await, Err(LeadError::NotArmed));
-    assert_eq!(line.acknowledge(&event(), FENCE, 9).await, Err(LeadError::NotArmed));
-    assert_eq!(line.settle(&event(), FENCE).await, Err(LeadError::NotArmed));
-    assert_eq!(line.project(&event(), FENCE, projection()).await, Ok(()));
-    assert_eq!(line.restore(&event(), FENCE, &[restored(3, 3, Mark::Waiting)]).await, Ok(()));
-    assert_eq!(house.place(3).await.number, number(3));
+pub(crate) async fn an_unarmed_queue_takes_no_writes_and_denies_nobody(harness: &mut QueueHarness) {
+    harness.fill(2).await;
+    harness.restart().await;
+    let queue = harness.queue();
+    assert_eq!(harness.apply(1).await, Err(Refused::NotArmed));
+    assert_eq!(queue.ask(&event(), key(1), number(1), InboxKind::Cancel).await, Err(Refused::NotArmed));
+    assert_eq!(harness.place(2).await.number, number(2));
+    assert_eq!(queue.place(&event(), key(3)).await, Err(Refused::NotArmed));
+    assert_eq!(queue.number_of(&event(), number(2)).await, Ok(Some(key(2))));
+    assert_eq!(queue.number_of(&event(), number(3)).await, Err(Refused::NotArmed));
+    assert_eq!(queue.head(&event(), 1).await, Err(LeadError::NotArmed));
+    assert_eq!(queue.inbox(&event(), 0, 1).await, Err(LeadError::NotArmed));
+    assert_eq!(queue.admitted(&event(), FENCE, 2, &[key(1)]).await, Err(LeadError::NotArmed));
+    assert_eq!(queue.acknowledge(&event(), FENCE, 9).await, Err(LeadError::NotArmed));
+    assert_eq!(queue.settle(&event(), FENCE).await, Err(LeadError::NotArmed));
+    assert_eq!(queue.project(&event(), FENCE, projection()).await, Ok(()));
+    assert_eq!(queue.restore(&event(), FENCE, &[restored(3, 3, QueueState::Waiting)]).await, Ok(()));
+    assert_eq!(harness.place(3).await.number, number(3));
 }
 
-pub(crate) async fn a_restart_loses_nothing_and_disarms(house: &mut House) {
-    house.fill(4).await;
-    house.moved(2, &[1, 2]).await;
-    house.cancel(3).await;
-    house.project(|p| p.outcomes = vec![(number(1), shown(Outcome::Ordered))]).await;
-    let (before, entries) = (house.view().await, house.line().entries(&event(), 0, 10).await.unwrap());
-    let inbox = house.inbox().await;
-    house.restart().await;
-    assert_eq!(house.view().await, queue::LineView { armed: false, ..before });
-    assert_eq!(house.line().entries(&event(), 0, 10).await.unwrap(), entries);
-    house.line().arm(&event(), FENCE, arming(2, 4)).await.unwrap();
-    assert!(house.view().await.armed);
-    assert_eq!(house.inbox().await, inbox);
+pub(crate) async fn a_restart_loses_nothing_and_disarms(harness: &mut QueueHarness) {
+    harness.fill(4).await;
+    harness.admitted(2, &[1, 2]).await;
+    harness.cancel(3).await;
+    harness.project(|p| p.outcomes = vec![(number(1), shown(Outcome::Ordered))]).await;
+    let (before, entries) = (harness.view().await, harness.queue().entries(&event(), 0, 10).await.unwrap());
+    let inbox = harness.inbox().await;
+    harness.restart().await;
+    assert_eq!(harness.view().await, queue::QueueSnapshot { armed: false, ..before });
+    assert_eq!(harness.queue().entries(&event(), 0, 10).await.unwrap(), entries);
+    harness.queue().arm(&event(), FENCE, arming(2, 4)).await.unwrap();
+    assert!(harness.view().await.armed);
+    assert_eq!(harness.inbox().await, inbox);
 }
 
-pub(crate) async fn arming_goes_on_above_every_number_that_may_have_been_given(house: &mut House) {
-    house.fill(5).await;
-    house.restart().await;
-    let armed = house.line().arm(&event(), FENCE, arming(2, 2_000)).await.unwrap();
+pub(crate) async fn arming_goes_on_above_every_number_that_may_have_been_given(harness: &mut QueueHarness) {
+    harness.fill(5).await;
+    harness.restart().await;
+    let armed = harness.queue().arm(&event(), FENCE, arming(2, 2_000)).await.unwrap();
     assert_eq!((armed.seq, armed.skipped), (2_000, 1_995));
-    assert_eq!(house.apply(9).await, Err(Refused::AtLimit));
-    assert_eq!(house.apply(5).await.unwrap().epoch, domain::Epoch(2));
-    house.project(|p| p.line_limit = 3_000).await;
-    assert_eq!(house.apply(9).await.unwrap().number, number(2_001));
-    assert_eq!(house.view().await.gaps.runs(), [Gap { from: 6, to: 2_000 }]);
-    // A limit that was projected binds, too: the book is never behind the line but after a loss of its own.
-    let armed = house.line().arm(&event(), FENCE, arming(3, 0)).await.unwrap();
+    assert_eq!(harness.apply(9).await, Err(Refused::AtLimit));
+    assert_eq!(harness.apply(5).await.unwrap().epoch, domain::Epoch(2));
+    harness.project(|p| p.number_limit = 3_000).await;
+    assert_eq!(harness.apply(9).await.unwrap().number, number(2_001));
+    assert_eq!(harness.view().await.gaps.runs(), [Gap { from: 6, to: 2_000 }]);
+    // A limit that was projected binds, too: the ledger is never behind the queue but after a loss of its own.
+    let armed = harness.queue().arm(&event(), FENCE, arming(3, 0)).await.unwrap();
     assert_eq!((armed.seq, armed.skipped), (3_000, 999));
 }
 
-pub(crate) async fn a_new_line_for_an_old_event_starts_above_its_limit(house: &mut House) {
+pub(crate) async fn a_new_queue_for_an_old_event_starts_above_its_limit(harness: &mut QueueHarness) {
     let other = "lost".parse().unwrap();
-    let armed = house.line().arm(&other, FENCE, arming(7, 50)).await.unwrap();
+    let armed = harness.queue().arm(&other, FENCE, arming(7, 50)).await.unwrap();
     assert_eq!((armed.seq, armed.skipped), (50, 50));
-    let first = house.view().await;
+    let first = harness.view().await;
     assert_eq!((first.seq, first.gaps.runs()), (0, [].as_slice()));
 }
 
-pub(crate) async fn a_lower_fence_or_an_old_epoch_is_refused(house: &mut House) {
-    house.fill(1).await;
-    let line = house.line();
-    assert_eq!(line.arm(&event(), FENCE, arming(1, 0)).await, Err(LeadError::OldEpoch(1)));
-    line.moved(&event(), 7, 0, &[]).await.unwrap();
+pub(crate) async fn a_lower_fence_or_an_old_epoch_is_refused(harness: &mut QueueHarness) {
+    harness.fill(1).await;
+    let queue = harness.queue();
+    assert_eq!(queue.arm(&event(), FENCE, arming(1, 0)).await, Err(LeadError::OldEpoch(1)));
+    queue.admitted(&event(), 7, 0, &[]).await.unwrap();
     let fenced = LeadError::Fenced(7);
-    assert_eq!(line.arm(&event(), 6, arming(2, 0)).await, Err(fenced.clone()));
-    assert_eq!(line.project(&event(), 6, projection()).await, Err(fenced.clone()));
-    assert_eq!(line.moved(&event(), 6, 1, &[key(1)]).await, Err(fenced.clone()));
-    assert_eq!(line.acknowledge(&event(), 6, 9).await, Err(fenced.clone()));
-    assert_eq!(line.restore(&event(), 6, &[]).await, Err(fenced.clone()));
-    assert_eq!(line.settle(&event(), 6).await, Err(fenced));
-    let view = house.view().await;
-    assert_eq!((view.moved_through, view.closed, view.epoch.0), (0, None, 1));
-    house.restart().await;
-    let refused = house.line().project(&event(), 6, projection()).await;
+    assert_eq!(queue.arm(&event(), 6, arming(2, 0)).await, Err(fenced.clone()));
+    assert_eq!(queue.project(&event(), 6, projection()).await, Err(fenced.clone()));
+    assert_eq!(queue.admitted(&event(), 6, 1, &[key(1)]).await, Err(fenced.clone()));
+    assert_eq!(queue.acknowledge(&event(), 6, 9).await, Err(fenced.clone()));
+    assert_eq!(queue.restore(&event(), 6, &[]).await, Err(fenced.clone()));
+    assert_eq!(queue.settle(&event(), 6).await, Err(fenced));
+    let view = harness.view().await;
+    assert_eq!((view.admitted_through, view.closed, view.epoch.0), (0, None, 1));
+    harness.restart().await;
+    let refused = harness.queue().project(&event(), 6, projection()).await;
     assert_eq!(refused, Err(LeadError::Fenced(7)), "the fence is kept");
 }
 
-pub(crate) async fn the_head_is_in_order_and_never_popped(house: &mut House) {
-    house.fill(6).await;
-    house.cancel(2).await;
-    assert_eq!(house.head(0).await, (vec![], 0));
-    assert_eq!(house.head(2).await, (vec![1, 3], 3));
-    assert_eq!(house.head(2).await, (vec![1, 3], 3));
-    assert_eq!(house.head(9).await, (vec![1, 3, 4, 5, 6], 6));
-    house.moved(3, &[1, 3]).await;
-    assert_eq!(house.head(9).await, (vec![4, 5, 6], 6));
-    let first = house.line().head(&event(), 1).await.unwrap().waiting.remove(0);
+pub(crate) async fn the_head_is_in_order_and_never_popped(harness: &mut QueueHarness) {
+    harness.fill(6).await;
+    harness.cancel(2).await;
+    assert_eq!(harness.head(0).await, (vec![], 0));
+    assert_eq!(harness.head(2).await, (vec![1, 3], 3));
+    assert_eq!(harness.head(2).await, (vec![1, 3], 3));
+    assert_eq!(harness.head(9).await, (vec![1, 3, 4, 5, 6], 6));
+    harness.admitted(3, &[1, 3]).await;
+    assert_eq!(harness.head(9).await, (vec![4, 5, 6], 6));
+    let first = harness.queue().head(&event(), 1).await.unwrap().waiting.remove(0);
     assert_eq!((first.app_key, first.contact), (key(4), contact(4)));
 }
 
-pub(crate) async fn the_head_looks_over_one_block_at_most(house: &mut House) {
-    house.fill(1).await;
-    house.line().arm(&event(), FENCE, arming(2, 5_000)).await.unwrap();
-    house.project(|p| p.line_limit = 6_000).await;
-    house.apply(2).await.unwrap();
-    assert_eq!(house.head(2).await, (vec![1], 4_096));
-    house.moved(4_096, &[1]).await;
-    assert_eq!(house.head(2).await, (vec![5_001], 5_001));
+pub(crate) async fn the_head_looks_over_one_block_at_most(harness: &mut QueueHarness) {
+    harness.fill(1).await;
+    harness.queue().arm(&event(), FENCE, arming(2, 5_000)).await.unwrap();
+    harness.project(|p| p.number_limit = 6_000).await;
+    harness.apply(2).await.unwrap();
+    assert_eq!(harness.head(2).await, (vec![1], 4_096));
+    harness.admitted(4_096, &[1]).await;
+    assert_eq!(harness.head(2).await, (vec![5_001], 5_001));
 }
 
-pub(crate) async fn moving_again_changes_nothing(house: &mut House) {
-    house.fill(4).await;
-    house.cancel(2).await;
+pub(crate) async fn moving_again_changes_nothing(harness: &mut QueueHarness) {
+    harness.fill(4).await;
+    harness.cancel(2).await;
     for _ in 0..2 {
-        house.moved(3, &[1, 2, 3, 77]).await;
-        let entries = house.line().entries(&event(), 0, 9).await.unwrap();
+        harness.admitted(3, &[1, 2, 3, 77]).await;
+        let entries = harness.queue().entries(&event(), 0, 9).await.unwrap();
         let marks: Vec<_> = entries.iter().map(|e| e.mark).collect();
-        assert_eq!(marks, [Mark::Moved, Mark::Withdrawn, Mark::Moved, Mark::Waiting]);
-        assert_eq!(house.view().await.moved_through, 3);
+        assert_eq!(
+            marks,
+            [QueueState::Admitted, QueueState::Withdrawn, QueueState::Admitted, QueueState::Waiting]
+        );
+        assert_eq!(harness.view().await.admitted_through, 3);
     }
-    house.moved(1, &[]).await;
-    assert_eq!(house.view().await.moved_through, 3, "it never falls");
-    house.moved(99, &[]).await;
-    assert_eq!(house.view().await.moved_through, 4, "nor rises above the last number");
-    assert_eq!(house.head(9).await, (vec![4], 4), "who was not named is not lost");
+    harness.admitted(1, &[]).await;
+    assert_eq!(harness.view().await.admitted_through, 3, "it never falls");
+    harness.admitted(99, &[]).await;
+    assert_eq!(harness.view().await.admitted_through, 4, "nor rises above the last number");
+    assert_eq!(harness.head(9).await, (vec![4], 4), "who was not named is not lost");
 }
 
-pub(crate) async fn a_wish_is_written_down_once_and_withdraws_who_waits(house: &mut House) {
-    house.fill(2).await;
-    assert_eq!(house.cancel(9).await, None);
-    let gone = PlaceRow { number: number(2), mark: Mark::Withdrawn, shown: None };
-    assert_eq!(house.cancel(2).await, Some(gone.clone()));
-    assert_eq!(house.cancel(2).await, Some(gone.clone()));
-    let inbox = house.inbox().await;
+pub(crate) async fn a_request_is_written_down_once_and_withdraws_who_waits(harness: &mut QueueHarness) {
+    harness.fill(2).await;
+    assert_eq!(harness.cancel(9).await, None);
+    let gone = PlaceRow { number: number(2), mark: QueueState::Withdrawn, shown: None };
+    assert_eq!(harness.cancel(2).await, Some(gone.clone()));
+    assert_eq!(harness.cancel(2).await, Some(gone.clone()));
+    let inbox = harness.inbox().await;
     assert_eq!(inbox.len(), 1);
     assert_eq!(
         (inbox[0].number, inbox[0].app_key, inbox[0].kind, inbox[0].at),
-        (number(2), key(2), AskKind::Cancel, OPENS + 1_000)
+        (number(2), key(2), InboxKind::Cancel, OPENS + 1_000)
     );
-    house.line().acknowledge(&event(), FENCE, inbox[0].id).await.unwrap();
-    assert_eq!(house.cancel(2).await, Some(gone));
-    assert_eq!(house.inbox().await, []);
-    let again = house.apply(2).await.unwrap();
-    assert_eq!((again.number, again.mark), (number(2), Mark::Withdrawn), "withdrawing is final");
+    harness.queue().acknowledge(&event(), FENCE, inbox[0].id).await.unwrap();
+    assert_eq!(harness.cancel(2).await, Some(gone));
+    assert_eq!(harness.inbox().await, []);
+    let again = harness.apply(2).await.unwrap();
+    assert_eq!((again.number, again.mark), (number(2), QueueState::Withdrawn), "withdrawing is final");
 }
 
-pub(crate) async fn a_cancel_under_another_number_changes_nothing(house: &mut House) {
-    house.fill(3).await;
-    house.moved(1, &[1]).await;
-    let entries = house.line().entries(&event(), 0, 10).await.unwrap();
+pub(crate) async fn a_cancel_under_another_number_changes_nothing(harness: &mut QueueHarness) {
+    harness.fill(3).await;
+    harness.admitted(1, &[1]).await;
+    let entries = harness.queue().entries(&event(), 0, 10).await.unwrap();
     for (who, n) in [(1, 2), (2, 1), (2, 3), (2, 4), (3, 2)] {
-        let asked = house.line().ask(&event(), key(who), number(n), AskKind::Cancel).await;
+        let asked = harness.queue().ask(&event(), key(who), number(n), InboxKind::Cancel).await;
         assert_eq!(asked, Ok(None), "{who} under {n}");
     }
     assert_eq!(
-        (house.inbox().await, house.line().entries(&event(), 0, 10).await.unwrap()),
+        (harness.inbox().await, harness.queue().entries(&event(), 0, 10).await.unwrap()),
         (vec![], entries)
     );
-    assert_eq!(house.head(9).await, (vec![2, 3], 3), "all still wait, with their contacts");
-    assert_eq!(house.line().head(&event(), 1).await.unwrap().waiting[0].contact, contact(2));
-    let asked = house.line().ask(&event(), key(2), number(2), AskKind::Cancel).await.unwrap();
-    assert_eq!(asked.unwrap().mark, Mark::Withdrawn);
+    assert_eq!(harness.head(9).await, (vec![2, 3], 3), "all still wait, with their contacts");
+    assert_eq!(harness.queue().head(&event(), 1).await.unwrap().waiting[0].contact, contact(2));
+    let asked = harness.queue().ask(&event(), key(2), number(2), InboxKind::Cancel).await.unwrap();
+    assert_eq!(asked.unwrap().mark, QueueState::Withdrawn);
 }
 
-pub(crate) async fn who_was_passed_by_is_not_withdrawn_but_heard(house: &mut House) {
-    house.fill(3).await;
-    house.moved(2, &[1]).await;
-    assert_eq!(house.cancel(1).await.unwrap().mark, Mark::Moved);
-    assert_eq!(house.cancel(2).await.unwrap().mark, Mark::Waiting);
-    assert_eq!(house.cancel(3).await.unwrap().mark, Mark::Withdrawn);
-    let inbox = house.inbox().await;
+pub(crate) async fn who_was_passed_by_is_not_withdrawn_but_heard(harness: &mut QueueHarness) {
+    harness.fill(3).await;
+    harness.admitted(2, &[1]).await;
+    assert_eq!(harness.cancel(1).await.unwrap().mark, QueueState::Admitted);
+    assert_eq!(harness.cancel(2).await.unwrap().mark, QueueState::Waiting);
+    assert_eq!(harness.cancel(3).await.unwrap().mark, QueueState::Withdrawn);
+    let inbox = harness.inbox().await;
     assert_eq!(inbox.iter().map(|a| a.number.get()).collect::<Vec<_>>(), [1, 2, 3]);
-    house.line().acknowledge(&event(), FENCE, inbox[1].id).await.unwrap();
-    assert_eq!(house.inbox().await, inbox[2..]);
-    house.cancel(1).await;
-    assert_eq!(house.inbox().await.len(), 2, "an order can still be cancelled, so the wish counts again");
+    harness.queue().acknowledge(&event(), FENCE, inbox[1].id).await.unwrap();
+    assert_eq!(harness.inbox().await, inbox[2..]);
+    harness.cancel(1).await;
+    assert_eq!(
+        harness.inbox().await.len(),
+        2,
+        "an order can still be cancelled, so the request counts again"
+    );
 }
 
-pub(crate) async fn a_wish_that_can_change_nothing_is_not_written_down(house: &mut House) {
-    house.fill(3).await;
-    house.moved(3, &[1, 2, 3]).await;
+pub(crate) async fn a_request_that_can_change_nothing_is_not_written_down(harness: &mut QueueHarness) {
+    harness.fill(3).await;
+    harness.admitted(3, &[1, 2, 3]).await;
     let outcomes = [Outcome::Rejected, Outcome::Ordered].map(shown);
-    house.project(|p| p.outcomes = [number(1), number(2)].into_iter().zip(outcomes).collect()).await;
-    assert_eq!(house.cancel(1).await.unwrap().shown, Some(shown(Outcome::Rejected)));
-    assert_eq!(house.inbox().await, []);
-    house.cancel(2).await;
-    assert_eq!(house.inbox().await.len(), 1);
-    house.project(|p| (p.state, p.settled_seq) = (EventState::Settled, Some(3))).await;
-    assert_eq!(house.cancel(3).await.unwrap().mark, Mark::Moved);
-    assert_eq!(house.inbox().await.len(), 1);
+    harness.project(|p| p.outcomes = [number(1), number(2)].into_iter().zip(outcomes).collect()).await;
+    assert_eq!(harness.cancel(1).await.unwrap().shown, Some(shown(Outcome::Rejected)));
+    assert_eq!(harness.inbox().await, []);
+    harness.cancel(2).await;
+    assert_eq!(harness.inbox().await.len(), 1);
+    harness.project(|p| (p.state, p.settled_seq) = (EventState::Settled, Some(3))).await;
+    assert_eq!(harness.cancel(3).await.unwrap().mark, QueueState::Admitted);
+    assert_eq!(harness.inbox().await.len(), 1);
 }
 
-pub(crate) async fn inbox_positions_rise_over_epochs(house: &mut House) {
-    house.fill(3).await;
-    house.cancel(1).await;
-    let first = house.inbox().await[0].id;
-    house.line().acknowledge(&event(), FENCE, first).await.unwrap();
-    house.restart().await;
-    house.line().arm(&event(), FENCE, arming(2, 3)).await.unwrap();
-    house.cancel(2).await;
-    house.cancel(3).await;
-    let ids: Vec<_> = house.inbox().await.iter().map(|a| a.id).collect();
+pub(crate) async fn inbox_positions_rise_over_epochs(harness: &mut QueueHarness) {
+    harness.fill(3).await;
+    harness.cancel(1).await;
+    let first = harness.inbox().await[0].id;
+    harness.queue().acknowledge(&event(), FENCE, first).await.unwrap();
+    harness.restart().await;
+    harness.queue().arm(&event(), FENCE, arming(2, 3)).await.unwrap();
+    harness.cancel(2).await;
+    harness.cancel(3).await;
+    let ids: Vec<_> = harness.inbox().await.iter().map(|a| a.id).collect();
     assert!(first < ids[0] && ids[0] < ids[1], "{first} {ids:?}");
-    assert_eq!(house.line().inbox(&event(), ids[0], 9).await.unwrap()[0].id, ids[1]);
-    assert_eq!(house.line().inbox(&event(), 0, 1).await.unwrap().len(), 1);
+    assert_eq!(harness.queue().inbox(&event(), ids[0], 9).await.unwrap()[0].id, ids[1]);
+    assert_eq!(harness.queue().inbox(&event(), 0, 1).await.unwrap().len(), 1);
 }
 
-pub(crate) async fn older_settings_figures_and_limits_change_nothing(house: &mut House) {
+pub(crate) async fn older_settings_figures_and_limits_change_nothing(harness: &mut QueueHarness) {
     let figures = |sold| Figures { sold, free: 1, held: 2, at: 3 };
-    house
+    harness
         .project(|p| {
-            (p.rev, p.settings.capacity, p.line_limit) = (5, 55, 5_000);
+            (p.rev, p.settings.capacity, p.number_limit) = (5, 55, 5_000);
             (p.round, p.figures) = (9, figures(9));
         })
         .await;
-    house.project(|p| (p.rev, p.settings.capacity, p.round, p.figures) = (4, 44, 8, figures(8))).await;
-    let view = house.view().await;
-    assert_eq!((view.rev, view.settings.capacity, view.line_limit), (5, 55, 5_000));
+    harness.project(|p| (p.rev, p.settings.capacity, p.round, p.figures) = (4, 44, 8, figures(8))).await;
+    let view = harness.view().await;
+    assert_eq!((view.rev, view.settings.capacity, view.number_limit), (5, 55, 5_000));
     assert_eq!(view.figures, figures(9));
     let mut newer = projection();
     (newer.round, newer.figures) = (1, figures(10));
-    house.line().project(&event(), FENCE + 1, newer).await.unwrap();
-    assert_eq!(house.view().await.figures, figures(10), "a newer leader's first round is newer");
+    harness.queue().project(&event(), FENCE + 1, newer).await.unwrap();
+    assert_eq!(harness.view().await.figures, figures(10), "a newer leader's first round is newer");
 }
 
-pub(crate) async fn a_time_that_was_acted_on_does_not_move(house: &mut House) {
+pub(crate) async fn a_time_that_was_acted_on_does_not_move(harness: &mut QueueHarness) {
     let set = async |rev, opens_at, closes_at| {
         let times = |p: &mut queue::Projection| {
             (p.rev, p.settings.opens_at, p.settings.closes_at) = (rev, opens_at, closes_at);
         };
-        house.project(times).await;
-        let view = house.view().await;
+        harness.project(times).await;
+        let view = harness.view().await;
         (view.rev, view.settings.opens_at, view.settings.closes_at, view.state)
     };
     let late = CLOSES + 50;
     assert_eq!(set(3, 5_000, late).await, (3, OPENS, late, EventState::Open));
-    house.set_clock(late);
+    harness.set_clock(late);
     assert_eq!(set(4, 5_000, late + 50).await, (4, OPENS, late, EventState::Closed));
-    house.set_clock(OPENS - 500);
-    assert_eq!(house.view().await.state, EventState::Closed, "closing was written down");
+    harness.set_clock(OPENS - 500);
+    assert_eq!(harness.view().await.state, EventState::Closed, "closing was written down");
 }
 
-pub(crate) async fn closing_is_final(house: &mut House) {
-    house.fill(2).await;
-    house.cancel(1).await;
-    let heard = house.inbox().await[0].id;
-    house.set_clock(CLOSES + 5);
-    assert_eq!((house.view().await.state, house.view().await.closed), (EventState::Closed, None));
-    assert_eq!(house.apply(3).await, Err(Refused::Closed { closed_at: CLOSES }));
+pub(crate) async fn closing_is_final(harness: &mut QueueHarness) {
+    harness.fill(2).await;
+    harness.cancel(1).await;
+    let heard = harness.inbox().await[0].id;
+    harness.set_clock(CLOSES + 5);
+    assert_eq!((harness.view().await.state, harness.view().await.closed), (EventState::Closed, None));
+    assert_eq!(harness.apply(3).await, Err(Refused::Closed { closed_at: CLOSES }));
     let closing = Closing { closed_seq: 2, closed_at: CLOSES, inbox_last: heard };
-    assert_eq!(house.view().await.closed, Some(closing));
-    house.cancel(2).await;
-    house.project(|p| (p.rev, p.settings.closes_at) = (3, CLOSES + 1_000)).await;
-    assert_eq!(house.apply(3).await, Err(Refused::Closed { closed_at: CLOSES }));
-    house.restart().await;
-    house.line().arm(&event(), FENCE, arming(2, 0)).await.unwrap();
-    assert_eq!(house.view().await.closed, Some(closing));
-    assert_eq!(house.line().settle(&event(), FENCE).await, Ok(closing));
+    assert_eq!(harness.view().await.closed, Some(closing));
+    harness.cancel(2).await;
+    harness.project(|p| (p.rev, p.settings.closes_at) = (3, CLOSES + 1_000)).await;
+    assert_eq!(harness.apply(3).await, Err(Refused::Closed { closed_at: CLOSES }));
+    harness.restart().await;
+    harness.queue().arm(&event(), FENCE, arming(2, 0)).await.unwrap();
+    assert_eq!(harness.view().await.closed, Some(closing));
+    assert_eq!(harness.queue().settle(&event(), FENCE).await, Ok(closing));
 }
 
-pub(crate) async fn a_line_that_was_down_at_its_time_closes_when_armed(house: &mut House) {
-    house.fill(2).await;
-    house.restart().await;
-    house.set_clock(CLOSES + 5);
-    house.project(|p| (p.rev, p.settings.closes_at) = (3, CLOSES + 1_000)).await;
-    assert_eq!((house.view().await.state, house.view().await.closed), (EventState::Closed, None));
-    house.line().arm(&event(), FENCE, arming(2, 50)).await.unwrap();
+pub(crate) async fn a_queue_that_was_down_at_its_time_closes_when_armed(harness: &mut QueueHarness) {
+    harness.fill(2).await;
+    harness.restart().await;
+    harness.set_clock(CLOSES + 5);
+    harness.project(|p| (p.rev, p.settings.closes_at) = (3, CLOSES + 1_000)).await;
+    assert_eq!((harness.view().await.state, harness.view().await.closed), (EventState::Closed, None));
+    harness.queue().arm(&event(), FENCE, arming(2, 50)).await.unwrap();
     // Whatever was lost lies at or below the limit, so before the end.
     let closing = Closing { closed_seq: 1_000, closed_at: CLOSES, inbox_last: 0 };
-    assert_eq!(house.view().await.closed, Some(closing));
+    assert_eq!(harness.view().await.closed, Some(closing));
 }
 
-pub(crate) async fn settling_closes_the_line_once(house: &mut House) {
-    house.fill(2).await;
+pub(crate) async fn settling_closes_the_queue_once(harness: &mut QueueHarness) {
+    harness.fill(2).await;
     let now = OPENS + 1_000;
     let closing = Closing { closed_seq: 2, closed_at: now, inbox_last: 0 };
-    assert_eq!(house.line().settle(&event(), FENCE).await, Ok(closing));
-    house.set_clock(now + 10);
-    house.cancel(2).await;
-    assert_eq!(house.line().settle(&event(), FENCE).await, Ok(closing));
-    assert_eq!(house.apply(3).await, Err(Refused::Closed { closed_at: now }));
-    assert_eq!(house.view().await.state, EventState::Closed);
-    house.project(|p| p.state = EventState::Settling).await;
-    house.project(|p| p.state = EventState::Closed).await;
-    assert_eq!(house.view().await.state, EventState::Settling);
+    assert_eq!(harness.queue().settle(&event(), FENCE).await, Ok(closing));
+    harness.set_clock(now + 10);
+    harness.cancel(2).await;
+    assert_eq!(harness.queue().settle(&event(), FENCE).await, Ok(closing));
+    assert_eq!(harness.apply(3).await, Err(Refused::Closed { closed_at: now }));
+    assert_eq!(harness.view().await.state, EventState::Closed);
+    harness.project(|p| p.state = EventState::Settling).await;
+    harness.project(|p| p.state = EventState::Closed).await;
+    assert_eq!(harness.view().await.state, EventState::Settling);
 }
 
-pub(crate) async fn a_settled_event_is_sold_out_for_who_still_waits(house: &mut House) {
-    house.fill(4).await;
-    house.moved(1, &[1]).await;
-    house.cancel(2).await;
-    house.project(|p| (p.state, p.settled_seq) = (EventState::Settled, Some(3))).await;
-    house.project(|p| (p.state, p.settled_seq) = (EventState::Settling, Some(4))).await;
-    let view = house.view().await;
+pub(crate) async fn a_settled_event_is_sold_out_for_who_still_waits(harness: &mut QueueHarness) {
+    harness.fill(4).await;
+    harness.admitted(1, &[1]).await;
+    harness.cancel(2).await;
+    harness.project(|p| (p.state, p.settled_seq) = (EventState::Settled, Some(3))).await;
+    harness.project(|p| (p.state, p.settled_seq) = (EventState::Settling, Some(4))).await;
+    let view = harness.view().await;
     assert_eq!((view.state, view.closed.map(|c| c.closed_seq)), (EventState::Settled, Some(4)));
-    let entries = house.line().entries(&event(), 0, 9).await.unwrap();
+    let entries = harness.queue().entries(&event(), 0, 9).await.unwrap();
     let sold_out = Some(shown(Outcome::SoldOut));
     assert_eq!(entries.iter().map(|e| e.shown.clone()).collect::<Vec<_>>(), [None, None, sold_out, None]);
-    assert_eq!(house.place(3).await.shown, Some(shown(Outcome::SoldOut)));
-    assert_eq!(house.place(4).await.shown, None);
+    assert_eq!(harness.place(3).await.shown, Some(shown(Outcome::SoldOut)));
+    assert_eq!(harness.place(4).await.shown, None);
 }
 
-pub(crate) async fn an_outcome_is_final_but_for_cancelling_an_order(house: &mut House) {
-    house.fill(1).await;
+pub(crate) async fn an_outcome_is_final_but_for_cancelling_an_order(harness: &mut QueueHarness) {
+    harness.fill(1).await;
     let show = async |outcome| {
-        house.project(|p| p.outcomes = vec![(number(1), shown(outcome))]).await;
-        house.place(1).await.shown.unwrap()
+        harness.project(|p| p.outcomes = vec![(number(1), shown(outcome))]).await;
+        harness.place(1).await.shown.unwrap()
     };
     assert_eq!(show(Outcome::Ordered).await, shown(Outcome::Ordered));
     assert_eq!(show(Outcome::Rejected).await, shown(Outcome::Ordered));
@@ -448,66 +455,66 @@ pub(crate) async fn an_outcome_is_final_but_for_cancelling_an_order(house: &mut 
     assert_eq!(show(Outcome::Ordered).await, shown(Outcome::Cancelled));
 }
 
-pub(crate) async fn restoring_brings_back_what_is_missing(house: &mut House) {
-    house.fill(2).await;
-    house.moved(2, &[1, 2]).await;
-    house.line().arm(&event(), FENCE, arming(2, 10)).await.unwrap();
-    house.moved(6, &[]).await;
+pub(crate) async fn restoring_brings_back_what_is_missing(harness: &mut QueueHarness) {
+    harness.fill(2).await;
+    harness.admitted(2, &[1, 2]).await;
+    harness.queue().arm(&event(), FENCE, arming(2, 10)).await.unwrap();
+    harness.admitted(6, &[]).await;
     let rows = [
-        restored(12, 12, Mark::Waiting),
-        restored(4, 4, Mark::Waiting),
-        restored(5, 5, Mark::Moved),
-        restored(6, 6, Mark::Withdrawn),
-        restored(8, 8, Mark::Waiting),
+        restored(12, 12, QueueState::Waiting),
+        restored(4, 4, QueueState::Waiting),
+        restored(5, 5, QueueState::Admitted),
+        restored(6, 6, QueueState::Withdrawn),
+        restored(8, 8, QueueState::Waiting),
     ];
     for _ in 0..2 {
-        house.line().restore(&event(), FENCE, &rows).await.unwrap();
-        assert_eq!(house.view().await.seq, 1_000);
-        assert_eq!(house.head(1).await, (vec![4], 6), "who was passed by is first, and looks no further");
-        assert_eq!(house.head(2).await, (vec![4, 8], 8));
-        assert_eq!(house.head(9).await, (vec![4, 8, 12], 1_000));
+        harness.queue().restore(&event(), FENCE, &rows).await.unwrap();
+        assert_eq!(harness.view().await.seq, 1_000);
+        assert_eq!(harness.head(1).await, (vec![4], 6), "who was passed by is first, and looks no further");
+        assert_eq!(harness.head(2).await, (vec![4, 8], 8));
+        assert_eq!(harness.head(9).await, (vec![4, 8, 12], 1_000));
     }
-    house.moved(6, &[4]).await;
-    assert_eq!(house.head(1).await, (vec![8], 8));
-    let first = house.line().head(&event(), 1).await.unwrap().waiting.remove(0);
+    harness.admitted(6, &[4]).await;
+    assert_eq!(harness.head(1).await, (vec![8], 8));
+    let first = harness.queue().head(&event(), 1).await.unwrap().waiting.remove(0);
     assert_eq!(first.contact, contact(8));
-    let above = [restored(2_000, 20, Mark::Waiting)];
-    house.line().restore(&event(), FENCE, &above).await.unwrap();
-    assert_eq!(house.view().await.seq, 2_000);
+    let above = [restored(2_000, 20, QueueState::Waiting)];
+    harness.queue().restore(&event(), FENCE, &above).await.unwrap();
+    assert_eq!(harness.view().await.seq, 2_000);
     assert_eq!(
-        house.apply(8).await.unwrap(),
+        harness.apply(8).await.unwrap(),
         queue::Applied {
             number: number(8),
             epoch: domain::Epoch(2),
-            mark: Mark::Waiting,
+            mark: QueueState::Waiting,
             again: true,
             proven: true,
         }
     );
 }
 
-pub(crate) async fn restoring_never_changes_what_is_there(house: &mut House) {
-    house.fill(3).await;
-    house.cancel(3).await;
+pub(crate) async fn restoring_never_changes_what_is_there(harness: &mut QueueHarness) {
+    harness.fill(3).await;
+    harness.cancel(3).await;
     let rows: Vec<Restored> = vec![
-        restored(1, 1, Mark::Moved),
-        restored(2, 77, Mark::Waiting),
-        restored(9, 2, Mark::Waiting),
-        restored(3, 3, Mark::Moved),
-        restored(4, 4, Mark::Waiting),
+        restored(1, 1, QueueState::Admitted),
+        restored(2, 77, QueueState::Waiting),
+        restored(9, 2, QueueState::Waiting),
+        restored(3, 3, QueueState::Admitted),
+        restored(4, 4, QueueState::Waiting),
     ];
-    assert_eq!(house.line().restore(&event(), FENCE, &rows).await, Err(LeadError::Conflicts(2)));
-    let entries = house.line().entries(&event(), 0, 9).await.unwrap();
+    assert_eq!(harness.queue().restore(&event(), FENCE, &rows).await, Err(LeadError::Conflicts(2)));
+    let entries = harness.queue().entries(&event(), 0, 9).await.unwrap();
     let known: Vec<_> = entries.iter().map(|e| (e.number.get(), e.app_key, e.mark)).collect();
-    let marks = [Mark::Moved, Mark::Waiting, Mark::Withdrawn, Mark::Waiting];
+    let marks = [QueueState::Admitted, QueueState::Waiting, QueueState::Withdrawn, QueueState::Waiting];
     let expected: Vec<_> = (1..=4).zip(marks).map(|(n, mark)| (n, key(n), mark)).collect();
     assert_eq!(known, expected);
-    assert_eq!(house.view().await.seq, 4);
+    assert_eq!(harness.view().await.seq, 4);
 }
 
-pub(crate) async fn a_restored_number_lies_before_the_end_of_a_closed_line(house: &mut House) {
-    house.fill(1).await;
-    assert_eq!(house.line().settle(&event(), FENCE).await.unwrap().closed_seq, 1);
-    house.line().restore(&event(), FENCE, &[restored(5, 5, Mark::Waiting)]).await.unwrap();
-    assert_eq!(house.line().settle(&event(), FENCE).await.unwrap().closed_seq, 5);
+pub(crate) async fn a_restored_number_lies_before_the_end_of_a_closed_queue(harness: &mut QueueHarness) {
+    harness.fill(1).await;
+    assert_eq!(harness.queue().settle(&event(), FENCE).await.unwrap().closed_seq, 1);
+    harness.queue().restore(&event(), FENCE, &[restored(5, 5, QueueState::Waiting)]).await.unwrap();
+    assert_eq!(harness.queue().settle(&event(), FENCE).await.unwrap().closed_seq, 5);
 }

@@ -186,7 +186,7 @@ impl<H: Handler> Server<H> {
 
 fn panicked(panic: &(dyn Any + Send)) -> Answer {
     tracing::error!("a handler panicked: {}", message(panic));
-    metrics::counter!("http_server_panics_total").increment(1);
+    metrics::counter!("firstcome_http_panics_total").increment(1);
     own(unexpected())
 }
 

@@ -76,13 +76,16 @@ pub(super) struct Meter {
 impl Meter {
     pub(super) fn new() -> Self {
         metrics::describe_histogram!(
-            "http_server_request_duration_seconds",
+            "firstcome_http_request_duration_seconds",
             "From the request's headers to the answer's."
         );
-        metrics::describe_gauge!("http_server_active_requests", "Requests whose answer is not through yet.");
-        metrics::describe_gauge!("http_server_open_connections", "Connections that hold a place.");
-        let active = metrics::gauge!("http_server_active_requests");
-        let open = metrics::gauge!("http_server_open_connections");
+        metrics::describe_gauge!(
+            "firstcome_http_active_requests",
+            "Requests whose answer is not through yet."
+        );
+        metrics::describe_gauge!("firstcome_http_open_connections", "Connections that hold a place.");
+        let active = metrics::gauge!("firstcome_http_active_requests");
+        let open = metrics::gauge!("firstcome_http_open_connections");
         Self { active, open, durations: RwLock::default() }
     }
 
@@ -104,7 +107,7 @@ impl Meter {
         }
         drop(known);
         let duration = metrics::histogram!(
-            "http_server_request_duration_seconds",
+            "firstcome_http_request_duration_seconds",
             "http_request_method" => key.0,
             "http_route" => route.to_owned(),
             "http_response_status_code" => status.as_str().to_owned(),

@@ -19,7 +19,7 @@ use super::handler::Handler;
 use super::limits::Limits;
 use super::wire::{Lull, Progress, Wire};
 use crate::Tasks;
-use crate::seldom::Seldom;
+use crate::lazy_timer::Seldom;
 
 /// What an HTTP/2 client sends first (RFC 9113 3.4), as far as nothing else begins so.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0";

@@ -8,19 +8,19 @@ use service::admin;
 #[tokio::test]
 async fn ready_means_no_check_fails_and_alive_means_only_alive() {
     let ctx = context();
-    let line = ctx.health.check("line");
+    let queue = ctx.health.check("queue");
     let mut client = Client::to(start(admin::routes(&ctx), limits(), &ctx)).await;
 
     let answer = client.get("/readyz").await;
-    assert_eq!((answer.status, answer.body.as_str()), (503, "[-]line not started yet\n"));
+    assert_eq!((answer.status, answer.body.as_str()), (503, "[-]queue not started yet\n"));
     assert_eq!(client.get("/livez").await.status, 200);
 
-    line.warn("durability is declared");
+    queue.warn("durability is declared");
     let answer = client.get("/readyz").await;
     assert_eq!((answer.status, answer.body.as_str()), (200, "ok\n"));
-    assert_eq!(client.get("/readyz?verbose").await.body, "[!]line durability is declared\n");
+    assert_eq!(client.get("/readyz?verbose").await.body, "[!]queue durability is declared\n");
 
-    line.fail("lost");
+    queue.fail("lost");
     assert_eq!(client.get("/readyz").await.status, 503);
     assert_eq!(client.get("/livez").await.status, 200);
     ctx.tasks.shut_down(Duration::from_secs(5)).await;
@@ -34,6 +34,10 @@ async fn metrics_are_prometheus_text() {
     client.get("/livez").await;
     let answer = client.get("/metrics").await;
     assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
-    assert!(answer.body.contains("# TYPE http_server_request_duration_seconds histogram"), "{}", answer.body);
-    assert!(answer.body.contains("\nhttp_server_active_requests "), "{}", answer.body);
+    assert!(
+        answer.body.contains("# TYPE firstcome_http_request_duration_seconds histogram"),
+        "{}",
+        answer.body
+    );
+    assert!(answer.body.contains("\nfirstcome_http_active_requests "), "{}", answer.body);
 }

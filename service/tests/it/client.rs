@@ -18,7 +18,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 pub(crate) fn context() -> Context {
     Context {
         now: Arc::new(|| 1_000_000),
-        chance: Arc::new(|bytes| bytes.fill(7)),
+        rng: Arc::new(|bytes| bytes.fill(7)),
         tasks: Tasks::default(),
         health: Health::default(),
     }

@@ -92,18 +92,19 @@ fn all_mistakes_of_all_parts_are_told_at_once_each_with_its_origin() {
 
 #[test]
 fn secrets_are_read_but_never_shown() {
-    let flags = [("line.url", "redis://:hunter2@host"), ("line.key_file", "/run/keys/k1"), ("line.n", "x")];
+    let flags =
+        [("queue.url", "redis://:hunter2@host"), ("queue.key_file", "/run/keys/k1"), ("queue.n", "x")];
     let mut settings = from_flags(flags);
-    let mut part = settings.part("line");
+    let mut part = settings.part("queue");
     assert_eq!(part.secret_text("url").as_deref(), Some("redis://:hunter2@host"));
     assert_eq!(part.secret_file("key_file"), Some(PathBuf::from("/run/keys/k1")));
     assert_eq!(part.secret_text("none"), None);
     part.mistake("url", "is not reachable");
     let printed = settings.print().to_string();
-    let expected = "[line]\nkey_file = \"(secret)\" # flag line.key_file\n# none is not set\nurl = \"(secret)\" # flag line.url\n";
+    let expected = "[queue]\nkey_file = \"(secret)\" # flag queue.key_file\n# none is not set\nurl = \"(secret)\" # flag queue.url\n";
     assert_eq!(printed, expected);
     let mistakes = settings.finish().unwrap_err().to_string();
-    assert_eq!(mistakes, "line.url: is not reachable (flag line.url)\nunknown key line.n (flag line.n)");
+    assert_eq!(mistakes, "queue.url: is not reachable (flag queue.url)\nunknown key queue.n (flag queue.n)");
 }
 
 #[test]

@@ -116,7 +116,7 @@ async fn requests_are_counted_by_route_never_by_what_was_typed() {
     let text = telemetry::render();
     let count = |route: &str, status: &str| {
         let labels = format!("http_route=\"{route}\",http_response_status_code=\"{status}\"");
-        let name = "http_server_request_duration_seconds_count";
+        let name = "firstcome_http_request_duration_seconds_count";
         let line = text.lines().find(|line| line.starts_with(name) && line.contains(&labels));
         line.and_then(|line| line.rsplit(' ').next()).map(str::to_owned)
     };

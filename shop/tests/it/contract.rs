@@ -5,36 +5,36 @@ use std::time::Duration;
 use hyper::Method;
 use serde_json::{Value, json};
 use shop::Config;
-use shop::knee::Capacity;
+use shop::saturation::Capacity;
 use testkit::HttpError;
 use tokio::task::JoinSet;
 
-use crate::house::{House, body, key, order_no, problem, quick};
+use crate::harness::{ShopHarness, body, key, order_no, problem, quick};
 
 #[tokio::test]
 async fn a_key_makes_one_order_however_often_it_comes() {
-    let house = House::open().await;
-    let first = house.put("spring", &key(1)).await;
+    let harness = ShopHarness::open().await;
+    let first = harness.put("spring", &key(1)).await;
     assert_eq!(first.status, 201);
     let without_contact =
         json!({ "event": "spring", "number": 41207, "guid": key(9), "name": null, "phone": null });
     for body in [body("spring"), without_contact] {
-        let again = house.put_body("spring", &key(1), &body).await;
+        let again = harness.put_body("spring", &key(1), &body).await;
         assert_eq!((again.status, order_no(&again)), (200, order_no(&first)));
     }
-    let other = order_no(&house.put("spring", &key(2)).await);
-    let elsewhere = order_no(&house.put("autumn", &key(1)).await);
+    let other = order_no(&harness.put("spring", &key(2)).await);
+    let elsewhere = order_no(&harness.put("autumn", &key(1)).await);
     assert!(order_no(&first) != other && other != elsewhere && elsewhere != order_no(&first));
     let expected = [format!("spring:{} {}", key(1), order_no(&first)), format!("spring:{} {other}", key(2))];
-    assert_eq!(house.live("spring").await, expected);
+    assert_eq!(harness.live("spring").await, expected);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_20_puts_at_once_one_makes_the_order_and_all_tell_its_number() {
-    let house = House::open().await;
+    let harness = ShopHarness::open().await;
     let mut puts = JoinSet::new();
     for _ in 0..20 {
-        let http = house.http.clone();
+        let http = harness.http.clone();
         let path = format!("/order/int/v1/orders/spring:{}", key(1));
         puts.spawn(
             async move { http.send(Method::PUT, &path, &[], body("spring").to_string().into()).await },
@@ -43,63 +43,63 @@ async fn of_20_puts_at_once_one_makes_the_order_and_all_tell_its_number() {
     let answers: Vec<_> = puts.join_all().await.into_iter().map(Result::unwrap).collect();
     assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1);
     assert!(answers.iter().all(|answer| order_no(answer) == order_no(&answers[0])));
-    assert_eq!(house.live("spring").await.len(), 1);
+    assert_eq!(harness.live("spring").await.len(), 1);
 }
 
 #[tokio::test]
 async fn what_was_taken_back_stays_so() {
-    let house = House::open().await;
-    house.put("spring", &key(1)).await;
+    let harness = ShopHarness::open().await;
+    harness.put("spring", &key(1)).await;
     for _ in 0..2 {
-        assert_eq!(house.delete("spring", &key(1)).await.status, 204);
-        assert_eq!(problem(&house.put("spring", &key(1)).await), (410, "taken-back".into()));
+        assert_eq!(harness.delete("spring", &key(1)).await.status, 204);
+        assert_eq!(problem(&harness.put("spring", &key(1)).await), (410, "taken-back".into()));
     }
-    assert_eq!(house.live("spring").await, [""; 0]);
+    assert_eq!(harness.live("spring").await, [""; 0]);
 }
 
 #[tokio::test]
 async fn a_key_that_was_deleted_before_it_came_makes_nothing() {
-    let house = House::open().await;
-    assert_eq!(house.delete("spring", &key(1)).await.status, 204);
-    assert_eq!(problem(&house.put("spring", &key(1)).await), (410, "taken-back".into()));
-    assert_eq!(house.put("spring", &key(2)).await.status, 201);
-    assert_eq!(house.live("spring").await.len(), 1);
+    let harness = ShopHarness::open().await;
+    assert_eq!(harness.delete("spring", &key(1)).await.status, 204);
+    assert_eq!(problem(&harness.put("spring", &key(1)).await), (410, "taken-back".into()));
+    assert_eq!(harness.put("spring", &key(2)).await.status, 201);
+    assert_eq!(harness.live("spring").await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn whoever_wins_no_order_lives_behind_a_tombstone() {
-    let house = House::open().await;
+    let harness = ShopHarness::open().await;
     for nth in 0..30 {
         let key = key(nth);
-        let (put, delete) = tokio::join!(house.put("spring", &key), house.delete("spring", &key));
+        let (put, delete) = tokio::join!(harness.put("spring", &key), harness.delete("spring", &key));
         assert_eq!(delete.status, 204);
         assert!([201, 410].contains(&put.status), "{}", put.text());
-        assert_eq!(house.put("spring", &key).await.status, 410);
+        assert_eq!(harness.put("spring", &key).await.status, 410);
     }
-    assert_eq!(house.live("spring").await, [""; 0]);
+    assert_eq!(harness.live("spring").await, [""; 0]);
 }
 
 #[tokio::test]
 async fn the_shop_s_own_no_is_409_and_makes_nothing() {
-    let house = House::open_with(Config { event_orders_max: 2, ..quick() }).await;
-    assert_eq!(house.put("spring", &key(1)).await.status, 201);
-    assert_eq!(house.put("spring", &key(2)).await.status, 201);
-    assert_eq!(problem(&house.put("spring", &key(3)).await), (409, "sold-out".into()));
-    assert_eq!(house.put("spring", &key(1)).await.status, 200, "an order that is there is no new one");
-    assert_eq!(house.put("autumn", &key(1)).await.status, 201, "each event has its own");
-    house.delete("spring", &key(1)).await;
-    assert_eq!(house.put("spring", &key(3)).await.status, 201, "what was taken back makes room");
+    let harness = ShopHarness::open_with(Config { event_orders_max: 2, ..quick() }).await;
+    assert_eq!(harness.put("spring", &key(1)).await.status, 201);
+    assert_eq!(harness.put("spring", &key(2)).await.status, 201);
+    assert_eq!(problem(&harness.put("spring", &key(3)).await), (409, "sold-out".into()));
+    assert_eq!(harness.put("spring", &key(1)).await.status, 200, "an order that is there is no new one");
+    assert_eq!(harness.put("autumn", &key(1)).await.status, 201, "each event has its own");
+    harness.delete("spring", &key(1)).await;
+    assert_eq!(harness.put("spring", &key(3)).await.status, 201, "what was taken back makes room");
 }
 
 #[tokio::test]
 async fn a_body_that_is_no_application_makes_nothing_and_burns_no_key() {
-    let house = House::open().await;
+    let harness = ShopHarness::open().await;
     let path = format!("/order/int/v1/orders/spring:{}", key(1));
     for text in ["", "{", "\u{0}", "{\"event\": \"spring\",}", "spring"] {
-        let answer = house.call(Method::PUT, &path, text.into()).await;
+        let answer = harness.call(Method::PUT, &path, text.into()).await;
         assert_eq!(problem(&answer), (400, "malformed".into()), "{text}");
     }
-    let deep = house.call(Method::PUT, &path, "[".repeat(4000)).await;
+    let deep = harness.call(Method::PUT, &path, "[".repeat(4000)).await;
     assert_eq!(problem(&deep), (400, "malformed".into()));
     let with = |member: &str, value: Value| {
         let mut body = body("spring");
@@ -128,76 +128,77 @@ async fn a_body_that_is_no_application_makes_nothing_and_burns_no_key() {
         with("name", json!("가".repeat(201))),
         with("phone", json!(821_012_345_678_u64)),
     ] {
-        let answer = house.put_body("spring", &key(1), &body).await;
+        let answer = harness.put_body("spring", &key(1), &body).await;
         assert_eq!(problem(&answer), (422, "validation".into()), "{body}");
     }
-    assert_eq!(house.live("spring").await, [""; 0]);
+    assert_eq!(harness.live("spring").await, [""; 0]);
     let more = with("coupon", json!({ "a": 1 }));
-    assert_eq!(house.put_body("spring", &key(1), &more).await.status, 201, "more members may come");
+    assert_eq!(harness.put_body("spring", &key(1), &more).await.status, 201, "more members may come");
 }
 
 #[tokio::test]
 async fn a_path_that_names_no_order_is_404_and_a_body_that_is_too_large_413() {
-    let house = House::open().await;
+    let harness = ShopHarness::open().await;
     for id in
         ["spring", "spring:", ":", "spring:xyz", "Spring:00000000000000000000000000000001", "%ff:1", "..:1"]
     {
         for method in [Method::PUT, Method::DELETE] {
-            let answer = house
+            let answer = harness
                 .call(method.clone(), &format!("/order/int/v1/orders/{id}"), body("spring").to_string())
                 .await;
             assert_eq!(answer.status, 404, "{method} {id}");
         }
     }
-    let large =
-        house.call(Method::PUT, &format!("/order/int/v1/orders/spring:{}", key(1)), "x".repeat(20_000)).await;
+    let large = harness
+        .call(Method::PUT, &format!("/order/int/v1/orders/spring:{}", key(1)), "x".repeat(20_000))
+        .await;
     assert_eq!(large.status, 413);
     assert_eq!(
-        house
+        harness
             .call(Method::POST, &format!("/order/int/v1/orders/spring:{}", key(1)), String::new())
             .await
             .status,
         405
     );
     let escaped = format!("/order/int/v1/orders/spring%3A{}", key(1));
-    assert_eq!(house.call(Method::PUT, &escaped, body("spring").to_string()).await.status, 201);
+    assert_eq!(harness.call(Method::PUT, &escaped, body("spring").to_string()).await.status, 201);
 }
 
 #[tokio::test]
 async fn the_list_has_every_live_order_of_its_event_however_long_it_is() {
-    let house = House::open().await;
+    let harness = ShopHarness::open().await;
     let mut puts = JoinSet::new();
     for nth in 0..1100 {
-        let http = house.http.clone();
+        let http = harness.http.clone();
         let path = format!("/order/int/v1/orders/spring:{}", key(nth));
         puts.spawn(
             async move { http.send(Method::PUT, &path, &[], body("spring").to_string().into()).await },
         );
     }
     assert!(puts.join_all().await.iter().all(|answer| answer.as_ref().unwrap().status == 201));
-    house.put("autumn", &key(1)).await;
-    house.delete("spring", &key(5)).await;
-    let mut live = house.live("spring").await;
+    harness.put("autumn", &key(1)).await;
+    harness.delete("spring", &key(5)).await;
+    let mut live = harness.live("spring").await;
     live.sort();
     let keys: Vec<_> = live.iter().map(|line| line.split_once(' ').unwrap().0.to_owned()).collect();
     let expected: Vec<_> =
         (0..1100).filter(|nth| *nth != 5).map(|nth| format!("spring:{}", key(nth))).collect();
     assert_eq!(keys, expected);
-    assert_eq!(house.live("winter").await, [""; 0]);
-    assert_eq!(house.http.get("/order/int/v1/list/order/Spring").await.unwrap().status, 404);
+    assert_eq!(harness.live("winter").await, [""; 0]);
+    assert_eq!(harness.http.get("/order/int/v1/list/order/Spring").await.unwrap().status, 404);
 }
 
 /// As with most servers: that its caller gave up is learnt only when the answer is written.
 #[tokio::test]
 async fn a_call_whose_caller_gave_up_is_carried_out_all_the_same() {
     let order = Capacity { work_ms: 300, at_once: 4, ..Capacity::default() };
-    let house = House::open_with(Config { order, ..quick() }).await;
-    let hasty = house.http.clone().with_timeout(Duration::from_millis(50));
+    let harness = ShopHarness::open_with(Config { order, ..quick() }).await;
+    let hasty = harness.http.clone().with_timeout(Duration::from_millis(50));
     let path = format!("/order/int/v1/orders/spring:{}", key(1));
     let left = hasty.send(Method::PUT, &path, &[], body("spring").to_string().into()).await;
     assert!(matches!(left, Err(HttpError::TimedOut(_))), "{left:?}");
-    while house.live("spring").await.is_empty() {
+    while harness.live("spring").await.is_empty() {
         tokio::task::yield_now().await;
     }
-    assert_eq!(house.put("spring", &key(1)).await.status, 200);
+    assert_eq!(harness.put("spring", &key(1)).await.status, 200);
 }

@@ -1,19 +1,19 @@
 //! What the shop tells of itself.
 
 use shop::Config;
-use shop::knee::Capacity;
+use shop::saturation::Capacity;
 
-use crate::house::{House, key, quick};
+use crate::harness::{ShopHarness, key, quick};
 
 #[tokio::test]
 async fn calls_are_counted_by_kind_and_order_calls_by_their_start() {
-    let house = House::open().await;
+    let harness = ShopHarness::open().await;
     for path in ["/", "/", "/products/1", "/orders/new?product=1", "/assets/shop.css", "/nothing"] {
-        house.http.get(path).await.unwrap();
+        harness.http.get(path).await.unwrap();
     }
-    house.put("spring", &key(1)).await;
-    house.delete("spring", &key(1)).await;
-    let told = house.figure().await;
+    harness.put("spring", &key(1)).await;
+    harness.delete("spring", &key(1)).await;
+    let told = harness.figure().await;
     let calls = |kind: &str| told["kinds"][kind]["calls"].as_u64().unwrap();
     assert_eq!(["main", "product", "order", "order_call", "asset"].map(calls), [2, 1, 1, 2, 1]);
     assert_eq!(told["kinds"]["order_call"]["most_at_once"], 1);
@@ -25,35 +25,35 @@ async fn calls_are_counted_by_kind_and_order_calls_by_their_start() {
 }
 
 #[tokio::test]
-async fn whoever_finds_no_room_is_told_late_and_counted() {
+async fn whoever_finds_no_operator_is_told_late_and_counted() {
     let main =
         Capacity { work_ms: 60_000, at_once: 1, queue_max: 0, dies_after_ms: 1, ..Capacity::default() };
     let order =
         Capacity { work_ms: 60_000, at_once: 1, queue_max: 0, dies_after_ms: 1, ..Capacity::default() };
-    let house = House::open_with(Config { main, order, ..quick() }).await;
+    let harness = ShopHarness::open_with(Config { main, order, ..quick() }).await;
     let mut first = tokio::task::JoinSet::new();
     for path in ["/", "/orders/R-000001"] {
-        let http = house.http.clone();
+        let http = harness.http.clone();
         first.spawn(async move { http.get(path).await });
     }
     for kind in ["main", "order"] {
-        while house.figure().await["kinds"][kind]["under_way"] != 1 {
+        while harness.figure().await["kinds"][kind]["under_way"] != 1 {
             tokio::task::yield_now().await;
         }
     }
-    let page = house.http.get("/").await.unwrap();
+    let page = harness.http.get("/").await.unwrap();
     assert_eq!((page.status, page.header("content-type")), (503, Some("text/html; charset=utf-8")));
-    let call = house.put("spring", &key(1)).await;
-    assert_eq!(crate::house::problem(&call), (503, "overloaded".into()));
-    let told = house.figure().await;
+    let call = harness.put("spring", &key(1)).await;
+    assert_eq!(crate::harness::problem(&call), (503, "overloaded".into()));
+    let told = harness.figure().await;
     assert_eq!(
-        (&told["kinds"]["main"]["no_room"], &told["kinds"]["order_call"]["no_room"]),
+        (&told["kinds"]["main"]["overloaded"], &told["kinds"]["order_call"]["overloaded"]),
         (&1.into(), &1.into())
     );
-    assert_eq!(house.http.get("/products/1").await.unwrap().status, 200, "another service is not hurt");
+    assert_eq!(harness.http.get("/products/1").await.unwrap().status, 200, "another service is not hurt");
 }
 
 #[tokio::test]
 async fn the_shop_says_that_it_is_ready() {
-    assert_eq!(House::open().await.readiness(), "[+]shop ok\n");
+    assert_eq!(ShopHarness::open().await.readiness(), "[+]shop ok\n");
 }

@@ -5,7 +5,7 @@
 mod contract;
 mod counting;
 mod durable;
-mod house;
+mod harness;
 mod openapi;
 mod overload;
 mod pages;

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use shop::Config;
 use testkit::Answer;
 
-use crate::house::{House, body, key, quick};
+use crate::harness::{ShopHarness, body, key, quick};
 
 const DOCUMENT: &str = include_str!("../../../docs/order-service.openapi.json");
 
@@ -107,7 +107,7 @@ fn wrong(document: &Value, method: &Method, answer: &Answer) -> Vec<String> {
 
 #[tokio::test]
 async fn every_answer_of_the_shop_is_one_that_the_document_lists() {
-    let house = House::open_with(Config { event_orders_max: 1, ..quick() }).await;
+    let harness = ShopHarness::open_with(Config { event_orders_max: 1, ..quick() }).await;
     let document = document();
     let path = |nth| format!("/order/int/v1/orders/spring:{}", key(nth));
     let mut seen = Vec::new();
@@ -121,7 +121,7 @@ async fn every_answer_of_the_shop_is_one_that_the_document_lists() {
         (Method::DELETE, 9, String::new()),
         (Method::PUT, 1, body("spring").to_string()),
     ] {
-        let answer = house.call(method.clone(), &path(nth), text).await;
+        let answer = harness.call(method.clone(), &path(nth), text).await;
         assert_eq!(wrong(&document, &method, &answer), [""; 0], "{method} {}", answer.text());
         seen.push((method.to_string(), answer.status));
     }

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use service::Tasks;
-use shop::knee::{Capacity, Knee};
+use shop::saturation::{Capacity, SaturationPoint};
 use testkit::seeded;
 
 use crate::virtual_time::VirtualTime;
@@ -19,7 +19,7 @@ fn capacity() -> Capacity {
 /// A service in virtual time, and when requests came and were answered.
 struct Load {
     time: VirtualTime,
-    knee: Arc<Knee>,
+    saturation: Arc<SaturationPoint>,
     tasks: Tasks,
     answered: Arc<Mutex<Vec<(Duration, Duration)>>>,
 }
@@ -27,8 +27,8 @@ struct Load {
 impl Load {
     fn new() -> Self {
         let (time, tasks) = (VirtualTime::default(), Tasks::default());
-        let knee = Arc::new(Knee::new(capacity(), seeded(42), time.pause(), tasks.clone()));
-        Self { time, knee, tasks, answered: Arc::default() }
+        let saturation = Arc::new(SaturationPoint::new(capacity(), seeded(42), time.pause(), tasks.clone()));
+        Self { time, saturation, tasks, answered: Arc::default() }
     }
 
     /// Requests come at even steps, whether or not earlier ones are answered, as a crowd's do.
@@ -37,11 +37,11 @@ impl Load {
         let mut at = begun;
         while at < begun + length {
             self.time.run_until(at).await;
-            let (time, knee, answered) =
-                (self.time.clone(), Arc::clone(&self.knee), Arc::clone(&self.answered));
+            let (time, saturation, answered) =
+                (self.time.clone(), Arc::clone(&self.saturation), Arc::clone(&self.answered));
             self.spawn(async move {
-                let Some(here) = knee.enter() else { return };
-                if knee.work(here, 1).await.is_ok() {
+                let Some(here) = saturation.enter() else { return };
+                if saturation.work(here, 1).await.is_ok() {
                     answered.lock().unwrap().push((at, time.now()));
                 }
             });
@@ -110,11 +110,11 @@ async fn with_so_many_under_way_the_law_says_how_many_come_out() {
     for under_way in [4, 8, 16, 40] {
         let (load, length) = (Load::new(), seconds(30));
         for _ in 0..under_way {
-            let (time, knee, answered) =
-                (load.time.clone(), Arc::clone(&load.knee), Arc::clone(&load.answered));
+            let (time, saturation, answered) =
+                (load.time.clone(), Arc::clone(&load.saturation), Arc::clone(&load.answered));
             load.spawn(async move {
-                while let Some(here) = knee.enter() {
-                    if knee.work(here, 1).await.is_err() {
+                while let Some(here) = saturation.enter() {
+                    if saturation.work(here, 1).await.is_err() {
                         return;
                     }
                     answered.lock().unwrap().push((time.now(), time.now()));

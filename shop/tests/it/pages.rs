@@ -4,7 +4,7 @@ use shop::Config;
 use testkit::{Answer, Http};
 use tokio::task::JoinSet;
 
-use crate::house::{House, key, order_no, quick};
+use crate::harness::{ShopHarness, key, order_no, quick};
 
 async fn get_in(http: &Http, path: &str, language: &str) -> Answer {
     http.send(hyper::Method::GET, path, &[("accept-language", language)], bytes::Bytes::new()).await.unwrap()
@@ -16,8 +16,8 @@ fn field(page: &str, name: &str) -> String {
     rest.split_once('"').unwrap().0.to_owned()
 }
 
-async fn stock(house: &House, product: u32) -> u32 {
-    let page = house.http.get(&format!("/products/{product}")).await.unwrap().text();
+async fn stock(harness: &ShopHarness, product: u32) -> u32 {
+    let page = harness.http.get(&format!("/products/{product}")).await.unwrap().text();
     match page.split_once("id=\"stock\">") {
         Some((_, rest)) => rest.split_once('<').unwrap().0.parse().unwrap(),
         None => 0,
@@ -26,68 +26,68 @@ async fn stock(house: &House, product: u32) -> u32 {
 
 #[tokio::test]
 async fn every_page_answers_in_korean_and_english() {
-    let house = House::open().await;
+    let harness = ShopHarness::open().await;
     for (path, korean, english) in [
         ("/", "많이 찾는 상품", "Popular"),
         ("/products/4", "봄맞이 특가 세트", "Spring special set"),
         ("/orders/new?product=4", "주문서", "Your order"),
     ] {
         for (language, text, tag) in [("ko-KR", korean, "ko"), ("en-US,en;q=0.9", english, "en")] {
-            let page = get_in(&house.http, path, language).await;
+            let page = get_in(&harness.http, path, language).await;
             assert_eq!((page.status, page.header("content-language")), (200, Some(tag)), "{path}");
             assert!(page.text().contains(text) && page.text().contains(&format!("<html lang=\"{tag}\">")));
             assert!(page.header("content-security-policy").unwrap().starts_with("default-src 'none'"));
             assert!(!page.text().contains("<script"), "a page needs no script");
         }
     }
-    let by_hand = house.http.get("/?lang=en").await.unwrap();
+    let by_hand = harness.http.get("/?lang=en").await.unwrap();
     assert!(
         by_hand.text().contains("Popular") && by_hand.header("set-cookie").unwrap().starts_with("lang=en;")
     );
-    let form = house.http.get("/orders/new?product=4&lang=en").await.unwrap().text();
+    let form = harness.http.get("/orders/new?product=4&lang=en").await.unwrap().text();
     assert!(form.contains("?product=4&#38;lang=ko"), "the other language keeps the product: {form}");
 }
 
 #[tokio::test]
 async fn what_is_linked_is_there() {
-    let house = House::open().await;
-    let page = house.http.get("/").await.unwrap().text();
+    let harness = ShopHarness::open().await;
+    let page = harness.http.get("/").await.unwrap().text();
     let links = page
         .split(['"', ' ', '>'])
         .filter(|part| part.starts_with("/assets/") || part.starts_with("/products/"));
     let links: Vec<_> = links.collect();
     assert!(links.len() >= 17, "{links:?}");
     for link in links {
-        assert_eq!(house.http.get(link).await.unwrap().status, 200, "{link}");
+        assert_eq!(harness.http.get(link).await.unwrap().status, 200, "{link}");
     }
-    let style = house.http.get("/assets/shop.css").await.unwrap();
+    let style = harness.http.get("/assets/shop.css").await.unwrap();
     assert_eq!(style.header("content-type"), Some("text/css; charset=utf-8"));
     assert_eq!(style.header("cache-control"), Some("public, max-age=3600"));
 }
 
 #[tokio::test]
 async fn a_checkout_takes_from_the_stock_once_however_often_its_form_is_sent() {
-    let house = House::open_with(Config { stock: 10, ..quick() }).await;
-    let form = house.http.get("/orders/new?product=3").await.unwrap().text();
+    let harness = ShopHarness::open_with(Config { stock: 10, ..quick() }).await;
+    let form = harness.http.get("/orders/new?product=3").await.unwrap().text();
     let fields = [("product", "3"), ("pieces", "2"), ("key", &field(&form, "key"))];
-    let first = house.http.post_form("/orders", &fields).await.unwrap();
+    let first = harness.http.post_form("/orders", &fields).await.unwrap();
     assert_eq!(first.status, 303);
-    let again = house.http.post_form("/orders", &fields).await.unwrap();
+    let again = harness.http.post_form("/orders", &fields).await.unwrap();
     assert_eq!(again.header("location"), first.header("location"));
-    assert_eq!(stock(&house, 3).await, 8);
-    let order = get_in(&house.http, first.header("location").unwrap(), "en").await.text();
+    assert_eq!(stock(&harness, 3).await, 8);
+    let order = get_in(&harness.http, first.header("location").unwrap(), "en").await.text();
     assert!(order.contains("Brass bookmark × 2") && order.contains("R-000001"), "{order}");
-    let popular = house.http.get("/").await.unwrap().text();
+    let popular = harness.http.get("/").await.unwrap().text();
     let first_product = popular.split_once("/products/").unwrap().1;
     assert!(first_product.starts_with("3\""), "what sells best stands first");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_crowd_at_the_checkout_never_buys_more_than_there_is() {
-    let house = House::open_with(Config { stock: 25, ..quick() }).await;
+    let harness = ShopHarness::open_with(Config { stock: 25, ..quick() }).await;
     let mut buys = JoinSet::new();
     for nth in 0..40 {
-        let http = house.http.clone();
+        let http = harness.http.clone();
         buys.spawn(async move {
             let fields = [("product", "1"), ("pieces", "2"), ("key", &*key(nth))];
             http.post_form("/orders", &fields).await.unwrap().status
@@ -96,16 +96,16 @@ async fn a_crowd_at_the_checkout_never_buys_more_than_there_is() {
     let statuses = buys.join_all().await;
     let count = |wanted| statuses.iter().filter(|status| **status == wanted).count();
     assert_eq!((count(303), count(409)), (12, 28));
-    assert_eq!(stock(&house, 1).await, 1);
+    assert_eq!(stock(&harness, 1).await, 1);
     let last = [("product", "1"), ("pieces", "1"), ("key", &*key(99))];
-    assert_eq!(house.http.post_form("/orders", &last).await.unwrap().status, 303);
-    let page = get_in(&house.http, "/products/1", "en").await.text();
+    assert_eq!(harness.http.post_form("/orders", &last).await.unwrap().status, 303);
+    let page = get_in(&harness.http, "/products/1", "en").await.text();
     assert!(page.contains("Sold out") && !page.contains("/orders/new"), "{page}");
 }
 
 #[tokio::test]
 async fn a_form_of_garbage_is_a_page_that_says_so_and_sells_nothing() {
-    let house = House::open_with(Config { stock: 5, ..quick() }).await;
+    let harness = ShopHarness::open_with(Config { stock: 5, ..quick() }).await;
     let key = key(1);
     for fields in [
         vec![],
@@ -117,7 +117,7 @@ async fn a_form_of_garbage_is_a_page_that_says_so_and_sells_nothing() {
         vec![("product", "1; DROP TABLE sale"), ("pieces", "1"), ("key", &key)],
         vec![("product", "1"), ("pieces", "1"), ("key", "'><script>alert(1)</script>")],
     ] {
-        let page = house.http.post_form("/orders", &fields).await.unwrap();
+        let page = harness.http.post_form("/orders", &fields).await.unwrap();
         assert_eq!(
             (page.status, page.header("content-type")),
             (422, Some("text/html; charset=utf-8")),
@@ -125,19 +125,19 @@ async fn a_form_of_garbage_is_a_page_that_says_so_and_sells_nothing() {
         );
         assert!(!page.text().contains("<script>"));
     }
-    let json = house.http.post_json("/orders", &serde_json::json!({ "product": 1 }), &[]).await.unwrap();
+    let json = harness.http.post_json("/orders", &serde_json::json!({ "product": 1 }), &[]).await.unwrap();
     assert_eq!(json.status, 422);
     let form = [("content-type", "application/x-www-form-urlencoded")];
     for body in ["%", "%ff=%ff", "product=%00", "=&=&="] {
-        let page = house.http.send(hyper::Method::POST, "/orders", &form, body.into()).await.unwrap();
+        let page = harness.http.send(hyper::Method::POST, "/orders", &form, body.into()).await.unwrap();
         assert_eq!(page.status, 422, "{body}");
     }
-    assert_eq!(stock(&house, 1).await, 5);
+    assert_eq!(stock(&harness, 1).await, 5);
 }
 
 #[tokio::test]
 async fn what_is_not_there_is_a_404_page() {
-    let house = House::open().await;
+    let harness = ShopHarness::open().await;
     for path in [
         "/nothing",
         "/products/99",
@@ -155,7 +155,7 @@ async fn what_is_not_there_is_a_404_page() {
         "/orders/R-99999999999999999999",
         "/orders/%3Cscript%3E",
     ] {
-        let page = get_in(&house.http, path, "en").await;
+        let page = get_in(&harness.http, path, "en").await;
         assert_eq!(
             (page.status, page.header("content-type")),
             (404, Some("text/html; charset=utf-8")),
@@ -164,17 +164,17 @@ async fn what_is_not_there_is_a_404_page() {
         assert!(page.text().contains("Nothing here") && !page.text().contains("<script"), "{path}");
     }
     for path in ["/assets/nothing.css", "/assets/product-99.svg", "/assets/..%2fCargo.toml"] {
-        assert_eq!(house.http.get(path).await.unwrap().status, 404, "{path}");
+        assert_eq!(harness.http.get(path).await.unwrap().status, 404, "{path}");
     }
 }
 
 #[tokio::test]
 async fn an_event_s_order_has_a_page_that_names_nobody_until_it_is_taken_back() {
-    let house = House::open().await;
-    let path = format!("/orders/{}", order_no(&house.put("spring", &key(1)).await));
-    let page = get_in(&house.http, &path, "en").await;
+    let harness = ShopHarness::open().await;
+    let path = format!("/orders/{}", order_no(&harness.put("spring", &key(1)).await));
+    let page = get_in(&harness.http, &path, "en").await;
     assert!(page.status == 200 && page.text().contains("Event spring"), "{}", page.text());
     assert!(!page.text().contains("홍길동") && !page.text().contains("8210"), "{}", page.text());
-    house.delete("spring", &key(1)).await;
-    assert_eq!(house.http.get(&path).await.unwrap().status, 404);
+    harness.delete("spring", &key(1)).await;
+    assert_eq!(harness.http.get(&path).await.unwrap().status, 404);
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use shop::knee::Pause;
+use shop::saturation::Pause;
 use tokio::sync::oneshot;
 
 /// Turns of the other tasks until nothing more happens by itself: a wake-up goes through a handful of tasks.

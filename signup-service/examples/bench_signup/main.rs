@@ -23,7 +23,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Rounds of each kind, taken in turn, so that a machine that drifts hurts both alike.
 pub(crate) const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(4);
-/// Clients with one connection each: as many as a desk lets wait. With half of them all are at times waiting for Redis, and the
+/// Clients with one connection each: as many as a signup service lets wait. With half of them all are at times waiting for Redis, and the
 /// server is not what is measured.
 const CLIENTS: u32 = 2000;
 /// design.md 7: first bar of a plain spike.

@@ -1,4 +1,4 @@
-//! What is measured: the desk on a Redis that syncs every write, and a bare axum POST. Each serves in a child process with one
+//! What is measured: the signup service on a Redis that syncs every write, and a bare axum POST. Each serves in a child process with one
 //! thread, through the same accept loop.
 
 use std::io::{BufRead as _, BufReader};
@@ -13,7 +13,7 @@ use axum::{Json, Router};
 use domain::event::{CAPACITY_MAX, Text};
 use domain::keys::Root;
 use domain::{Epoch, EventSettings, EventState, Keyring, Kid, Kind as EventKind, Release};
-use queue::{Arming, Figures, Line, Projection, RedisOptions, RedisRole};
+use queue::{Arming, Figures, Projection, Queue, RedisOptions, RedisRole};
 use serde::{Deserialize, Serialize};
 use service::Context;
 use service::telemetry::LogFormat;
@@ -24,7 +24,7 @@ use testkit::{RedisKind, RedisServer};
 pub(crate) enum Kind {
     /// JSON in, JSON out, nothing kept.
     Bare,
-    /// The whole desk.
+    /// The whole signup service.
     Durable,
 }
 
@@ -35,7 +35,7 @@ impl Redis {
     pub(crate) async fn start() -> Self {
         // A rewrite of the journal is a third process on two cores, and would be what is measured.
         let server = RedisServer::start_with(RedisKind::Redis, &["--auto-aof-rewrite-percentage", "0"]).await;
-        Line::install_redis(&RedisOptions::new(server.url(), RedisRole::Worker)).await.unwrap();
+        Queue::install_redis(&RedisOptions::new(server.url(), RedisRole::Worker)).await.unwrap();
         Self(server)
     }
 }
@@ -89,11 +89,11 @@ pub(crate) fn serve(args: &[String]) {
         let address = if args[0] == "bare" {
             service::http::serve(listener, bare(), service::http::Limits::default(), &context).unwrap()
         } else {
-            let line = armed_line(&args[1], &context).await;
+            let queue = armed_queue(&args[1], &context).await;
             let kid = Kid::new("k1").unwrap();
             let keys = Keyring::new(kid.clone(), [(kid, Root::new([7; 32]))]).unwrap();
             let config = signup_service::Config::default();
-            signup_service::start(config, line, Arc::new(keys), listener, &context).await.unwrap()
+            signup_service::start(config, queue, Arc::new(keys), listener, &context).await.unwrap()
         };
         println!("{address}");
         std::future::pending::<()>().await;
@@ -127,34 +127,34 @@ pub(crate) fn event_of(round: usize) -> String {
     format!("bench-{round}")
 }
 
-/// A line as a leader would have it: armed, with more numbers allowed than the bench can give.
-async fn armed_line(url: &str, context: &Context) -> Line {
-    let line = Line::open_redis(RedisOptions::new(url, RedisRole::Worker)).await.unwrap();
+/// A queue as a leader would have it: armed, with more numbers allowed than the bench can give.
+async fn armed_queue(url: &str, context: &Context) -> Queue {
+    let queue = Queue::open_redis(RedisOptions::new(url, RedisRole::Worker)).await.unwrap();
     let all: Vec<EventSettings> =
         (0..crate::ROUNDS).map(|round| settings(&event_of(round), (context.now)())).collect();
     let events: Vec<_> = all.iter().map(|settings| settings.id.clone()).collect();
-    line.publish(&events).await.unwrap();
+    queue.publish(&events).await.unwrap();
     for settings in all {
-        open(&line, settings).await;
+        open(&queue, settings).await;
     }
-    line
+    queue
 }
 
-async fn open(line: &Line, settings: EventSettings) {
+async fn open(queue: &Queue, settings: EventSettings) {
     let event = settings.id.clone();
-    let arming = Arming { epoch: Epoch(1), line_limit: 0, settings: settings.clone(), rev: 1 };
-    line.arm(&event, 1, arming).await.unwrap();
+    let arming = Arming { epoch: Epoch(1), number_limit: 0, settings: settings.clone(), rev: 1 };
+    queue.arm(&event, 1, arming).await.unwrap();
     let projection = Projection {
         rev: 1,
         settings,
         state: EventState::Open,
-        line_limit: CAPACITY_MAX,
+        number_limit: CAPACITY_MAX,
         round: 1,
         figures: Figures::default(),
         settled_seq: None,
         outcomes: Vec::new(),
     };
-    line.project(&event, 1, projection).await.unwrap();
+    queue.project(&event, 1, projection).await.unwrap();
 }
 
 fn settings(event: &str, now: i64) -> EventSettings {
@@ -170,7 +170,7 @@ fn settings(event: &str, now: i64) -> EventSettings {
         pace: "1".parse().unwrap(),
         in_flight_max: 1,
         applications_max: CAPACITY_MAX,
-        notice: Text::default(),
+        announcement: Text::default(),
         settle_after_close: false,
         diverts: Vec::new(),
         pepper: "k1".into(),

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::house::{CREATE, House, PHONE, entrant, own_path};
+use crate::harness::{CREATE, PHONE, SignupHarness, entrant, own_path};
 
 fn form<'a>(phone: &'a str, key: &'a str) -> Vec<(&'a str, &'a str)> {
     vec![("name", "홍길동"), ("phone", phone), ("consent", "on"), ("key", key), ("lang", "ko")]
@@ -10,13 +10,13 @@ fn form<'a>(phone: &'a str, key: &'a str) -> Vec<(&'a str, &'a str)> {
 
 #[tokio::test]
 async fn who_applies_gets_a_number_and_a_full_receipt() {
-    let house = House::open().await;
-    let answer = house.apply(PHONE, Some("mine")).await;
+    let harness = SignupHarness::open().await;
+    let answer = harness.apply(PHONE, Some("mine")).await;
     assert_eq!(answer.status, 201);
     let applied = answer.json();
     let expected = json!({
         "event": "spring", "number": 1, "standing": "in_range", "ahead": 0, "state": "waiting",
-        "right": "full", "already_applied": false, "server_time_ms": crate::house::OPENS + 1000,
+        "right": "full", "already_applied": false, "server_time_ms": crate::harness::OPENS + 1000,
     });
     for (field, value) in expected.as_object().unwrap() {
         assert_eq!(&applied[field], value, "{field}");
@@ -36,22 +36,22 @@ async fn who_applies_gets_a_number_and_a_full_receipt() {
 /// The plain address has a way of its own; in any other spelling it is found by the router.
 #[tokio::test]
 async fn an_address_in_another_spelling_gives_the_same_answer() {
-    let house = House::open().await;
-    let plain = house.apply(PHONE, Some("mine")).await.json();
+    let harness = SignupHarness::open().await;
+    let plain = harness.apply(PHONE, Some("mine")).await.json();
     let path = CREATE.replace("spring", "spr%69ng");
-    let spelt = house.post(&path, &entrant(PHONE), &[("idempotency-key", "mine")]).await;
+    let spelt = harness.post(&path, &entrant(PHONE), &[("idempotency-key", "mine")]).await;
     assert_eq!(spelt.status, 200);
     assert_eq!(spelt.json()["receipt"], plain["receipt"]);
     for path in [CREATE.replace("spring", ""), format!("{CREATE}/more")] {
-        assert_eq!(house.post(&path, &entrant(PHONE), &[]).await.status, 404, "{path}");
+        assert_eq!(harness.post(&path, &entrant(PHONE), &[]).await.status, 404, "{path}");
     }
-    assert_eq!(house.get(CREATE).await.status, 405);
+    assert_eq!(harness.get(CREATE).await.status, 405);
 }
 
 #[tokio::test]
 async fn whoever_comes_after_the_capacity_is_told_at_once() {
-    let house = House::open().await;
-    let third = house.crowd(3).await.json();
+    let harness = SignupHarness::open().await;
+    let third = harness.crowd(3).await.json();
     assert_eq!(
         (&third["standing"], &third["waitlist_number"], &third["ahead"]),
         (&json!("waitlisted"), &json!(1), &json!(2))
@@ -60,15 +60,15 @@ async fn whoever_comes_after_the_capacity_is_told_at_once() {
 
 #[tokio::test]
 async fn the_same_secret_gets_the_full_receipt_again_and_another_or_none_only_a_view() {
-    let house = House::open().await;
-    let first = house.apply(PHONE, Some("mine")).await.json();
-    let again = house.apply("+82 10 1234 5678", Some("\"mine\"")).await;
+    let harness = SignupHarness::open().await;
+    let first = harness.apply(PHONE, Some("mine")).await.json();
+    let again = harness.apply("+82 10 1234 5678", Some("\"mine\"")).await;
     assert_eq!(again.status, 200);
     let again = again.json();
     assert_eq!(again["receipt"], first["receipt"]);
     assert_eq!((&again["already_applied"], &again["number"]), (&json!(true), &json!(1)));
     for key in [Some("another"), None] {
-        let view = house.apply(PHONE, key).await.json();
+        let view = harness.apply(PHONE, key).await.json();
         assert_eq!((&view["right"], &view["number"]), (&json!("view"), &json!(1)));
         assert_eq!(view["recovery_code"], Value::Null);
         assert_ne!(view["receipt"], first["receipt"]);
@@ -77,62 +77,62 @@ async fn the_same_secret_gets_the_full_receipt_again_and_another_or_none_only_a_
 
 #[tokio::test]
 async fn a_first_application_without_a_secret_is_full_but_cannot_be_proven_again() {
-    let house = House::open().await;
-    assert_eq!(house.apply(PHONE, None).await.json()["right"], "full");
-    assert_eq!(house.apply(PHONE, None).await.json()["right"], "view");
+    let harness = SignupHarness::open().await;
+    assert_eq!(harness.apply(PHONE, None).await.json()["right"], "full");
+    assert_eq!(harness.apply(PHONE, None).await.json()["right"], "view");
 }
 
 #[tokio::test]
 async fn a_double_press_is_one_application() {
-    let house = House::open().await;
-    let (first, second) = tokio::join!(house.apply(PHONE, Some("k")), house.apply(PHONE, Some("k")));
+    let harness = SignupHarness::open().await;
+    let (first, second) = tokio::join!(harness.apply(PHONE, Some("k")), harness.apply(PHONE, Some("k")));
     let mut statuses = [first.status, second.status];
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 201]);
     assert_eq!(first.json()["receipt"], second.json()["receipt"]);
-    assert_eq!(house.apply("010-9999-9999", None).await.json()["number"], 2);
+    assert_eq!(harness.apply("010-9999-9999", None).await.json()["number"], 2);
 }
 
 #[tokio::test]
 async fn the_plain_form_leads_to_the_receipt_and_pressing_twice_to_the_same_one() {
-    let house = House::open().await;
-    let first = house.post_form(CREATE, &form(PHONE, "k")).await;
-    let second = house.post_form(CREATE, &form(PHONE, "k")).await;
+    let harness = SignupHarness::open().await;
+    let first = harness.post_form(CREATE, &form(PHONE, "k")).await;
+    let second = harness.post_form(CREATE, &form(PHONE, "k")).await;
     assert_eq!((first.status, second.status), (303, 303));
     assert_eq!(first.header("location"), second.header("location"));
-    let page = house.get(first.header("location")).await;
+    let page = harness.get(first.header("location")).await;
     assert!(page.status == 200 && page.text().contains("id=\"code\""));
-    let other = house.post_form(CREATE, &form(PHONE, "other")).await;
-    assert!(house.get(other.header("location")).await.text().contains("id=\"view-only\""));
+    let other = harness.post_form(CREATE, &form(PHONE, "other")).await;
+    assert!(harness.get(other.header("location")).await.text().contains("id=\"view-only\""));
 }
 
 #[tokio::test]
 async fn who_applied_is_answered_even_when_applying_is_over() {
-    let mut house = House::open().await;
-    house.apply(PHONE, Some("mine")).await;
-    house.project(|p| p.settings.intake = false).await;
-    assert_eq!(house.apply(PHONE, Some("mine")).await.status, 200);
-    house.clock.set(crate::house::CLOSES + 1);
-    house.desk.refresh().await;
-    assert_eq!(house.apply(PHONE, Some("mine")).await.json()["right"], "full");
-    assert_eq!(house.apply("010-9999-9999", None).await.status, 410);
+    let mut harness = SignupHarness::open().await;
+    harness.apply(PHONE, Some("mine")).await;
+    harness.project(|p| p.settings.intake = false).await;
+    assert_eq!(harness.apply(PHONE, Some("mine")).await.status, 200);
+    harness.clock.set(crate::harness::CLOSES + 1);
+    harness.signup.refresh().await;
+    assert_eq!(harness.apply(PHONE, Some("mine")).await.json()["right"], "full");
+    assert_eq!(harness.apply("010-9999-9999", None).await.status, 410);
 }
 
 #[tokio::test]
-async fn who_was_moved_and_applies_again_sees_the_order() {
-    let mut house = House::open().await;
-    house.apply(PHONE, Some("mine")).await;
-    house.moved(1).await;
-    assert_eq!(house.apply(PHONE, Some("mine")).await.json()["state"], "ordering");
-    house.shown(1, domain::Outcome::Ordered, Some("A-1")).await;
-    let again = house.apply(PHONE, Some("mine")).await.json();
+async fn who_was_admitted_and_applies_again_sees_the_order() {
+    let mut harness = SignupHarness::open().await;
+    harness.apply(PHONE, Some("mine")).await;
+    harness.admitted(1).await;
+    assert_eq!(harness.apply(PHONE, Some("mine")).await.json()["state"], "ordering");
+    harness.shown(1, domain::Outcome::Ordered, Some("A-1")).await;
+    let again = harness.apply(PHONE, Some("mine")).await.json();
     assert_eq!((&again["state"], &again["order_no"]), (&json!("ordered"), &json!("A-1")));
 }
 
 #[tokio::test]
 async fn links_begin_with_the_public_address() {
     let config = signup_service::Config { public_url: "https://e.example".into(), ..Default::default() };
-    let applied = House::open_with(config).await.apply(PHONE, None).await.json();
+    let applied = SignupHarness::open_with(config).await.apply(PHONE, None).await.json();
     assert!(applied["links"]["page"].as_str().unwrap().starts_with("https://e.example/a/"));
 }
 
@@ -143,11 +143,11 @@ async fn the_log_knows_the_application_but_not_the_person() {
     let writer = move || Sink(std::sync::Arc::clone(&sink));
     let logger = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(writer);
     let _here = tracing::subscriber::set_default(logger.with_ansi(false).finish());
-    let house = House::open().await;
+    let harness = SignupHarness::open().await;
     let trace = "0af7651916cd43dd8448eb211c80319c";
     let parent = format!("00-{trace}-b7ad6b7169203331-01");
-    let answer = house.post(CREATE, &entrant(PHONE), &[("traceparent", &parent)]).await;
-    house.post(CREATE, &json!({"name": "홍길동", "phone": "010-1234-5678 x"}), &[]).await;
+    let answer = harness.post(CREATE, &entrant(PHONE), &[("traceparent", &parent)]).await;
+    harness.post(CREATE, &json!({"name": "홍길동", "phone": "010-1234-5678 x"}), &[]).await;
     let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();
     assert!(log.contains("business") && log.contains(answer.header("guid")) && log.contains(trace), "{log}");
     assert!(!log.contains("홍길동") && !log.contains("1234-5678") && !log.contains("12345678"), "{log}");

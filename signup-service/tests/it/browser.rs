@@ -1,4 +1,4 @@
-//! The page's script in a real browser, before the real desk: it does the server's sums, and needs no reload.
+//! The page's script in a real browser, before the real signup service: it does the server's sums, and needs no reload.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use domain::{Gaps, Number, Outcome, Place, Release};
 use serde_json::{Value, json};
-use signup_service::{Config, Front};
+use signup_service::{Config, FastPath};
 use testkit::Browser;
 use testkit::browser::Options;
 
-use crate::house::{House, OPENS, PHONE};
+use crate::harness::{OPENS, PHONE, SignupHarness};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -18,10 +18,10 @@ fn quick() -> Config {
     Config { poll_near_ms: 100, poll_far_ms: 200, ..Config::default() }
 }
 
-fn serve(house: &House) -> SocketAddr {
+fn serve(harness: &SignupHarness) -> SocketAddr {
     let listener = service::http::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let front = Front::new(Arc::clone(&house.desk)).unwrap();
-    service::http::serve_by(listener, front, service::http::Limits::default(), &house.ctx).unwrap()
+    let fast_path = FastPath::new(Arc::clone(&harness.signup)).unwrap();
+    service::http::serve_by(listener, fast_path, service::http::Limits::default(), &harness.ctx).unwrap()
 }
 
 async fn fill_in(browser: &Browser) {
@@ -40,29 +40,29 @@ async fn state(browser: &Browser, state: &str) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_before_the_opening_to_the_order_without_a_reload() {
-    let mut house = House::open_with(quick()).await;
-    house.clock.set(OPENS - 3000);
-    house.desk.refresh().await;
-    let at = serve(&house);
+    let mut harness = SignupHarness::open_with(quick()).await;
+    harness.clock.set(OPENS - 3000);
+    harness.signup.refresh().await;
+    let at = serve(&harness);
     let browser = Browser::start(Options::default()).await.unwrap();
     browser.open(&format!("http://{at}/e/spring")).await.unwrap();
     state(&browser, "before").await;
     assert_eq!(browser.attribute("#apply", "aria-disabled").await.unwrap().as_deref(), Some("true"));
     fill_in(&browser).await;
-    house.clock.set(OPENS);
+    harness.clock.set(OPENS);
     state(&browser, "open").await;
     browser.click("#apply").await.unwrap();
     state(&browser, "waiting").await;
     assert_eq!(browser.text("#number").await.unwrap(), "1");
     assert_eq!(browser.text("#ahead").await.unwrap(), "0명");
     browser.script("window.stillHere = true; return 1").await.unwrap();
-    house.project(|p| p.settings.release = Release::Paused).await;
+    harness.project(|p| p.settings.release = Release::Paused).await;
     state(&browser, "paused").await;
-    house.project(|p| p.settings.release = Release::Running).await;
+    harness.project(|p| p.settings.release = Release::Running).await;
     state(&browser, "waiting").await;
-    house.moved(1).await;
+    harness.admitted(1).await;
     state(&browser, "ordering").await;
-    house.shown(1, Outcome::Ordered, Some("20261122-1")).await;
+    harness.shown(1, Outcome::Ordered, Some("20261122-1")).await;
     state(&browser, "ordered").await;
     assert_eq!(browser.text("#order-no").await.unwrap(), "20261122-1");
     assert_eq!(browser.script("return window.stillHere").await.unwrap(), json!(true));
@@ -79,19 +79,19 @@ async fn from_before_the_opening_to_the_order_without_a_reload() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn who_is_shed_is_tried_again_with_the_same_key_until_there_is_a_number() {
-    let house = House::unarmed_with(quick()).await;
-    house.arm("spring").await;
-    house.line.publish(&[crate::house::spring()]).await.unwrap();
-    house.desk.refresh().await;
-    let mut house = house;
-    let at = serve(&house);
+    let harness = SignupHarness::unarmed_with(quick()).await;
+    harness.arm("spring").await;
+    harness.queue.publish(&[crate::harness::spring()]).await.unwrap();
+    harness.signup.refresh().await;
+    let mut harness = harness;
+    let at = serve(&harness);
     let browser = Browser::start(Options::default()).await.unwrap();
     browser.open(&format!("http://{at}/e/spring")).await.unwrap();
     fill_in(&browser).await;
     browser.click("#apply").await.unwrap();
     state(&browser, "shed").await;
     assert!(browser.text("#lede").await.unwrap().contains("아직 접수되지 않았어요"));
-    house.project(|_| ()).await;
+    harness.project(|_| ()).await;
     state(&browser, "waiting").await;
     assert_eq!(browser.text("#number").await.unwrap(), "1");
     // Cancelling asks once more, then is done.
@@ -102,15 +102,15 @@ async fn who_is_shed_is_tried_again_with_the_same_key_until_there_is_a_number() 
 
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_script_the_forms_do_all_of_it() {
-    let mut house = House::open().await;
-    let at = serve(&house);
+    let mut harness = SignupHarness::open().await;
+    let at = serve(&harness);
     let browser = Browser::start(Options { javascript: false, ..Options::default() }).await.unwrap();
     browser.open(&format!("http://{at}/e/spring?lang=en")).await.unwrap();
     fill_in(&browser).await;
     browser.click("#apply").await.unwrap();
     browser.wait_for_text("We have your application", SOON).await.unwrap();
-    house.moved(1).await;
-    house.shown(1, Outcome::Ordered, Some("A-1")).await;
+    harness.admitted(1).await;
+    harness.shown(1, Outcome::Ordered, Some("A-1")).await;
     browser.reload().await.unwrap();
     browser.wait_for_text("A-1", SOON).await.unwrap();
     browser.click("#cancel-box summary").await.unwrap();
@@ -120,9 +120,9 @@ async fn without_a_script_the_forms_do_all_of_it() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_script_s_sums_are_the_server_s_own() {
-    let house = House::open_with(quick()).await;
-    let applied = house.apply(PHONE, None).await.json();
-    let at = serve(&house);
+    let harness = SignupHarness::open_with(quick()).await;
+    let applied = harness.apply(PHONE, None).await.json();
+    let at = serve(&harness);
     let browser = Browser::start(Options::default()).await.unwrap();
     browser.open(&format!("http://{at}/a/{}", applied["receipt"].as_str().unwrap())).await.unwrap();
     state(&browser, "waiting").await;

@@ -5,95 +5,95 @@ use axum::http::Request;
 use serde_json::{Value, json};
 use signup_service::Config;
 
-use crate::house::{Answer, FIND, House, PHONE, from_address};
+use crate::harness::{Answer, FIND, PHONE, SignupHarness, from_address};
 
 fn search(phone: &str, code: &str) -> Value {
     json!({ "event": "spring", "phone": phone, "code": code })
 }
 
-async fn search_from(house: &House, address: &str, phone: &str) -> Answer {
+async fn search_from(harness: &SignupHarness, address: &str, phone: &str) -> Answer {
     let body = Body::from(search(phone, "AAAAAAAA").to_string());
     let request = Request::post(FIND).header("content-type", "application/json").body(body).unwrap();
-    house.send(from_address(request, address)).await
+    harness.send(from_address(request, address)).await
 }
 
 #[tokio::test]
 async fn the_code_turns_a_view_into_the_full_receipt() {
-    let house = House::open().await;
-    let applied = house.apply(PHONE, Some("mine")).await.json();
+    let harness = SignupHarness::open().await;
+    let applied = harness.apply(PHONE, Some("mine")).await.json();
     let code = applied["recovery_code"].as_str().unwrap();
-    let found = house.post(FIND, &search("+821012345678", &code.to_lowercase()), &[]).await;
+    let found = harness.post(FIND, &search("+821012345678", &code.to_lowercase()), &[]).await;
     assert_eq!(found.status, 200);
     assert_eq!(found.json()["receipt"], applied["receipt"]);
     assert_eq!(found.json()["right"], "full");
     let fields = [("event", "spring"), ("phone", PHONE), ("code", code), ("lang", "ko")];
-    let form = house.post_form(FIND, &fields).await;
+    let form = harness.post_form(FIND, &fields).await;
     let page = format!("/a/{}", applied["receipt"].as_str().unwrap());
     assert_eq!((form.status, form.header("location")), (303, page.as_str()));
 }
 
 #[tokio::test]
 async fn a_wrong_code_and_an_unknown_phone_are_answered_alike() {
-    let house = House::open().await;
-    house.apply(PHONE, Some("mine")).await;
-    let wrong = house.post(FIND, &search(PHONE, "AAAAAAAA"), &[]).await;
-    let unknown = house.post(FIND, &search("010-7777-7777", "AAAAAAAA"), &[]).await;
+    let harness = SignupHarness::open().await;
+    harness.apply(PHONE, Some("mine")).await;
+    let wrong = harness.post(FIND, &search(PHONE, "AAAAAAAA"), &[]).await;
+    let unknown = harness.post(FIND, &search("010-7777-7777", "AAAAAAAA"), &[]).await;
     assert_eq!(wrong.problem(), (404, "no-match".into()));
     assert_eq!((wrong.body, wrong.headers), (unknown.body, unknown.headers));
     let fields = [("event", "spring"), ("phone", PHONE), ("code", "AAAAAAAA"), ("lang", "ko")];
-    let page = house.post_form(FIND, &fields).await;
+    let page = harness.post_form(FIND, &fields).await;
     assert!(page.status == 404 && page.text().contains("id=\"find-box\" open"));
     assert!(page.text().contains("일치하는 신청이 없어요"));
 }
 
 #[tokio::test]
 async fn guessing_one_person_s_code_ends_after_ten_tries_a_minute() {
-    let house = House::open().await;
-    let applied = house.apply(PHONE, Some("mine")).await.json();
+    let harness = SignupHarness::open().await;
+    let applied = harness.apply(PHONE, Some("mine")).await.json();
     for i in 0..10 {
-        assert_eq!(search_from(&house, &format!("203.0.113.{i}"), PHONE).await.status, 404);
+        assert_eq!(search_from(&harness, &format!("203.0.113.{i}"), PHONE).await.status, 404);
     }
-    let eleventh = search_from(&house, "203.0.113.99", PHONE).await;
+    let eleventh = search_from(&harness, "203.0.113.99", PHONE).await;
     assert_eq!(eleventh.problem(), (429, "too-many-tries".into()));
     assert_eq!(eleventh.header("retry-after"), "60");
-    assert_eq!(search_from(&house, "203.0.113.99", "010-7777-7777").await.status, 404);
-    house.clock.advance(60_000);
+    assert_eq!(search_from(&harness, "203.0.113.99", "010-7777-7777").await.status, 404);
+    harness.clock.advance(60_000);
     let code = applied["recovery_code"].as_str().unwrap();
-    assert_eq!(house.post(FIND, &search(PHONE, code), &[]).await.status, 200);
+    assert_eq!(harness.post(FIND, &search(PHONE, code), &[]).await.status, 200);
 }
 
 #[tokio::test]
-async fn one_address_has_twenty_tries_a_minute_whomever_it_guesses() {
-    let house = House::open().await;
+async fn one_address_has_twenty_tries_a_minute_whomever_it_attempts() {
+    let harness = SignupHarness::open().await;
     for i in 0..20 {
-        assert_eq!(search_from(&house, "203.0.113.7", &format!("010-7777-{i:04}")).await.status, 404);
+        assert_eq!(search_from(&harness, "203.0.113.7", &format!("010-7777-{i:04}")).await.status, 404);
     }
-    assert_eq!(search_from(&house, "203.0.113.7", "010-8888-0000").await.status, 429);
-    assert_eq!(search_from(&house, "203.0.113.8", "010-8888-0000").await.status, 404);
+    assert_eq!(search_from(&harness, "203.0.113.7", "010-8888-0000").await.status, 429);
+    assert_eq!(search_from(&harness, "203.0.113.8", "010-8888-0000").await.status, 404);
 }
 
 #[tokio::test]
 async fn behind_a_trusted_proxy_each_client_has_its_own_tries() {
     let trusted_proxies = vec!["10.0.0.1".parse().unwrap()];
-    let house = House::open_with(Config { trusted_proxies, ..Config::default() }).await;
+    let harness = SignupHarness::open_with(Config { trusted_proxies, ..Config::default() }).await;
     for i in 0..25 {
         let body = Body::from(search(&format!("010-7777-{i:04}"), "AAAAAAAA").to_string());
         let request = Request::post(FIND)
             .header("content-type", "application/json")
             .header("x-forwarded-for", format!("198.51.100.{i}"));
-        let answer = house.send(from_address(request.body(body).unwrap(), "10.0.0.1")).await;
+        let answer = harness.send(from_address(request.body(body).unwrap(), "10.0.0.1")).await;
         assert_eq!(answer.status, 404);
     }
 }
 
 #[tokio::test]
 async fn a_search_is_checked_before_it_counts() {
-    let house = House::open().await;
-    let answer = house.post(FIND, &json!({ "event": "Spring!", "phone": "1", "code": " " }), &[]).await;
+    let harness = SignupHarness::open().await;
+    let answer = harness.post(FIND, &json!({ "event": "Spring!", "phone": "1", "code": " " }), &[]).await;
     assert_eq!(answer.problem(), (422, "validation".into()));
     assert_eq!(answer.json()["errors"].as_array().unwrap().len(), 3);
     let unknown = json!({ "event": "summer", "phone": PHONE, "code": "AAAAAAAA" });
-    assert_eq!(house.post(FIND, &unknown, &[]).await.problem(), (404, "unknown-event".into()));
+    assert_eq!(harness.post(FIND, &unknown, &[]).await.problem(), (404, "unknown-event".into()));
     let text = Request::post(FIND).header("content-type", "text/plain").body(Body::empty()).unwrap();
-    assert_eq!(house.send(text).await.problem(), (415, "unsupported-media-type".into()));
+    assert_eq!(harness.send(text).await.problem(), (415, "unsupported-media-type".into()));
 }

@@ -3,16 +3,16 @@
 use axum::body::Body;
 use axum::http::Request;
 
-use crate::house::{CREATE, House, PHONE};
+use crate::harness::{CREATE, PHONE, SignupHarness};
 
-async fn send(house: &House, kind: &str, body: impl Into<Body>) -> (u16, String) {
+async fn send(harness: &SignupHarness, kind: &str, body: impl Into<Body>) -> (u16, String) {
     let request = Request::post(CREATE).header("content-type", kind).body(body.into()).unwrap();
-    house.send(request).await.problem()
+    harness.send(request).await.problem()
 }
 
 #[tokio::test]
 async fn what_is_not_json_is_400() {
-    let house = House::open().await;
+    let harness = SignupHarness::open().await;
     let deep = "[".repeat(4000);
     let bodies: [&[u8]; 8] = [
         b"",
@@ -26,7 +26,7 @@ async fn what_is_not_json_is_400() {
     ];
     for body in bodies {
         let shown = String::from_utf8_lossy(&body[..body.len().min(60)]).into_owned();
-        let told = send(&house, "application/json", body.to_vec()).await;
+        let told = send(&harness, "application/json", body.to_vec()).await;
         // Nesting that begins with an array is refused by shape before its depth is looked at.
         assert!(
             told == (400, "malformed".into()) || told.0 == 422 && shown.starts_with('['),
@@ -34,13 +34,13 @@ async fn what_is_not_json_is_400() {
         );
     }
     let nested = format!("{{\"name\":{}", "[".repeat(4000));
-    assert_eq!(send(&house, "application/json", nested).await.0, 400);
-    assert_eq!(house.apply(PHONE, None).await.json()["number"], 1);
+    assert_eq!(send(&harness, "application/json", nested).await.0, 400);
+    assert_eq!(harness.apply(PHONE, None).await.json()["number"], 1);
 }
 
 #[tokio::test]
 async fn json_of_another_shape_is_422() {
-    let house = House::open().await;
+    let harness = SignupHarness::open().await;
     for body in [
         "[]",
         "7",
@@ -54,52 +54,52 @@ async fn json_of_another_shape_is_422() {
         r#"{"name":"a","phone":"01012345678","consent":"true"}"#,
         "{}",
     ] {
-        assert_eq!(send(&house, "application/json", body).await, (422, "validation".into()), "{body}");
+        assert_eq!(send(&harness, "application/json", body).await, (422, "validation".into()), "{body}");
     }
-    assert_eq!(house.apply(PHONE, None).await.json()["number"], 1);
+    assert_eq!(harness.apply(PHONE, None).await.json()["number"], 1);
 }
 
 #[tokio::test]
 async fn a_body_of_ten_megabytes_is_413_and_an_unknown_kind_415() {
-    let house = House::open().await;
+    let harness = SignupHarness::open().await;
     let large = "x".repeat(10 << 20);
-    assert_eq!(send(&house, "application/json", large.clone()).await, (413, "too-large".into()));
-    assert_eq!(send(&house, "text/plain", "hello").await, (415, "unsupported-media-type".into()));
-    assert_eq!(send(&house, "", "{}").await, (415, "unsupported-media-type".into()));
+    assert_eq!(send(&harness, "application/json", large.clone()).await, (413, "too-large".into()));
+    assert_eq!(send(&harness, "text/plain", "hello").await, (415, "unsupported-media-type".into()));
+    assert_eq!(send(&harness, "", "{}").await, (415, "unsupported-media-type".into()));
     let form = Request::post(CREATE).header("content-type", "application/x-www-form-urlencoded");
-    let page = house.send(form.body(Body::from(large)).unwrap()).await;
+    let page = harness.send(form.body(Body::from(large)).unwrap()).await;
     assert!(page.status == 413 && page.text().contains("data-state=\"invalid\""));
 }
 
 #[tokio::test]
 async fn a_form_of_garbage_is_the_page_with_its_mistakes() {
-    let house = House::open().await;
+    let harness = SignupHarness::open().await;
     for body in
         ["", "%", "%ff=%ff&name=%ff", "name=a&name=b", "=&=&=", "name=a%00b&phone=01012345678&consent=on"]
     {
         let form = Request::post(CREATE).header("content-type", "application/x-www-form-urlencoded");
-        let page = house.send(form.body(Body::from(body)).unwrap()).await;
+        let page = harness.send(form.body(Body::from(body)).unwrap()).await;
         assert_eq!((page.status, page.header("content-type")), (422, "text/html; charset=utf-8"), "{body}");
     }
     let bad_key = [("name", "a"), ("phone", PHONE), ("consent", "on"), ("key", "a b")];
-    assert_eq!(house.post_form(CREATE, &bad_key).await.status, 400);
-    assert_eq!(house.apply(PHONE, None).await.json()["number"], 1);
+    assert_eq!(harness.post_form(CREATE, &bad_key).await.status, 400);
+    assert_eq!(harness.apply(PHONE, None).await.json()["number"], 1);
 }
 
 #[tokio::test]
 async fn an_idempotency_key_that_is_none_is_400() {
-    let house = House::open().await;
+    let harness = SignupHarness::open().await;
     let long = "x".repeat(201);
     for key in ["", "\"\"", "a b", "키", &long] {
-        let body = Body::from(crate::house::entrant(PHONE).to_string());
+        let body = Body::from(crate::harness::entrant(PHONE).to_string());
         let request = Request::post(CREATE)
             .header("content-type", "application/json")
             .header("idempotency-key", key.as_bytes())
             .body(body)
             .unwrap();
-        assert_eq!(house.send(request).await.problem(), (400, "idempotency-key-invalid".into()), "{key}");
+        assert_eq!(harness.send(request).await.problem(), (400, "idempotency-key-invalid".into()), "{key}");
     }
     let two = [("idempotency-key", "a"), ("idempotency-key", "b")];
-    let answer = house.post(CREATE, &crate::house::entrant(PHONE), &two).await;
+    let answer = harness.post(CREATE, &crate::harness::entrant(PHONE), &two).await;
     assert_eq!(answer.problem(), (400, "idempotency-key-invalid".into()));
 }

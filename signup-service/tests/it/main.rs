@@ -1,4 +1,4 @@
-//! The desk over its real routes and the real line, with time and chance set by hand.
+//! The signup service over its real routes and the real line, with time and chance set by hand.
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails where it stands")]
 
@@ -8,7 +8,7 @@ mod cancelling;
 mod documents;
 mod finding;
 mod garbage;
-mod house;
+mod harness;
 mod pages;
 mod refusing;
 mod showing;

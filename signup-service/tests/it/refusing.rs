@@ -3,60 +3,60 @@
 use serde_json::{Value, json};
 use signup_service::Config;
 
-use crate::house::{CLOSES, CREATE, House, OPENS, PHONE, entrant};
+use crate::harness::{CLOSES, CREATE, OPENS, PHONE, SignupHarness, entrant};
 
 #[tokio::test]
 async fn an_unknown_event_is_404_only_when_the_catalogue_is_known() {
-    let house = House::open().await;
+    let harness = SignupHarness::open().await;
     for event in ["summer", "SPRING", "%ff", "x%00"] {
         let path = format!("/application/com/v1/create/application/{event}");
-        let answer = house.post(&path, &entrant(PHONE), &[]).await;
+        let answer = harness.post(&path, &entrant(PHONE), &[]).await;
         assert_eq!(answer.problem(), (404, "unknown-event".into()), "{event}");
     }
-    let house = House::unarmed().await;
-    house.desk.refresh().await;
-    let answer = house.apply(PHONE, None).await;
+    let harness = SignupHarness::unarmed().await;
+    harness.signup.refresh().await;
+    let answer = harness.apply(PHONE, None).await;
     assert_eq!(answer.problem(), (503, "temporarily-unavailable".into()));
     assert_eq!(answer.json()["registered"], false);
 }
 
 #[tokio::test]
 async fn who_comes_early_is_told_when_and_by_which_clock() {
-    let house = House::open().await;
-    house.clock.set(OPENS - 2500);
-    house.desk.refresh().await;
-    let answer = house.apply(PHONE, None).await;
+    let harness = SignupHarness::open().await;
+    harness.clock.set(OPENS - 2500);
+    harness.signup.refresh().await;
+    let answer = harness.apply(PHONE, None).await;
     assert_eq!(answer.problem(), (409, "event-not-open".into()));
     assert_eq!(answer.header("retry-after"), "3");
     assert_eq!(answer.json()["opens_at"], OPENS);
     assert_eq!(answer.json()["server_time_ms"], OPENS - 2500);
-    house.clock.set(OPENS);
-    assert_eq!(house.apply(PHONE, None).await.json()["number"], 1);
+    harness.clock.set(OPENS);
+    assert_eq!(harness.apply(PHONE, None).await.json()["number"], 1);
 }
 
 #[tokio::test]
 async fn who_comes_late_is_told_that_it_is_over() {
-    let house = House::open().await;
-    house.clock.set(CLOSES);
-    let answer = house.apply(PHONE, None).await;
+    let harness = SignupHarness::open().await;
+    harness.clock.set(CLOSES);
+    let answer = harness.apply(PHONE, None).await;
     assert_eq!(answer.problem(), (410, "event-closed".into()));
     assert_eq!(answer.json()["closed_at"], CLOSES);
 }
 
 #[tokio::test]
 async fn a_hold_and_a_used_up_limit_say_that_nothing_is_registered() {
-    let mut house = House::open().await;
-    house.project(|p| p.settings.intake = false).await;
-    let held = house.apply(PHONE, None).await;
+    let mut harness = SignupHarness::open().await;
+    harness.project(|p| p.settings.intake = false).await;
+    let held = harness.apply(PHONE, None).await;
     assert_eq!(held.problem(), (503, "intake-on-hold".into()));
     assert!(held.json()["detail"].as_str().unwrap().contains("아직 접수되지 않았어요"));
 
-    let house = House::unarmed().await;
-    house.arm("spring").await;
-    house.line.publish(&[crate::house::spring()]).await.unwrap();
-    house.desk.refresh().await;
+    let harness = SignupHarness::unarmed().await;
+    harness.arm("spring").await;
+    harness.queue.publish(&[crate::harness::spring()]).await.unwrap();
+    harness.signup.refresh().await;
     let headers = [("accept-language", "en-GB,en;q=0.9")];
-    let limit = house.post(CREATE, &entrant(PHONE), &headers).await;
+    let limit = harness.post(CREATE, &entrant(PHONE), &headers).await;
     assert_eq!(limit.problem(), (503, "temporarily-unavailable".into()));
     assert_eq!(limit.json()["registered"], false);
     assert!(limit.json()["detail"].as_str().unwrap().contains("not registered yet"));
@@ -66,28 +66,28 @@ async fn a_hold_and_a_used_up_limit_say_that_nothing_is_registered() {
 }
 
 #[tokio::test]
-async fn a_full_line_takes_nobody_more() {
-    let mut house = House::open().await;
-    house.project(|p| p.settings.applications_max = 2).await;
-    house.crowd(2).await;
-    assert_eq!(house.apply("010-9999-9999", None).await.problem(), (409, "line-full".into()));
+async fn a_full_queue_takes_nobody_more() {
+    let mut harness = SignupHarness::open().await;
+    harness.project(|p| p.settings.applications_max = 2).await;
+    harness.crowd(2).await;
+    assert_eq!(harness.apply("010-9999-9999", None).await.problem(), (409, "queue-full".into()));
 }
 
 #[tokio::test]
 async fn more_than_may_wait_are_shed() {
     let config = Config { max_waiting_applies: 0, ..Config::default() };
-    let house = House::open_with(config).await;
-    assert_eq!(house.apply(PHONE, None).await.problem(), (503, "temporarily-unavailable".into()));
+    let harness = SignupHarness::open_with(config).await;
+    assert_eq!(harness.apply(PHONE, None).await.problem(), (503, "temporarily-unavailable".into()));
 }
 
 #[tokio::test]
 async fn every_wrong_field_is_named_in_the_reader_s_language() {
-    let house = House::open().await;
+    let harness = SignupHarness::open().await;
     let wrong = json!({ "name": " ", "phone": "12", "consent": false });
     for (language, detail) in
         [("ko", "휴대폰 번호를 확인해 주세요."), ("en", "Please check the mobile number.")]
     {
-        let answer = house.post(CREATE, &wrong, &[("accept-language", language)]).await;
+        let answer = harness.post(CREATE, &wrong, &[("accept-language", language)]).await;
         assert_eq!(answer.problem(), (422, "validation".into()));
         let errors = answer.json()["errors"].clone();
         let told: Vec<_> =
@@ -96,23 +96,23 @@ async fn every_wrong_field_is_named_in_the_reader_s_language() {
         assert_eq!(told, expected.map(|(p, c)| (Value::from(p), Value::from(c))));
         assert_eq!(errors[1]["detail"], detail);
     }
-    assert_eq!(house.apply(PHONE, None).await.json()["number"], 1);
+    assert_eq!(harness.apply(PHONE, None).await.json()["number"], 1);
 }
 
 #[tokio::test]
 async fn a_request_from_another_site_is_refused() {
-    let house = House::open().await;
-    let answer = house.post(CREATE, &entrant(PHONE), &[("sec-fetch-site", "cross-site")]).await;
+    let harness = SignupHarness::open().await;
+    let answer = harness.post(CREATE, &entrant(PHONE), &[("sec-fetch-site", "cross-site")]).await;
     assert_eq!(answer.problem(), (403, "cross-site".into()));
-    let answer = house.post(CREATE, &entrant(PHONE), &[("sec-fetch-site", "same-origin")]).await;
+    let answer = harness.post(CREATE, &entrant(PHONE), &[("sec-fetch-site", "same-origin")]).await;
     assert_eq!(answer.json()["number"], 1);
 }
 
 #[tokio::test]
 async fn a_refused_form_is_the_page_again_with_what_was_typed_and_the_same_key() {
-    let mut house = House::open().await;
+    let mut harness = SignupHarness::open().await;
     let wrong = [("name", "A<b>\"c"), ("phone", "12"), ("consent", "on"), ("key", "my-key"), ("lang", "en")];
-    let page = house.post_form(CREATE, &wrong).await;
+    let page = harness.post_form(CREATE, &wrong).await;
     assert_eq!((page.status, page.header("content-type")), (422, "text/html; charset=utf-8"));
     let text = page.text();
     for part in
@@ -122,34 +122,34 @@ async fn a_refused_form_is_the_page_again_with_what_was_typed_and_the_same_key()
     }
     assert!(text.contains("Please check the mobile number.") && !text.contains("A<b>"));
 
-    house.project(|p| p.settings.intake = false).await;
+    harness.project(|p| p.settings.intake = false).await;
     let typed = [("name", "홍"), ("phone", PHONE), ("consent", "on"), ("key", "my-key"), ("lang", "ko")];
-    let held = house.post_form(CREATE, &typed).await;
+    let held = harness.post_form(CREATE, &typed).await;
     assert_eq!(held.status, 503);
     assert!(held.text().contains("data-state=\"hold\"") && held.text().contains("아직 접수되지 않았어요"));
 }
 
 #[tokio::test]
 async fn each_refusal_of_a_form_has_its_page() {
-    let mut house = House::open().await;
+    let mut harness = SignupHarness::open().await;
     let typed = [("name", "홍"), ("phone", PHONE), ("consent", "on"), ("key", "k"), ("lang", "ko")];
-    house.clock.set(OPENS - 1000);
-    house.desk.refresh().await;
-    let early = house.post_form(CREATE, &typed).await;
+    harness.clock.set(OPENS - 1000);
+    harness.signup.refresh().await;
+    let early = harness.post_form(CREATE, &typed).await;
     assert!(early.status == 409 && early.text().contains("data-state=\"before\""));
-    house.clock.set(OPENS + 1000);
-    house.project(|p| p.settings.applications_max = 2).await;
-    house.apply("010-9000-0001", None).await;
-    house.apply("010-9000-0002", None).await;
-    let full = house.post_form(CREATE, &typed).await;
+    harness.clock.set(OPENS + 1000);
+    harness.project(|p| p.settings.applications_max = 2).await;
+    harness.apply("010-9000-0001", None).await;
+    harness.apply("010-9000-0002", None).await;
+    let full = harness.post_form(CREATE, &typed).await;
     assert!(full.status == 409 && full.text().contains("data-state=\"full\""));
-    house.clock.set(CLOSES);
-    let late = house.post_form(CREATE, &typed).await;
+    harness.clock.set(CLOSES);
+    let late = harness.post_form(CREATE, &typed).await;
     assert!(late.status == 410 && late.text().contains("data-state=\"closed\""));
-    let unknown = house.post_form("/application/com/v1/create/application/none", &typed).await;
+    let unknown = harness.post_form("/application/com/v1/create/application/none", &typed).await;
     assert!(unknown.status == 404 && unknown.text().contains("data-state=\"unknown-event\""));
     let config = Config { max_waiting_applies: 0, ..Config::default() };
-    let shed = House::open_with(config).await.post_form(CREATE, &typed).await;
+    let shed = SignupHarness::open_with(config).await.post_form(CREATE, &typed).await;
     assert!(shed.status == 503 && shed.text().contains("data-state=\"shed\""));
     assert!(!shed.header("retry-after").is_empty());
 }

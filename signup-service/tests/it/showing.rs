@@ -4,65 +4,65 @@ use domain::{Epoch, EventState, Outcome, Release};
 use queue::Arming;
 use serde_json::json;
 
-use crate::house::{House, PHONE, own_path, settings, spring};
+use crate::harness::{PHONE, SignupHarness, own_path, settings, spring};
 
 #[tokio::test]
 async fn a_receipt_shows_each_step_of_its_application() {
-    let mut house = House::open().await;
-    let path = own_path(&house.crowd(2).await.json());
-    let waiting = house.get(&path).await;
+    let mut harness = SignupHarness::open().await;
+    let path = own_path(&harness.crowd(2).await.json());
+    let waiting = harness.get(&path).await;
     assert_eq!((waiting.status, waiting.header("cache-control")), (200, "no-store"));
     let waiting = waiting.json();
     assert_eq!(
         (&waiting["state"], &waiting["ahead"], &waiting["right"]),
         (&json!("waiting"), &json!(1), &json!("full"))
     );
-    house.moved(1).await;
-    assert_eq!(house.get(&path).await.json()["ahead"], 0);
-    house.moved(2).await;
-    assert_eq!(house.get(&path).await.json()["state"], "ordering");
-    house.shown(2, Outcome::Ordered, Some("A-2")).await;
-    let ordered = house.get(&path).await.json();
+    harness.admitted(1).await;
+    assert_eq!(harness.get(&path).await.json()["ahead"], 0);
+    harness.admitted(2).await;
+    assert_eq!(harness.get(&path).await.json()["state"], "ordering");
+    harness.shown(2, Outcome::Ordered, Some("A-2")).await;
+    let ordered = harness.get(&path).await.json();
     assert_eq!((&ordered["state"], &ordered["order_no"]), (&json!("ordered"), &json!("A-2")));
-    house.shown(2, Outcome::Cancelled, None).await;
-    assert_eq!(house.get(&path).await.json()["state"], "cancelled");
+    harness.shown(2, Outcome::Cancelled, None).await;
+    assert_eq!(harness.get(&path).await.json()["state"], "cancelled");
 }
 
 #[tokio::test]
 async fn who_still_waits_when_an_event_settles_sees_that_it_is_over() {
-    let mut house = House::open().await;
-    let path = own_path(&house.crowd(3).await.json());
-    house.line.settle(&spring(), 1).await.unwrap();
-    house.project(|p| (p.state, p.settled_seq) = (EventState::Settled, Some(3))).await;
-    assert_eq!(house.get(&path).await.json()["state"], "sold_out");
+    let mut harness = SignupHarness::open().await;
+    let path = own_path(&harness.crowd(3).await.json());
+    harness.queue.settle(&spring(), 1).await.unwrap();
+    harness.project(|p| (p.state, p.settled_seq) = (EventState::Settled, Some(3))).await;
+    assert_eq!(harness.get(&path).await.json()["state"], "sold_out");
 }
 
 #[tokio::test]
 async fn an_altered_receipt_is_nothing() {
-    let house = House::open().await;
-    let path = own_path(&house.apply(PHONE, None).await.json());
+    let harness = SignupHarness::open().await;
+    let path = own_path(&harness.apply(PHONE, None).await.json());
     let mut altered = path.clone();
     let last = if altered.pop() == Some('A') { 'B' } else { 'A' };
     // The last letter may hold bits that are no part of the text: alter one in the middle too.
     let at = path.rfind('.').unwrap() + 20;
     let middle = if &path[at..=at] == "x" { "y" } else { "x" };
     for bad in [format!("{altered}{last}"), format!("{}{middle}{}", &path[..at], &path[at + 1..])] {
-        assert_eq!(house.get(&bad).await.problem(), (404, "not-found".into()));
+        assert_eq!(harness.get(&bad).await.problem(), (404, "not-found".into()));
     }
     for bad in ["k1.AAAA", "%ff%fe", "x", "%00", &"9".repeat(3000)] {
-        let answer = house.get(&format!("/application/com/v1/get/application/{bad}")).await;
+        let answer = harness.get(&format!("/application/com/v1/get/application/{bad}")).await;
         assert_eq!(answer.problem(), (404, "not-found".into()), "{bad}");
-        assert_eq!(house.get(&format!("/a/{bad}")).await.status, 404);
+        assert_eq!(harness.get(&format!("/a/{bad}")).await.status, 404);
     }
 }
 
 #[tokio::test]
 async fn after_a_restart_a_place_is_safe_and_never_unknown() {
-    let house = House::open().await;
-    let applied = house.apply(PHONE, None).await.json();
-    // Another house has the same keys, and a line that has lost everything and is not armed.
-    let after = House::unarmed().await;
-    after.desk.refresh().await;
+    let harness = SignupHarness::open().await;
+    let applied = harness.apply(PHONE, None).await.json();
+    // Another house has the same keys, and a queue that has lost everything and is not armed.
+    let after = SignupHarness::unarmed().await;
+    after.signup.refresh().await;
     let answer = after.get(&own_path(&applied)).await;
     assert_eq!(answer.problem(), (503, "place-safe".into()));
     assert!(answer.json()["detail"].as_str().unwrap().contains("순번은 그대로예요"));
@@ -71,80 +71,80 @@ async fn after_a_restart_a_place_is_safe_and_never_unknown() {
     assert!(page.status == 503 && page.text().contains("순번은 그대로예요"));
     // Armed, but without the application: still not gone.
     after.arm("spring").await;
-    after.line.publish(&[spring()]).await.unwrap();
-    after.desk.refresh().await;
+    after.queue.publish(&[spring()]).await.unwrap();
+    after.signup.refresh().await;
     assert_eq!(after.get(&own_path(&applied)).await.problem(), (503, "place-safe".into()));
 }
 
 #[tokio::test]
 async fn numbers_that_were_skipped_are_nobody() {
-    let mut house = House::open().await;
-    house.crowd(2).await;
-    let arming = Arming { epoch: Epoch(2), line_limit: 500, settings: settings("spring"), rev: 2 };
-    house.line.arm(&spring(), 1, arming).await.unwrap();
-    house.project(|p| p.line_limit = 900).await;
-    let third = house.apply("010-7777-7777", Some("x")).await.json();
+    let mut harness = SignupHarness::open().await;
+    harness.crowd(2).await;
+    let arming = Arming { epoch: Epoch(2), number_limit: 500, settings: settings("spring"), rev: 2 };
+    harness.queue.arm(&spring(), 1, arming).await.unwrap();
+    harness.project(|p| p.number_limit = 900).await;
+    let third = harness.apply("010-7777-7777", Some("x")).await.json();
     assert_eq!((&third["number"], &third["ahead"]), (&json!(501), &json!(2)));
     assert_eq!(third["waitlist_number"], 1);
-    let progress = house.get(crate::house::PROGRESS).await.json();
+    let progress = harness.get(crate::harness::PROGRESS).await.json();
     assert_eq!(progress["gaps"], json!([{ "from": 3, "to": 500 }]));
 }
 
 #[tokio::test]
 async fn a_page_that_was_armed_anew_between_two_refreshes_counts_no_skipped_numbers() {
-    let house = House::open().await;
-    house.crowd(2).await;
-    let arming = Arming { epoch: Epoch(2), line_limit: 500, settings: settings("spring"), rev: 2 };
-    house.line.arm(&spring(), 1, arming).await.unwrap();
-    let mut projection = house.projection.clone();
-    (projection.round, projection.line_limit) = (99, 900);
-    house.line.project(&spring(), 1, projection).await.unwrap();
-    // The desk has not looked since; its gaps are the old ones.
-    let third = house.apply("010-7777-7777", Some("x")).await.json();
+    let harness = SignupHarness::open().await;
+    harness.crowd(2).await;
+    let arming = Arming { epoch: Epoch(2), number_limit: 500, settings: settings("spring"), rev: 2 };
+    harness.queue.arm(&spring(), 1, arming).await.unwrap();
+    let mut projection = harness.projection.clone();
+    (projection.round, projection.number_limit) = (99, 900);
+    harness.queue.project(&spring(), 1, projection).await.unwrap();
+    // The signup service has not looked since; its gaps are the old ones.
+    let third = harness.apply("010-7777-7777", Some("x")).await.json();
     assert_eq!((&third["number"], &third["ahead"]), (&json!(501), &json!(2)));
 }
 
 #[tokio::test]
 async fn the_receipt_s_page_shows_each_step() {
-    let mut house = House::open().await;
-    let applied = house.crowd(2).await.json();
-    let late = house.apply("010-7777-7777", Some("late")).await.json();
+    let mut harness = SignupHarness::open().await;
+    let applied = harness.crowd(2).await.json();
+    let late = harness.apply("010-7777-7777", Some("late")).await.json();
     let page = format!("/a/{}", applied["receipt"].as_str().unwrap());
     let late_page = format!("/a/{}", late["receipt"].as_str().unwrap());
-    let state = async |house: &House, path: &str| {
-        let text = house.get(path).await.text();
+    let state = async |harness: &SignupHarness, path: &str| {
+        let text = harness.get(path).await.text();
         let at = text.find("data-state=\"").unwrap() + 12;
         text[at..].split('"').next().unwrap().to_owned()
     };
-    assert_eq!(state(&house, &page).await, "waiting");
-    assert_eq!(state(&house, &late_page).await, "waitlisted");
-    house.project(|p| p.settings.release = Release::Paused).await;
-    assert_eq!(state(&house, &page).await, "paused");
-    house
+    assert_eq!(state(&harness, &page).await, "waiting");
+    assert_eq!(state(&harness, &late_page).await, "waitlisted");
+    harness.project(|p| p.settings.release = Release::Paused).await;
+    assert_eq!(state(&harness, &page).await, "paused");
+    harness
         .project(|p| {
             p.settings.release = Release::Running;
             (p.figures.sold, p.figures.free) = (2, 0);
         })
         .await;
-    assert_eq!(state(&house, &late_page).await, "claimed");
-    house.moved(2).await;
-    assert_eq!(state(&house, &page).await, "ordering");
-    assert_eq!(state(&house, &format!("{page}?asked=cancel")).await, "cancelling");
-    house.shown(2, Outcome::Ordered, Some("A<2>")).await;
-    assert_eq!(state(&house, &page).await, "ordered");
-    let text = house.get(&page).await.text();
+    assert_eq!(state(&harness, &late_page).await, "claimed");
+    harness.admitted(2).await;
+    assert_eq!(state(&harness, &page).await, "ordering");
+    assert_eq!(state(&harness, &format!("{page}?asked=cancel")).await, "cancelling");
+    harness.shown(2, Outcome::Ordered, Some("A<2>")).await;
+    assert_eq!(state(&harness, &page).await, "ordered");
+    let text = harness.get(&page).await.text();
     assert!(text.contains("A&#60;2&#62;") && !text.contains("A<2>"));
 }
 
 #[tokio::test]
 async fn no_answer_tells_who_somebody_is() {
-    let house = House::open().await;
-    let applied = house.apply(PHONE, Some("mine")).await;
+    let harness = SignupHarness::open().await;
+    let applied = harness.apply(PHONE, Some("mine")).await;
     let json = applied.json();
     let page = format!("/a/{}", json["receipt"].as_str().unwrap());
-    let mut answers = vec![applied, house.apply(PHONE, None).await];
-    for path in [&own_path(&json), &page, crate::house::PROGRESS, "/e/spring", "/event/com/v1/list/event"] {
-        answers.push(house.get(path).await);
+    let mut answers = vec![applied, harness.apply(PHONE, None).await];
+    for path in [&own_path(&json), &page, crate::harness::PROGRESS, "/e/spring", "/event/com/v1/list/event"] {
+        answers.push(harness.get(path).await);
     }
     for answer in answers {
         let all = format!("{}{:?}", answer.text(), answer.headers);

@@ -8,7 +8,7 @@ use hyper::{Method, Request, StatusCode, header};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use orders::{Answer, Call};
+use ledger::{Answer, Call};
 use serde::Deserialize;
 use serde_json::json;
 

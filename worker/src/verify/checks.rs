@@ -8,7 +8,7 @@ use std::collections::hash_map::Entry as Slot;
 use std::collections::{HashMap, HashSet};
 
 use domain::{AppKey, Number, Outcome};
-use queue::{Entry, Mark};
+use queue::{Entry, QueueState};
 
 use super::Witness;
 use super::gather::Facts;
@@ -33,8 +33,8 @@ pub(super) fn all(facts: &Facts, witness: &Witness) -> Vec<Found> {
         found("I5", "live orders are within the capacity", seats::within_capacity(facts, witness)),
         found("I6", "exactly one outcome", ends::one_outcome(facts)),
         found("I7", "no orphan order, no orphan seat", seats::no_orphans(facts, witness)),
-        found("I8", "notices are the outcomes", ends::notices(facts)),
-        found("I9", "the line's own indexes agree", line_agrees(facts)),
+        found("I8", "domain events are the outcomes", ends::domain_events(facts)),
+        found("I9", "the queue's own indexes agree", queue_agrees(facts)),
     ];
     if witness.acks.is_none() {
         all[0].not_checked = Some("give the receipts that applicants hold with --acks");
@@ -59,8 +59,8 @@ fn none_lost(facts: &Facts, witness: &Witness) -> Violations {
 }
 
 fn unique(facts: &Facts, witness: &Witness) -> Violations {
-    let mut twice = doubles("line", facts.entries.iter().map(|entry| (entry.app_key, entry.number)));
-    twice.extend(doubles("book", facts.rows.iter().map(|row| (row.app_key, row.number))));
+    let mut twice = doubles("queue", facts.entries.iter().map(|entry| (entry.app_key, entry.number)));
+    twice.extend(doubles("ledger", facts.rows.iter().map(|row| (row.app_key, row.number))));
     let seated = facts.seats.iter().filter_map(|seat| seat.app_key);
     twice.extend(repeated(seated).map(|key| format!("{} has two seats", facts.who(key))));
     let live = witness.orders.iter().flatten().filter(|order| order.live).map(|order| order.app_key);
@@ -90,17 +90,17 @@ fn repeated(keys: impl Iterator<Item = AppKey>) -> impl Iterator<Item = AppKey> 
 }
 
 fn numbers_kept(facts: &Facts, witness: &Witness) -> Violations {
-    let in_line = |key| facts.entry(key).map(|entry| entry.number);
+    let in_queue = |key| facts.entry(key).map(|entry| entry.number);
     let mut changed = Vec::new();
     for (key, told) in acknowledged(facts, witness) {
-        let now = in_line(key).or_else(|| facts.row(key).map(|row| row.number));
+        let now = in_queue(key).or_else(|| facts.row(key).map(|row| row.number));
         if let Some(now) = now.filter(|now| *now != told) {
             changed.push(format!("number {told} was acknowledged and is now number {now}"));
         }
     }
     for row in &facts.rows {
-        if let Some(now) = in_line(row.app_key).filter(|now| *now != row.number) {
-            changed.push(format!("number {now} of the line is number {} in the book", row.number));
+        if let Some(now) = in_queue(row.app_key).filter(|now| *now != row.number) {
+            changed.push(format!("number {now} of the queue is number {} in the ledger", row.number));
         }
     }
     changed
@@ -111,7 +111,7 @@ fn in_order(facts: &Facts) -> Violations {
     let seated = facts.rows.iter().filter(|row| row.seat.is_some() || row.outcome == Some(Outcome::Rejected));
     let mut seated: Vec<Number> = seated.map(|row| row.number).collect();
     seated.sort_unstable();
-    let waiting = facts.entries.iter().filter(|entry| entry.mark == Mark::Waiting);
+    let waiting = facts.entries.iter().filter(|entry| entry.mark == QueueState::Waiting);
     waiting
         .filter(|entry| facts.row(entry.app_key).is_none())
         .filter_map(|entry| {
@@ -121,7 +121,7 @@ fn in_order(facts: &Facts) -> Violations {
         .collect()
 }
 
-fn line_agrees(facts: &Facts) -> Violations {
+fn queue_agrees(facts: &Facts) -> Violations {
     let mut broken = numbers_run_on(facts);
     broken.extend(facts.entries.iter().filter_map(|entry| mark_disagrees(facts, entry)));
     broken.extend(limits_cross(facts));
@@ -144,35 +144,39 @@ fn numbers_run_on(facts: &Facts) -> Violations {
 
 fn mark_disagrees(facts: &Facts, entry: &Entry) -> Option<String> {
     let (view, number) = (&facts.view, entry.number.get());
-    let (booked, passed) = (facts.row(entry.app_key).is_some(), number <= view.moved_through);
+    let (booked, passed) = (facts.row(entry.app_key).is_some(), number <= view.admitted_through);
     match entry.mark {
-        _ if number > view.seq => Some(format!("number {number} was given, above the line's last number")),
-        Mark::Moved if !booked => {
-            Some(format!("number {number} is marked moved and the book does not know it"))
+        _ if number > view.seq => Some(format!("number {number} was given, above the queue's last number")),
+        QueueState::Admitted if !booked => {
+            Some(format!("number {number} is marked moved and the ledger does not know it"))
         }
-        Mark::Waiting if booked && passed => {
-            Some(format!("number {number} is in the book and still waits in the line"))
+        QueueState::Waiting if booked && passed => {
+            Some(format!("number {number} is in the ledger and still waits in the queue"))
         }
-        // A line that forgot somebody skips their numbers, and gives them back to whoever shows a receipt.
-        Mark::Waiting if !passed && view.gaps.holds(number) && facts.event.recover_until == 0 => {
+        // A queue that forgot somebody skips their numbers, and gives them back to whoever shows a receipt.
+        QueueState::Waiting if !passed && view.gaps.holds(number) && facts.event.recover_until == 0 => {
             Some(format!("number {number} is somebody's and a gap"))
         }
         _ => None,
     }
 }
 
-/// Moved through, last number, the line's limit and the book's: none is above the next.
+/// Admitted through, last number, the queue's limit and the ledger's: none is above the next.
 fn limits_cross(facts: &Facts) -> Violations {
-    let (view, booked) = (&facts.view, facts.event.line_limit);
+    let (view, booked) = (&facts.view, facts.event.number_limit);
     let mut crossed = Vec::new();
-    if view.moved_through > view.seq {
-        crossed.push(format!("the line was moved through number {}, above its last", view.moved_through));
+    if view.admitted_through > view.seq {
+        crossed
+            .push(format!("the queue was admitted through number {}, above its last", view.admitted_through));
     }
-    if view.seq > view.line_limit {
-        crossed.push(format!("numbers were given above the line's limit {}", view.line_limit));
+    if view.seq > view.number_limit {
+        crossed.push(format!("numbers were given above the queue's limit {}", view.number_limit));
     }
-    if view.line_limit > booked {
-        crossed.push(format!("the line may give numbers up to {}, the book knows of less", view.line_limit));
+    if view.number_limit > booked {
+        crossed.push(format!(
+            "the queue may give numbers up to {}, the ledger knows of less",
+            view.number_limit
+        ));
     }
     crossed
 }

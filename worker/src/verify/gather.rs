@@ -1,20 +1,20 @@
-//! Everything the checker looks at, read page by page: the line first, then the book, which is never behind what the line says.
+//! Everything the checker looks at, read page by page: the queue first, then the ledger, which is never behind what the queue says.
 
 use std::collections::HashMap;
 
 use domain::{AppKey, EventId};
-use orders::{Book, BookEvent, BookRow, OutboxRow, SeatRow};
-use queue::{Entry, Line, LineView};
+use ledger::{ApplicationRow, Ledger, LedgerEvent, OutboxRow, SeatRow};
+use queue::{Entry, Queue, QueueSnapshot};
 
 use crate::ChoreError;
 
 const PAGE: u32 = 5000;
 
 pub(super) struct Facts {
-    pub(super) view: LineView,
+    pub(super) view: QueueSnapshot,
     pub(super) entries: Vec<Entry>,
-    pub(super) event: BookEvent,
-    pub(super) rows: Vec<BookRow>,
+    pub(super) event: LedgerEvent,
+    pub(super) rows: Vec<ApplicationRow>,
     pub(super) seats: Vec<SeatRow>,
     pub(super) outbox: Vec<OutboxRow>,
     row_of: HashMap<AppKey, usize>,
@@ -22,12 +22,12 @@ pub(super) struct Facts {
 }
 
 impl Facts {
-    /// The book's row of this application.
-    pub(super) fn row(&self, app_key: AppKey) -> Option<&BookRow> {
+    /// The ledger's row of this application.
+    pub(super) fn row(&self, app_key: AppKey) -> Option<&ApplicationRow> {
         self.row_of.get(&app_key).map(|at| &self.rows[*at])
     }
 
-    /// The line's entry of this application: the lowest, should there be two.
+    /// The queue's entry of this application: the lowest, should there be two.
     pub(super) fn entry(&self, app_key: AppKey) -> Option<&Entry> {
         self.entry_of.get(&app_key).map(|at| &self.entries[*at])
     }
@@ -41,26 +41,26 @@ impl Facts {
     }
 }
 
-pub(super) async fn gather(line: &Line, book: &Book, event: &EventId) -> Result<Facts, ChoreError> {
-    let view = line.view(event).await?;
+pub(super) async fn gather(queue: &Queue, ledger: &Ledger, event: &EventId) -> Result<Facts, ChoreError> {
+    let view = queue.view(event).await?;
     let (mut entries, mut after) = (Vec::new(), 0);
     loop {
-        let page = line.entries(event, after, PAGE).await?;
+        let page = queue.entries(event, after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = last.number.get();
         entries.extend(page);
     }
     let (mut rows, mut after) = (Vec::new(), 0);
     loop {
-        let page = book.rows(event, after, PAGE).await?;
+        let page = ledger.rows(event, after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = last.number.get();
         rows.extend(page);
     }
     let row_of = first_of(rows.iter().map(|row| row.app_key));
     let entry_of = first_of(entries.iter().map(|entry| entry.app_key));
-    let (seats, outbox) = (book.seat_rows(event).await?, book.outbox_rows(event).await?);
-    Ok(Facts { view, entries, event: book.event(event).await?, rows, seats, outbox, row_of, entry_of })
+    let (seats, outbox) = (ledger.seat_rows(event).await?, ledger.outbox_rows(event).await?);
+    Ok(Facts { view, entries, event: ledger.event(event).await?, rows, seats, outbox, row_of, entry_of })
 }
 
 /// Where each key stands first.

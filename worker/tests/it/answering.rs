@@ -8,7 +8,7 @@ use domain::Outcome;
 use testkit::order_stub::{Kept, Play};
 use tokio::sync::Semaphore;
 
-use crate::house::{House, person, until};
+use crate::harness::{WorkerHarness, person, until};
 use crate::log::Log;
 use crate::people::{applicant, contact, key};
 
@@ -52,38 +52,38 @@ fn order_no(order_no: &str) -> String {
 
 #[tokio::test]
 async fn whatever_comes_instead_of_an_answer_one_order_is_made() {
-    let mut house = House::open(30).await;
-    house.config.call_timeout = Duration::from_millis(500);
-    let plays = no_answers(&house.stub.base());
+    let mut harness = WorkerHarness::open(30).await;
+    harness.config.call_timeout = Duration::from_millis(500);
+    let plays = no_answers(&harness.stub.base());
     let people = 1..=u32::try_from(plays.len()).unwrap();
-    house.stub.play(move |asked| match asked.nth {
+    harness.stub.play(move |asked| match asked.nth {
         1 => plays[person(asked) as usize - 1].clone(),
         _ => Play::Honest,
     });
-    let worker = house.start().await;
-    house.apply(people.clone()).await;
-    house.until_shown(people.clone(), Outcome::Ordered).await;
-    let asked = house.stub.asked();
+    let worker = harness.start().await;
+    harness.apply(people.clone()).await;
+    harness.until_shown(people.clone(), Outcome::Ordered).await;
+    let asked = harness.stub.asked();
     assert!(asked.iter().all(|asked| asked.method == "PUT" && asked.path.starts_with("/orders/spring:")));
     for n in people {
-        let (row, mine) = (house.row(n).await.unwrap(), format!("spring:{}", key(n)));
+        let (row, mine) = (harness.row(n).await.unwrap(), format!("spring:{}", key(n)));
         let kept = Kept { order_no: row.order_no.unwrap(), live: true };
-        assert_eq!(house.stub.orders()[&mine], kept);
+        assert_eq!(harness.stub.orders()[&mine], kept);
         assert_eq!(asked.iter().filter(|asked| person(asked) == n).count(), 2, "person {n}");
     }
-    assert_eq!(house.stub.orders().len(), asked.len() / 2);
-    house.stop_and_verify(worker).await;
+    assert_eq!(harness.stub.orders().len(), asked.len() / 2);
+    harness.stop_and_verify(worker).await;
 }
 
 #[tokio::test]
 async fn a_call_says_who_ordered_what_and_can_be_followed() {
-    let mut house = House::open(1).await;
-    let worker = house.start().await;
-    house.apply([7]).await;
-    house.until_shown([7], Outcome::Ordered).await;
-    house.cancel(7).await;
-    house.until_shown([7], Outcome::Cancelled).await;
-    let [put, delete] = &house.stub.asked()[..] else { panic!("{:?}", house.calls()) };
+    let mut harness = WorkerHarness::open(1).await;
+    let worker = harness.start().await;
+    harness.apply([7]).await;
+    harness.until_shown([7], Outcome::Ordered).await;
+    harness.cancel(7).await;
+    harness.until_shown([7], Outcome::Cancelled).await;
+    let [put, delete] = &harness.stub.asked()[..] else { panic!("{:?}", harness.calls()) };
     let guid = key(7).guid();
     assert_eq!(
         put.json(),
@@ -103,133 +103,133 @@ async fn a_call_says_who_ordered_what_and_can_be_followed() {
         assert_eq!((parts[0], parts[1], parts[2].len(), parts[3]), ("00", &*guid, 16, "01"));
         assert!(parts[2].bytes().all(|b| b.is_ascii_hexdigit()) && parts[2] != "0".repeat(16));
     }
-    house.stop_and_verify(worker).await;
+    harness.stop_and_verify(worker).await;
 }
 
 #[tokio::test]
 async fn a_no_at_the_first_try_gives_the_seat_to_the_next_number() {
     for status in [409, 422] {
-        let mut house = House::open(1).await;
-        house.stub.play(move |asked| if person(asked) == 1 { Play::no(status) } else { Play::Honest });
-        let worker = house.start().await;
-        house.apply([1, 2]).await;
-        house.until_shown([2], Outcome::Ordered).await;
-        house.until_shown([1], Outcome::Rejected).await;
-        assert_eq!(house.calls(), ["PUT 1", "PUT 2"]);
-        house.stop_and_verify(worker).await;
+        let mut harness = WorkerHarness::open(1).await;
+        harness.stub.play(move |asked| if person(asked) == 1 { Play::no(status) } else { Play::Honest });
+        let worker = harness.start().await;
+        harness.apply([1, 2]).await;
+        harness.until_shown([2], Outcome::Ordered).await;
+        harness.until_shown([1], Outcome::Rejected).await;
+        assert_eq!(harness.calls(), ["PUT 1", "PUT 2"]);
+        harness.stop_and_verify(worker).await;
     }
 }
 
 #[tokio::test]
 async fn a_no_after_silence_is_taken_back_before_the_seat_goes_on() {
-    let mut house = House::open(1).await;
-    house.config.call_timeout = Duration::from_millis(500);
-    house.stub.play(|asked| match (person(asked), asked.method.as_str(), asked.nth) {
+    let mut harness = WorkerHarness::open(1).await;
+    harness.config.call_timeout = Duration::from_millis(500);
+    harness.stub.play(|asked| match (person(asked), asked.method.as_str(), asked.nth) {
         (1, "PUT", 1) => Play::Silent { does: true },
         (1, "PUT", _) => Play::no(409),
         (1, "DELETE", 3) => Play::page(502),
         _ => Play::Honest,
     });
-    let worker = house.start().await;
-    house.apply([1, 2]).await;
-    house.until_shown([2], Outcome::Ordered).await;
-    house.until_shown([1], Outcome::Rejected).await;
-    assert_eq!(house.calls(), ["PUT 1", "PUT 1", "DELETE 1", "DELETE 1", "PUT 2"]);
-    assert!(!house.stub.orders()[&format!("spring:{}", key(1))].live);
-    house.stop_and_verify(worker).await;
+    let worker = harness.start().await;
+    harness.apply([1, 2]).await;
+    harness.until_shown([2], Outcome::Ordered).await;
+    harness.until_shown([1], Outcome::Rejected).await;
+    assert_eq!(harness.calls(), ["PUT 1", "PUT 1", "DELETE 1", "DELETE 1", "PUT 2"]);
+    assert!(!harness.stub.orders()[&format!("spring:{}", key(1))].live);
+    harness.stop_and_verify(worker).await;
 }
 
 #[tokio::test]
 async fn a_seat_is_kept_as_long_as_nobody_knows() {
-    let mut house = House::open(1).await;
-    house.stub.play(|asked| if asked.nth % 2 == 0 { Play::page(503) } else { gone() });
-    let worker = house.start().await;
-    house.apply([1, 2]).await;
-    until("four calls", async || (house.stub.calls() >= 4).then_some(())).await;
-    let waits = house.stub.asked().windows(2).map(|two| two[1].at - two[0].at).collect::<Vec<_>>();
+    let mut harness = WorkerHarness::open(1).await;
+    harness.stub.play(|asked| if asked.nth % 2 == 0 { Play::page(503) } else { gone() });
+    let worker = harness.start().await;
+    harness.apply([1, 2]).await;
+    until("four calls", async || (harness.stub.calls() >= 4).then_some(())).await;
+    let waits = harness.stub.asked().windows(2).map(|two| two[1].at - two[0].at).collect::<Vec<_>>();
     assert!(waits.iter().zip([100, 200, 400]).all(|(wait, least)| wait.as_millis() >= least), "{waits:?}");
-    assert_eq!((house.seats().await, house.state(2).await), ((0, 1, 0), None));
-    house.stub.play(|_| Play::Honest);
-    house.until_shown([1], Outcome::Ordered).await;
-    assert!(house.calls().iter().all(|call| call == "PUT 1"), "{:?}", house.calls());
-    house.stop_and_verify(worker).await;
+    assert_eq!((harness.seats().await, harness.state(2).await), ((0, 1, 0), None));
+    harness.stub.play(|_| Play::Honest);
+    harness.until_shown([1], Outcome::Ordered).await;
+    assert!(harness.calls().iter().all(|call| call == "PUT 1"), "{:?}", harness.calls());
+    harness.stop_and_verify(worker).await;
 }
 
 #[tokio::test]
 async fn an_order_service_that_is_away_is_tried_now_and_then_and_used_at_once_when_back() {
-    let mut house = House::open(40).await;
-    house.config.calls_max = 4;
-    house.stub.play(|_| Play::page(503));
-    let worker = house.start().await;
-    house.apply(1..=40).await;
+    let mut harness = WorkerHarness::open(40).await;
+    harness.config.calls_max = 4;
+    harness.stub.play(|_| Play::page(503));
+    let worker = harness.start().await;
+    harness.apply(1..=40).await;
     let tries = async || {
-        let asked = house.stub.asked();
+        let asked = harness.stub.asked();
         let rests = asked.windows(2).filter(|two| two[1].at - two[0].at >= Duration::from_millis(400));
         (rests.count() >= 2).then_some(asked.len())
     };
     let in_vain = until("two tries after it opened", tries).await;
     // Five in a row open it; the three beside the fifth were under way.
     assert!(in_vain <= 8 + 2, "{in_vain} calls into an outage");
-    house.stub.play(|_| Play::Honest);
-    house.until_shown(1..=40, Outcome::Ordered).await;
-    let used = house.stub.calls() - in_vain;
+    harness.stub.play(|_| Play::Honest);
+    harness.until_shown(1..=40, Outcome::Ordered).await;
+    let used = harness.stub.calls() - in_vain;
     assert!((40..=41).contains(&used), "{used} calls for 40 orders");
-    house.stop_and_verify(worker).await;
+    harness.stop_and_verify(worker).await;
 }
 
 #[tokio::test]
 async fn an_order_that_is_cancelled_gives_its_seat_only_after_it_is_gone() {
-    let mut house = House::open(1).await;
+    let mut harness = WorkerHarness::open(1).await;
     let gate = Arc::new(Semaphore::new(0));
     let closed = Arc::clone(&gate);
-    house.stub.play(move |asked| match asked.method.as_str() {
+    harness.stub.play(move |asked| match asked.method.as_str() {
         "DELETE" => Play::Late(Arc::clone(&closed)),
         _ => Play::Honest,
     });
-    let worker = house.start().await;
-    house.apply([1, 2]).await;
-    house.until_shown([1], Outcome::Ordered).await;
-    house.cancel(1).await;
-    until("the DELETE", async || (house.stub.calls() == 2).then_some(())).await;
-    assert_eq!((house.state(1).await, house.state(2).await), (Some("undoing"), None));
-    assert_eq!(house.seats().await, (0, 0, 1));
+    let worker = harness.start().await;
+    harness.apply([1, 2]).await;
+    harness.until_shown([1], Outcome::Ordered).await;
+    harness.cancel(1).await;
+    until("the DELETE", async || (harness.stub.calls() == 2).then_some(())).await;
+    assert_eq!((harness.state(1).await, harness.state(2).await), (Some("undoing"), None));
+    assert_eq!(harness.seats().await, (0, 0, 1));
     gate.add_permits(1);
-    house.until_shown([1], Outcome::Cancelled).await;
-    house.until_shown([2], Outcome::Ordered).await;
-    assert_eq!(house.calls(), ["PUT 1", "DELETE 1", "PUT 2"]);
-    house.stop_and_verify(worker).await;
+    harness.until_shown([1], Outcome::Cancelled).await;
+    harness.until_shown([2], Outcome::Ordered).await;
+    assert_eq!(harness.calls(), ["PUT 1", "DELETE 1", "PUT 2"]);
+    harness.stop_and_verify(worker).await;
 }
 
 #[tokio::test]
 async fn a_call_that_comes_after_its_own_delete_makes_nothing() {
-    let mut house = House::open(1).await;
+    let mut harness = WorkerHarness::open(1).await;
     let gate = Arc::new(Semaphore::new(0));
     let closed = Arc::clone(&gate);
-    house.stub.play(move |asked| match (person(asked), asked.method.as_str()) {
+    harness.stub.play(move |asked| match (person(asked), asked.method.as_str()) {
         (1, "PUT") => Play::Late(Arc::clone(&closed)),
         _ => Play::Honest,
     });
-    let worker = house.start().await;
-    house.apply([1, 2]).await;
-    until("the PUT", async || (house.stub.calls() == 1).then_some(())).await;
-    house.cancel(1).await;
-    house.until_shown([1], Outcome::Cancelled).await;
-    house.until_shown([2], Outcome::Ordered).await;
+    let worker = harness.start().await;
+    harness.apply([1, 2]).await;
+    until("the PUT", async || (harness.stub.calls() == 1).then_some(())).await;
+    harness.cancel(1).await;
+    harness.until_shown([1], Outcome::Cancelled).await;
+    harness.until_shown([2], Outcome::Ordered).await;
     gate.add_permits(1);
     until("the late PUT", async || (gate.available_permits() == 0).then_some(())).await;
     let nothing = Kept { order_no: String::new(), live: false };
-    assert_eq!(house.stub.orders()[&format!("spring:{}", key(1))], nothing);
-    house.stop_and_verify(worker).await;
-    assert_eq!(house.calls(), ["PUT 1", "DELETE 1", "PUT 2"]);
-    assert_eq!(house.state(1).await, Some("cancelled"));
+    assert_eq!(harness.stub.orders()[&format!("spring:{}", key(1))], nothing);
+    harness.stop_and_verify(worker).await;
+    assert_eq!(harness.calls(), ["PUT 1", "DELETE 1", "PUT 2"]);
+    assert_eq!(harness.state(1).await, Some("cancelled"));
 }
 
 #[tokio::test]
 async fn the_log_holds_no_personal_data_whatever_the_order_service_says() {
     let log = Log::keep();
-    let mut house = House::open(4).await;
-    house.config.call_timeout = Duration::from_millis(500);
-    house.stub.play(|asked| {
+    let mut harness = WorkerHarness::open(4).await;
+    harness.config.call_timeout = Duration::from_millis(500);
+    harness.stub.play(|asked| {
         let told = asked.json();
         let echo =
             format!("{} {}", told["name"].as_str().unwrap_or(""), told["phone"].as_str().unwrap_or(""));
@@ -243,13 +243,13 @@ async fn the_log_holds_no_personal_data_whatever_the_order_service_says() {
             _ => Play::Honest,
         }
     });
-    let worker = house.start().await;
-    house.apply(1..=4).await;
-    house.until_shown(1..=3, Outcome::Ordered).await;
-    house.until_shown([4], Outcome::Rejected).await;
-    house.cancel(3).await;
-    house.until_shown([3], Outcome::Cancelled).await;
-    house.stop_and_verify(worker).await;
+    let worker = harness.start().await;
+    harness.apply(1..=4).await;
+    harness.until_shown(1..=3, Outcome::Ordered).await;
+    harness.until_shown([4], Outcome::Rejected).await;
+    harness.cancel(3).await;
+    harness.until_shown([3], Outcome::Cancelled).await;
+    harness.stop_and_verify(worker).await;
     assert!(log.count("order call without an answer") >= 5, "{}", log.text());
     assert!(log.count("number 3 of event spring: cancelled") == 1);
     for n in 1..=4 {

@@ -1,7 +1,7 @@
 //! Bugs as they would show in the stores, each planted from outside, and which invariant must tell it in which words.
 
 use domain::{AppKey, Number};
-use orders::OrderRow;
+use ledger::OrderRow;
 use worker::verify::Witness;
 
 use crate::people::key;
@@ -11,27 +11,27 @@ use crate::stores::Stage::{self, Running, Settled};
 pub(crate) struct Bug {
     pub(crate) stage: Stage,
     pub(crate) what: &'static str,
-    pub(crate) line: String,
-    pub(crate) book: String,
+    pub(crate) queue: String,
+    pub(crate) ledger: String,
     pub(crate) witness: fn(&mut Witness),
     pub(crate) breaks: &'static [&'static str],
     pub(crate) told: &'static str,
 }
 
 impl Bug {
-    fn line(self, sql: &str) -> Self {
-        Self { line: sql.to_owned(), ..self }
+    fn queue(self, sql: &str) -> Self {
+        Self { queue: sql.to_owned(), ..self }
     }
-    fn book(self, sql: &str) -> Self {
-        Self { book: sql.to_owned(), ..self }
-    }
-    /// With the constraints of the table gone.
-    fn loose_line(self, table: &str, sql: &str) -> Self {
-        Self { line: loose(table, sql), ..self }
+    fn ledger(self, sql: &str) -> Self {
+        Self { ledger: sql.to_owned(), ..self }
     }
     /// With the constraints of the table gone.
-    fn loose_book(self, table: &str, sql: &str) -> Self {
-        Self { book: loose(table, sql), ..self }
+    fn loose_queue(self, table: &str, sql: &str) -> Self {
+        Self { queue: loose(table, sql), ..self }
+    }
+    /// With the constraints of the table gone.
+    fn loose_ledger(self, table: &str, sql: &str) -> Self {
+        Self { ledger: loose(table, sql), ..self }
     }
     fn witness(self, witness: fn(&mut Witness)) -> Self {
         Self { witness, ..self }
@@ -49,8 +49,8 @@ fn loose(table: &str, sql: &str) -> String {
 }
 
 fn bug(stage: Stage, what: &'static str) -> Bug {
-    let (line, book) = (String::new(), String::new());
-    Bug { stage, what, line, book, witness: |_| {}, breaks: &[], told: "" }
+    let (queue, ledger) = (String::new(), String::new());
+    Bug { stage, what, queue, ledger, witness: |_| {}, breaks: &[], told: "" }
 }
 
 fn order_of(witness: &mut Witness, n: u32) -> &mut OrderRow {
@@ -65,37 +65,37 @@ fn strangers_order(nth: u8) -> OrderRow {
 pub(crate) fn of_people() -> Vec<Bug> {
     vec![
         bug(Running, "an application is lost, and its number passed off as skipped")
-            .line(
+            .queue(
                 r#"DELETE FROM application WHERE number = 11;
-                   UPDATE line SET gaps = '[{"from":11,"to":11},{"from":13,"to":20}]'"#,
+                   UPDATE queue SET gaps = '[{"from":11,"to":11},{"from":13,"to":20}]'"#,
             )
             .breaks(&["I1"], "number 11 ("),
         bug(Running, "an application is lost, and a hole is left")
-            .line("DELETE FROM application WHERE number = 11")
+            .queue("DELETE FROM application WHERE number = 11")
             .breaks(&["I1", "I9"], "number 11 is nobody's and no gap"),
-        bug(Running, "one person is in the line twice")
-            .loose_line(
+        bug(Running, "one person is in the queue twice")
+            .loose_queue(
                 "application",
-                "INSERT INTO application SELECT line, 22, app_key, mark, req_hash, contact FROM application WHERE number = 12;
-                 UPDATE line SET seq = 22",
+                "INSERT INTO application SELECT queue, 22, app_key, mark, req_hash, contact FROM application WHERE number = 12;
+                 UPDATE queue SET seq = 22",
             )
-            .breaks(&["I2"], "number 12 is in the line again, as number 22"),
-        bug(Running, "two people have one number in the line")
-            .loose_line(
+            .breaks(&["I2"], "number 12 is in the queue again, as number 22"),
+        bug(Running, "two people have one number in the queue")
+            .loose_queue(
                 "application",
-                "INSERT INTO application SELECT line, number, zeroblob(16), mark, req_hash, contact FROM application WHERE number = 12",
+                "INSERT INTO application SELECT queue, number, zeroblob(16), mark, req_hash, contact FROM application WHERE number = 12",
             )
-            .breaks(&["I2"], "number 12 is in the line twice"),
-        bug(Running, "two people have one number in the book")
-            .loose_book(
+            .breaks(&["I2"], "number 12 is in the queue twice"),
+        bug(Running, "two people have one number in the ledger")
+            .loose_ledger(
                 "application",
                 "INSERT INTO application SELECT event, 'ffffffffffffffffffffffffffffffff', number, state, undo, seat, fence, lease_until,
-                   next_try_at, attempts, outcome, order_no, contact, moved_at, ended_at, shown_epoch FROM application WHERE number = 3;
+                   next_try_at, attempts, outcome, order_no, contact, admitted_at, ended_at, shown_epoch FROM application WHERE number = 3;
                  INSERT INTO outbox VALUES ('spring', 'ffffffffffffffffffffffffffffffff', 'application.cancelled', 0, '{}', 0)",
             )
-            .breaks(&["I2"], "number 3 is in the book twice"),
+            .breaks(&["I2"], "number 3 is in the ledger twice"),
         bug(Running, "one person has two seats")
-            .loose_book(
+            .loose_ledger(
                 "seat",
                 "UPDATE seat SET state = 'sold', app_key = (SELECT app_key FROM application WHERE number = 1)
                  WHERE app_key = (SELECT app_key FROM application WHERE number = 9)",
@@ -107,24 +107,24 @@ pub(crate) fn of_people() -> Vec<Bug> {
                 witness.orders.as_mut().unwrap().push(again);
             })
             .breaks(&["I2"], "number 6 has two live orders"),
-        bug(Running, "two people swapped numbers in the line")
-            .line(
+        bug(Running, "two people swapped numbers in the queue")
+            .queue(
                 "UPDATE application SET number = 1000 WHERE number = 10; UPDATE application SET number = 10 WHERE number = 11;
                  UPDATE application SET number = 11 WHERE number = 1000",
             )
             .breaks(&["I3"], "number 10 was acknowledged and is now number 11"),
-        bug(Running, "two people swapped numbers in the book")
-            .book(
+        bug(Running, "two people swapped numbers in the ledger")
+            .ledger(
                 "UPDATE application SET number = 1000 WHERE number = 5; UPDATE application SET number = 5 WHERE number = 7;
                  UPDATE application SET number = 7 WHERE number = 1000",
             )
-            .breaks(&["I3"], "number 5 of the line is number 7 in the book"),
+            .breaks(&["I3"], "number 5 of the queue is number 7 in the ledger"),
         bug(Running, "an applicant was told another number")
             .witness(|witness| witness.acks.as_mut().unwrap()[11].number = Number::new(4).unwrap())
             .breaks(&["I3"], "number 4 was acknowledged and is now number 12"),
         bug(Running, "somebody was passed over")
-            .line("UPDATE application SET mark = 'W' WHERE number = 3; DELETE FROM shown WHERE number = 3")
-            .book(
+            .queue("UPDATE application SET mark = 'W' WHERE number = 3; DELETE FROM shown WHERE number = 3")
+            .ledger(
                 "DELETE FROM outbox WHERE app_key = (SELECT app_key FROM application WHERE number = 3);
                  DELETE FROM application WHERE number = 3",
             )
@@ -136,13 +136,13 @@ pub(crate) fn of_people() -> Vec<Bug> {
 pub(crate) fn of_seats() -> Vec<Bug> {
     vec![
         bug(Running, "there is one seat too many")
-            .book("INSERT INTO seat (event, n) VALUES ('spring', 7)")
+            .ledger("INSERT INTO seat (event, n) VALUES ('spring', 7)")
             .breaks(&["I5"], "7 seats exist, the capacity is 6"),
         bug(Running, "a seat is gone, with somebody on it")
-            .book("DELETE FROM seat WHERE app_key = (SELECT app_key FROM application WHERE number = 9)")
+            .ledger("DELETE FROM seat WHERE app_key = (SELECT app_key FROM application WHERE number = 9)")
             .breaks(&["I5", "I7"], "number 9 is ordering with seat"),
         bug(Running, "the capacity was raised and no seat was added")
-            .book("UPDATE event SET settings = json_set(settings, '$.capacity', 7)")
+            .ledger("UPDATE event SET settings = json_set(settings, '$.capacity', 7)")
             .breaks(&["I5"], "6 seats exist, the capacity is 7"),
         bug(Running, "there are more live orders than seats")
             .witness(|witness| witness.orders.as_mut().unwrap().extend([1, 2].map(strangers_order)))
@@ -166,124 +166,124 @@ pub(crate) fn of_seats() -> Vec<Bug> {
             .witness(|witness| order_of(witness, 5).order_no = "OTHER".into())
             .breaks(&["I7"], "number 5 is ordered as SPRING-000005, the order service says OTHER"),
         bug(Running, "a seat is held for nobody")
-            .book("UPDATE seat SET app_key = NULL WHERE app_key = (SELECT app_key FROM application WHERE number = 9)")
+            .ledger("UPDATE seat SET app_key = NULL WHERE app_key = (SELECT app_key FROM application WHERE number = 9)")
             .breaks(&["I7"], "is held for nobody"),
-        bug(Running, "a seat is held for somebody whom the book does not know")
-            .book("UPDATE seat SET app_key = 'ffffffffffffffffffffffffffffffff' WHERE app_key = (SELECT app_key FROM application WHERE number = 9)")
+        bug(Running, "a seat is held for somebody whom the ledger does not know")
+            .ledger("UPDATE seat SET app_key = 'ffffffffffffffffffffffffffffffff' WHERE app_key = (SELECT app_key FROM application WHERE number = 9)")
             .breaks(&["I7"], "is held for the unknown application ffffffffffffffffffffffffffffffff"),
         bug(Running, "a seat was freed while its order lives")
-            .book(
+            .ledger(
                 "UPDATE seat SET state = 'free', app_key = NULL WHERE app_key = (SELECT app_key FROM application WHERE number = 5)",
             )
             .breaks(&["I7"], "number 5 is ordered with seat"),
         bug(Running, "a seat is only held though its order is made")
-            .book("UPDATE seat SET state = 'held' WHERE app_key = (SELECT app_key FROM application WHERE number = 5)")
+            .ledger("UPDATE seat SET state = 'held' WHERE app_key = (SELECT app_key FROM application WHERE number = 5)")
             .breaks(&["I7"], "is held for number 5"),
         bug(Running, "a free seat kept its owner")
-            .book("UPDATE seat SET state = 'free' WHERE app_key = (SELECT app_key FROM application WHERE number = 9)")
+            .ledger("UPDATE seat SET state = 'free' WHERE app_key = (SELECT app_key FROM application WHERE number = 9)")
             .breaks(&["I7"], "is free for number 9"),
         bug(Running, "two people have one seat")
-            .book("UPDATE application SET seat = (SELECT seat FROM application WHERE number = 5) WHERE number = 7")
+            .ledger("UPDATE application SET seat = (SELECT seat FROM application WHERE number = 5) WHERE number = 7")
             .breaks(&["I7"], "number 7 is ordered with seat"),
         bug(Running, "somebody who was rejected kept the seat")
-            .book("UPDATE application SET seat = (SELECT seat FROM application WHERE number = 9) WHERE number = 2")
+            .ledger("UPDATE application SET seat = (SELECT seat FROM application WHERE number = 9) WHERE number = 2")
             .breaks(&["I7"], "number 2 is rejected with seat"),
         bug(Running, "somebody is ordering without a seat")
-            .book("UPDATE application SET seat = NULL WHERE number = 9")
+            .ledger("UPDATE application SET seat = NULL WHERE number = 9")
             .breaks(&["I7"], "number 9 is ordering with no seat"),
     ]
 }
 
-/// I6 and I8: outcomes and notices.
+/// I6 and I8: outcomes and domain events.
 pub(crate) fn of_ends() -> Vec<Bug> {
     vec![
-        bug(Running, "an outcome is shown that the book does not know")
-            .line("INSERT INTO shown SELECT line, number, 'rejected', NULL FROM application WHERE number = 10")
-            .breaks(&["I6"], "number 10 is shown rejected, the book says nothing"),
+        bug(Running, "an outcome is shown that the ledger does not know")
+            .queue("INSERT INTO shown SELECT queue, number, 'rejected', NULL FROM application WHERE number = 10")
+            .breaks(&["I6"], "number 10 is shown rejected, the ledger says nothing"),
         bug(Running, "somebody with an order is shown as sold out")
-            .line("UPDATE shown SET outcome = 'sold_out', order_no = NULL WHERE number = 5")
-            .breaks(&["I6"], "number 5 is shown sold_out, the book says ordered as SPRING-000005"),
+            .queue("UPDATE shown SET outcome = 'sold_out', order_no = NULL WHERE number = 5")
+            .breaks(&["I6"], "number 5 is shown sold_out, the ledger says ordered as SPRING-000005"),
         bug(Running, "the order number of another is shown")
-            .line("UPDATE shown SET order_no = 'SPRING-000007' WHERE number = 5")
-            .breaks(&["I6"], "number 5 is shown ordered as SPRING-000007, the book says ordered as SPRING-000005"),
+            .queue("UPDATE shown SET order_no = 'SPRING-000007' WHERE number = 5")
+            .breaks(&["I6"], "number 5 is shown ordered as SPRING-000007, the ledger says ordered as SPRING-000005"),
         bug(Running, "somebody has an outcome and is still ordering")
-            .book(
+            .ledger(
                 "UPDATE application SET outcome = 'rejected' WHERE number = 9;
                  INSERT INTO outbox SELECT event, app_key, 'application.rejected', 0, '{}', 0 FROM application WHERE number = 9",
             )
             .breaks(&["I6"], "number 9 is ordering with the outcome rejected"),
-        bug(Settled, "the event is settled and a wish to cancel was forgotten")
-            .line("DELETE FROM shown WHERE number = 3")
-            .book(
+        bug(Settled, "the event is settled and a request to cancel was forgotten")
+            .queue("DELETE FROM shown WHERE number = 3")
+            .ledger(
                 "DELETE FROM outbox WHERE app_key = (SELECT app_key FROM application WHERE number = 3);
                  DELETE FROM application WHERE number = 3",
             )
             .breaks(&["I6"], "the event is settled and number 3 has no outcome"),
         bug(Settled, "the event is settled without those who came last")
-            .line("UPDATE line SET settled_seq = 12")
-            .book("UPDATE event SET settled_seq = 12")
+            .queue("UPDATE queue SET settled_seq = 12")
+            .ledger("UPDATE event SET settled_seq = 12")
             .breaks(&["I6"], "the event is settled and number 21 has no outcome"),
         bug(Settled, "the event is settled while an order is under way")
-            .line("DELETE FROM shown WHERE number = 9")
-            .book(
+            .queue("DELETE FROM shown WHERE number = 9")
+            .ledger(
                 "UPDATE application SET state = 'ordering', outcome = NULL, order_no = NULL WHERE number = 9;
                  UPDATE seat SET state = 'held' WHERE app_key = (SELECT app_key FROM application WHERE number = 9);
                  DELETE FROM outbox WHERE app_key = (SELECT app_key FROM application WHERE number = 9)",
             )
             .breaks(&["I6"], "the event is settled and number 9 has no outcome"),
         bug(Running, "people are shown as sold out before the event is settled")
-            .line("UPDATE line SET ending = 'settled', settled_seq = 10")
-            .breaks(&["I6"], "number 10 is shown sold_out, the book says nothing"),
-        bug(Running, "a notice is missing")
-            .book("DELETE FROM outbox WHERE app_key = (SELECT app_key FROM application WHERE number = 5)")
-            .breaks(&["I8"], "number 5 is ordered and no notice says so"),
-        bug(Running, "the second notice of one who ordered and cancelled is missing")
-            .book(
+            .queue("UPDATE queue SET ending = 'settled', settled_seq = 10")
+            .breaks(&["I6"], "number 10 is shown sold_out, the ledger says nothing"),
+        bug(Running, "a domain event is missing")
+            .ledger("DELETE FROM outbox WHERE app_key = (SELECT app_key FROM application WHERE number = 5)")
+            .breaks(&["I8"], "number 5 is ordered and no domain event says so"),
+        bug(Running, "the second domain event of one who ordered and cancelled is missing")
+            .ledger(
                 "DELETE FROM outbox WHERE type = 'application.cancelled'
                  AND app_key = (SELECT app_key FROM application WHERE number = 4)",
             )
-            .breaks(&["I8"], "number 4 is cancelled and no notice says so"),
-        bug(Running, "a notice tells of something that did not happen")
-            .book("INSERT INTO outbox SELECT event, app_key, 'application.ordered', 0, '{}', 0 FROM application WHERE number = 9")
-            .breaks(&["I8"], "a notice says that number 9 is ordered, the book says nothing"),
-        bug(Running, "a notice tells another outcome")
-            .book("INSERT INTO outbox SELECT event, app_key, 'application.rejected', 0, '{}', 0 FROM application WHERE number = 5")
-            .breaks(&["I8"], "a notice says that number 5 is rejected, the book says ordered"),
+            .breaks(&["I8"], "number 4 is cancelled and no domain event says so"),
+        bug(Running, "a domain event tells of something that did not happen")
+            .ledger("INSERT INTO outbox SELECT event, app_key, 'application.ordered', 0, '{}', 0 FROM application WHERE number = 9")
+            .breaks(&["I8"], "a domain event says that number 9 is ordered, the ledger says nothing"),
+        bug(Running, "a domain event tells another outcome")
+            .ledger("INSERT INTO outbox SELECT event, app_key, 'application.rejected', 0, '{}', 0 FROM application WHERE number = 5")
+            .breaks(&["I8"], "a domain event says that number 5 is rejected, the ledger says ordered"),
         bug(Settled, "nobody was told that the event is settled")
-            .book("DELETE FROM outbox WHERE type = 'event.settled'")
-            .breaks(&["I8"], "the event is settled and no notice says so"),
+            .ledger("DELETE FROM outbox WHERE type = 'event.settled'")
+            .breaks(&["I8"], "the event is settled and no domain event says so"),
         bug(Running, "everybody was told that the event is settled, and it is not")
-            .book("INSERT INTO outbox VALUES ('spring', '', 'event.settled', 0, '{}', 0)")
-            .breaks(&["I8"], "the event is not settled and a notice says so"),
+            .ledger("INSERT INTO outbox VALUES ('spring', '', 'event.settled', 0, '{}', 0)")
+            .breaks(&["I8"], "the event is not settled and a domain event says so"),
     ]
 }
 
-/// I9: the line within itself, and against the book.
-pub(crate) fn of_the_line() -> Vec<Bug> {
+/// I9: the queue within itself, and against the ledger.
+pub(crate) fn of_the_queue() -> Vec<Bug> {
     vec![
         bug(Running, "skipped numbers are not named")
-            .line("UPDATE line SET gaps = '[]'")
+            .queue("UPDATE queue SET gaps = '[]'")
             .breaks(&["I9"], "number 13 is nobody's and no gap"),
         bug(Running, "somebody who waits is called a gap")
-            .line(r#"UPDATE line SET gaps = '[{"from":12,"to":20}]'"#)
+            .queue(r#"UPDATE queue SET gaps = '[{"from":12,"to":20}]'"#)
             .breaks(&["I9"], "number 12 is somebody's and a gap"),
-        bug(Running, "the line was moved through numbers that were never given")
-            .line("UPDATE line SET moved_through = 99")
-            .breaks(&["I9"], "the line was moved through number 99, above its last"),
-        bug(Running, "somebody was taken out of the line and never came to the book")
-            .line("UPDATE application SET mark = 'M' WHERE number = 10")
-            .breaks(&["I9"], "number 10 is marked moved and the book does not know it"),
-        bug(Running, "somebody is in the book and still waits")
-            .line("UPDATE application SET mark = 'W' WHERE number = 5")
-            .breaks(&["I9"], "number 5 is in the book and still waits in the line"),
-        bug(Running, "the line's last number went back")
-            .line("UPDATE line SET seq = 12")
-            .breaks(&["I9"], "number 21 was given, above the line's last number"),
+        bug(Running, "the queue was admitted through numbers that were never given")
+            .queue("UPDATE queue SET admitted_through = 99")
+            .breaks(&["I9"], "the queue was admitted through number 99, above its last"),
+        bug(Running, "somebody was taken out of the queue and never came to the ledger")
+            .queue("UPDATE application SET mark = 'A' WHERE number = 10")
+            .breaks(&["I9"], "number 10 is marked moved and the ledger does not know it"),
+        bug(Running, "somebody is in the ledger and still waits")
+            .queue("UPDATE application SET mark = 'W' WHERE number = 5")
+            .breaks(&["I9"], "number 5 is in the ledger and still waits in the queue"),
+        bug(Running, "the queue's last number went back")
+            .queue("UPDATE queue SET seq = 12")
+            .breaks(&["I9"], "number 21 was given, above the queue's last number"),
         bug(Running, "numbers were given above the limit")
-            .line("UPDATE line SET line_limit = 20")
-            .breaks(&["I9"], "numbers were given above the line's limit 20"),
-        bug(Running, "the line may give numbers that the book did not write down before")
-            .line("UPDATE line SET line_limit = 1001")
-            .breaks(&["I9"], "the line may give numbers up to 1001, the book knows of less"),
+            .queue("UPDATE queue SET number_limit = 20")
+            .breaks(&["I9"], "numbers were given above the queue's limit 20"),
+        bug(Running, "the queue may give numbers that the ledger did not write down before")
+            .queue("UPDATE queue SET number_limit = 1001")
+            .breaks(&["I9"], "the queue may give numbers up to 1001, the ledger knows of less"),
     ]
 }

@@ -1,45 +1,45 @@
-//! One leader at a time, whatever state the line came back in, and whatever the operator holds.
+//! One leader at a time, whatever state the queue came back in, and whatever the operator holds.
 
 use domain::{EventState, Outcome, Release};
-use orders::Change;
+use ledger::Change;
 use queue::Arming;
 use testkit::order_stub::Play;
 
-use crate::house::{House, person, until, until_rounds};
+use crate::harness::{WorkerHarness, person, until, until_rounds};
 use crate::log::Log;
 use crate::people::{key, settings, spring};
 
-async fn limit(house: &House) -> u32 {
-    house.book.event(&spring()).await.unwrap().line_limit
+async fn limit(harness: &WorkerHarness) -> u32 {
+    harness.ledger.event(&spring()).await.unwrap().number_limit
 }
 
 #[tokio::test]
-async fn a_wiped_line_gets_back_everybody_whom_the_book_knows() {
-    let mut house = House::open(5).await;
-    house.stub.play(|asked| if person(asked) == 2 { Play::no(409) } else { Play::Honest });
-    let worker = house.start().await;
-    house.apply(1..=8).await;
-    house.until_shown([1, 3, 4, 5, 6], Outcome::Ordered).await;
-    house.until_shown([2], Outcome::Rejected).await;
-    house.stop(worker).await;
-    house.close_line().await;
-    house.replace_line(None);
-    house.open_line().await;
-    let skipped = limit(&house).await;
+async fn a_wiped_queue_gets_back_everybody_whom_the_ledger_knows() {
+    let mut harness = WorkerHarness::open(5).await;
+    harness.stub.play(|asked| if person(asked) == 2 { Play::no(409) } else { Play::Honest });
+    let worker = harness.start().await;
+    harness.apply(1..=8).await;
+    harness.until_shown([1, 3, 4, 5, 6], Outcome::Ordered).await;
+    harness.until_shown([2], Outcome::Rejected).await;
+    harness.stop(worker).await;
+    harness.close_queue().await;
+    harness.replace_queue(None);
+    harness.open_queue().await;
+    let skipped = limit(&harness).await;
 
-    let worker = house.start().await;
-    house.until_shown([1, 3, 4, 5, 6], Outcome::Ordered).await;
-    house.until_shown([2], Outcome::Rejected).await;
+    let worker = harness.start().await;
+    harness.until_shown([1, 3, 4, 5, 6], Outcome::Ordered).await;
+    harness.until_shown([2], Outcome::Rejected).await;
     for n in 1..=6 {
-        assert_eq!(house.place(n).await.unwrap().number.get(), n);
+        assert_eq!(harness.place(n).await.unwrap().number.get(), n);
     }
-    let known = house.apply([6, 2]).await;
-    let new = house.apply([9, 8]).await;
+    let known = harness.apply([6, 2]).await;
+    let new = harness.apply([9, 8]).await;
     assert_eq!((known, new), (vec![6, 2], vec![skipped + 1, skipped + 2]));
-    assert_eq!(house.stub.calls(), 6, "{:?}", house.calls());
-    house.stop(worker).await;
+    assert_eq!(harness.stub.calls(), 6, "{:?}", harness.calls());
+    harness.stop(worker).await;
     // Only those who waited are lost, and said to be: 7, and 8, who had to begin again.
-    let report = house.verified().await;
+    let report = harness.verified().await;
     let told: Vec<_> = report.checks.iter().flat_map(|check| check.told.iter().map(String::as_str)).collect();
     let lost = format!("number 7 ({}) was acknowledged and is nowhere", key(7));
     let again = format!("number 8 was acknowledged and is now number {}", skipped + 2);
@@ -47,185 +47,185 @@ async fn a_wiped_line_gets_back_everybody_whom_the_book_knows() {
 }
 
 #[tokio::test]
-async fn an_older_copy_of_the_line_gets_back_whom_the_book_moved_since() {
-    let mut house = House::open(5).await;
-    let worker = house.start().await;
-    house.apply(1..=3).await;
-    house.until_shown(1..=3, Outcome::Ordered).await;
-    house.stop(worker).await;
-    let copy = house.copy_of_line().await;
-    let worker = house.start().await;
-    house.apply(4..=5).await;
-    house.until_shown(4..=5, Outcome::Ordered).await;
-    house.stop(worker).await;
-    house.close_line().await;
-    house.replace_line(Some(copy));
-    house.open_line().await;
-    let skipped = limit(&house).await;
+async fn an_older_copy_of_the_queue_gets_back_whom_the_ledger_admitted_since() {
+    let mut harness = WorkerHarness::open(5).await;
+    let worker = harness.start().await;
+    harness.apply(1..=3).await;
+    harness.until_shown(1..=3, Outcome::Ordered).await;
+    harness.stop(worker).await;
+    let copy = harness.copy_of_queue().await;
+    let worker = harness.start().await;
+    harness.apply(4..=5).await;
+    harness.until_shown(4..=5, Outcome::Ordered).await;
+    harness.stop(worker).await;
+    harness.close_queue().await;
+    harness.replace_queue(Some(copy));
+    harness.open_queue().await;
+    let skipped = limit(&harness).await;
 
-    let worker = house.start().await;
-    house.until_shown(1..=5, Outcome::Ordered).await;
-    assert_eq!(house.apply([5, 4, 6]).await, [5, 4, skipped + 1]);
-    house.stop_and_verify(worker).await;
-    assert_eq!(house.stub.calls(), 5);
+    let worker = harness.start().await;
+    harness.until_shown(1..=5, Outcome::Ordered).await;
+    assert_eq!(harness.apply([5, 4, 6]).await, [5, 4, skipped + 1]);
+    harness.stop_and_verify(worker).await;
+    assert_eq!(harness.stub.calls(), 5);
 }
 
 #[tokio::test]
 async fn a_restore_that_was_cut_short_is_finished_by_the_next_leader() {
-    let mut house = House::open(5).await;
-    let worker = house.start().await;
-    house.apply(1..=4).await;
-    house.until_shown(1..=4, Outcome::Ordered).await;
-    house.stop(worker).await;
-    house.close_line().await;
-    house.replace_line(None);
-    house.open_line().await;
+    let mut harness = WorkerHarness::open(5).await;
+    let worker = harness.start().await;
+    harness.apply(1..=4).await;
+    harness.until_shown(1..=4, Outcome::Ordered).await;
+    harness.stop(worker).await;
+    harness.close_queue().await;
+    harness.replace_queue(None);
+    harness.open_queue().await;
     // A leader that dies right after arming.
-    let lead = house.book.lead(&spring()).await.unwrap().unwrap();
-    let era = house.book.start_era(&spring(), lead.fence).await.unwrap();
+    let lead = harness.ledger.lead(&spring()).await.unwrap().unwrap();
+    let epoch = harness.ledger.start_epoch(&spring(), lead.fence).await.unwrap();
     let (settings, rev) = (lead.event.settings, lead.event.rev);
-    let arming = Arming { epoch: era.epoch, line_limit: era.line_limit, settings, rev };
-    house.line().arm(&spring(), lead.fence.0, arming).await.unwrap();
-    house.book.step_down(&spring(), lead.fence).await.unwrap();
+    let arming = Arming { epoch: epoch.epoch, number_limit: epoch.number_limit, settings, rev };
+    harness.queue().arm(&spring(), lead.fence.0, arming).await.unwrap();
+    harness.ledger.step_down(&spring(), lead.fence).await.unwrap();
 
-    let worker = house.start().await;
-    house.until_shown(1..=4, Outcome::Ordered).await;
-    house.stop_and_verify(worker).await;
+    let worker = harness.start().await;
+    harness.until_shown(1..=4, Outcome::Ordered).await;
+    harness.stop_and_verify(worker).await;
 }
 
 #[tokio::test]
-async fn an_event_whose_line_contradicts_the_book_is_frozen_and_says_so() {
+async fn an_event_whose_queue_contradicts_the_ledger_is_frozen_and_says_so() {
     let log = Log::keep();
     // The same event in another place, where other people have the same numbers.
-    let mut other = House::open(1).await;
+    let mut other = WorkerHarness::open(1).await;
     let worker = other.start().await;
     other.apply(31..=34).await;
     other.until_shown([31], Outcome::Ordered).await;
     other.stop(worker).await;
-    let foreign = other.copy_of_line().await;
+    let foreign = other.copy_of_queue().await;
 
-    let mut house = House::open(5).await;
-    house.stub.play(|asked| if person(asked) == 3 { Play::page(503) } else { Play::Honest });
-    let worker = house.start().await;
-    house.apply(1..=3).await;
-    house.until_shown(1..=2, Outcome::Ordered).await;
-    until("a try for 3", async || house.calls().contains(&"PUT 3".to_owned()).then_some(())).await;
-    house.stop(worker).await;
-    house.close_line().await;
-    house.replace_line(Some(foreign));
-    house.open_line().await;
-    let skipped = limit(&house).await;
+    let mut harness = WorkerHarness::open(5).await;
+    harness.stub.play(|asked| if person(asked) == 3 { Play::page(503) } else { Play::Honest });
+    let worker = harness.start().await;
+    harness.apply(1..=3).await;
+    harness.until_shown(1..=2, Outcome::Ordered).await;
+    until("a try for 3", async || harness.calls().contains(&"PUT 3".to_owned()).then_some(())).await;
+    harness.stop(worker).await;
+    harness.close_queue().await;
+    harness.replace_queue(Some(foreign));
+    harness.open_queue().await;
+    let skipped = limit(&harness).await;
 
-    let worker = house.start().await;
-    let why = until("the freeze", async || house.book.event(&spring()).await.unwrap().frozen).await;
+    let worker = harness.start().await;
+    let why = until("the freeze", async || harness.ledger.event(&spring()).await.unwrap().frozen).await;
     assert!(why.contains("at number 2") && why.contains("put back"), "{why}");
-    // Nobody is moved; numbers are still given, and the orders of those who were moved are made.
-    house.stub.play(|_| Play::Honest);
-    assert_eq!(house.apply(41..=42).await, [skipped + 1, skipped + 2]);
-    until("the order of 3", async || house.state(3).await.filter(|state| *state == "ordered")).await;
-    until_rounds(&house, 2).await;
+    // Nobody is admitted; numbers are still given, and the orders of those who were admitted are made.
+    harness.stub.play(|_| Play::Honest);
+    assert_eq!(harness.apply(41..=42).await, [skipped + 1, skipped + 2]);
+    until("the order of 3", async || harness.state(3).await.filter(|state| *state == "ordered")).await;
+    until_rounds(&harness, 2).await;
     assert_eq!(
-        (house.seats().await, house.book.rows(&spring(), 0, 100).await.unwrap().len()),
+        (harness.seats().await, harness.ledger.rows(&spring(), 0, 100).await.unwrap().len()),
         ((2, 0, 3), 3)
     );
-    assert_eq!(log.count("event spring is frozen, nobody is moved"), 1);
+    assert_eq!(log.count("event spring is frozen, nobody is admitted"), 1);
     let told = |report: String| report.contains("[!]leader event spring is frozen") && report.contains(&why);
     assert!(told(worker.health.readiness(false).report));
-    house.stop(worker).await;
+    harness.stop(worker).await;
     // It is told by whoever leads next, too.
-    let worker = house.start().await;
+    let worker = harness.start().await;
     until("the warning", async || told(worker.health.readiness(false).report).then_some(())).await;
-    assert_eq!(log.count("event spring is frozen, nobody is moved"), 2);
-    house.stop(worker).await;
+    assert_eq!(log.count("event spring is frozen, nobody is admitted"), 2);
+    harness.stop(worker).await;
 }
 
 #[tokio::test]
 async fn a_frozen_event_is_not_settled() {
-    let house = House::open_with(settings(1, service::clock::system()() - 25 * 3_600_000)).await;
-    house.freeze("somebody looks").await;
-    let worker = house.start().await;
-    let state = async || house.book.event(&spring()).await.unwrap().state;
+    let harness = WorkerHarness::open_with(settings(1, service::clock::system()() - 25 * 3_600_000)).await;
+    harness.freeze("somebody looks").await;
+    let worker = harness.start().await;
+    let state = async || harness.ledger.event(&spring()).await.unwrap().state;
     until("the settling", async || (state().await == EventState::Settling).then_some(())).await;
-    until_rounds(&house, 2).await;
+    until_rounds(&harness, 2).await;
     assert_eq!(state().await, EventState::Settling);
-    house.change(Change::Unfreeze).await;
+    harness.change(Change::Unfreeze).await;
     until("the end", async || (state().await == EventState::Settled).then_some(())).await;
     until("all well", async || {
         let report = worker.health.readiness(false).report;
         report.contains("[+]leader ok").then_some(())
     })
     .await;
-    house.stop_and_verify(worker).await;
+    harness.stop_and_verify(worker).await;
 }
 
 #[tokio::test]
 async fn the_release_valve_pauses_drains_and_runs() {
-    let mut house = House::open_with(domain::EventSettings {
+    let mut harness = WorkerHarness::open_with(domain::EventSettings {
         in_flight_max: 4,
         ..settings(5, service::clock::system()() - 1000)
     })
     .await;
-    house.stub.play(|_| Play::page(503));
-    let worker = house.start().await;
-    house.apply(1..=5).await;
-    until("four tried", async || (house.stub.calls() >= 4).then_some(())).await;
-    house.change(Change::Pause).await;
-    let paused = async || house.line().view(&spring()).await.unwrap().settings.release == Release::Paused;
+    harness.stub.play(|_| Play::page(503));
+    let worker = harness.start().await;
+    harness.apply(1..=5).await;
+    until("four tried", async || (harness.stub.calls() >= 4).then_some(())).await;
+    harness.change(Change::Pause).await;
+    let paused = async || harness.queue().view(&spring()).await.unwrap().settings.release == Release::Paused;
     until("the pause", async || paused().await.then_some(())).await;
     // Calls under way are finished.
-    until_rounds(&house, 1).await;
-    let tried = house.stub.calls();
-    house.stub.play(|_| Play::Honest);
-    until_rounds(&house, 3).await;
-    assert_eq!((house.stub.calls(), house.seats().await), (tried, (1, 4, 0)));
+    until_rounds(&harness, 1).await;
+    let tried = harness.stub.calls();
+    harness.stub.play(|_| Play::Honest);
+    until_rounds(&harness, 3).await;
+    assert_eq!((harness.stub.calls(), harness.seats().await), (tried, (1, 4, 0)));
 
-    house.change(Change::Drain).await;
-    house.until_shown(1..=4, Outcome::Ordered).await;
-    until_rounds(&house, 2).await;
-    assert_eq!((house.state(5).await, house.seats().await), (None, (1, 0, 4)));
+    harness.change(Change::Drain).await;
+    harness.until_shown(1..=4, Outcome::Ordered).await;
+    until_rounds(&harness, 2).await;
+    assert_eq!((harness.state(5).await, harness.seats().await), (None, (1, 0, 4)));
 
-    house.change(Change::Resume).await;
-    house.until_shown([5], Outcome::Ordered).await;
-    house.stop_and_verify(worker).await;
+    harness.change(Change::Resume).await;
+    harness.until_shown([5], Outcome::Ordered).await;
+    harness.stop_and_verify(worker).await;
 }
 
 #[tokio::test]
 async fn two_workers_make_each_order_once_and_hand_the_lead_over() {
     let log = Log::keep();
-    let mut house = House::open_with(domain::EventSettings {
+    let mut harness = WorkerHarness::open_with(domain::EventSettings {
         pace: "100".parse().unwrap(),
         ..settings(35, service::clock::system()() - 1000)
     })
     .await;
-    house.stub.play(|asked| if person(asked).is_multiple_of(7) { Play::no(409) } else { Play::Honest });
-    let first = house.start().await;
-    until("the first leader", async || house.line().view(&spring()).await.ok()).await;
-    let second = house.start().await;
-    house.apply(1..=40).await;
-    until("ten orders", async || (house.stub.calls() >= 10).then_some(())).await;
-    let fence = house.book.event(&spring()).await.unwrap().fence;
-    house.stop(first).await;
+    harness.stub.play(|asked| if person(asked).is_multiple_of(7) { Play::no(409) } else { Play::Honest });
+    let first = harness.start().await;
+    until("the first leader", async || harness.queue().view(&spring()).await.ok()).await;
+    let second = harness.start().await;
+    harness.apply(1..=40).await;
+    until("ten orders", async || (harness.stub.calls() >= 10).then_some(())).await;
+    let fence = harness.ledger.event(&spring()).await.unwrap().fence;
+    harness.stop(first).await;
     let next = until("the next leader", async || {
-        house.book.event(&spring()).await.ok().map(|event| event.fence).filter(|now| *now > fence)
+        harness.ledger.event(&spring()).await.ok().map(|event| event.fence).filter(|now| *now > fence)
     })
     .await;
     assert_eq!((fence.0, next.0), (1, 2));
-    house.until_shown((1..=40).filter(|n| n % 7 != 0), Outcome::Ordered).await;
-    house.until_shown((1..=40).filter(|n| n % 7 == 0), Outcome::Rejected).await;
-    house.stop_and_verify(second).await;
-    let mut calls = house.calls();
+    harness.until_shown((1..=40).filter(|n| n % 7 != 0), Outcome::Ordered).await;
+    harness.until_shown((1..=40).filter(|n| n % 7 == 0), Outcome::Rejected).await;
+    harness.stop_and_verify(second).await;
+    let mut calls = harness.calls();
     calls.sort_unstable();
     calls.dedup();
-    assert_eq!((calls.len(), house.stub.calls()), (40, 40));
+    assert_eq!((calls.len(), harness.stub.calls()), (40, 40));
     assert_eq!((log.count("leading event spring"), log.count("another leads")), (2, 0), "{}", log.text());
 }
 
 #[tokio::test]
 async fn whoever_stops_gives_the_lead_back_at_once() {
-    let house = House::open(1).await;
-    let worker = house.start().await;
-    until("the leader", async || house.line().view(&spring()).await.ok()).await;
-    assert_eq!(house.book.lead(&spring()).await.unwrap(), None);
-    house.stop(worker).await;
-    assert!(house.book.lead(&spring()).await.unwrap().is_some());
+    let harness = WorkerHarness::open(1).await;
+    let worker = harness.start().await;
+    until("the leader", async || harness.queue().view(&spring()).await.ok()).await;
+    assert_eq!(harness.ledger.lead(&spring()).await.unwrap(), None);
+    harness.stop(worker).await;
+    assert!(harness.ledger.lead(&spring()).await.unwrap().is_some());
 }

@@ -3,7 +3,7 @@
 
 mod answering;
 mod bugs;
-mod house;
+mod harness;
 mod leading;
 mod log;
 mod operating;
@@ -12,5 +12,5 @@ mod settling;
 mod silence;
 mod stores;
 mod verifying;
-#[path = "../../../orders/tests/book/wire.rs"]
+#[path = "../../../ledger/tests/it/wire.rs"]
 mod wire;

@@ -22,7 +22,7 @@ pub(crate) fn settings(capacity: u32, opens_at: Millis) -> EventSettings {
         pace: "1000".parse().unwrap(),
         in_flight_max: 50,
         applications_max: 100_000,
-        notice: Text::default(),
+        announcement: Text::default(),
         settle_after_close: true,
         diverts: Vec::new(),
         pepper: "k1".into(),

@@ -1,10 +1,10 @@
-//! Line and book of an event that went as it should, led by hand through their public faces, so that every step is known.
+//! Queue and ledger of an event that went as it should, led by hand through their public faces, so that every step is known.
 
 use std::path::Path;
 
 use domain::{Epoch, EventState, Fence, Number, Receipt, Right};
-use orders::{Answer, Book, Call, Newcomer, Settling, Wish};
-use queue::{Arming, AskKind, Figures, Line, Projection, Shown};
+use ledger::{Answer, Call, CancelRequest, Candidate, Ledger, Settling};
+use queue::{Arming, Figures, InboxKind, Projection, Queue, Shown};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection as _, SqlSafeStr as _};
 use testkit::{HandClock, TempFolder};
@@ -25,10 +25,10 @@ pub(crate) enum Stage {
     Settled,
 }
 
-/// Line and book, and what an outsider knows of them.
+/// Queue and ledger, and what an outsider knows of them.
 pub(crate) struct Stores {
-    line: Line,
-    book: Book,
+    queue: Queue,
+    ledger: Ledger,
     clock: HandClock,
     fence: Fence,
     folder: TempFolder,
@@ -42,18 +42,18 @@ impl Stores {
         if stage == Stage::Settled {
             stores.settle().await;
         }
-        stores.witness.orders = Some(stores.book.order_rows(&spring()).await.unwrap());
+        stores.witness.orders = Some(stores.ledger.order_rows(&spring()).await.unwrap());
         stores
     }
 
     async fn open() -> Self {
         let (folder, clock) = (TempFolder::new("stores"), HandClock::at(NOON));
-        let (line, book) = open(folder.path(), &clock).await;
-        book.create_event(&settings(6, NOON), "test").await.unwrap();
-        let fence = book.lead(&spring()).await.unwrap().unwrap().fence;
-        line.publish(&[spring()]).await.unwrap();
+        let (queue, ledger) = open(folder.path(), &clock).await;
+        ledger.create_event(&settings(6, NOON), "test").await.unwrap();
+        let fence = ledger.lead(&spring()).await.unwrap().unwrap().fence;
+        queue.publish(&[spring()]).await.unwrap();
         let witness = Witness { acks: Some(Vec::new()), orders: None };
-        Self { line, book, clock, fence, folder, witness }
+        Self { queue, ledger, clock, fence, folder, witness }
     }
 
     async fn run(&mut self) {
@@ -64,22 +64,22 @@ impl Stores {
         self.arm_up_to(1000).await;
         self.apply(21).await;
         self.cancel(3).await;
-        self.move_head().await;
+        self.admit_head().await;
         for ordered in [1, 2, 4, 5, 6, 7] {
             let call = self.lease(ordered).await;
             let answer = match ordered {
                 2 => Answer::No,
-                _ => self.book.put_order(&spring(), call.app_key, call.number).await.unwrap(),
+                _ => self.ledger.put_order(&spring(), call.app_key, call.number).await.unwrap(),
             };
             let answer = if ordered == 6 { Answer::Unknown { retry_in_ms: HOUR } } else { answer };
-            self.book.record(&call, &answer).await.unwrap();
+            self.ledger.record(&call, &answer).await.unwrap();
         }
         self.show().await;
         self.cancel(4).await;
         let call = self.lease(4).await;
-        let gone = self.book.delete_order(&spring(), call.app_key).await.unwrap();
-        self.book.record(&call, &gone).await.unwrap();
-        self.move_head().await;
+        let gone = self.ledger.delete_order(&spring(), call.app_key).await.unwrap();
+        self.ledger.record(&call, &gone).await.unwrap();
+        self.admit_head().await;
         self.order(8).await;
         self.show().await;
     }
@@ -90,30 +90,34 @@ impl Stores {
         self.order(9).await;
         self.clock.advance(24 * HOUR);
         for state in [EventState::Open, EventState::Closed, EventState::Settling] {
-            self.book.advance(&spring(), self.fence, state).await.unwrap();
+            self.ledger.advance(&spring(), self.fence, state).await.unwrap();
         }
-        let closing = self.line.settle(&spring(), self.fence.0).await.unwrap();
-        self.book.note_closed(&spring(), self.fence, closing.closed_seq).await.unwrap();
-        let settling = self.book.settle(&spring(), self.fence, true).await.unwrap();
+        let closing = self.queue.settle(&spring(), self.fence.0).await.unwrap();
+        self.ledger.note_closed(&spring(), self.fence, closing.closed_seq).await.unwrap();
+        let settling = self.ledger.settle(&spring(), self.fence, true).await.unwrap();
         assert_eq!(settling, Settling::Settled);
         self.show().await;
     }
 
-    /// Arms the line anew, which skips what was left of the limit, and lets it give numbers up to this one.
+    /// Arms the queue anew, which skips what was left of the limit, and lets it give numbers up to this one.
     async fn arm_up_to(&self, limit: u32) {
-        let (event, era) = (
-            self.book.event(&spring()).await.unwrap(),
-            self.book.start_era(&spring(), self.fence).await.unwrap(),
+        let (event, epoch) = (
+            self.ledger.event(&spring()).await.unwrap(),
+            self.ledger.start_epoch(&spring(), self.fence).await.unwrap(),
         );
-        let arming =
-            Arming { epoch: era.epoch, line_limit: era.line_limit, settings: event.settings, rev: event.rev };
-        self.line.arm(&spring(), self.fence.0, arming).await.unwrap();
-        self.book.raise_limit(&spring(), self.fence, limit).await.unwrap();
+        let arming = Arming {
+            epoch: epoch.epoch,
+            number_limit: epoch.number_limit,
+            settings: event.settings,
+            rev: event.rev,
+        };
+        self.queue.arm(&spring(), self.fence.0, arming).await.unwrap();
+        self.ledger.raise_limit(&spring(), self.fence, limit).await.unwrap();
         self.show().await;
     }
 
     async fn apply(&mut self, n: u32) {
-        let applied = self.line.apply(&spring(), applicant(n)).await.unwrap();
+        let applied = self.queue.apply(&spring(), applicant(n)).await.unwrap();
         assert_eq!(applied.number.get(), n);
         let (epoch, number) = (applied.epoch, applied.number);
         let ack = Receipt { event: spring(), epoch, number, app_key: key(n), right: Right::Full };
@@ -122,48 +126,50 @@ impl Stores {
 
     async fn cancel(&self, n: u32) {
         let number = Number::new(n).unwrap();
-        self.line.ask(&spring(), key(n), number, AskKind::Cancel).await.unwrap().unwrap();
-        let asks = self.line.inbox(&spring(), 0, 100).await.unwrap();
-        let wishes: Vec<Wish> =
-            asks.iter().map(|ask| Wish { id: ask.id, app_key: ask.app_key, number: ask.number }).collect();
-        self.book
-            .hear(&spring(), self.fence, &wishes, wishes.last().map_or(0, |wish| wish.id))
+        self.queue.ask(&spring(), key(n), number, InboxKind::Cancel).await.unwrap().unwrap();
+        let asks = self.queue.inbox(&spring(), 0, 100).await.unwrap();
+        let requests: Vec<CancelRequest> = asks
+            .iter()
+            .map(|ask| CancelRequest { id: ask.id, app_key: ask.app_key, number: ask.number })
+            .collect();
+        self.ledger
+            .handle_inbox(&spring(), self.fence, &requests, requests.last().map_or(0, |request| request.id))
             .await
             .unwrap();
-        self.line.acknowledge(&spring(), self.fence.0, wishes.last().unwrap().id).await.unwrap();
+        self.queue.acknowledge(&spring(), self.fence.0, requests.last().unwrap().id).await.unwrap();
     }
 
-    async fn move_head(&self) {
-        let room = self.book.room(&self.book.event(&spring()).await.unwrap()).await.unwrap();
-        let head = self.line.head(&spring(), room).await.unwrap();
-        let newcomers: Vec<Newcomer> = head
+    async fn admit_head(&self) {
+        let admissible = self.ledger.admissible(&self.ledger.event(&spring()).await.unwrap()).await.unwrap();
+        let head = self.queue.head(&spring(), admissible).await.unwrap();
+        let newcomers: Vec<Candidate> = head
             .waiting
             .iter()
-            .map(|one| Newcomer { number: one.number, app_key: one.app_key, contact: String::new() })
+            .map(|one| Candidate { number: one.number, app_key: one.app_key, contact: String::new() })
             .collect();
-        let taken = self.book.take(&spring(), self.fence, &newcomers).await.unwrap();
-        assert_eq!((taken.seated, taken.all), (room, true));
-        self.line.moved(&spring(), self.fence.0, head.through, &taken.known).await.unwrap();
+        let taken = self.ledger.take(&spring(), self.fence, &newcomers).await.unwrap();
+        assert_eq!((taken.seated, taken.all), (admissible, true));
+        self.queue.admitted(&spring(), self.fence.0, head.through, &taken.known).await.unwrap();
     }
 
     async fn lease(&self, n: u32) -> Call {
         self.clock.advance(2000);
-        let call = self.book.lease(&spring(), 1).await.unwrap().calls.remove(0);
+        let call = self.ledger.lease(&spring(), 1).await.unwrap().calls.remove(0);
         assert_eq!(call.number.get(), n);
         call
     }
 
     async fn order(&self, n: u32) {
         let call = self.lease(n).await;
-        let made = self.book.put_order(&spring(), call.app_key, call.number).await.unwrap();
-        self.book.record(&call, &made).await.unwrap();
+        let made = self.ledger.put_order(&spring(), call.app_key, call.number).await.unwrap();
+        self.ledger.record(&call, &made).await.unwrap();
     }
 
-    /// Shows everything that the book decided in the line.
+    /// Shows everything that the ledger decided in the queue.
     async fn show(&self) {
-        let event = self.book.event(&spring()).await.unwrap();
-        let epoch = self.line.view(&spring()).await.map_or(Epoch(1), |view| view.epoch);
-        let to_show = self.book.to_show(&spring(), epoch, 100).await.unwrap();
+        let event = self.ledger.event(&spring()).await.unwrap();
+        let epoch = self.queue.view(&spring()).await.map_or(Epoch(1), |view| view.epoch);
+        let to_show = self.ledger.to_show(&spring(), epoch, 100).await.unwrap();
         let outcomes = to_show
             .iter()
             .map(|one| (one.number, Shown { outcome: one.outcome, order_no: one.order_no.clone() }))
@@ -172,20 +178,20 @@ impl Stores {
             rev: event.rev,
             settings: event.settings,
             state: event.state,
-            line_limit: event.line_limit,
+            number_limit: event.number_limit,
             round: 1,
             figures: Figures::default(),
             settled_seq: event.settled_seq,
             outcomes,
         };
-        self.line.project(&spring(), self.fence.0, projection).await.unwrap();
-        self.book.mark_shown(&spring(), epoch, &to_show).await.unwrap();
+        self.queue.project(&spring(), self.fence.0, projection).await.unwrap();
+        self.ledger.mark_shown(&spring(), epoch, &to_show).await.unwrap();
     }
 
     /// A copy to break.
     pub(crate) async fn copy(&self) -> Copied {
         let folder = TempFolder::new("copy");
-        for file in ["line.db", "book.db"] {
+        for file in ["queue.db", "ledger.db"] {
             let into = folder.path().join(file);
             write(&self.folder.path().join(file), &format!("VACUUM INTO '{}'", into.display())).await;
         }
@@ -201,19 +207,19 @@ pub(crate) struct Copied {
 
 impl Copied {
     pub(crate) async fn write_line(&self, sql: &str) -> u64 {
-        write(&self.folder.path().join("line.db"), sql).await
+        write(&self.folder.path().join("queue.db"), sql).await
     }
-    pub(crate) async fn write_book(&self, sql: &str) -> u64 {
-        write(&self.folder.path().join("book.db"), sql).await
+    pub(crate) async fn write_ledger(&self, sql: &str) -> u64 {
+        write(&self.folder.path().join("ledger.db"), sql).await
     }
-    pub(crate) async fn open(&self) -> (Line, Book) {
+    pub(crate) async fn open(&self) -> (Queue, Ledger) {
         open(self.folder.path(), &self.clock).await
     }
 }
 
-async fn open(folder: &Path, clock: &HandClock) -> (Line, Book) {
-    let line = Line::open_sqlite(&folder.join("line.db"), clock.now()).await.unwrap();
-    (line, Book::open_sqlite(&folder.join("book.db"), clock.now()).await.unwrap())
+async fn open(folder: &Path, clock: &HandClock) -> (Queue, Ledger) {
+    let queue = Queue::open_sqlite(&folder.join("queue.db"), clock.now()).await.unwrap();
+    (queue, Ledger::open_sqlite(&folder.join("ledger.db"), clock.now()).await.unwrap())
 }
 
 /// Writes past the program and past the checks of the tables; says how many rows it changed.

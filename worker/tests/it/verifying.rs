@@ -1,10 +1,10 @@
 //! The checker is itself checked: it is content with what is right, and tells each planted bug by the right invariant.
 
-use orders::Book;
-use queue::Line;
+use ledger::Ledger;
+use queue::Queue;
 use worker::verify::{Check, Report, Witness, look_twice, verify};
 
-use crate::bugs::{Bug, of_ends, of_people, of_seats, of_the_line};
+use crate::bugs::{Bug, of_ends, of_people, of_seats, of_the_queue};
 use crate::people::spring;
 use crate::stores::Stage::{Running, Settled};
 use crate::stores::Stores;
@@ -17,7 +17,7 @@ fn names(report: &Report, which: impl Fn(&Check) -> bool) -> Vec<&'static str> {
     report.checks.iter().filter(|check| which(check)).map(|check| check.name).collect()
 }
 
-async fn look(stores: &(Line, Book), witness: &Witness) -> Report {
+async fn look(stores: &(Queue, Ledger), witness: &Witness) -> Report {
     look_twice((&stores.0, &stores.1), &spring(), witness, async {}).await.unwrap()
 }
 
@@ -28,8 +28,8 @@ async fn expect_caught(bugs: &[Bug]) {
     for bug in bugs {
         let stores = if bug.stage == Running { &running } else { &settled };
         let (copy, mut witness) = (stores.copy().await, stores.witness.clone());
-        copy.write_line(&bug.line).await;
-        copy.write_book(&bug.book).await;
+        copy.write_line(&bug.queue).await;
+        copy.write_ledger(&bug.ledger).await;
         (bug.witness)(&mut witness);
         let report = look(&copy.open().await, &witness).await;
         let broken = names(&report, |check| check.violations > 0);
@@ -49,8 +49,8 @@ async fn an_event_that_went_as_it_should_keeps_all_promises() {
     for stage in [Running, Settled] {
         let stores = Stores::at(stage).await;
         let copy = stores.copy().await;
-        let (line, book) = copy.open().await;
-        let report = verify(&line, &book, &spring(), &stores.witness).await.unwrap();
+        let (queue, ledger) = copy.open().await;
+        let report = verify(&queue, &ledger, &spring(), &stores.witness).await.unwrap();
         assert_eq!(report.violations(), 0, "{stage:?}: {}", told(&report));
         assert_eq!(
             names(&report, |check| check.not_checked.is_none()),
@@ -80,35 +80,35 @@ async fn a_bug_with_seats_and_orders_is_caught() {
 }
 
 #[tokio::test]
-async fn a_bug_with_outcomes_and_notices_is_caught() {
+async fn a_bug_with_outcomes_and_domain_events_is_caught() {
     expect_caught(&of_ends()).await;
 }
 
 #[tokio::test]
-async fn a_bug_within_the_line_is_caught() {
-    expect_caught(&of_the_line()).await;
+async fn a_bug_within_the_queue_is_caught() {
+    expect_caught(&of_the_queue()).await;
 }
 
 #[tokio::test]
 async fn what_passes_while_the_system_runs_is_not_told() {
     let stores = Stores::at(Running).await;
     let copy = stores.copy().await;
-    copy.write_line("UPDATE application SET mark = 'M' WHERE number IN (10, 11)").await;
-    let (line, book) = copy.open().await;
+    copy.write_line("UPDATE application SET mark = 'A' WHERE number IN (10, 11)").await;
+    let (queue, ledger) = copy.open().await;
     let mend = async {
         copy.write_line("UPDATE application SET mark = 'W' WHERE number = 10").await;
     };
-    let report = look_twice((&line, &book), &spring(), &stores.witness, mend).await.unwrap();
-    assert_eq!(told(&report), "number 11 is marked moved and the book does not know it");
+    let report = look_twice((&queue, &ledger), &spring(), &stores.witness, mend).await.unwrap();
+    assert_eq!(told(&report), "number 11 is marked moved and the ledger does not know it");
 }
 
 #[tokio::test]
-async fn a_book_that_cannot_be_read_is_an_error_and_no_clean_report() {
+async fn a_ledger_that_cannot_be_read_is_an_error_and_no_clean_report() {
     let stores = Stores::at(Running).await;
     let copy = stores.copy().await;
-    copy.write_book("UPDATE application SET outcome = NULL, order_no = NULL WHERE number = 5").await;
-    let (line, book) = copy.open().await;
-    let error = look_twice((&line, &book), &spring(), &stores.witness, async {}).await.unwrap_err();
+    copy.write_ledger("UPDATE application SET outcome = NULL, order_no = NULL WHERE number = 5").await;
+    let (queue, ledger) = copy.open().await;
+    let error = look_twice((&queue, &ledger), &spring(), &stores.witness, async {}).await.unwrap_err();
     assert!(error.to_string().contains("inconsistent"), "{error}");
 }
 
@@ -116,8 +116,8 @@ async fn a_book_that_cannot_be_read_is_an_error_and_no_clean_report() {
 async fn a_report_tells_the_first_twenty_and_counts_all() {
     let stores = Stores::at(Running).await;
     let copy = stores.copy().await;
-    copy.write_line("UPDATE line SET seq = 200, line_limit = 200").await;
+    copy.write_line("UPDATE queue SET seq = 200, number_limit = 200").await;
     let report = look(&copy.open().await, &stores.witness).await;
-    let line = report.checks.last().unwrap();
-    assert_eq!((line.name, line.violations, line.told.len()), ("I9", 179, 20));
+    let queue = report.checks.last().unwrap();
+    assert_eq!((queue.name, queue.violations, queue.told.len()), ("I9", 179, 20));
 }

@@ -1,7 +1,7 @@
 //! The examination of an order service: rule by rule what it should do, with orders of its own that are taken back at the end.
 
 use domain::{AppKey, EventId, Pace};
-use service::Chance;
+use service::Rng;
 use tokio::time::Instant;
 
 use super::call::{Caller, Reach, Said, Strange};
@@ -51,7 +51,7 @@ type Found = Result<String, (String, String)>;
 /// An examination under way.
 pub(super) struct Examination {
     caller: Caller,
-    chance: Chance,
+    rng: Rng,
     /// Keys that a `PUT` was sent for and no tombstone is known of.
     open: Vec<AppKey>,
     /// What was found so far, in order.
@@ -66,16 +66,16 @@ pub(super) struct Examination {
 }
 
 /// An event that nobody has: `doctor-` and six hex digits.
-pub(super) fn test_event(chance: &Chance) -> anyhow::Result<EventId> {
+pub(super) fn test_event(rng: &Rng) -> anyhow::Result<EventId> {
     let mut bytes = [0; 3];
-    chance(&mut bytes);
+    rng(&mut bytes);
     Ok(format!("doctor-{}", data_encoding::HEXLOWER.encode(&bytes)).parse()?)
 }
 
 impl Examination {
-    pub(super) fn new(caller: Caller, chance: Chance) -> Self {
+    pub(super) fn new(caller: Caller, rng: Rng) -> Self {
         let (open, findings, live) = (Vec::new(), Vec::new(), Vec::new());
-        Self { caller, chance, open, findings, speed: None, tombstones: 0, live, numbers: NUMBER }
+        Self { caller, rng, open, findings, speed: None, tombstones: 0, live, numbers: NUMBER }
     }
 
     /// All of it. If not even one order can be made, the rest would only say so again.
@@ -288,7 +288,7 @@ impl Examination {
     /// A key that no call was made for, and its number.
     fn fresh(&mut self) -> (AppKey, u32) {
         let mut bytes = [0; 16];
-        (self.chance)(&mut bytes);
+        (self.rng)(&mut bytes);
         self.open.push(AppKey(bytes));
         self.numbers += 1;
         (AppKey(bytes), self.numbers)

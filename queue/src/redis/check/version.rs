@@ -1,4 +1,4 @@
-//! Versions that a line must not run on, or whose holes somebody should know of. The list is checked against the
+//! Versions that a queue must not run on, or whose holes somebody should know of. The list is checked against the
 //! advisories by hand; a distribution may have mended a version without renaming it.
 
 use std::collections::HashMap;
@@ -7,7 +7,7 @@ use super::Finding;
 
 type Version = (u32, u32, u32);
 
-/// Of each line, the first version without the use-after-free of its Lua (CVE-2025-49844) and its companions.
+/// Of each queue, the first version without the use-after-free of its Lua (CVE-2025-49844) and its companions.
 const REDIS_MENDED: [Version; 5] = [(7, 2, 11), (7, 4, 6), (8, 0, 4), (8, 2, 2), (8, 3, 0)];
 const VALKEY_MENDED: [Version; 4] = [(7, 2, 11), (8, 0, 6), (8, 1, 4), (9, 0, 0)];
 const LUA_HOLE: &str = "a caller's Lua can take over the server (CVE-2025-49844)";
@@ -24,7 +24,7 @@ pub(super) fn findings(info: &HashMap<&str, &str>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if version < (7, 0, 0) {
         findings.push(Finding::refuse(format!(
-            "this is {product} {told}: the line needs functions, from 7.0 on"
+            "this is {product} {told}: the queue needs functions, from 7.0 on"
         )));
     } else if product == "Redis" && (version.0, version.1) == (7, 0) {
         let what = format!("this is Redis {told}, whose line is not mended any more: {LUA_HOLE}");
@@ -39,10 +39,10 @@ pub(super) fn findings(info: &HashMap<&str, &str>) -> Vec<Finding> {
     findings
 }
 
-/// Whether the version lies in a line below its mended one, or in a line that has none and is older than the newest.
+/// Whether the version lies in a queue below its mended one, or in a queue that has none and is older than the newest.
 fn is_open(version: Version, mended: &[Version]) -> bool {
-    let line = mended.iter().find(|m| (m.0, m.1) == (version.0, version.1));
-    match line {
+    let queue = mended.iter().find(|m| (m.0, m.1) == (version.0, version.1));
+    match queue {
         Some(mended) => version < *mended,
         None => mended.last().is_some_and(|newest| version < *newest),
     }

@@ -1,75 +1,78 @@
-//! How the line lies in its keys: half-done steps that heal, lines over many blocks, numbers that nobody has.
+//! How the queue lies in its keys: half-done steps that heal, lines over many blocks, numbers that nobody has.
 
 use std::collections::BTreeSet;
 
-use queue::{Entry, Mark, RedisRole, Refused};
+use queue::{Entry, QueueState, RedisRole, Refused};
 use testkit::{RedisKind, RedisServer};
 use tokio::task::JoinSet;
 
-use super::{both, house};
-use crate::house::{FENCE, House, applicant, arming, contact, event, key, number, restored};
+use super::{both, harness};
+use crate::harness::{FENCE, QueueHarness, applicant, arming, contact, event, key, number, restored};
 
 both! {
     an_application_without_its_commit_gets_a_new_number_and_the_old_one_is_nobodys
     an_order_marker_above_the_last_number_is_written_over
-    a_line_over_many_blocks_is_moved_in_order_and_whole
+    a_queue_over_many_blocks_is_admitted_in_order_and_whole
     a_block_takes_no_more_memory_than_its_numbers
     the_product_takes_its_time_from_the_server_only
     an_error_midway_leaves_nothing_that_pressing_again_does_not_heal
     a_contact_is_gone_once_it_is_not_needed
     skipped_runs_that_touch_are_kept_as_one
     who_is_told_again_waits_for_durability_too
-    a_wish_for_whom_a_write_failed_midway_is_heard_when_repeated
+    a_request_for_whom_a_write_failed_midway_is_heard_when_repeated
 }
 
-impl House {
+impl QueueHarness {
     async fn keys(&mut self, pattern: &str) -> Vec<String> {
         self.meddle(&["KEYS", pattern]).await
     }
 }
 
 async fn an_application_without_its_commit_gets_a_new_number_and_the_old_one_is_nobodys(kind: RedisKind) {
-    let mut house = house(kind).await;
-    house.fill(1).await;
-    let bucket = house.keys("q:{spring}:a:*").await.remove(0);
-    house.meddle::<u32>(&["UNLINK", &bucket]).await;
-    assert_eq!(house.line().place(&event(), key(1)).await, Ok(None));
-    assert_eq!(house.line().number_of(&event(), number(1)).await, Ok(None));
-    assert_eq!(house.head(9).await, (vec![], 1));
-    // Who was told the number would disarm the line; to anybody else it is as if it had never been given.
-    let other = house.another_handle(|_| {}).await;
+    let mut harness = harness(kind).await;
+    harness.fill(1).await;
+    let bucket = harness.keys("q:{spring}:a:*").await.remove(0);
+    harness.meddle::<u32>(&["UNLINK", &bucket]).await;
+    assert_eq!(harness.queue().place(&event(), key(1)).await, Ok(None));
+    assert_eq!(harness.queue().number_of(&event(), number(1)).await, Ok(None));
+    assert_eq!(harness.head(9).await, (vec![], 1));
+    // Who was told the number would disarm the queue; to anybody else it is as if it had never been given.
+    let other = harness.another_handle(|_| {}).await;
     let again = other.apply(&event(), applicant(1)).await.unwrap();
     assert_eq!((again.number, again.again), (number(2), false));
     assert_eq!(
-        house.line().number_of(&event(), number(1)).await,
+        harness.queue().number_of(&event(), number(1)).await,
         Ok(None),
         "its key is under another number"
     );
-    assert_eq!(house.head(9).await, (vec![2], 2));
-    let entries = house.line().entries(&event(), 0, 9).await.unwrap();
-    assert_eq!(entries, [Entry { number: number(2), app_key: key(1), mark: Mark::Waiting, shown: None }]);
+    assert_eq!(harness.head(9).await, (vec![2], 2));
+    let entries = harness.queue().entries(&event(), 0, 9).await.unwrap();
+    assert_eq!(
+        entries,
+        [Entry { number: number(2), app_key: key(1), mark: QueueState::Waiting, shown: None }]
+    );
 }
 
 async fn an_order_marker_above_the_last_number_is_written_over(kind: RedisKind) {
-    let mut house = house(kind).await;
-    house.fill(2).await;
-    house.meddle::<u32>(&["SETRANGE", "q:{spring}:w:0", "32", "sixteen letters!"]).await;
-    assert_eq!(house.head(9).await, (vec![1, 2], 2));
-    assert_eq!(house.apply(3).await.unwrap().number, number(3));
-    assert_eq!(house.line().number_of(&event(), number(3)).await, Ok(Some(key(3))));
+    let mut harness = harness(kind).await;
+    harness.fill(2).await;
+    harness.meddle::<u32>(&["SETRANGE", "q:{spring}:w:0", "32", "sixteen letters!"]).await;
+    assert_eq!(harness.head(9).await, (vec![1, 2], 2));
+    assert_eq!(harness.apply(3).await.unwrap().number, number(3));
+    assert_eq!(harness.queue().number_of(&event(), number(3)).await, Ok(Some(key(3))));
 }
 
-async fn a_line_over_many_blocks_is_moved_in_order_and_whole(kind: RedisKind) {
+async fn a_queue_over_many_blocks_is_admitted_in_order_and_whole(kind: RedisKind) {
     const PEOPLE: u32 = 9_000;
-    let house = house(kind).await;
-    house.project(|p| p.line_limit = 10_000).await;
+    let harness = harness(kind).await;
+    harness.project(|p| p.number_limit = 10_000).await;
     let mut all = JoinSet::new();
     for who in 0..PEOPLE {
-        let line = house.line().clone();
+        let queue = harness.queue().clone();
         all.spawn(async move {
-            // More may wait than the line takes at once.
+            // More may wait than the queue takes at once.
             loop {
-                match line.apply(&event(), applicant(who)).await {
+                match queue.apply(&event(), applicant(who)).await {
                     Err(Refused::Unavailable(_)) => tokio::task::yield_now().await,
                     applied => return applied.unwrap().number.get(),
                 }
@@ -79,46 +82,46 @@ async fn a_line_over_many_blocks_is_moved_in_order_and_whole(kind: RedisKind) {
     let given: BTreeSet<_> = all.join_all().await.into_iter().collect();
     assert_eq!(given, (1..=PEOPLE).collect());
     // A gap that begins in the third block and ends in the fourth.
-    house.line().arm(&event(), FENCE, arming(2, 12_500)).await.unwrap();
-    house.project(|p| p.line_limit = 13_000).await;
-    assert_eq!(house.apply(PEOPLE).await.unwrap().number, number(12_501));
-    let entries = house.line().entries(&event(), 0, 20_000).await.unwrap();
+    harness.queue().arm(&event(), FENCE, arming(2, 12_500)).await.unwrap();
+    harness.project(|p| p.number_limit = 13_000).await;
+    assert_eq!(harness.apply(PEOPLE).await.unwrap().number, number(12_501));
+    let entries = harness.queue().entries(&event(), 0, 20_000).await.unwrap();
     assert_eq!(entries.len(), 9_001);
     assert!(entries.is_sorted_by_key(|entry| entry.number));
     let withdrawn: BTreeSet<_> = (1..=PEOPLE).step_by(17).collect();
     for entry in entries.iter().filter(|entry| withdrawn.contains(&entry.number.get())) {
-        house.line().ask(&event(), entry.app_key, entry.number, queue::AskKind::Cancel).await.unwrap();
+        harness.queue().ask(&event(), entry.app_key, entry.number, queue::InboxKind::Cancel).await.unwrap();
     }
-    let mut moved = Vec::new();
+    let mut admitted = Vec::new();
     loop {
-        let head = house.line().head(&event(), 700).await.unwrap();
+        let head = harness.queue().head(&event(), 700).await.unwrap();
         let keys: Vec<_> = head.waiting.iter().map(|waiting| waiting.app_key).collect();
-        moved.extend(head.waiting.iter().map(|waiting| waiting.number.get()));
-        house.line().moved(&event(), FENCE, head.through, &keys).await.unwrap();
+        admitted.extend(head.waiting.iter().map(|waiting| waiting.number.get()));
+        harness.queue().admitted(&event(), FENCE, head.through, &keys).await.unwrap();
         if head.through == 12_501 {
             break;
         }
     }
     let expected: Vec<_> = (1..=PEOPLE).filter(|n| !withdrawn.contains(n)).chain([12_501]).collect();
-    assert_eq!(moved, expected);
-    let left = house.line().entries(&event(), 0, 20_000).await.unwrap();
-    assert!(left.iter().all(|entry| entry.mark != Mark::Waiting));
+    assert_eq!(admitted, expected);
+    let left = harness.queue().entries(&event(), 0, 20_000).await.unwrap();
+    assert!(left.iter().all(|entry| entry.mark != QueueState::Waiting));
 }
 
 async fn a_block_takes_no_more_memory_than_its_numbers(kind: RedisKind) {
-    let mut house = house(kind).await;
-    house.fill(5).await;
-    let bytes: u64 = house.meddle(&["MEMORY", "USAGE", "q:{spring}:w:0"]).await;
+    let mut harness = harness(kind).await;
+    harness.fill(5).await;
+    let bytes: u64 = harness.meddle(&["MEMORY", "USAGE", "q:{spring}:w:0"]).await;
     assert!(bytes < 90_000, "{bytes} bytes for a block of 65536");
 }
 
 async fn the_product_takes_its_time_from_the_server_only(kind: RedisKind) {
     let server = RedisServer::start(kind).await;
     let options = queue::RedisOptions::new(server.url(), queue::RedisRole::Worker);
-    queue::Line::install_redis(&options).await.unwrap();
-    let line = queue::Line::open_redis(options).await.unwrap();
-    super::open_for_long(&line).await;
-    let first = line.view(&event()).await.unwrap().now;
+    queue::Queue::install_redis(&options).await.unwrap();
+    let queue = queue::Queue::open_redis(options).await.unwrap();
+    super::open_for_long(&queue).await;
+    let first = queue.view(&event()).await.unwrap().now;
     assert!((1_700_000_000_000..4_102_444_800_000).contains(&first), "{first}");
     let acl = queue::redis_acl();
     let apply = acl.split_whitespace().find_map(|word| word.strip_prefix("+fcall|apply")).unwrap();
@@ -127,22 +130,26 @@ async fn the_product_takes_its_time_from_the_server_only(kind: RedisKind) {
     assert!(told.contains("takes its time from the server"), "{told}");
 }
 
-async fn a_wish_for_whom_a_write_failed_midway_is_heard_when_repeated(kind: RedisKind) {
-    let mut house = house(kind).await;
-    house.fill(2).await;
+async fn a_request_for_whom_a_write_failed_midway_is_heard_when_repeated(kind: RedisKind) {
+    let mut harness = harness(kind).await;
+    harness.fill(2).await;
     // The inbox cannot be written: somebody put another thing there.
-    house.meddle::<()>(&["SET", "q:{spring}:i", "no stream"]).await;
-    let told = house.line().ask(&event(), key(2), number(2), queue::AskKind::Cancel).await;
+    harness.meddle::<()>(&["SET", "q:{spring}:i", "no stream"]).await;
+    let told = harness.queue().ask(&event(), key(2), number(2), queue::InboxKind::Cancel).await;
     assert!(matches!(told, Err(Refused::Unavailable(_))), "{told:?}");
-    assert_eq!(house.place(2).await.mark, Mark::Waiting, "withdrawn without a wish would end nowhere");
-    house.meddle::<u32>(&["DEL", "q:{spring}:i"]).await;
-    assert_eq!(house.cancel(2).await.unwrap().mark, Mark::Withdrawn);
-    assert_eq!(house.inbox().await.len(), 1);
+    assert_eq!(
+        harness.place(2).await.mark,
+        QueueState::Waiting,
+        "withdrawn without a request would end nowhere"
+    );
+    harness.meddle::<u32>(&["DEL", "q:{spring}:i"]).await;
+    assert_eq!(harness.cancel(2).await.unwrap().mark, QueueState::Withdrawn);
+    assert_eq!(harness.inbox().await.len(), 1);
 }
 
 /// Whatever write of an application is denied, in the order they are made: pressing again puts the person in, once.
 async fn an_error_midway_leaves_nothing_that_pressing_again_does_not_heal(kind: RedisKind) {
-    let mut house = house(kind).await;
+    let mut harness = harness(kind).await;
     let parts = ["m", "w:*", "c", "a:*"];
     // Only the last write comes after the number is taken for good.
     for (who, denied, given) in [(1, "w:*", 1), (2, "c", 2), (3, "m", 3), (4, "a:*", 5)] {
@@ -153,57 +160,57 @@ async fn an_error_midway_leaves_nothing_that_pressing_again_does_not_heal(kind: 
         let mut user = vec!["ACL", "SETUSER", "half", "reset", "on", ">pw", "+@all", "~q:{!canary}:*"];
         user.push("~q:catalogue");
         user.extend(keys.iter().map(String::as_str));
-        house.meddle::<()>(&user).await;
-        let url = house.server().url_as("half", "pw");
+        harness.meddle::<()>(&user).await;
+        let url = harness.server().url_as("half", "pw");
         let half =
-            house.another_handle(|options| (options.url, options.role) = (url, RedisRole::Signup)).await;
+            harness.another_handle(|options| (options.url, options.role) = (url, RedisRole::Signup)).await;
         let told = half.apply(&event(), applicant(who)).await;
         assert!(matches!(&told, Err(Refused::Unavailable(why)) if why.contains("lacks a right")), "{told:?}");
-        assert_eq!(house.line().place(&event(), key(who)).await, Ok(None), "{denied}");
-        let applied = house.apply(who).await.unwrap();
+        assert_eq!(harness.queue().place(&event(), key(who)).await, Ok(None), "{denied}");
+        let applied = harness.apply(who).await.unwrap();
         assert_eq!((applied.number, applied.again), (number(given), false), "{denied}");
     }
-    let waiting = house.line().head(&event(), 9).await.unwrap().waiting;
+    let waiting = harness.queue().head(&event(), 9).await.unwrap().waiting;
     let waiting: Vec<_> = waiting.into_iter().map(|w| (w.number.get(), w.app_key, w.contact)).collect();
     assert_eq!(waiting, [(1, 1), (2, 2), (3, 3), (5, 4)].map(|(n, who)| (n, key(who), contact(who))));
 }
 
 async fn a_contact_is_gone_once_it_is_not_needed(kind: RedisKind) {
-    let mut house = house(kind).await;
-    house.fill(4).await;
-    house.moved(1, &[1]).await;
-    house.cancel(2).await;
+    let mut harness = harness(kind).await;
+    harness.fill(4).await;
+    harness.admitted(1, &[1]).await;
+    harness.cancel(2).await;
     let rows = [
-        restored(4, 4, Mark::Moved),
-        restored(7, 7, Mark::Moved),
-        restored(8, 8, Mark::Withdrawn),
-        restored(9, 9, Mark::Waiting),
+        restored(4, 4, QueueState::Admitted),
+        restored(7, 7, QueueState::Admitted),
+        restored(8, 8, QueueState::Withdrawn),
+        restored(9, 9, QueueState::Waiting),
     ];
-    house.line().restore(&event(), FENCE, &rows).await.unwrap();
-    let kept: BTreeSet<Vec<u8>> = house.meddle(&["HKEYS", "q:{spring}:c"]).await;
+    harness.queue().restore(&event(), FENCE, &rows).await.unwrap();
+    let kept: BTreeSet<Vec<u8>> = harness.meddle(&["HKEYS", "q:{spring}:c"]).await;
     assert_eq!(kept, [3, 9].map(|who| key(who).0.to_vec()).into());
 }
 
 async fn skipped_runs_that_touch_are_kept_as_one(kind: RedisKind) {
-    let mut house = house(kind).await;
-    house.fill(2).await;
+    let mut harness = harness(kind).await;
+    harness.fill(2).await;
     for (epoch, limit) in [(2, 0), (3, 3_000), (4, 4_000)] {
-        house.line().arm(&event(), FENCE, arming(epoch, limit)).await.unwrap();
+        harness.queue().arm(&event(), FENCE, arming(epoch, limit)).await.unwrap();
     }
-    house.project(|p| p.line_limit = 5_000).await;
-    house.apply(3).await.unwrap();
-    house.line().arm(&event(), FENCE, arming(5, 0)).await.unwrap();
-    let stored: String = house.meddle(&["HGET", "q:{spring}:m", "gaps"]).await;
+    harness.project(|p| p.number_limit = 5_000).await;
+    harness.apply(3).await.unwrap();
+    harness.queue().arm(&event(), FENCE, arming(5, 0)).await.unwrap();
+    let stored: String = harness.meddle(&["HGET", "q:{spring}:m", "gaps"]).await;
     assert_eq!(stored, "3-4000,4002-5000");
 }
 
 async fn who_is_told_again_waits_for_durability_too(kind: RedisKind) {
-    let mut house = house(kind).await;
-    house.fill(1).await;
+    let mut harness = harness(kind).await;
+    harness.fill(1).await;
     let barrier = ["HGET", "q:{spring}:m", "barrier"];
-    let before: u32 = house.meddle(&barrier).await;
-    house.apply(1).await.unwrap();
-    assert_eq!(house.meddle::<u32>(&barrier).await, before + 1);
-    house.apply(2).await.unwrap();
-    assert_eq!(house.meddle::<u32>(&barrier).await, before + 1, "a new one is a write already");
+    let before: u32 = harness.meddle(&barrier).await;
+    harness.apply(1).await.unwrap();
+    assert_eq!(harness.meddle::<u32>(&barrier).await, before + 1);
+    harness.apply(2).await.unwrap();
+    assert_eq!(harness.meddle::<u32>(&barrier).await, before + 1, "a new one is a write already");
 }

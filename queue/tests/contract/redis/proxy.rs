@@ -1,4 +1,4 @@
-//! A wire between a line and its server that a test can make lie: replies are lost, or come one too late.
+//! A wire between a queue and its server that a test can make lie: replies are lost, or come one too late.
 
 use std::path::PathBuf;
 use std::sync::Arc;

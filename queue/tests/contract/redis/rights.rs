@@ -1,16 +1,16 @@
 //! The shipped rights, `ops/redis.acl`: each role can do its own and nothing else, and what lacks is found at the start.
 
-use queue::{LeadError, Line, RedisOptions, RedisRole, Refused};
+use queue::{LeadError, Queue, RedisOptions, RedisRole, Refused};
 use testkit::{RedisKind, RedisServer};
 
 use super::{both, meddle, open_for_long};
-use crate::house::{FENCE, applicant, arming, event, key, number, projection};
+use crate::harness::{FENCE, applicant, arming, event, key, number, projection};
 
 both! {
-    the_door_reads_how_events_stand_and_no_application
+    the_gateway_reads_how_events_stand_and_no_application
     each_role_can_do_its_own_and_is_refused_the_rest
     no_role_can_do_what_is_nobodys
-    a_missing_right_is_found_before_the_line_is_used
+    a_missing_right_is_found_before_the_queue_is_used
 }
 
 const PASSWORD: &str = "open-sesame";
@@ -27,7 +27,7 @@ async fn guarded(kind: RedisKind) -> RedisServer {
         let words: Vec<_> = words.iter().map(String::as_str).collect();
         meddle::<()>(&server.url(), &words).await.unwrap();
     }
-    Line::install_redis(&as_user(&server, "migrate", RedisRole::Worker)).await.unwrap();
+    Queue::install_redis(&as_user(&server, "migrate", RedisRole::Worker)).await.unwrap();
     server
 }
 
@@ -45,31 +45,31 @@ fn as_user(server: &RedisServer, user: &str, role: RedisRole) -> RedisOptions {
 
 async fn each_role_can_do_its_own_and_is_refused_the_rest(kind: RedisKind) {
     let server = guarded(kind).await;
-    let worker = Line::open_redis(as_user(&server, "worker", RedisRole::Worker)).await.unwrap();
-    let desk = Line::open_redis(as_user(&server, "signup", RedisRole::Signup)).await.unwrap();
-    let verifier = Line::open_redis(as_user(&server, "verify", RedisRole::Verify)).await.unwrap();
+    let worker = Queue::open_redis(as_user(&server, "worker", RedisRole::Worker)).await.unwrap();
+    let signup = Queue::open_redis(as_user(&server, "signup", RedisRole::Signup)).await.unwrap();
+    let verifier = Queue::open_redis(as_user(&server, "verify", RedisRole::Verify)).await.unwrap();
     open_for_long(&worker).await;
     for who in 1..=2 {
-        assert_eq!(desk.apply(&event(), applicant(who)).await.unwrap().number, number(who));
+        assert_eq!(signup.apply(&event(), applicant(who)).await.unwrap().number, number(who));
     }
-    desk.ask(&event(), key(2), number(2), queue::AskKind::Cancel).await.unwrap().unwrap();
+    signup.ask(&event(), key(2), number(2), queue::InboxKind::Cancel).await.unwrap().unwrap();
     let head = worker.head(&event(), 9).await.unwrap();
-    worker.moved(&event(), FENCE, head.through, &[key(1)]).await.unwrap();
+    worker.admitted(&event(), FENCE, head.through, &[key(1)]).await.unwrap();
     let wish = worker.inbox(&event(), 0, 9).await.unwrap()[0].id;
     worker.acknowledge(&event(), FENCE, wish).await.unwrap();
     worker.settle(&event(), FENCE).await.unwrap();
-    for reader in [&worker, &desk, &verifier] {
+    for reader in [&worker, &signup, &verifier] {
         assert_eq!(reader.catalogue().await, Ok(vec![event()]));
         assert_eq!(reader.entries(&event(), 0, 9).await.unwrap().len(), 2);
-        assert_eq!(reader.view(&event()).await.unwrap().moved_through, 2);
+        assert_eq!(reader.view(&event()).await.unwrap().admitted_through, 2);
         assert_eq!(reader.number_of(&event(), number(1)).await, Ok(Some(key(1))));
         assert_eq!(reader.place(&event(), key(1)).await.unwrap().unwrap().number, number(1));
     }
-    for outsider in [&desk, &verifier] {
+    for outsider in [&signup, &verifier] {
         lacks(&outsider.publish(&[]).await);
         lacks(&outsider.arm(&event(), 9, arming(9, 0)).await);
         lacks(&outsider.project(&event(), 9, projection()).await);
-        lacks(&outsider.moved(&event(), 9, 0, &[]).await);
+        lacks(&outsider.admitted(&event(), 9, 0, &[]).await);
         lacks(&outsider.acknowledge(&event(), 9, 0).await);
         lacks(&outsider.restore(&event(), 9, &[]).await);
         lacks(&outsider.settle(&event(), 9).await);
@@ -81,23 +81,23 @@ async fn each_role_can_do_its_own_and_is_refused_the_rest(kind: RedisKind) {
         matches!(&refused, Err(Refused::Unavailable(why)) if why.contains("ops/redis.acl")),
         "{refused:?}"
     );
-    assert!(verifier.ask(&event(), key(1), number(1), queue::AskKind::Cancel).await.is_err());
+    assert!(verifier.ask(&event(), key(1), number(1), queue::InboxKind::Cancel).await.is_err());
 }
 
-async fn the_door_reads_how_events_stand_and_no_application(kind: RedisKind) {
+async fn the_gateway_reads_how_events_stand_and_no_application(kind: RedisKind) {
     let server = guarded(kind).await;
-    let worker = Line::open_redis(as_user(&server, "worker", RedisRole::Worker)).await.unwrap();
+    let worker = Queue::open_redis(as_user(&server, "worker", RedisRole::Worker)).await.unwrap();
     open_for_long(&worker).await;
     assert_eq!(worker.apply(&event(), applicant(1)).await.unwrap().number, number(1));
-    let door = Line::open_redis(as_user(&server, "gateway", RedisRole::Gateway)).await.unwrap();
-    assert_eq!(door.catalogue().await, Ok(vec![event()]));
-    assert_eq!(door.view(&event()).await.unwrap().seq, 1);
-    assert!(door.place(&event(), key(1)).await.is_err());
-    assert!(door.entries(&event(), 0, 9).await.is_err());
-    assert!(door.number_of(&event(), number(1)).await.is_err());
-    assert!(door.apply(&event(), applicant(2)).await.is_err());
-    assert!(door.ask(&event(), key(1), number(1), queue::AskKind::Cancel).await.is_err());
-    lacks(&door.publish(&[]).await);
+    let gateway = Queue::open_redis(as_user(&server, "gateway", RedisRole::Gateway)).await.unwrap();
+    assert_eq!(gateway.catalogue().await, Ok(vec![event()]));
+    assert_eq!(gateway.view(&event()).await.unwrap().seq, 1);
+    assert!(gateway.place(&event(), key(1)).await.is_err());
+    assert!(gateway.entries(&event(), 0, 9).await.is_err());
+    assert!(gateway.number_of(&event(), number(1)).await.is_err());
+    assert!(gateway.apply(&event(), applicant(2)).await.is_err());
+    assert!(gateway.ask(&event(), key(1), number(1), queue::InboxKind::Cancel).await.is_err());
+    lacks(&gateway.publish(&[]).await);
     for command in [["HMGET", "q:{spring}:c", "x"], ["HMGET", "q:{spring}:a:0", "x"]] {
         let answer = meddle::<redis::Value>(&server.url_as("gateway", PASSWORD), &command).await;
         assert!(answer.is_err(), "{command:?}: {answer:?}");
@@ -148,9 +148,9 @@ async fn no_role_can_do_what_is_nobodys(kind: RedisKind) {
     assert!(meddle::<redis::Value>(&server.url_as("worker", "guess"), &["PING"]).await.is_err());
 }
 
-async fn a_missing_right_is_found_before_the_line_is_used(kind: RedisKind) {
+async fn a_missing_right_is_found_before_the_queue_is_used(kind: RedisKind) {
     let server = RedisServer::start(kind).await;
-    Line::install_redis(&RedisOptions::new(server.url(), RedisRole::Worker)).await.unwrap();
+    Queue::install_redis(&RedisOptions::new(server.url(), RedisRole::Worker)).await.unwrap();
     let acl = queue::redis_acl();
     for (user, role) in [
         ("signup", RedisRole::Signup),
@@ -169,7 +169,7 @@ async fn a_missing_right_is_found_before_the_line_is_used(kind: RedisKind) {
             words.insert(3, "reset");
             words.push(">open-sesame");
             meddle::<()>(&server.url(), &words).await.unwrap();
-            let opened = Line::open_redis(as_user(&server, user, role)).await;
+            let opened = Queue::open_redis(as_user(&server, user, role)).await;
             assert!(
                 matches!(&opened, Err(LeadError::Unavailable(why)) if why.contains("lacks a right")),
                 "{user} without {lacking}: {opened:?}"

@@ -1,6 +1,6 @@
-//! Servers that a line does not open on, and what it says of those that changed later.
+//! Servers that a queue does not open on, and what it says of those that changed later.
 
-use queue::{LeadError, Line, RedisOptions, RedisRole, Severity};
+use queue::{LeadError, Queue, RedisOptions, RedisRole, Severity};
 use testkit::{RedisKind, RedisServer};
 
 use super::{both, meddle};
@@ -11,7 +11,7 @@ both! {
     a_server_without_the_functions_is_refused
     a_replica_is_refused
     what_changes_later_is_found_each_minute
-    where_settings_cannot_be_seen_the_line_opens_with_a_warning
+    where_settings_cannot_be_seen_the_queue_opens_with_a_warning
 }
 
 fn options(server: &RedisServer) -> RedisOptions {
@@ -20,12 +20,12 @@ fn options(server: &RedisServer) -> RedisOptions {
 
 async fn installed(kind: RedisKind, more: &[&str]) -> RedisServer {
     let server = RedisServer::start_with(kind, more).await;
-    Line::install_redis(&options(&server)).await.unwrap();
+    Queue::install_redis(&options(&server)).await.unwrap();
     server
 }
 
 async fn refusal(server: &RedisServer) -> String {
-    match Line::open_redis(options(server)).await.unwrap_err() {
+    match Queue::open_redis(options(server)).await.unwrap_err() {
         LeadError::Unavailable(why) => why,
         other => panic!("{other}"),
     }
@@ -63,7 +63,7 @@ async fn a_server_of_somebody_else_is_refused(kind: RedisKind) {
     meddle::<()>(&server.url(), &["MOVE", "session:1", "1"]).await.unwrap();
     assert!(refusal(&server).await.contains("another database"));
     meddle::<()>(&server.url(), &["FLUSHALL"]).await.unwrap();
-    Line::open_redis(options(&server)).await.unwrap();
+    Queue::open_redis(options(&server)).await.unwrap();
 }
 
 async fn a_server_without_the_functions_is_refused(kind: RedisKind) {
@@ -74,18 +74,18 @@ async fn a_server_without_the_functions_is_refused(kind: RedisKind) {
 
 async fn a_replica_is_refused(kind: RedisKind) {
     let server = installed(kind, &[]).await;
-    let line = Line::open_redis(options(&server)).await.unwrap();
+    let queue = Queue::open_redis(options(&server)).await.unwrap();
     meddle::<()>(&server.url(), &["REPLICAOF", "127.0.0.1", "1"]).await.unwrap();
     assert!(refusal(&server).await.contains("is a replica"));
-    let told = line.publish(&[]).await.unwrap_err().to_string();
+    let told = queue.publish(&[]).await.unwrap_err().to_string();
     assert!(told.contains("is a replica"), "{told}");
 }
 
 async fn what_changes_later_is_found_each_minute(kind: RedisKind) {
     let server = installed(kind, &[]).await;
-    let line = Line::open_redis(options(&server)).await.unwrap();
+    let queue = Queue::open_redis(options(&server)).await.unwrap();
     let refused = async || {
-        let found = line.check().await.into_iter().filter(|finding| finding.severity == Severity::Refuse);
+        let found = queue.check().await.into_iter().filter(|finding| finding.severity == Severity::Refuse);
         found.map(|finding| finding.what).collect::<Vec<_>>()
     };
     assert_eq!(refused().await, [] as [String; 0]);
@@ -101,14 +101,14 @@ async fn what_changes_later_is_found_each_minute(kind: RedisKind) {
     assert_eq!(refused().await.len(), 1);
 }
 
-async fn where_settings_cannot_be_seen_the_line_opens_with_a_warning(kind: RedisKind) {
+async fn where_settings_cannot_be_seen_the_queue_opens_with_a_warning(kind: RedisKind) {
     let server = installed(kind, &[]).await;
     let hosted = ["ACL", "SETUSER", "hosted", "on", ">pw", "~*", "+@all", "-config"];
     meddle::<()>(&server.url(), &hosted).await.unwrap();
     let options = RedisOptions::new(server.url_as("hosted", "pw"), RedisRole::Worker);
-    let line = Line::open_redis(options).await.unwrap();
+    let queue = Queue::open_redis(options).await.unwrap();
     let declared = |finding: &queue::Finding| {
         finding.severity == Severity::Warn && finding.what.starts_with("durability = declared")
     };
-    assert_eq!(line.check().await.iter().filter(|finding| declared(finding)).count(), 1);
+    assert_eq!(queue.check().await.iter().filter(|finding| declared(finding)).count(), 1);
 }

@@ -1,15 +1,15 @@
-//! How applications end: one outcome each (I6), and one notice for each outcome (I8).
+//! How applications end: one outcome each (I6), and one domain event for each outcome (I8).
 
 use std::collections::HashSet;
 
 use domain::{ApplicationState, EventState, Outcome};
-use orders::{BookRow, OutboxRow};
-use queue::{Entry, Mark, Shown};
+use ledger::{ApplicationRow, OutboxRow};
+use queue::{Entry, QueueState, Shown};
 
 use super::Violations;
 use crate::verify::gather::Facts;
 
-/// The notice that stands for all who are sold out.
+/// The domain event that stands for all who are sold out.
 const SETTLED: &str = "event.settled";
 
 pub(super) fn one_outcome(facts: &Facts) -> Violations {
@@ -20,7 +20,7 @@ pub(super) fn one_outcome(facts: &Facts) -> Violations {
 }
 
 /// Only who ended has an outcome, and an order that is being taken back.
-fn outcome_misfits(row: &BookRow) -> Option<String> {
+fn outcome_misfits(row: &ApplicationRow) -> Option<String> {
     let outcome = row.outcome?;
     let fits = match row.state {
         ApplicationState::Ended(ended) => ended == outcome,
@@ -37,7 +37,8 @@ fn left_open(facts: &Facts) -> Violations {
     let Some(through) = settled_through(facts) else { return Vec::new() };
     let rows = facts.rows.iter().filter(|row| row.outcome.is_none()).map(|row| row.number);
     let unbooked = facts.entries.iter().filter(|entry| facts.row(entry.app_key).is_none());
-    let forgotten = unbooked.filter(|entry| entry.mark != Mark::Waiting || entry.number.get() > through);
+    let forgotten =
+        unbooked.filter(|entry| entry.mark != QueueState::Waiting || entry.number.get() > through);
     rows.chain(forgotten.map(|entry| entry.number))
         .map(|number| format!("the event is settled and number {number} has no outcome"))
         .collect()
@@ -58,63 +59,70 @@ fn shown_otherwise(facts: &Facts, entry: &Entry) -> Option<String> {
         }
     };
     (!fits).then(|| {
-        let (line, book) = (shown.order_no.as_deref(), row.and_then(|row| row.order_no.as_deref()));
+        let (queue, ledger) = (shown.order_no.as_deref(), row.and_then(|row| row.order_no.as_deref()));
         let booked = row.and_then(|row| row.outcome);
         let said = |outcome: Option<Outcome>, order_no: Option<&str>| {
             let word = outcome.map_or("nothing", Outcome::as_str);
             order_no.map_or(word.to_owned(), |order_no| format!("{word} as {order_no}"))
         };
         format!(
-            "number {} is shown {}, the book says {}",
+            "number {} is shown {}, the ledger says {}",
             entry.number,
-            said(Some(shown.outcome), line),
-            said(booked, book)
+            said(Some(shown.outcome), queue),
+            said(booked, ledger)
         )
     })
 }
 
-fn shown_fits(shown: &Shown, row: &BookRow) -> bool {
+fn shown_fits(shown: &Shown, row: &ApplicationRow) -> bool {
     match row.outcome {
         Some(booked) if booked == shown.outcome => row.order_no == shown.order_no,
-        // The line is told a moment after the book decided.
+        // The queue is told a moment after the ledger decided.
         Some(booked) => shown.outcome.may_become(booked),
         None => false,
     }
 }
 
-pub(super) fn notices(facts: &Facts) -> Violations {
+pub(super) fn domain_events(facts: &Facts) -> Violations {
     let mut broken = unsaid(facts);
-    broken.extend(facts.outbox.iter().filter_map(|notice| untrue(facts, notice)));
-    let (settled, told) =
-        (settled_through(facts).is_some(), facts.outbox.iter().any(|notice| notice.kind == SETTLED));
+    broken.extend(facts.outbox.iter().filter_map(|domain_event| untrue(facts, domain_event)));
+    let (settled, told) = (
+        settled_through(facts).is_some(),
+        facts.outbox.iter().any(|domain_event| domain_event.kind == SETTLED),
+    );
     if settled != told {
         let (is, says) = if settled { ("", "no") } else { ("not ", "a") };
-        broken.push(format!("the event is {is}settled and {says} notice says so"));
+        broken.push(format!("the event is {is}settled and {says} domain event says so"));
     }
     broken
 }
 
 fn unsaid(facts: &Facts) -> Violations {
-    let posted: HashSet<_> =
-        facts.outbox.iter().map(|notice| (notice.app_key.as_str(), notice.kind.as_str())).collect();
+    let posted: HashSet<_> = facts
+        .outbox
+        .iter()
+        .map(|domain_event| (domain_event.app_key.as_str(), domain_event.kind.as_str()))
+        .collect();
     let ended = facts.rows.iter().filter_map(|row| row.outcome.map(|outcome| (row, outcome)));
     ended
         .filter(|(row, outcome)| {
             let (key, kind) = (row.app_key.to_string(), format!("application.{}", outcome.as_str()));
             !posted.contains(&(key.as_str(), kind.as_str()))
         })
-        .map(|(row, outcome)| format!("number {} is {} and no notice says so", row.number, outcome.as_str()))
+        .map(|(row, outcome)| {
+            format!("number {} is {} and no domain event says so", row.number, outcome.as_str())
+        })
         .collect()
 }
 
-fn untrue(facts: &Facts, notice: &OutboxRow) -> Option<String> {
-    let told = notice.kind.strip_prefix("application.").and_then(Outcome::parse)?;
-    let key = notice.app_key.parse().ok();
+fn untrue(facts: &Facts, domain_event: &OutboxRow) -> Option<String> {
+    let told = domain_event.kind.strip_prefix("application.").and_then(Outcome::parse)?;
+    let key = domain_event.app_key.parse().ok();
     let booked = key.and_then(|key| facts.row(key)).and_then(|row| row.outcome);
     let fits = booked.is_some_and(|booked| booked == told || told.may_become(booked));
     (!fits).then(|| {
-        let who = key.map_or_else(|| notice.app_key.clone(), |key| facts.who(key));
+        let who = key.map_or_else(|| domain_event.app_key.clone(), |key| facts.who(key));
         let booked = booked.map_or("nothing", Outcome::as_str);
-        format!("a notice says that {who} is {}, the book says {booked}", told.as_str())
+        format!("a domain event says that {who} is {}, the ledger says {booked}", told.as_str())
     })
 }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use domain::{ApplicationState, Outcome};
-use orders::{BookRow, OrderRow, SeatRow};
+use ledger::{ApplicationRow, OrderRow, SeatRow};
 
 use super::Violations;
 use crate::verify::Witness;
@@ -45,15 +45,15 @@ fn misheld(facts: &Facts, seat: &SeatRow) -> Option<String> {
     (!fits).then(|| {
         let whose = seat.app_key.map_or_else(|| "nobody".to_owned(), |key| facts.who(key));
         let booked = owner.map_or_else(
-            || "the book has nobody there".to_owned(),
-            |row| format!("the book has it {} with {}", row.state.as_str(), seat_of(row)),
+            || "the ledger has nobody there".to_owned(),
+            |row| format!("the ledger has it {} with {}", row.state.as_str(), seat_of(row)),
         );
         format!("seat {} is {} for {whose}, and {booked}", seat.n, seat.state)
     })
 }
 
 /// Somebody whose seat is missing, not theirs, or kept past the end.
-fn misseated(facts: &Facts, row: &BookRow) -> Option<String> {
+fn misseated(facts: &Facts, row: &ApplicationRow) -> Option<String> {
     let fits = match row.seat {
         Some(n) => {
             let seat = facts.seats.binary_search_by_key(&n, |seat| seat.n).ok().map(|at| &facts.seats[at]);
@@ -64,7 +64,7 @@ fn misseated(facts: &Facts, row: &BookRow) -> Option<String> {
     (!fits).then(|| format!("number {} is {} with {}", row.number, row.state.as_str(), seat_of(row)))
 }
 
-fn seat_of(row: &BookRow) -> String {
+fn seat_of(row: &ApplicationRow) -> String {
     row.seat.map_or_else(|| "no seat".to_owned(), |n| format!("seat {n}"))
 }
 

@@ -1,0 +1,172 @@
+//! A system of the test's own, in this process or in its own, in a private folder on free ports.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use domain::event::Text;
+use domain::{EventId, EventSettings, Kind, Release};
+use firstcome::System;
+use firstcome::setup::{Role, Setup, Stores};
+use ledger::{LedgerError, OrderRow};
+use serde_json::Value;
+use service::Context;
+use service::telemetry::LogFormat;
+use testkit::{Running, TempFolder};
+
+use crate::crowd::Ack;
+
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_firstcome");
+
+/// An event that is open now.
+pub(crate) fn event(capacity: u32, open_for_ms: i64) -> EventSettings {
+    let now = service::clock::system()();
+    EventSettings {
+        id: "spring".parse().unwrap(),
+        title: Text { ko: "봄".into(), en: "Spring".into() },
+        kind: Kind::Order,
+        capacity,
+        opens_at: now - 1000,
+        closes_at: now + open_for_ms,
+        intake: true,
+        release: Release::Running,
+        pace: "400".parse().unwrap(),
+        in_flight_max: 40,
+        applications_max: 1_000_000,
+        announcement: Text::default(),
+        settle_after_close: true,
+        diverts: Vec::new(),
+        pepper: "k1".into(),
+    }
+}
+
+/// A system in this process.
+pub(crate) struct SystemHarness {
+    pub(crate) system: System,
+    pub(crate) event: EventId,
+    pub(crate) context: Context,
+    folder: TempFolder,
+}
+
+impl SystemHarness {
+    pub(crate) async fn open(settings: EventSettings) -> Self {
+        let (folder, context, event) = (TempFolder::new("house"), Context::system(), settings.id.clone());
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let setup = Setup {
+            role: Role::All,
+            keys: folder.path().join("keys.toml"),
+            stores: Stores::Embedded { folder: folder.path().to_owned() },
+            listen: any,
+            admin_listen: any,
+            signup: signup_service::Config::default(),
+            worker: worker::Config::default(),
+            operator: None,
+            gateway: None,
+            events: vec![settings],
+            log_format: LogFormat::Text,
+            log_filter: "warn".into(),
+        };
+        let system = System::start(setup, &context).await.unwrap();
+        Self { system, event, context, folder }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.system.signup.unwrap())
+    }
+
+    /// The embedded order service's list.
+    pub(crate) async fn orders(&self) -> Result<Vec<OrderRow>, LedgerError> {
+        self.system.ledger.as_ref().unwrap().order_rows(&self.event).await
+    }
+
+    /// Stops everything in order, then lets the program judge what is stored.
+    pub(crate) async fn stop_and_verify(self, acks: &[Ack]) -> Value {
+        let ended = self.context.tasks.shut_down(Duration::from_secs(15)).await;
+        assert_eq!(ended, service::tasks::Ended::Cleanly);
+        self.system.close().await;
+        verify(self.folder.path(), acks)
+    }
+}
+
+/// Runs `firstcome verify` over a folder that nobody writes to; it must find nothing.
+pub(crate) fn verify(data: &Path, acks: &[Ack]) -> Value {
+    verify_with(&["--data", data.to_str().unwrap()], data, &receipts(acks))
+}
+
+/// The receipts, one a queue.
+pub(crate) fn receipts(acks: &[Ack]) -> String {
+    acks.iter().flat_map(|ack| [ack.receipt.as_str(), "\n"]).collect()
+}
+
+/// The same over whatever stores the arguments name. Receipts are left in `folder`.
+pub(crate) fn verify_with(args: &[&str], folder: &Path, receipts: &str) -> Value {
+    let file = folder.join("acks");
+    std::fs::write(&file, receipts).unwrap();
+    let out = std::process::Command::new(PROGRAM)
+        .args(["verify", "--json", "--acks"])
+        .arg(&file)
+        .args(args)
+        .output()
+        .unwrap();
+    let told = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(out.status.success(), "verify: {told}{}", String::from_utf8_lossy(&out.stderr));
+    let reports: Value = serde_json::from_str(&told).unwrap();
+    let checks = reports[0]["checks"].as_array().unwrap();
+    assert!(checks.iter().all(|check| check["not_checked"].is_null()), "{told}");
+    reports[0].clone()
+}
+
+/// A system in a process of its own, which the test may kill.
+pub(crate) struct Outside {
+    pub(crate) folder: TempFolder,
+    pub(crate) port: u16,
+    config: PathBuf,
+    starts: u32,
+    running: Option<Running>,
+}
+
+impl Outside {
+    pub(crate) fn build(event: &EventSettings) -> Self {
+        let folder = TempFolder::new("outside");
+        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let config = folder.path().join("firstcome.toml");
+        let text = format!(
+            "data.folder = \"{}\"\nsignup.listen = \"127.0.0.1:{port}\"\nadmin.listen = \"127.0.0.1:0\"\nlog.filter = \"info\"\n\
+             [[event]]\nid = \"{}\"\ntitle_ko = \"봄\"\ntitle_en = \"Spring\"\ncapacity = {}\nopens_at = \"+0s\"\ncloses_at = \"+1h\"\n\
+             pace = \"{}\"\nin_flight_max = {}\n",
+            folder.path().join("data").display(),
+            event.id,
+            event.capacity,
+            event.pace,
+            event.in_flight_max
+        );
+        std::fs::write(&config, text).unwrap();
+        Self { folder, port, config, starts: 0, running: None }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    pub(crate) fn data(&self) -> PathBuf {
+        self.folder.path().join("data")
+    }
+
+    pub(crate) async fn start(&mut self) {
+        self.starts += 1;
+        let log = self.folder.path().join(format!("log-{}", self.starts));
+        let args = ["serve", "--config", self.config.to_str().unwrap()];
+        let mut running = Running::start(Path::new(PROGRAM), &args, &[], &log).unwrap();
+        running.wait_for_line("serving on", Duration::from_secs(20)).await.unwrap();
+        self.running = Some(running);
+    }
+
+    /// kill -9.
+    pub(crate) async fn kill(&mut self) {
+        self.running.take().unwrap().kill().await.unwrap();
+    }
+
+    pub(crate) async fn stop(&mut self) {
+        self.running.take().unwrap().stop(Duration::from_secs(20)).await.unwrap();
+    }
+}

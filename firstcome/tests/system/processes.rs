@@ -1,0 +1,144 @@
+//! The production shape: Redis, Postgres, two signup services and two workers, each in a process of its own that the test may kill.
+
+use std::net::{Ipv4Addr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::time::Duration;
+
+use domain::EventSettings;
+use serde_json::Value;
+use testkit::{Postgres, RedisKind, RedisServer, Running, TempFolder};
+
+use crate::crowd::Ack;
+use crate::harness::{PROGRAM, receipts, verify_with};
+
+pub(crate) struct ProcessHandles {
+    // Processes go before the servers they use.
+    signups: Vec<Running>,
+    workers: Vec<Running>,
+    pub(crate) redis: RedisServer,
+    pub(crate) postgres: Postgres,
+    pub(crate) folder: TempFolder,
+    config: PathBuf,
+    ports: Vec<u16>,
+    starts: u32,
+}
+
+impl ProcessHandles {
+    /// Servers, tables, functions and keys; no process of ours yet. The event stands in the settings.
+    pub(crate) async fn build(event: &EventSettings) -> Self {
+        Self::with(&format!(
+            "[[event]]\nid = \"{}\"\ntitle_ko = \"봄\"\ntitle_en = \"Spring\"\ncapacity = {}\nopens_at = \"+0s\"\ncloses_at = \"+1h\"\n\
+             pace = \"{}\"\nin_flight_max = {}\n",
+            event.id, event.capacity, event.pace, event.in_flight_max
+        ))
+        .await
+    }
+
+    /// The same with other settings after the stores' own.
+    pub(crate) async fn with(more: &str) -> Self {
+        let (redis, postgres) = (RedisServer::start(RedisKind::Redis).await, Postgres::start().await);
+        let folder = TempFolder::new("fleet");
+        let (config, keys) = (folder.path().join("fleet.toml"), folder.path().join("keys.toml"));
+        let text = format!(
+            "queue.url = \"{}\"\nledger.url = \"{}\"\nkeys.file = \"{}\"\nadmin.listen = \"127.0.0.1:0\"\nlog.filter = \"info,business=warn\"\n\
+             worker.recover_grace = \"3s\"\n{more}",
+            redis.url(),
+            postgres.url(),
+            keys.display(),
+        );
+        std::fs::write(&config, text).unwrap();
+        let ports = free_ports(2);
+        let processes = Self {
+            signups: Vec::new(),
+            workers: Vec::new(),
+            redis,
+            postgres,
+            folder,
+            config,
+            ports,
+            starts: 0,
+        };
+        Self::command(&["keys", "make", keys.to_str().unwrap()]);
+        processes.migrate();
+        processes
+    }
+
+    fn command(args: &[&str]) {
+        let out = Command::new(PROGRAM).args(args).output().unwrap();
+        assert!(
+            out.status.success(),
+            "{args:?}: {}{}",
+            String::from_utf8_lossy(&out.stdout),
+            String::from_utf8_lossy(&out.stderr)
+        );
+    }
+
+    /// `firstcome migrate`: also what an operator does after Redis lost everything, its functions included.
+    pub(crate) fn migrate(&self) {
+        Self::command(&["migrate", "--config", self.config.to_str().unwrap()]);
+    }
+
+    pub(crate) async fn start(&mut self) {
+        for _ in 0..2 {
+            let worker = self.process("worker", &[]).await;
+            self.workers.push(worker);
+        }
+        for port in self.ports.clone() {
+            let signup = self.process("signup", &["--set", &format!("signup.listen=127.0.0.1:{port}")]).await;
+            self.signups.push(signup);
+        }
+    }
+
+    /// Starts a role in a process of its own.
+    pub(crate) async fn process(&mut self, role: &str, more: &[&str]) -> Running {
+        self.starts += 1;
+        let log = self.folder.path().join(format!("log-{}-{role}", self.starts));
+        let args = [&["serve", "--role", role, "--config", self.config.to_str().unwrap()], more].concat();
+        let mut running = Running::start(Path::new(PROGRAM), &args, &[], &log).unwrap();
+        running.wait_for_line("serving on", Duration::from_secs(20)).await.unwrap();
+        running
+    }
+
+    pub(crate) fn urls(&self) -> Vec<String> {
+        self.ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect()
+    }
+
+    /// kill -9 of one signup service and one worker, which are then started again.
+    pub(crate) async fn kill_one_of_each(&mut self, nth: u32) {
+        let (mut signup, mut worker) = (self.signups.remove(0), self.workers.remove(0));
+        signup.kill().await.unwrap();
+        worker.kill().await.unwrap();
+        let port = self.ports[nth as usize % 2];
+        let signup = self.process("signup", &["--set", &format!("signup.listen=127.0.0.1:{port}")]).await;
+        self.signups.push(signup);
+        let worker = self.process("worker", &[]).await;
+        self.workers.push(worker);
+    }
+
+    /// Stops every process in order, then lets the program judge what is stored.
+    pub(crate) async fn stop_and_verify(&mut self, acks: &[Ack]) -> Value {
+        self.stop().await;
+        self.verify(&receipts(acks), &[])
+    }
+
+    /// Stops signup services and workers in order.
+    pub(crate) async fn stop(&mut self) {
+        for mut process in self.signups.drain(..).chain(self.workers.drain(..)) {
+            process.stop(Duration::from_secs(20)).await.unwrap();
+        }
+    }
+
+    /// Lets the program judge what is stored, by receipts, one a queue.
+    pub(crate) fn verify(&self, receipts: &str, more: &[&str]) -> Value {
+        let args = [&["--config", self.config.to_str().unwrap()], more].concat();
+        verify_with(&args, self.folder.path(), receipts)
+    }
+}
+
+/// Ports that nobody has; all are taken at once, so that no two are the same.
+pub(crate) fn free_ports(count: usize) -> Vec<u16> {
+    let listeners: Vec<_> =
+        (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()).collect();
+    listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
+}

@@ -1,0 +1,325 @@
+//! What the gateway says when it does not forward: each reason with its status and words, rendered once at the start. A browser
+//! gets a page that tries again by itself, everybody else a problem document.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use axum::body::{Body, Bytes};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use service::Problem;
+
+use crate::messages::{self, Message};
+use crate::page::Page;
+use service::Language;
+
+/// Why a request was not forwarded, or its answer not passed back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Reason {
+    /// The client asks more than its share.
+    TooFast,
+    /// The client has too many requests under way.
+    TooManyAtOnce,
+    /// All together ask more than there is.
+    Full,
+    /// The service behind has as many requests as it may.
+    UpstreamFull,
+    /// The service behind takes no connection.
+    UpstreamDown,
+    /// The service behind does not answer in time.
+    UpstreamSlow,
+    /// The service behind broke off before it answered.
+    UpstreamBroken,
+    /// The request's body did not come to its end.
+    BodyBroken,
+    /// The path can be read in more than one way.
+    AmbiguousPath,
+    /// The host is none.
+    BadHost,
+    /// Nothing is routed there.
+    NotFound,
+    /// A method that is about the connection.
+    Method,
+    /// Another protocol is asked for.
+    Upgrade,
+    /// The request has been here before.
+    Loop,
+    /// An event's page takes this path's place.
+    Diverted,
+}
+
+impl Reason {
+    pub(crate) const ALL: [Self; 15] = [
+        Self::TooFast,
+        Self::TooManyAtOnce,
+        Self::Full,
+        Self::UpstreamFull,
+        Self::UpstreamDown,
+        Self::UpstreamSlow,
+        Self::UpstreamBroken,
+        Self::BodyBroken,
+        Self::AmbiguousPath,
+        Self::BadHost,
+        Self::NotFound,
+        Self::Method,
+        Self::Upgrade,
+        Self::Loop,
+        Self::Diverted,
+    ];
+
+    /// Status and stable code; the code is the label of the metrics too.
+    pub(crate) fn kind(self) -> (StatusCode, &'static str) {
+        match self {
+            Self::TooFast => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests"),
+            Self::TooManyAtOnce => (StatusCode::TOO_MANY_REQUESTS, "too-many-at-once"),
+            Self::Full => (StatusCode::SERVICE_UNAVAILABLE, "gateway-full"),
+            Self::UpstreamFull => (StatusCode::SERVICE_UNAVAILABLE, "upstream-full"),
+            Self::UpstreamDown => (StatusCode::SERVICE_UNAVAILABLE, "upstream-down"),
+            Self::UpstreamSlow => (StatusCode::GATEWAY_TIMEOUT, "upstream-slow"),
+            Self::UpstreamBroken => (StatusCode::BAD_GATEWAY, "upstream-broken"),
+            Self::BodyBroken => (StatusCode::BAD_REQUEST, "body-broken"),
+            Self::AmbiguousPath => (StatusCode::BAD_REQUEST, "ambiguous-path"),
+            Self::BadHost => (StatusCode::BAD_REQUEST, "bad-host"),
+            Self::NotFound => (StatusCode::NOT_FOUND, "not-found"),
+            Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
+            Self::Upgrade => (StatusCode::NOT_IMPLEMENTED, "upgrade-not-supported"),
+            Self::Loop => (StatusCode::LOOP_DETECTED, "loop"),
+            Self::Diverted => (StatusCode::CONFLICT, "event-diverted"),
+        }
+    }
+
+    /// After how many seconds trying again may help, at the least.
+    fn retry_s(self) -> Option<u32> {
+        match self {
+            Self::TooFast | Self::TooManyAtOnce => Some(1),
+            Self::Full | Self::UpstreamFull | Self::UpstreamSlow | Self::UpstreamBroken => Some(2),
+            Self::UpstreamDown => Some(5),
+            _ => None,
+        }
+    }
+
+    fn words(self, language: Language) -> Message {
+        let messages = messages::of(language);
+        match self {
+            Self::TooFast | Self::TooManyAtOnce => messages.too_fast,
+            Self::Full | Self::UpstreamFull => messages.full,
+            Self::UpstreamDown | Self::UpstreamSlow | Self::UpstreamBroken => messages.down,
+            Self::NotFound => messages.not_found,
+            Self::Diverted => messages.diverted,
+            _ => messages.unreadable,
+        }
+    }
+}
+
+/// What a client says about the answers it likes; cheap to keep until one is needed.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Accepted {
+    kinds: Option<HeaderValue>,
+    languages: Option<HeaderValue>,
+}
+
+impl Accepted {
+    pub(crate) fn of(headers: &HeaderMap) -> Self {
+        let (kinds, languages) = (headers.get(header::ACCEPT), headers.get(header::ACCEPT_LANGUAGE));
+        Self { kinds: kinds.cloned(), languages: languages.cloned() }
+    }
+
+    /// Whether a person looks at the answer.
+    fn wants_page(&self) -> bool {
+        let kinds = self.kinds.as_ref().map_or(&b""[..], HeaderValue::as_bytes);
+        kinds.windows(9).any(|part| part.eq_ignore_ascii_case(b"text/html"))
+    }
+
+    fn language(&self) -> Language {
+        Language::preferred(self.languages.as_ref())
+    }
+}
+
+/// How many waits there are of each refusal, from once to twice the least one: those who were refused together come back apart.
+const WAITS: u32 = 4;
+
+/// A rendered answer.
+#[derive(Debug)]
+struct Rendered {
+    headers: HeaderMap,
+    body: Bytes,
+}
+
+/// One reason in one language, with its waits.
+#[derive(Debug)]
+struct Told {
+    pages: Vec<Rendered>,
+    problems: Vec<Rendered>,
+}
+
+/// All refusals, ready to be sent.
+#[derive(Debug)]
+pub(crate) struct ErrorResponses {
+    korean: Vec<Told>,
+    english: Vec<Told>,
+    next_wait: AtomicUsize,
+}
+
+impl ErrorResponses {
+    pub(crate) fn new() -> Self {
+        let page = Page::new();
+        let told = |language| Reason::ALL.iter().map(|reason| tell(*reason, language, &page)).collect();
+        Self {
+            korean: told(Language::Korean),
+            english: told(Language::English),
+            next_wait: AtomicUsize::new(0),
+        }
+    }
+
+    /// The answer for somebody who likes these.
+    pub(crate) fn answer(&self, reason: Reason, accepted: &Accepted) -> Response {
+        let told = match accepted.language() {
+            Language::Korean => &self.korean[reason as usize],
+            Language::English => &self.english[reason as usize],
+        };
+        let variants = if accepted.wants_page() { &told.pages } else { &told.problems };
+        let at = self.next_wait.fetch_add(1, Ordering::Relaxed) % variants.len();
+        let rendered = &variants[at];
+        let mut answer = Response::new(Body::from(rendered.body.clone()));
+        *answer.status_mut() = reason.kind().0;
+        answer.headers_mut().clone_from(&rendered.headers);
+        answer
+    }
+}
+
+fn tell(reason: Reason, language: Language, page: &Page) -> Told {
+    let waits: Vec<Option<u32>> = match reason.retry_s() {
+        // In steps of a second, as that is the header's unit.
+        Some(least) => (0..WAITS).map(|step| Some(least + step * least.div_ceil(WAITS - 1))).collect(),
+        None => vec![None],
+    };
+    let words = reason.words(language);
+    let pages = waits.iter().map(|wait| {
+        let html = Page::html(language, words, *wait);
+        rendered(reason, language, *wait, "text/html; charset=utf-8", Bytes::from(html), Some(page.policy()))
+    });
+    let problems = waits.iter().map(|wait| {
+        let json = problem(reason, language).to_json().to_string();
+        rendered(reason, language, *wait, "application/problem+json", Bytes::from(json), None)
+    });
+    Told { pages: pages.collect(), problems: problems.collect() }
+}
+
+fn problem(reason: Reason, language: Language) -> Problem {
+    let ((status, code), words) = (reason.kind(), reason.words(language));
+    Problem::new(status, code, words.head).detail(words.text)
+}
+
+fn rendered(
+    reason: Reason,
+    language: Language,
+    wait: Option<u32>,
+    kind: &'static str,
+    body: Bytes,
+    policy: Option<HeaderValue>,
+) -> Rendered {
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
+    headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::VARY, HeaderValue::from_static("Accept, Accept-Language"));
+    if let Some(policy) = policy {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    if let Some(seconds) = wait {
+        headers.insert(header::RETRY_AFTER, seconds.into());
+    }
+    if reason == Reason::Method {
+        let taken = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
+        headers.insert(header::ALLOW, taken);
+    }
+    Rendered { headers, body }
+}
+
+/// A path that an event's page takes the place of: whoever looks is led there, whoever does something is told.
+#[derive(Debug)]
+pub(crate) struct Elsewhere {
+    location: HeaderValue,
+    korean: Bytes,
+    english: Bytes,
+}
+
+impl Elsewhere {
+    pub(crate) fn at(connection: &str) -> Self {
+        let body = |language| {
+            let problem = problem(Reason::Diverted, language).with("link", connection);
+            Bytes::from(problem.to_json().to_string())
+        };
+        let location = HeaderValue::from_str(connection)
+            .unwrap_or_else(|_| unreachable!("event ids fit in a header: a-z, 0-9 and dashes"));
+        Self { location, korean: body(Language::Korean), english: body(Language::English) }
+    }
+
+    /// For `GET` and `HEAD`.
+    pub(crate) fn redirect(&self) -> Response {
+        let headers = [
+            (header::LOCATION, self.location.clone()),
+            (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+        ];
+        (StatusCode::SEE_OTHER, headers).into_response()
+    }
+
+    /// For all other methods.
+    pub(crate) fn conflict(&self, accepted: &Accepted) -> Response {
+        let language = accepted.language();
+        let body = match language {
+            Language::Korean => self.korean.clone(),
+            Language::English => self.english.clone(),
+        };
+        let rendered = rendered(Reason::Diverted, language, None, "application/problem+json", body, None);
+        let mut answer = Response::new(Body::from(rendered.body));
+        *answer.status_mut() = StatusCode::CONFLICT;
+        *answer.headers_mut() = rendered.headers;
+        answer.headers_mut().insert(header::LOCATION, self.location.clone());
+        answer
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(pairs: &[(header::HeaderName, &'static str)]) -> HeaderMap {
+        pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect()
+    }
+
+    #[test]
+    fn each_reason_stands_at_its_own_place() {
+        for (at, reason) in Reason::ALL.iter().enumerate() {
+            assert_eq!(*reason as usize, at, "{reason:?}");
+        }
+    }
+
+    #[test]
+    fn those_who_are_refused_together_come_back_apart_and_never_at_once() {
+        let error_responses = ErrorResponses::new();
+        for reason in Reason::ALL.into_iter().filter(|reason| reason.retry_s().is_some()) {
+            let mut waits: Vec<u32> = (0..100)
+                .map(|_| error_responses.answer(reason, &Accepted::default()))
+                .map(|answer| answer.headers()[header::RETRY_AFTER].to_str().unwrap().parse().unwrap())
+                .collect();
+            waits.sort_unstable();
+            waits.dedup();
+            assert_eq!((waits.len(), waits[0]), (4, reason.retry_s().unwrap()), "{reason:?}: {waits:?}");
+        }
+    }
+
+    #[test]
+    fn a_browser_gets_a_page_and_a_program_a_problem_in_its_language() {
+        let error_responses = ErrorResponses::new();
+        let browser = headers(&[(header::ACCEPT, "text/html,*/*;q=0.8"), (header::ACCEPT_LANGUAGE, "en-US")]);
+        let answer = error_responses.answer(Reason::Full, &Accepted::of(&browser));
+        assert_eq!(answer.headers()[header::CONTENT_TYPE], "text/html; charset=utf-8");
+        assert_eq!(answer.headers()[header::CONTENT_LANGUAGE], "en");
+        assert!(answer.headers().contains_key(header::CONTENT_SECURITY_POLICY));
+        let answer = error_responses
+            .answer(Reason::Full, &Accepted::of(&headers(&[(header::ACCEPT, "application/json")])));
+        assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/problem+json");
+        assert_eq!(answer.headers()[header::CONTENT_LANGUAGE], "ko");
+        assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);
+    }
+}

@@ -1,0 +1,67 @@
+//! What the gateway says, in Korean and English.
+
+use service::Language;
+
+/// A headline and a sentence.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Message {
+    pub(crate) head: &'static str,
+    pub(crate) text: &'static str,
+}
+
+/// All words of one language.
+pub(crate) struct Messages {
+    /// A client asks too often.
+    pub(crate) too_fast: Message,
+    /// Too many ask.
+    pub(crate) full: Message,
+    /// A service does not answer.
+    pub(crate) down: Message,
+    /// Nothing is there.
+    pub(crate) not_found: Message,
+    /// The request cannot be understood.
+    pub(crate) unreadable: Message,
+    /// An event's page takes the place.
+    pub(crate) diverted: Message,
+    /// That the page tries again by itself, with the seconds in `{s}`.
+    pub(crate) again: &'static str,
+    /// The link that tries again now.
+    pub(crate) now: &'static str,
+}
+
+const fn words(head: &'static str, text: &'static str) -> Message {
+    Message { head, text }
+}
+
+const KOREAN: Messages = Messages {
+    too_fast: words("잠깐만 기다려 주세요", "너무 자주 요청했어요. 이미 접수한 신청은 그대로예요."),
+    full: words("지금 접속이 몰리고 있어요", "잠시 뒤 다시 연결해 드릴게요. 이미 접수한 신청은 그대로예요."),
+    down: words("잠시 연결되지 않아요", "금방 다시 열릴 거예요. 이미 접수한 신청은 그대로예요."),
+    not_found: words("페이지를 찾을 수 없어요", "주소를 다시 확인해 주세요."),
+    unreadable: words("요청을 읽을 수 없어요", "주소를 다시 확인해 주세요."),
+    diverted: words("선착순 신청으로 판매하고 있어요", "이벤트 페이지에서 신청해 주세요."),
+    again: "{s}초 뒤 자동으로 다시 시도해요.",
+    now: "지금 다시 시도",
+};
+
+const ENGLISH: Messages = Messages {
+    too_fast: words("One moment, please", "You asked too often. What you applied for is safe."),
+    full: words(
+        "Many people are here right now",
+        "We will connect you in a moment. What you applied for is safe.",
+    ),
+    down: words("We cannot connect right now", "It will be back shortly. What you applied for is safe."),
+    not_found: words("There is nothing here", "Please check the address."),
+    unreadable: words("We cannot read this request", "Please check the address."),
+    diverted: words("This is sold first come, first served", "Please apply on the event's page."),
+    again: "Trying again by itself in {s} s.",
+    now: "Try again now",
+};
+
+/// The words of a language.
+pub(crate) fn of(language: Language) -> &'static Messages {
+    match language {
+        Language::Korean => &KOREAN,
+        Language::English => &ENGLISH,
+    }
+}

@@ -1,0 +1,250 @@
+//! A fresh ledger with one event, and the few sentences in which the tests speak.
+
+use std::os::unix::fs::PermissionsExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use domain::event::Text;
+use domain::{AppKey, EventId, EventSettings, Fence, Kind, Number, Release};
+use ledger::{ATTEMPTS_MAX, Admission, Answer, Call, CancelRequest, Candidate, Ledger, Recorded};
+use sqlx::{ConnectOptions, Connection};
+use testkit::{HandClock, Postgres, TempFolder};
+
+pub(crate) const NOON: i64 = 1_795_345_200_000;
+
+/// Which database is behind the ledger.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Store {
+    Sqlite,
+    Postgres,
+}
+
+pub(crate) struct LedgerHarness {
+    pub ledger: Ledger,
+    pub clock: Clock,
+    pub event: EventId,
+    pub fence: Fence,
+    /// The server behind the ledger, if there is one.
+    pub postgres: Option<Postgres>,
+}
+
+/// A clock set by hand, in a file too, where the database server reads it.
+pub(crate) struct Clock {
+    hand: HandClock,
+    folder: TempFolder,
+}
+
+impl Clock {
+    fn at(ms: i64) -> Self {
+        let clock = Self { hand: HandClock::at(ms), folder: TempFolder::new("ledger") };
+        // The server may run as somebody else.
+        std::fs::set_permissions(clock.folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
+        clock.advance(0);
+        clock
+    }
+
+    pub(crate) fn advance(&self, ms: i64) {
+        self.hand.advance(ms);
+        let (file, next) = (self.file(), self.folder.path().join("clock.next"));
+        std::fs::write(&next, self.hand.now()().to_string()).unwrap();
+        std::fs::set_permissions(&next, PermissionsExt::from_mode(0o644)).unwrap();
+        std::fs::rename(next, file).unwrap();
+    }
+
+    fn file(&self) -> PathBuf {
+        self.folder.path().join("clock")
+    }
+}
+
+/// Runs SQL past the ledger.
+pub(crate) async fn meddle(url: &str, sql: &str) -> Result<(), sqlx::Error> {
+    let mut session = Session::open(url).await?;
+    session.run(sql).await?;
+    session.0.close().await
+}
+
+/// Somebody else at the same database.
+pub(crate) struct Session(sqlx::AnyConnection);
+
+impl Session {
+    pub(crate) async fn open(url: &str) -> Result<Self, sqlx::Error> {
+        sqlx::any::install_default_drivers();
+        let options: sqlx::any::AnyConnectOptions = url.parse()?;
+        Ok(Self(options.connect().await?))
+    }
+
+    pub(crate) async fn run(&mut self, sql: &str) -> Result<(), sqlx::Error> {
+        sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut self.0).await.map(|_| ())
+    }
+
+    /// Waits until so many of the ledger's sessions are in this state.
+    pub(crate) async fn wait_until(&mut self, sessions: i64, state: &str) {
+        let sql =
+            format!("SELECT COUNT(*) FROM pg_stat_activity WHERE application_name = 'firstcome' AND {state}");
+        let found = async {
+            loop {
+                // Within a transaction the server would show the same picture again and again.
+                self.run("SELECT pg_stat_clear_snapshot()").await.unwrap();
+                if self.count(&sql).await >= sessions {
+                    break;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(30), found).await.unwrap();
+    }
+
+    pub(crate) async fn count(&mut self, sql: &str) -> i64 {
+        sqlx::query_scalar(sqlx::AssertSqlSafe(sql.to_owned())).fetch_one(&mut self.0).await.unwrap()
+    }
+}
+
+pub(crate) fn settings(capacity: u32) -> EventSettings {
+    EventSettings {
+        id: "spring".parse().unwrap(),
+        title: Text { ko: "봄".into(), en: "Spring".into() },
+        kind: Kind::Order,
+        capacity,
+        opens_at: NOON,
+        closes_at: NOON + 3_600_000,
+        intake: true,
+        release: Release::Running,
+        pace: "1000".parse().unwrap(),
+        in_flight_max: 50,
+        applications_max: 100_000,
+        announcement: Text::default(),
+        settle_after_close: true,
+        diverts: Vec::new(),
+        pepper: "k1".into(),
+    }
+}
+
+pub(crate) fn key(n: u32) -> AppKey {
+    let mut bytes = [0xaa; 16];
+    bytes[..4].copy_from_slice(&n.to_be_bytes());
+    AppKey(bytes)
+}
+
+pub(crate) fn newcomers(numbers: impl IntoIterator<Item = u32>) -> Vec<Candidate> {
+    let newcomer =
+        |n| Candidate { number: Number::new(n).unwrap(), app_key: key(n), contact: "c2VhbGVk".into() };
+    numbers.into_iter().map(newcomer).collect()
+}
+
+async fn open(postgres: Option<&Postgres>, clock: &Clock) -> Ledger {
+    match postgres {
+        None => Ledger::open_sqlite(&clock.folder.path().join("ledger.db"), clock.hand.now()).await.unwrap(),
+        Some(postgres) => Ledger::open_postgres(&postgres.url(), 12).await.unwrap(),
+    }
+}
+
+impl LedgerHarness {
+    /// The address of the embedded ledger's file.
+    pub(crate) fn sqlite_url(&self) -> String {
+        format!("sqlite://{}", self.clock.folder.path().join("ledger.db").display())
+    }
+
+    pub(crate) async fn open(store: Store, capacity: u32) -> Self {
+        Self::open_with(store, settings(capacity)).await
+    }
+
+    pub(crate) async fn open_with(store: Store, settings: EventSettings) -> Self {
+        let clock = Clock::at(NOON);
+        let postgres = match store {
+            Store::Sqlite => None,
+            Store::Postgres => Some(Postgres::start().await),
+        };
+        if let Some(postgres) = &postgres {
+            Ledger::migrate(&postgres.url()).await.unwrap();
+            let by_hand = format!(
+                "CREATE OR REPLACE FUNCTION ledger.now_ms() RETURNS BIGINT LANGUAGE sql AS $$ SELECT pg_read_file('{}')::BIGINT $$",
+                clock.file().display()
+            );
+            meddle(&postgres.url(), &by_hand).await.unwrap();
+        }
+        let ledger = open(postgres.as_ref(), &clock).await;
+        ledger.create_event(&settings, "test").await.unwrap();
+        let fence = ledger.lead(&settings.id).await.unwrap().unwrap().fence;
+        Self { ledger, clock, event: settings.id, fence, postgres }
+    }
+
+    /// The same ledger, opened a second time.
+    pub(crate) async fn reopened(&self) -> Ledger {
+        open(self.postgres.as_ref(), &self.clock).await
+    }
+
+    pub(crate) async fn take(&self, numbers: impl IntoIterator<Item = u32>) -> Admission {
+        self.ledger.take(&self.event, self.fence, &newcomers(numbers)).await.unwrap()
+    }
+
+    /// Leases one due call, however long the pace makes it wait.
+    pub(crate) async fn lease_one(&self) -> Call {
+        self.clock.advance(2000);
+        self.ledger.lease(&self.event, 1).await.unwrap().calls.remove(0)
+    }
+
+    pub(crate) async fn record(&self, call: &Call, answer: Answer) -> Recorded {
+        self.ledger.record(call, &answer).await.unwrap()
+    }
+
+    /// Moves and orders this number.
+    pub(crate) async fn order(&self, number: u32) {
+        self.take([number]).await;
+        let call = self.lease_one().await;
+        assert_eq!(call.number.get(), number);
+        self.record(&call, Answer::Made(format!("O-{number}"))).await;
+    }
+
+    /// Takes a request to cancel from this number.
+    pub(crate) async fn cancel(&self, number: u32) {
+        let request = CancelRequest {
+            id: i64::from(number),
+            app_key: key(number),
+            number: Number::new(number).unwrap(),
+        };
+        self.ledger.handle_inbox(&self.event, self.fence, &[request], i64::from(number)).await.unwrap();
+    }
+
+    /// Lets the last call that is allowed to each of these, the lowest that are due, stay without an answer.
+    pub(crate) async fn park(&self, numbers: &[u32]) {
+        let (url, schema) = self.address();
+        for number in numbers {
+            let tried = ATTEMPTS_MAX - 1;
+            let sql = format!(
+                "UPDATE {schema}application SET attempts = {tried} WHERE app_key = '{}'",
+                key(*number)
+            );
+            meddle(&url, &sql).await.unwrap();
+            let call = self.lease_one().await;
+            assert_eq!(call.number.get(), *number);
+            assert_eq!(self.record(&call, Answer::Unknown { retry_in_ms: 0 }).await, Recorded::Parked);
+        }
+    }
+
+    /// The address for meddling, and what comes before a table's name there.
+    pub(crate) fn address(&self) -> (String, &'static str) {
+        match &self.postgres {
+            Some(postgres) => (postgres.url(), "ledger."),
+            None => (self.sqlite_url(), ""),
+        }
+    }
+
+    pub(crate) async fn state_of(&self, number: u32) -> String {
+        let rows = self.ledger.rows(&self.event, number - 1, 1).await.unwrap();
+        rows.first()
+            .filter(|row| row.number.get() == number)
+            .map_or("absent".into(), |row| row.state.as_str().into())
+    }
+
+    pub(crate) async fn seats(&self) -> (u32, u32, u32) {
+        let seats = self.ledger.seats(&self.event).await.unwrap();
+        (seats.free, seats.held, seats.sold)
+    }
+
+    pub(crate) async fn domain_events(&self) -> Vec<String> {
+        let mut kinds: Vec<_> =
+            self.ledger.outbox_rows(&self.event).await.unwrap().into_iter().map(|row| row.kind).collect();
+        kinds.sort();
+        kinds
+    }
+}

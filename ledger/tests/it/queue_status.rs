@@ -1,0 +1,44 @@
+//! The queue at a glance, for the operator console.
+
+use domain::{Epoch, EventState, Fence};
+use ledger::{LedgerError, QueueStatus};
+
+use crate::harness::{LedgerHarness, NOON, Store};
+
+pub(crate) fn status() -> QueueStatus {
+    QueueStatus {
+        at: 0,
+        epoch: Epoch(2),
+        state: EventState::Open,
+        seq: 1200,
+        admitted_through: 40,
+        waiting: 160,
+        closed_seq: None,
+        missing: 1000,
+        armed: true,
+        ordered_milli_per_s: 2500,
+        oldest_wait_ms: None,
+    }
+}
+
+pub(crate) async fn the_leader_writes_what_it_sees_and_keeps_the_lead_by_it(store: Store) {
+    let harness = LedgerHarness::open(store, 1).await;
+    let (ledger, event, fence) = (&harness.ledger, &harness.event, harness.fence);
+    assert_eq!(ledger.queue_status(event).await.unwrap(), None);
+    ledger.write_queue_status(event, fence, &status()).await.unwrap();
+    assert_eq!(ledger.queue_status(event).await.unwrap(), Some(QueueStatus { at: NOON, ..status() }));
+    harness.clock.advance(2900);
+    let later = QueueStatus {
+        state: EventState::Closed,
+        closed_seq: Some(1200),
+        armed: false,
+        oldest_wait_ms: Some(90_000),
+        ..status()
+    };
+    ledger.write_queue_status(event, fence, &later).await.unwrap();
+    assert_eq!(ledger.queue_status(event).await.unwrap(), Some(QueueStatus { at: NOON + 2900, ..later }));
+    harness.clock.advance(2900);
+    assert_eq!(ledger.lead(event).await.unwrap(), None, "it still leads");
+    let lost = ledger.write_queue_status(event, Fence(fence.0 - 1), &status()).await;
+    assert!(matches!(lost, Err(LedgerError::Lost)), "{lost:?}");
+}

@@ -1,0 +1,158 @@
+//! Postgres: each role may do what its process does, and no more.
+
+use ledger::{Answer, Change, EndParked, Ledger};
+use testkit::Postgres;
+
+use crate::changing::KIM;
+use crate::harness::{LedgerHarness, Store, meddle};
+
+const DENIED: &str = "42501";
+const TABLES: [&str; 8] =
+    ["event", "seat", "application", "audit", "outbox", "placed_order", "queue_status", "_sqlx_migrations"];
+
+/// What each role may do to each table: S, I, U, D.
+const MATRIX: [(&str, [&str; 8]); 4] = [
+    ("a_worker", ["SIU", "SIU", "SIU", "SI", "SIU", "SIU", "SIU", "S"]),
+    ("an_operator", ["SIU", "SIUD", "SU", "SI", "SI", "S", "S", "S"]),
+    ("a_verifier", ["S", "S", "S", "S", "S", "S", "S", "S"]),
+    ("a_stranger", ["", "", "", "", "", "", "", ""]),
+];
+
+async fn granted() -> LedgerHarness {
+    let harness = LedgerHarness::open(Store::Postgres, 2).await;
+    let url = server(&harness).url();
+    for _ in 0..2 {
+        Ledger::grant_roles(&url).await.unwrap();
+    }
+    let logins = "CREATE ROLE a_worker LOGIN IN ROLE firstcome_worker; CREATE ROLE an_operator LOGIN IN ROLE firstcome_operator;
+        CREATE ROLE a_verifier LOGIN IN ROLE firstcome_verify; CREATE ROLE a_stranger LOGIN";
+    meddle(&url, logins).await.unwrap();
+    // The hand-set clock of these tests reads a file.
+    meddle(
+        &url,
+        "GRANT pg_read_server_files TO a_worker, an_operator; GRANT EXECUTE ON FUNCTION pg_read_file(TEXT) TO a_worker, an_operator",
+    )
+    .await
+    .unwrap();
+    harness
+}
+
+fn server(harness: &LedgerHarness) -> &Postgres {
+    harness.postgres.as_ref().unwrap()
+}
+
+/// Whether the statement is allowed; that it changes nothing is the caller's business.
+async fn may(url: &str, sql: &str) -> bool {
+    match meddle(url, sql).await {
+        Ok(()) => true,
+        Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(DENIED) => false,
+        Err(error) => panic!("{sql}: {error}"),
+    }
+}
+
+#[tokio::test]
+async fn each_role_may_do_just_what_the_matrix_says() {
+    let harness = granted().await;
+    for (role, rights) in MATRIX {
+        let url = server(&harness).url_as(role);
+        for (table, rights) in TABLES.iter().zip(rights) {
+            let column = if *table == "_sqlx_migrations" {
+                "version"
+            } else if *table == "event" {
+                "id"
+            } else {
+                "event"
+            };
+            for (right, sql) in [
+                ('S', format!("SELECT 1 FROM ledger.{table}")),
+                ('I', format!("INSERT INTO ledger.{table} SELECT * FROM ledger.{table} WHERE false")),
+                ('U', format!("UPDATE ledger.{table} SET {column} = {column} WHERE false")),
+                ('D', format!("DELETE FROM ledger.{table} WHERE false")),
+            ] {
+                // INSERT .. SELECT and UPDATE read too: who may not read may do neither.
+                assert_eq!(may(&url, &sql).await, rights.contains(right), "{role}: {sql}");
+            }
+            assert!(!may(&url, &format!("TRUNCATE ledger.{table}")).await, "{role} may empty {table}");
+        }
+        for change in [
+            "CREATE TABLE ledger.mine (a INT)",
+            "CREATE FUNCTION ledger.now_ms(x INT) RETURNS BIGINT LANGUAGE sql AS 'SELECT 0'",
+            "DROP SCHEMA ledger CASCADE",
+            "ALTER TABLE ledger.seat DROP COLUMN state",
+        ] {
+            let denied = meddle(&url, change).await.unwrap_err();
+            let code = denied.as_database_error().and_then(|error| error.code().map(Into::into));
+            assert_eq!(code, Some(DENIED.to_owned()), "{role}: {change}: {denied}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_worker_does_all_its_work_with_its_own_rights() {
+    let harness = granted().await;
+    harness.ledger.step_down(&harness.event, harness.fence).await.unwrap();
+    let ledger = Ledger::open_postgres(&server(&harness).url_as("a_worker"), 4).await.unwrap();
+    let fence = ledger.lead(&harness.event).await.unwrap().unwrap().fence;
+    ledger.start_epoch(&harness.event, fence).await.unwrap();
+    ledger.raise_limit(&harness.event, fence, 10).await.unwrap();
+    ledger.write_queue_status(&harness.event, fence, &crate::queue_status::status()).await.unwrap();
+    let times = (crate::harness::NOON, crate::harness::NOON + 1);
+    ledger.keep_times(&harness.event, fence, 1, times).await.unwrap();
+    ledger.take(&harness.event, fence, &crate::harness::newcomers([1])).await.unwrap();
+    harness.clock.advance(2000);
+    let call = ledger.lease(&harness.event, 1).await.unwrap().calls.remove(0);
+    let made = ledger.put_order(&harness.event, call.app_key, call.number).await.unwrap();
+    assert!(matches!(made, Answer::Made(_)));
+    ledger.record(&call, &made).await.unwrap();
+    let shown = ledger.to_show(&harness.event, domain::Epoch(1), 9).await.unwrap();
+    ledger.mark_shown(&harness.event, domain::Epoch(1), &shown).await.unwrap();
+    ledger.mark_sent(&ledger.unsent(&harness.event, 9).await.unwrap()).await.unwrap();
+    assert!(ledger.unsent(&harness.event, 9).await.unwrap().is_empty());
+    assert_eq!(harness.seats().await, (1, 0, 1));
+}
+
+#[tokio::test]
+async fn an_operator_does_all_its_work_with_its_own_rights() {
+    let harness = granted().await;
+    harness.take([1]).await;
+    harness.park(&[1]).await;
+    let ledger = Ledger::open_postgres(&server(&harness).url_as("an_operator"), 4).await.unwrap();
+    for capacity in [5, 3] {
+        ledger.change(&harness.event, None, &Change::Capacity(capacity), KIM).await.unwrap();
+    }
+    for change in [Change::Pause, Change::Close] {
+        ledger.change(&harness.event, None, &change, KIM).await.unwrap();
+    }
+    ledger.change(&harness.event, None, &Change::Settle, KIM).await.unwrap();
+    let (later, key) = (crate::harness::NOON + 9_000_000, crate::harness::key(1));
+    ledger.clone_event(&harness.event, "summer".parse().unwrap(), later, later + 1, KIM).await.unwrap();
+    assert_eq!(ledger.parked(&harness.event, 9).await.unwrap().len(), 1);
+    ledger.end_parked(&harness.event, key, EndParked::Reject, KIM).await.unwrap().unwrap();
+    assert_eq!(ledger.queue_status(&harness.event).await.unwrap(), None);
+    assert_eq!(ledger.audit(None, None, 9).await.unwrap().len(), 8);
+    assert_eq!(harness.seats().await, (2, 1, 0));
+}
+
+#[tokio::test]
+async fn a_verifier_reads_the_whole_ledger() {
+    let harness = granted().await;
+    harness.take([1]).await;
+    let ledger = Ledger::open_postgres(&server(&harness).url_as("a_verifier"), 2).await.unwrap();
+    assert_eq!(ledger.rows(&harness.event, 0, 9).await.unwrap().len(), 1);
+    assert_eq!(ledger.seat_rows(&harness.event).await.unwrap().len(), 2);
+    assert!(ledger.outbox_rows(&harness.event).await.unwrap().is_empty());
+    assert!(ledger.order_rows(&harness.event).await.unwrap().is_empty());
+}
+
+#[tokio::test]
+async fn roles_may_be_granted_from_two_processes_at_once() {
+    let harness = LedgerHarness::open(Store::Postgres, 1).await;
+    let mut all = tokio::task::JoinSet::new();
+    for _ in 0..4 {
+        let url = server(&harness).url();
+        all.spawn(async move { Ledger::grant_roles(&url).await });
+    }
+    for done in all.join_all().await {
+        done.unwrap();
+    }
+}

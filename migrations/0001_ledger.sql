@@ -1,0 +1,116 @@
+-- The ledger: seats, admitted applications, outcomes, event settings, audit, outbox.
+-- One text for SQLite and Postgres: only BIGINT and TEXT, times in milliseconds since 1970 UTC, keys as 32 hex digits,
+-- no serial ids. Numbered, forward only; an older program meets a newer ledger with a clear refusal.
+
+CREATE TABLE event (
+    id            TEXT PRIMARY KEY,
+    rev           BIGINT NOT NULL,
+    settings      TEXT NOT NULL,                -- JSON of the settings as of `rev`
+    state         TEXT NOT NULL CHECK (state IN ('scheduled', 'open', 'closed', 'settling', 'settled')),
+    epoch         BIGINT NOT NULL DEFAULT 0,    -- the queue's epoch, written ahead of arming
+    number_limit    BIGINT NOT NULL DEFAULT 0,    -- no number above this was ever given: written ahead of the queue
+    inbox_through BIGINT NOT NULL DEFAULT 0,    -- the last request that was answered
+    leader_fence   BIGINT NOT NULL DEFAULT 0,
+    leader_until   BIGINT NOT NULL DEFAULT 0,
+    tokens        BIGINT NOT NULL DEFAULT 0 CHECK (tokens >= 0),
+    refilled_at   BIGINT NOT NULL DEFAULT 0,
+    recover_until BIGINT NOT NULL DEFAULT 0,    -- until then nobody is admitted: the queue lost somebody, who may show a receipt
+    frozen        TEXT,                         -- why nobody is admitted any more
+    closed_seq    BIGINT,
+    settled_seq   BIGINT,
+    CHECK ((state = 'settled') = (settled_seq IS NOT NULL))
+);
+
+-- Capacity is rows: one seat too many would need two rows with one key.
+CREATE TABLE seat (
+    event   TEXT NOT NULL REFERENCES event (id),
+    n       BIGINT NOT NULL,
+    state   TEXT NOT NULL DEFAULT 'free' CHECK (state IN ('free', 'held', 'sold')),
+    app_key TEXT,
+    PRIMARY KEY (event, n),
+    UNIQUE (event, app_key),
+    CHECK ((state = 'free') = (app_key IS NULL))
+);
+CREATE INDEX seat_free ON seat (event, n) WHERE state = 'free';
+CREATE INDEX seat_held ON seat (event, n) WHERE state = 'held';
+
+CREATE TABLE application (
+    event       TEXT NOT NULL REFERENCES event (id),
+    app_key     TEXT NOT NULL,
+    number      BIGINT NOT NULL CHECK (number > 0),
+    state       TEXT NOT NULL CHECK (state IN ('ordering', 'undoing', 'parked', 'ended')),
+    undo        TEXT CHECK (undo IN ('cancel', 'reject')),
+    seat        BIGINT,
+    fence       BIGINT NOT NULL DEFAULT 0,      -- rises with every lease and every decision
+    lease_until BIGINT NOT NULL DEFAULT 0,
+    next_try_at BIGINT NOT NULL DEFAULT 0,
+    attempts    BIGINT NOT NULL DEFAULT 0,      -- order calls since `state` was entered
+    outcome     TEXT CHECK (outcome IN ('ordered', 'rejected', 'cancelled', 'expired')),
+    order_no    TEXT,
+    contact     TEXT NOT NULL DEFAULT '',       -- sealed, base64; empty once it is no longer needed
+    admitted_at    BIGINT NOT NULL,
+    ended_at    BIGINT,
+    shown_epoch BIGINT NOT NULL DEFAULT 0,      -- the epoch of the queue that shows this outcome
+    PRIMARY KEY (event, app_key),
+    UNIQUE (event, number),
+    CHECK (state <> 'ended' OR outcome IS NOT NULL),
+    CHECK (outcome IS NULL OR state = 'ended' OR outcome = 'ordered'),  -- an order that is being taken back is still one
+    CHECK ((outcome = 'ordered') = (order_no IS NOT NULL)),
+    CHECK ((state = 'undoing') = (undo IS NOT NULL) OR state = 'parked')
+);
+CREATE INDEX application_due ON application (event, number) WHERE state IN ('ordering', 'undoing');
+CREATE INDEX application_parked ON application (event) WHERE state = 'parked';
+CREATE INDEX application_to_show ON application (event, shown_epoch) WHERE outcome IS NOT NULL;
+
+-- Append-only. Within an event `at` rises with every row, whatever the clock does, so that it identifies a row and a list can
+-- continue from any row. An operator also ends single applications, which raises no rev.
+CREATE TABLE audit (
+    event  TEXT NOT NULL,
+    rev    BIGINT NOT NULL,
+    at     BIGINT NOT NULL,
+    actor  TEXT NOT NULL,
+    action TEXT NOT NULL,
+    reason TEXT NOT NULL,
+    before TEXT NOT NULL,
+    after  TEXT NOT NULL,
+    PRIMARY KEY (event, at)
+);
+CREATE INDEX audit_newest ON audit (at, rev);
+
+-- Domain events to send: written in the transaction of what they tell. `sent_at IS NULL` finds them; there is no cursor to fall behind.
+CREATE TABLE outbox (
+    event   TEXT NOT NULL,
+    app_key TEXT NOT NULL,                      -- empty for a domain_event about the event
+    type    TEXT NOT NULL,
+    at      BIGINT NOT NULL,
+    payload TEXT NOT NULL,
+    sent_at BIGINT,
+    PRIMARY KEY (event, app_key, type)
+);
+CREATE INDEX outbox_unsent ON outbox (at) WHERE sent_at IS NULL;
+
+-- The embedded order service: what a shop's own would keep. A row in state 'gone' is a tombstone.
+CREATE TABLE placed_order (
+    event    TEXT NOT NULL,
+    app_key  TEXT NOT NULL,
+    order_no TEXT NOT NULL,
+    state    TEXT NOT NULL CHECK (state IN ('live', 'gone')),
+    at       BIGINT NOT NULL,
+    PRIMARY KEY (event, app_key)
+);
+
+-- The queue at a glance, written by the leader once a second, since the operator API sees the ledger only.
+CREATE TABLE queue_status (
+    event         TEXT PRIMARY KEY REFERENCES event (id),
+    at            BIGINT NOT NULL,
+    epoch         BIGINT NOT NULL,
+    state         TEXT NOT NULL CHECK (state IN ('scheduled', 'open', 'closed', 'settling', 'settled')),
+    seq           BIGINT NOT NULL,
+    admitted_through BIGINT NOT NULL,
+    waiting       BIGINT NOT NULL,
+    closed_seq    BIGINT,
+    missing       BIGINT NOT NULL,              -- numbers in gaps
+    armed         BIGINT NOT NULL CHECK (armed IN (0, 1)),
+    ordered_milli BIGINT NOT NULL,              -- seats sold per second, in thousandths
+    oldest_ms     BIGINT                        -- how long the first in line has waited; NULL if nobody waits or nobody knows
+);

@@ -1,0 +1,66 @@
+//! The operator API's table of routes and their description, which stand together: a route that is served is described.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::DefaultBodyLimit;
+use axum::middleware::from_fn_with_state;
+use utoipa::openapi::OpenApi;
+use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use crate::state::OperatorState;
+use crate::{applications, audit, auth, console, events, release, request, settings};
+
+const ABOUT: &str = "Operators open, close, pause and set the pace of events here. Every change says who, what and why in \
+    the audit. Send the token as `Authorization: Bearer`. Where `If-Match` is asked for, send the `ETag` that you read: of two \
+    operators who saw the same, only one changes it.";
+
+fn routes() -> OpenApiRouter<Arc<OperatorState>> {
+    OpenApiRouter::new()
+        .routes(routes!(events::create))
+        .routes(routes!(events::list))
+        .routes(routes!(events::get))
+        .routes(routes!(events::update))
+        .routes(routes!(events::clone))
+        .routes(routes!(release::open))
+        .routes(routes!(release::close))
+        .routes(routes!(release::settle))
+        .routes(routes!(release::pause))
+        .routes(routes!(release::resume))
+        .routes(routes!(release::drain))
+        .routes(routes!(release::accept))
+        .routes(routes!(release::unfreeze))
+        .routes(routes!(settings::pace))
+        .routes(routes!(settings::capacity))
+        .routes(routes!(settings::in_flight_max))
+        .routes(routes!(settings::announcement))
+        .routes(routes!(audit::list))
+        .routes(routes!(applications::list))
+        .routes(routes!(applications::requeue))
+        .routes(routes!(applications::reject))
+}
+
+fn described(doc: OpenApi) -> OpenApi {
+    let mut doc = service::openapi::finish(doc, "Firstcome operator console", ABOUT);
+    let bearer = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
+    doc.components.get_or_insert_default().add_security_scheme("token", bearer);
+    doc.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new())]);
+    doc
+}
+
+/// The API's description.
+pub fn document() -> OpenApi {
+    described(routes().into_openapi())
+}
+
+/// All routes of the operator API.
+pub fn router(state: Arc<OperatorState>) -> anyhow::Result<Router> {
+    let (api, doc) = routes().split_for_parts();
+    let all = api.merge(service::openapi::routes(&described(doc))?).merge(console::routes());
+    Ok(all
+        .layer(DefaultBodyLimit::max(request::BODY_MAX))
+        .layer(from_fn_with_state(Arc::clone(&state), auth::host))
+        .with_state(state))
+}

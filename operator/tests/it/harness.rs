@@ -1,0 +1,194 @@
+//! An operator API over a fresh ledger with one event, and the few sentences in which the tests speak.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::ConnectInfo;
+use axum::http::{HeaderMap, Request};
+use domain::event::Text;
+use domain::{AppKey, EventId, EventSettings, Kind, Number, Release};
+use http_body_util::BodyExt as _;
+use ledger::{Answer as Word, Candidate, Ledger, Recorded};
+use operator::{Config, OperatorState, Role, Token, router};
+use serde_json::{Value, json};
+use service::{Context, Health, Tasks};
+use testkit::{HandClock, TempFolder, seeded};
+use tower::ServiceExt as _;
+
+/// 2026-11-22 11:00:00 UTC; the event opens an hour later, for an hour.
+pub(crate) const NOW: i64 = 1_795_345_200_000;
+pub(crate) const HOUR: i64 = 3_600_000;
+
+pub(crate) const OPERATOR: &str = "the operator's token";
+pub(crate) const VIEWER: &str = "the viewer's token";
+
+pub(crate) const GET: &str = "/event/adm/v1/get/event/spring";
+pub(crate) const PACE: &str = "/gate/adm/v1/set/pace/spring";
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn json(&self) -> Value {
+        let text = String::from_utf8_lossy(&self.body);
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{}: {error}: {text}", self.status))
+    }
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+    /// Status and stable code of a problem.
+    pub(crate) fn problem(&self) -> (u16, String) {
+        assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.status);
+        (self.status, self.json()["code"].as_str().unwrap().to_owned())
+    }
+}
+
+pub(crate) fn spring() -> EventId {
+    "spring".parse().unwrap()
+}
+
+pub(crate) fn settings() -> EventSettings {
+    EventSettings {
+        id: spring(),
+        title: Text { ko: "봄".into(), en: "Spring".into() },
+        kind: Kind::Order,
+        capacity: 10,
+        opens_at: NOW + HOUR,
+        closes_at: NOW + 2 * HOUR,
+        intake: true,
+        release: Release::Running,
+        pace: "1000".parse().unwrap(),
+        in_flight_max: 50,
+        applications_max: 1000,
+        announcement: Text::default(),
+        settle_after_close: true,
+        diverts: Vec::new(),
+        pepper: "k1".into(),
+    }
+}
+
+pub(crate) fn config() -> Config {
+    let tokens = vec![Token::new("kim", Role::Operator, OPERATOR), Token::new("lee", Role::Viewer, VIEWER)];
+    Config { tokens, ..Config::default() }
+}
+
+pub(crate) struct OperatorHarness {
+    pub(crate) clock: HandClock,
+    pub(crate) ledger: Ledger,
+    pub(crate) ctx: Context,
+    router: Router,
+    _folder: TempFolder,
+}
+
+impl OperatorHarness {
+    pub(crate) async fn open() -> Self {
+        let harness = Self::empty().await;
+        harness.ledger.create_event(&settings(), "setup").await.unwrap();
+        harness
+    }
+
+    pub(crate) async fn empty() -> Self {
+        let (folder, clock) = (TempFolder::new("operator"), HandClock::at(NOW));
+        let ledger = Ledger::open_sqlite(&folder.path().join("ledger.db"), clock.now()).await.unwrap();
+        let (tasks, health) = (Tasks::default(), Health::default());
+        let ctx = Context { now: clock.now(), rng: seeded(1), tasks, health };
+        let state = OperatorState::new(config(), ledger.clone(), &ctx);
+        let router = router(Arc::new(state)).unwrap();
+        Self { clock, ledger, ctx, router, _folder: folder }
+    }
+
+    /// Sends a request as it is.
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    /// Asks with these headers, beside the host.
+    pub(crate) async fn ask(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> Answer {
+        let mut request = Request::builder().method(method).uri(path).header("host", "localhost:8090");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        let mut request = request.body(body.into()).unwrap();
+        request.extensions_mut().insert(ConnectInfo(SocketAddr::from(([10, 0, 0, 1], 4000))));
+        self.send(request).await
+    }
+
+    /// Reads as the viewer.
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.ask("GET", path, &[("authorization", &format!("Bearer {VIEWER}"))], Body::empty()).await
+    }
+
+    /// Changes something as the operator, with `If-Match` if it is not empty.
+    pub(crate) async fn change(&self, method: &str, path: &str, if_match: &str, body: &Value) -> Answer {
+        let authorization = format!("Bearer {OPERATOR}");
+        let mut headers =
+            vec![("authorization", authorization.as_str()), ("content-type", "application/json")];
+        if !if_match.is_empty() {
+            headers.push(("if-match", if_match));
+        }
+        self.ask(method, path, &headers, body.to_string()).await
+    }
+
+    /// Turns a valve, saying why.
+    pub(crate) async fn turn(&self, path: &str) -> Answer {
+        self.change("POST", path, "", &json!({"reason": "as planned"})).await
+    }
+
+    /// How many changes the audit holds.
+    pub(crate) async fn audited(&self) -> usize {
+        self.ledger.audit(None, None, 1000).await.unwrap().len()
+    }
+
+    /// An application that was called too often without an answer.
+    pub(crate) async fn park(&self, number: u32) -> AppKey {
+        let event = spring();
+        if (self.ctx.now)() < NOW + HOUR {
+            self.clock.set(NOW + HOUR + 1000);
+        }
+        let lead = self.ledger.lead(&event).await.unwrap().unwrap();
+        let key = AppKey([u8::try_from(number).unwrap(); 16]);
+        let newcomer =
+            Candidate { number: Number::new(number).unwrap(), app_key: key, contact: String::new() };
+        let taken = self.ledger.take(&event, lead.fence, &[newcomer]).await.unwrap();
+        assert_eq!(taken.seated, 1);
+        loop {
+            self.clock.advance(60_000);
+            for call in self.ledger.lease(&event, 10).await.unwrap().calls {
+                let answer = Word::Unknown { retry_in_ms: 1 };
+                let recorded = self.ledger.record(&call, &answer).await.unwrap();
+                if (call.app_key, recorded) == (key, Recorded::Parked) {
+                    return key;
+                }
+            }
+        }
+    }
+
+    /// The queue contradicts the ledger: one application under two numbers.
+    pub(crate) async fn freeze(&self) {
+        self.clock.set(NOW + HOUR + 1000);
+        let lead = self.ledger.lead(&spring()).await.unwrap().unwrap();
+        let newcomer = |n| Candidate {
+            number: Number::new(n).unwrap(),
+            app_key: AppKey([7; 16]),
+            contact: String::new(),
+        };
+        self.ledger.take(&spring(), lead.fence, &[newcomer(1)]).await.unwrap();
+        self.ledger.take(&spring(), lead.fence, &[newcomer(2)]).await.unwrap_err();
+    }
+}

@@ -1,0 +1,201 @@
+//! Measures the queue: what an application costs a Redis in memory and time, and how many each store takes in a second.
+//! Run by `cargo xtask bench queue`; never part of the product, never a test.
+
+#![expect(clippy::print_stdout, reason = "a benchmark talks to its user")]
+
+use std::ops::Range;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result, ensure};
+use domain::event::Text;
+use domain::{AppKey, Epoch, EventId, EventSettings, EventState, Kind, Release, ReqHash};
+use queue::{Applicant, Arming, Figures, Projection, Queue, RedisOptions, RedisRole};
+use serde_json::{Value, json};
+use testkit::{RedisKind, RedisServer, TempFolder};
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+/// So many wait for their answer at once: enough that every batch is full.
+const CROWD: u32 = 2_048;
+const SMALL: u32 = 10_000;
+/// A small line is soon full, so several are measured.
+const SMALL_LINES: u32 = 12;
+const NEVER: i64 = 4_102_444_800_000;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let mut args = std::env::args().skip(1);
+    let out = args.next().context("give the file to write")?;
+    let long = args.next().is_some_and(|arg| arg == "--long");
+    let large = if long { 10_000_000 } else { 1_000_000 };
+    let small = cost_of(SMALL, SMALL_LINES).await?;
+    let large_cost = cost_of(large, 1).await?;
+    let mut measures = Vec::new();
+    for (n, cost) in [(SMALL, &small), (large, &large_cost)] {
+        let name = format!("redis memory per waiting applicant, {n} in queue");
+        measures.push(measure(&name, cost.bytes, "B", None, Bar::AtMost(80.0)));
+    }
+    let peer = format!("{SMALL} in queue");
+    let name = format!("redis cpu per application, {large} in queue");
+    measures.push(measure(&name, large_cost.cpu, "us", Some((&peer, small.cpu)), Bar::RatioAtMost(1.2)));
+    measures.push(measure("applications durable in redis", large_cost.rate, "1/s", None, Bar::None));
+    let sqlite = sqlite().await?;
+    measures.push(measure(
+        "applications durable in sqlite, 512 clients",
+        sqlite,
+        "1/s",
+        None,
+        Bar::AtLeast(10_000.0),
+    ));
+    let text = serde_json::to_string_pretty(&measures)?;
+    std::fs::create_dir_all(Path::new(&out).parent().context("a file in a folder")?)?;
+    std::fs::write(&out, text + "\n").with_context(|| format!("cannot write {out}"))
+}
+
+#[derive(Clone, Copy)]
+enum Bar {
+    AtMost(f64),
+    AtLeast(f64),
+    /// Of the value to its peer's.
+    RatioAtMost(f64),
+    None,
+}
+
+fn measure(name: &str, value: f64, unit: &str, peer: Option<(&str, f64)>, bar: Bar) -> Value {
+    let ratio = peer.map(|(_, peer_value)| value / peer_value);
+    let (bar, holds) = match bar {
+        Bar::AtMost(bar) => (Some(format!("<= {bar} {unit}")), Some(value <= bar)),
+        Bar::AtLeast(bar) => (Some(format!(">= {bar} {unit}")), Some(value >= bar)),
+        Bar::RatioAtMost(bar) => (Some(format!("ratio <= {bar}")), ratio.map(|ratio| ratio <= bar)),
+        Bar::None => (None, None),
+    };
+    let against = ratio.map(|ratio| format!(", {ratio:.2} of the peer's")).unwrap_or_default();
+    let verdict = match (&bar, holds) {
+        (Some(bar), Some(true)) => format!("  ({bar}: holds)"),
+        (Some(bar), _) => format!("  ({bar}: MISSED)"),
+        _ => String::new(),
+    };
+    println!("{name}: {value:.2} {unit}{against}{verdict}");
+    json!({
+        "name": name, "value": value, "unit": unit, "peer": peer.map(|p| p.0), "peer_value": peer.map(|p| p.1),
+        "ratio": ratio, "bar": bar, "holds": holds,
+    })
+}
+
+struct Cost {
+    bytes: f64,
+    cpu: f64,
+    rate: f64,
+}
+
+/// Fills lines of `n` in a new server; time is measured over the last of each.
+async fn cost_of(n: u32, lines: u32) -> Result<Cost> {
+    // A rewrite of the journal in the middle would be measured as the queue's.
+    let server = RedisServer::start_with(RedisKind::Redis, &["--auto-aof-rewrite-percentage", "0"]).await;
+    let options = RedisOptions::new(server.url(), RedisRole::Worker);
+    Queue::install_redis(&options).await?;
+    let queue = Queue::open_redis(options).await?;
+    let events: Vec<EventId> =
+        (0..=lines).map(|nth| format!("spring-{nth}").parse()).collect::<Result<_, _>>()?;
+    queue.publish(&events).await?;
+    let (warming, measured) = (&events[0], &events[1..]);
+    open(&queue, warming, SMALL).await?;
+    crowd(&queue, warming, 0..SMALL, CROWD).await?;
+    let empty = memory(&server).await?;
+    let (mut used, mut took, last) = (0.0, 0.0, n - (n / 4).min(50_000));
+    for event in measured {
+        open(&queue, event, n).await?;
+        crowd(&queue, event, 0..last, CROWD).await?;
+        let (before, start) = (cpu(&server).await?, Instant::now());
+        crowd(&queue, event, last..n, CROWD).await?;
+        (used, took) = (used + cpu(&server).await? - before, took + start.elapsed().as_secs_f64());
+        ensure!(queue.view(event).await?.seq == n, "every one has a number");
+    }
+    let (all, stretch) = (f64::from(n * lines), f64::from((n - last) * lines));
+    let bytes = (memory(&server).await? - empty) / all;
+    Ok(Cost { bytes, cpu: used * 1e6 / stretch, rate: stretch / took })
+}
+
+/// Applies for all in the range, so many at once.
+async fn crowd(queue: &Queue, event: &EventId, people: Range<u32>, at_once: u32) -> Result<()> {
+    let mut tasks = JoinSet::new();
+    for lane in 0..at_once {
+        let (queue, event, people) = (queue.clone(), event.clone(), people.clone());
+        tasks.spawn(async move {
+            for who in people.skip(lane as usize).step_by(at_once as usize) {
+                queue.apply(&event, applicant(who)).await?;
+            }
+            Ok::<_, queue::Refused>(())
+        });
+    }
+    while let Some(done) = tasks.join_next().await {
+        done??;
+    }
+    Ok(())
+}
+
+async fn sqlite() -> Result<f64> {
+    const PEOPLE: u32 = 100_000;
+    let folder = TempFolder::new("bench");
+    let queue = Queue::open_sqlite(&folder.path().join("queue.db"), Arc::new(|| 1_000)).await?;
+    let event = "spring".parse()?;
+    queue.publish(std::slice::from_ref(&event)).await?;
+    open(&queue, &event, PEOPLE).await?;
+    crowd(&queue, &event, 0..10_000, 512).await?;
+    let start = Instant::now();
+    crowd(&queue, &event, 10_000..PEOPLE, 512).await?;
+    Ok(f64::from(PEOPLE - 10_000) / start.elapsed().as_secs_f64())
+}
+
+async fn info(server: &RedisServer, field: &str) -> Result<f64> {
+    let client = redis::Client::open(server.url())?;
+    let mut conn = client.get_multiplexed_async_connection().await?;
+    let info: String = redis::cmd("INFO").arg("everything").query_async(&mut conn).await?;
+    let line = info.lines().find_map(|line| line.strip_prefix(field)?.strip_prefix(':'));
+    line.with_context(|| format!("no {field}"))?.parse().with_context(|| format!("{field} is no number"))
+}
+
+/// What the queue takes: the buffers of connections and of the journal are there however long it is.
+async fn memory(server: &RedisServer) -> Result<f64> {
+    let buffers = info(server, "mem_clients_normal").await? + info(server, "mem_aof_buffer").await?;
+    Ok(info(server, "used_memory").await? - buffers)
+}
+
+async fn cpu(server: &RedisServer) -> Result<f64> {
+    Ok(info(server, "used_cpu_user").await? + info(server, "used_cpu_sys").await?)
+}
+
+async fn open(queue: &Queue, event: &EventId, n: u32) -> Result<()> {
+    let settings = EventSettings {
+        id: event.clone(),
+        title: Text { ko: "봄".into(), en: "Spring".into() },
+        kind: Kind::Order,
+        capacity: n / 10,
+        opens_at: 0,
+        closes_at: NEVER,
+        intake: true,
+        release: Release::Running,
+        pace: "5".parse()?,
+        in_flight_max: 10,
+        applications_max: n,
+        announcement: Text::default(),
+        settle_after_close: false,
+        diverts: Vec::new(),
+        pepper: "k1".into(),
+    };
+    let figures = Figures::default();
+    let (number_limit, state) = (n, EventState::Open);
+    let arming = Arming { epoch: Epoch(1), number_limit: 0, settings: settings.clone(), rev: 1 };
+    queue.arm(event, 1, arming).await?;
+    let (rev, round, settled_seq, outcomes) = (1, 1, None, Vec::new());
+    let projection = Projection { rev, settings, state, number_limit, round, figures, settled_seq, outcomes };
+    Ok(queue.project(event, 1, projection).await?)
+}
+
+/// Somebody without a contact: its size is the event's, not the queue's.
+fn applicant(who: u32) -> Applicant {
+    let spread = (u128::from(who) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+    let secret = (u64::from(who) + 1).to_be_bytes();
+    Applicant { app_key: AppKey(spread.to_be_bytes()), req_hash: ReqHash(secret), contact: Vec::new() }
+}

@@ -1,0 +1,237 @@
+//! A queue of its own for each test, whichever store is behind it, with a clock set by hand and a way to restart it.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+
+use domain::event::Text;
+use domain::{AppKey, Epoch, EventId, EventSettings, EventState, Kind, Millis, Number, Release, ReqHash};
+use queue::{
+    Applicant, Applied, Arming, Figures, Projection, Queue, QueueState, RedisOptions, RedisRole, Refused,
+    Restored, Shown,
+};
+use testkit::{RedisKind, RedisServer};
+
+pub(crate) const OPENS: Millis = 1_000;
+pub(crate) const CLOSES: Millis = 100_000;
+pub(crate) const FENCE: i64 = 1;
+
+/// Where the queue lies, so that it can be opened again.
+pub(crate) enum Store {
+    Sqlite(Folder),
+    Redis(Box<RedisServer>),
+}
+
+impl Store {
+    pub(crate) fn sqlite() -> Self {
+        Self::Sqlite(Folder::new())
+    }
+    pub(crate) async fn redis(kind: RedisKind) -> Self {
+        Self::Redis(Box::new(RedisServer::start(kind).await))
+    }
+    async fn open(&self, clock: &Arc<AtomicI64>) -> Queue {
+        let clock = Arc::clone(clock);
+        let now = Arc::new(move || clock.load(Ordering::SeqCst));
+        match self {
+            Self::Sqlite(folder) => Queue::open_sqlite(&folder.queue(), now).await.unwrap(),
+            Self::Redis(server) => {
+                let options = RedisOptions {
+                    hand_clock: Some(now),
+                    ..RedisOptions::new(server.url(), RedisRole::Worker)
+                };
+                Queue::install_redis(&options).await.unwrap();
+                Queue::open_redis(options).await.unwrap()
+            }
+        }
+    }
+    /// What forgets whether the queue is armed: the embedded store's process ends with its handle, a server is killed.
+    async fn end(&mut self) {
+        if let Self::Redis(server) = self {
+            server.kill().await.unwrap();
+            server.restart().await.unwrap();
+        }
+    }
+}
+
+pub(crate) struct QueueHarness {
+    queue: Option<Queue>,
+    clock: Arc<AtomicI64>,
+    pub(crate) store: Store,
+}
+
+impl QueueHarness {
+    /// A store that nothing was written to, a second after opening time.
+    pub(crate) async fn empty(store: Store) -> Self {
+        let clock = Arc::new(AtomicI64::new(OPENS + 1_000));
+        let queue = Some(store.open(&clock).await);
+        Self { queue, clock, store }
+    }
+
+    /// An open event in epoch 1 that may give 1,000 numbers.
+    pub(crate) async fn new(store: Store) -> Self {
+        let harness = Self::empty(store).await;
+        harness.queue().publish(&[event()]).await.unwrap();
+        harness.queue().arm(&event(), FENCE, arming(1, 0)).await.unwrap();
+        harness.project(|_| {}).await;
+        harness
+    }
+
+    pub(crate) fn queue(&self) -> &Queue {
+        self.queue.as_ref().unwrap()
+    }
+
+    pub(crate) fn set_clock(&self, now: Millis) {
+        self.clock.store(now, Ordering::SeqCst);
+    }
+
+    /// The queue's clock.
+    pub(crate) fn now(&self) -> domain::Now {
+        let clock = Arc::clone(&self.clock);
+        Arc::new(move || clock.load(Ordering::SeqCst))
+    }
+
+    /// Ends the queue and starts it again.
+    pub(crate) async fn restart(&mut self) {
+        self.queue = None;
+        self.store.end().await;
+        self.queue = Some(self.store.open(&self.clock).await);
+    }
+
+    pub(crate) async fn apply(&self, who: u32) -> Result<Applied, Refused> {
+        self.queue().apply(&event(), applicant(who)).await
+    }
+
+    /// Applies for 1 to `n`, who get these as their numbers.
+    pub(crate) async fn fill(&self, n: u32) {
+        for who in 1..=n {
+            assert_eq!(self.apply(who).await.unwrap().number, number(who));
+        }
+    }
+
+    pub(crate) async fn project(&self, change: impl FnOnce(&mut Projection)) {
+        let mut projection = projection();
+        change(&mut projection);
+        self.queue().project(&event(), FENCE, projection).await.unwrap();
+    }
+
+    pub(crate) async fn view(&self) -> queue::QueueSnapshot {
+        self.queue().view(&event()).await.unwrap()
+    }
+
+    /// The numbers at the head, and how far it looked.
+    pub(crate) async fn head(&self, n: u32) -> (Vec<u32>, u32) {
+        let head = self.queue().head(&event(), n).await.unwrap();
+        (head.waiting.iter().map(|w| w.number.get()).collect(), head.through)
+    }
+
+    pub(crate) async fn admitted(&self, through: u32, who: &[u32]) {
+        let keys: Vec<_> = who.iter().copied().map(key).collect();
+        self.queue().admitted(&event(), FENCE, through, &keys).await.unwrap();
+    }
+
+    pub(crate) async fn cancel(&self, who: u32) -> Option<queue::PlaceRow> {
+        let number =
+            self.queue().place(&event(), key(who)).await.unwrap().map_or(number(who), |place| place.number);
+        self.queue().ask(&event(), key(who), number, queue::InboxKind::Cancel).await.unwrap()
+    }
+
+    pub(crate) async fn place(&self, who: u32) -> queue::PlaceRow {
+        self.queue().place(&event(), key(who)).await.unwrap().unwrap()
+    }
+
+    pub(crate) async fn inbox(&self) -> Vec<queue::InboxEntry> {
+        self.queue().inbox(&event(), 0, 100).await.unwrap()
+    }
+}
+
+pub(crate) fn event() -> EventId {
+    "spring".parse().unwrap()
+}
+
+pub(crate) fn number(n: u32) -> Number {
+    Number::new(n).unwrap()
+}
+
+pub(crate) fn key(who: u32) -> AppKey {
+    AppKey((u128::from(who) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes())
+}
+
+/// Somebody whose secret is made from their name, as is their contact.
+pub(crate) fn applicant(who: u32) -> Applicant {
+    Applicant { app_key: key(who), req_hash: secret(who), contact: contact(who) }
+}
+
+pub(crate) fn secret(who: u32) -> ReqHash {
+    ReqHash((u64::from(who) + 1).to_be_bytes())
+}
+
+pub(crate) fn contact(who: u32) -> Vec<u8> {
+    format!("contact of {who}").into_bytes()
+}
+
+pub(crate) fn restored(n: u32, who: u32, mark: QueueState) -> Restored {
+    Restored { number: number(n), app_key: key(who), req_hash: secret(who), mark, contact: contact(who) }
+}
+
+pub(crate) fn settings() -> EventSettings {
+    EventSettings {
+        id: event(),
+        title: Text { ko: "봄".into(), en: "Spring".into() },
+        kind: Kind::Order,
+        capacity: 10,
+        opens_at: OPENS,
+        closes_at: CLOSES,
+        intake: true,
+        release: Release::Running,
+        pace: "5".parse().unwrap(),
+        in_flight_max: 10,
+        applications_max: 100_000,
+        announcement: Text::default(),
+        settle_after_close: false,
+        diverts: Vec::new(),
+        pepper: "k1".into(),
+    }
+}
+
+pub(crate) fn arming(epoch: u32, number_limit: u32) -> Arming {
+    Arming { epoch: Epoch(epoch), number_limit, settings: settings(), rev: 1 }
+}
+
+pub(crate) fn projection() -> Projection {
+    Projection {
+        rev: 2,
+        settings: settings(),
+        state: EventState::Open,
+        number_limit: 1_000,
+        round: 1,
+        figures: Figures::default(),
+        settled_seq: None,
+        outcomes: Vec::new(),
+    }
+}
+
+pub(crate) fn shown(outcome: domain::Outcome) -> Shown {
+    Shown { outcome, order_no: (outcome == domain::Outcome::Ordered).then(|| "A-1".to_owned()) }
+}
+
+/// A folder that goes with its owner.
+pub(crate) struct Folder(PathBuf);
+
+impl Folder {
+    pub(crate) fn new() -> Self {
+        static MADE: AtomicU32 = AtomicU32::new(0);
+        let name = format!("firstcome-queue-{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::SeqCst));
+        let path = std::env::temp_dir().join(name);
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+    pub(crate) fn queue(&self) -> PathBuf {
+        self.0.join("queue.db")
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}

@@ -1,0 +1,231 @@
+//! A queue that a leader armed, and a signup service before it; what the tests share.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, Request};
+use domain::event::Text;
+use domain::keys::Root;
+use domain::{Epoch, EventId, EventSettings, EventState, Keyring, Kid, Kind, Number, Outcome, Release};
+use http_body_util::BodyExt as _;
+use queue::{Arming, Figures, Projection, Queue, Shown};
+use serde_json::{Value, json};
+use service::http::Handler as _;
+use service::{Context, Health, Tasks};
+use signup_service::{Config, FastPath, SignupState};
+use testkit::{HandClock, TempFolder, seeded};
+
+/// 2026-11-22 20:00:00 in Korea: when the event opens.
+pub(crate) const OPENS: i64 = 1_795_345_200_000;
+/// An hour later.
+pub(crate) const CLOSES: i64 = OPENS + 3_600_000;
+/// Nobody's phone.
+pub(crate) const PHONE: &str = "010-1234-5678";
+
+pub(crate) const CREATE: &str = "/application/com/v1/create/application/spring";
+pub(crate) const FIND: &str = "/application/com/v1/find/application";
+pub(crate) const PROGRESS: &str = "/event/com/v1/get/progress/spring";
+
+/// An answer, read to its end.
+#[derive(Debug)]
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Answer {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
+    }
+    pub(crate) fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
+    }
+    pub(crate) fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", |value| value.to_str().unwrap())
+    }
+    /// Status and stable code of a problem.
+    pub(crate) fn problem(&self) -> (u16, String) {
+        assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text());
+        (self.status, self.json()["code"].as_str().unwrap().to_owned())
+    }
+}
+
+pub(crate) fn spring() -> EventId {
+    "spring".parse().unwrap()
+}
+
+pub(crate) fn settings(id: &str) -> EventSettings {
+    EventSettings {
+        id: id.parse().unwrap(),
+        title: Text { ko: "봄맞이 특가 세트".into(), en: "Spring special set".into() },
+        kind: Kind::Order,
+        capacity: 2,
+        opens_at: OPENS,
+        closes_at: CLOSES,
+        intake: true,
+        release: Release::Running,
+        pace: "5".parse().unwrap(),
+        in_flight_max: 10,
+        applications_max: 1000,
+        announcement: Text::default(),
+        settle_after_close: false,
+        diverts: Vec::new(),
+        pepper: "k1".into(),
+    }
+}
+
+pub(crate) fn keys() -> Arc<Keyring> {
+    let kid = Kid::new("k1").unwrap();
+    Arc::new(Keyring::new(kid.clone(), [(kid, Root::new([7; 32]))]).unwrap())
+}
+
+pub(crate) struct SignupHarness {
+    pub(crate) clock: HandClock,
+    pub(crate) queue: Queue,
+    pub(crate) signup: Arc<SignupState>,
+    pub(crate) ctx: Context,
+    /// What the leader projects next; rev and round are kept rising.
+    pub(crate) projection: Projection,
+    _folder: TempFolder,
+}
+
+impl SignupHarness {
+    /// A queue that nobody has armed yet.
+    pub(crate) async fn unarmed() -> Self {
+        Self::unarmed_with(Config::default()).await
+    }
+
+    pub(crate) async fn unarmed_with(config: Config) -> Self {
+        let folder = TempFolder::new("signup");
+        let clock = HandClock::at(OPENS + 1000);
+        let queue = Queue::open_sqlite(&folder.path().join("queue.db"), clock.now()).await.unwrap();
+        let ctx =
+            Context { now: clock.now(), rng: seeded(1), tasks: Tasks::default(), health: Health::default() };
+        let signup = Arc::new(SignupState::new(config, queue.clone(), keys(), &ctx));
+        let projection = Projection {
+            rev: 1,
+            settings: settings("spring"),
+            state: EventState::Open,
+            number_limit: 500,
+            round: 1,
+            figures: Figures { sold: 0, free: 2, held: 0, at: OPENS },
+            settled_seq: None,
+            outcomes: Vec::new(),
+        };
+        Self { clock, queue, signup, ctx, projection, _folder: folder }
+    }
+
+    /// An open event with two seats.
+    pub(crate) async fn open() -> Self {
+        Self::open_with(Config::default()).await
+    }
+
+    pub(crate) async fn open_with(config: Config) -> Self {
+        let mut harness = Self::unarmed_with(config).await;
+        harness.arm("spring").await;
+        harness.queue.publish(&[spring()]).await.unwrap();
+        harness.project(|_| ()).await;
+        harness
+    }
+
+    pub(crate) async fn arm(&self, event: &str) {
+        let arming = Arming { epoch: Epoch(1), number_limit: 0, settings: settings(event), rev: 1 };
+        self.queue.arm(&event.parse().unwrap(), 1, arming).await.unwrap();
+    }
+
+    /// The leader's next round, after which the signup service looks.
+    pub(crate) async fn project(&mut self, change: impl FnOnce(&mut Projection)) {
+        self.projection.rev += 1;
+        self.projection.round += 1;
+        change(&mut self.projection);
+        self.queue.project(&self.projection.settings.id, 1, self.projection.clone()).await.unwrap();
+        self.signup.refresh().await;
+    }
+
+    /// The leader moves everybody up to here into the ledger.
+    pub(crate) async fn admitted(&self, through: u32) {
+        let head = self.queue.head(&spring(), through).await.unwrap();
+        let keys: Vec<_> =
+            head.waiting.iter().filter(|w| w.number.get() <= through).map(|w| w.app_key).collect();
+        self.queue.admitted(&spring(), 1, through, &keys).await.unwrap();
+        self.signup.refresh().await;
+    }
+
+    /// The ledger's word on a number.
+    pub(crate) async fn shown(&mut self, number: u32, outcome: Outcome, order_no: Option<&str>) {
+        let shown = Shown { outcome, order_no: order_no.map(str::to_owned) };
+        self.project(|p| p.outcomes = vec![(Number::new(number).unwrap(), shown)]).await;
+    }
+
+    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+        let peer = request.extensions().get::<Peer>().map_or(SOMEBODY, |peer| peer.0);
+        let fast_path = FastPath::new(Arc::clone(&self.signup)).unwrap();
+        let (parts, body) = fast_path.answer(request, &peer).await.response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+    }
+
+    pub(crate) async fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(path).body(Body::empty()).unwrap()).await
+    }
+
+    pub(crate) async fn get_in(&self, path: &str, language: &str) -> Answer {
+        let request = Request::get(path).header("accept-language", language);
+        self.send(request.body(Body::empty()).unwrap()).await
+    }
+
+    pub(crate) async fn post(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> Answer {
+        let mut request = Request::post(path).header("content-type", "application/json");
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        self.send(request.body(Body::from(body.to_string())).unwrap()).await
+    }
+
+    pub(crate) async fn post_form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+        let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
+        let request = Request::post(path).header("content-type", "application/x-www-form-urlencoded");
+        self.send(request.body(Body::from(body)).unwrap()).await
+    }
+
+    /// Somebody applies; the key proves them later.
+    pub(crate) async fn apply(&self, phone: &str, key: Option<&str>) -> Answer {
+        let headers: Vec<_> = key.map(|key| ("idempotency-key", key)).into_iter().collect();
+        self.post(CREATE, &entrant(phone), &headers).await
+    }
+
+    /// So many apply, numbered from 1 in an otherwise empty line; the last one's answer.
+    pub(crate) async fn crowd(&self, people: u32) -> Answer {
+        for i in 1..people {
+            assert_eq!(self.apply(&format!("010-9000-{i:04}"), None).await.status, 201);
+        }
+        self.apply(PHONE, Some("mine")).await
+    }
+}
+
+/// Where a request comes from, if the test says so.
+#[derive(Clone, Copy)]
+struct Peer(SocketAddr);
+
+const SOMEBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 4711);
+
+/// A request as if from this address.
+pub(crate) fn from_address(mut request: Request<Body>, address: &str) -> Request<Body> {
+    request.extensions_mut().insert(Peer(SocketAddr::new(address.parse().unwrap(), 4711)));
+    request
+}
+
+pub(crate) fn entrant(phone: &str) -> Value {
+    json!({ "name": "홍길동", "phone": phone, "consent": true })
+}
+
+/// The path of one's own answer.
+pub(crate) fn own_path(applied: &Value) -> String {
+    format!("/application/com/v1/get/application/{}", applied["receipt"].as_str().unwrap())
+}
+
+pub(crate) fn cancel_path(applied: &Value) -> String {
+    format!("/application/com/v1/cancel/application/{}", applied["receipt"].as_str().unwrap())
+}

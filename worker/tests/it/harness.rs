@@ -1,0 +1,232 @@
+//! Real workers over real stores, before an order service that does what the test tells it.
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use domain::{EventSettings, EventState, Outcome, Receipt, Right};
+use ledger::{ApplicationRow, By, Change, Changed, Ledger, LedgerEvent, OrderRow};
+use queue::{InboxKind, PlaceRow, Queue, Refused};
+use service::Context;
+use service::tasks::Ended;
+use testkit::order_stub::Asked;
+use testkit::{OrderStub, TempFolder};
+use worker::order_service::HttpOrders;
+use worker::verify::{Report, Witness, look_twice};
+use worker::{Config, OrderService};
+
+use crate::people::{applicant, key, keyring, settings, spring};
+use crate::stores::write;
+
+/// Queue, ledger and order service; workers come and go.
+pub(crate) struct WorkerHarness {
+    queue: Option<Queue>,
+    pub(crate) ledger: Ledger,
+    pub(crate) stub: OrderStub,
+    pub(crate) config: Config,
+    acks: Vec<Receipt>,
+    folder: TempFolder,
+}
+
+/// How often the leader wrote its figures into the queue: at least one whole round lies between two of them.
+pub(crate) async fn until_rounds(harness: &WorkerHarness, rounds: usize) {
+    let mut seen = std::collections::BTreeSet::new();
+    until("rounds of the leader", async || {
+        seen.insert(harness.queue().view(&spring()).await.ok()?.figures.at);
+        (seen.len() > rounds + 1).then_some(())
+    })
+    .await;
+}
+
+/// Looks until there is something to see.
+pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
+    for _ in 0..3000 {
+        if let Some(seen) = look().await {
+            return seen;
+        }
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    panic!("this never came: {what}");
+}
+
+impl WorkerHarness {
+    pub(crate) async fn open(capacity: u32) -> Self {
+        Self::open_with(settings(capacity, service::clock::system()() - 1000)).await
+    }
+
+    pub(crate) async fn open_with(settings: EventSettings) -> Self {
+        let (folder, now) = (TempFolder::new("house"), service::clock::system());
+        let ledger = Ledger::open_sqlite(&folder.path().join("ledger.db"), now).await.unwrap();
+        ledger.create_event(&settings, "test").await.unwrap();
+        let config = Config { numbers_ahead_min: 100, calls_max: 16, ..Config::default() };
+        let mut harness =
+            Self { queue: None, ledger, stub: OrderStub::start().await, config, acks: Vec::new(), folder };
+        harness.open_queue().await;
+        harness
+    }
+
+    /// A worker in a context of its own.
+    pub(crate) async fn start(&self) -> Context {
+        // The shortest waits that chance may give.
+        let context = Context { rng: Arc::new(|bytes| bytes.fill(0)), ..Context::system() };
+        let (stores, http) =
+            ((self.queue().clone(), self.ledger.clone()), HttpOrders::new(&self.stub.base()));
+        worker::start(self.config.clone(), stores, OrderService::Http(http), keyring(), &[], &context)
+            .await
+            .unwrap();
+        context
+    }
+
+    pub(crate) async fn stop(&self, worker: Context) {
+        assert_eq!(worker.tasks.shut_down(Duration::from_secs(10)).await, Ended::Cleanly);
+    }
+
+    pub(crate) fn queue(&self) -> &Queue {
+        self.queue.as_ref().unwrap()
+    }
+
+    pub(crate) fn file(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    pub(crate) async fn open_queue(&mut self) {
+        let queue = Queue::open_sqlite(&self.file("queue.db"), service::clock::system()).await.unwrap();
+        self.queue = Some(queue);
+    }
+
+    /// Closes the queue, and waits until its last write is through.
+    pub(crate) async fn close_queue(&mut self) {
+        self.queue = None;
+        let lock = File::open(self.file("queue.db.lock")).unwrap();
+        until("the queue's lock", async || lock.try_lock().ok()).await;
+    }
+
+    /// Puts this file in the place of a queue that is closed; none wipes it.
+    pub(crate) fn replace_queue(&self, with: Option<PathBuf>) {
+        for old in ["queue.db", "queue.db-wal", "queue.db-shm"] {
+            if self.file(old).exists() {
+                std::fs::remove_file(self.file(old)).unwrap();
+            }
+        }
+        if let Some(with) = with {
+            std::fs::rename(with, self.file("queue.db")).unwrap();
+        }
+    }
+
+    /// A copy of the queue as it is now.
+    pub(crate) async fn copy_of_queue(&self) -> PathBuf {
+        let copy = self.file("copy.db");
+        write(&self.file("queue.db"), &format!("VACUUM INTO '{}'", copy.display())).await;
+        copy
+    }
+
+    /// What an operator does.
+    pub(crate) async fn change(&self, change: Change) -> Changed {
+        let by = By { actor: "kim", reason: "a test" };
+        self.ledger.change(&spring(), None, &change, by).await.unwrap()
+    }
+
+    /// Waits until the queue has the settings as the ledger has them now.
+    pub(crate) async fn until_told(&self) {
+        let LedgerEvent { rev, settings, .. } = self.ledger.event(&spring()).await.unwrap();
+        let told = async || self.queue().view(&spring()).await.ok().filter(|view| view.rev == rev);
+        assert_eq!(until("the settings in the queue", told).await.settings, settings);
+    }
+
+    pub(crate) async fn freeze(&self, why: &str) {
+        let sql = format!("UPDATE event SET frozen = '{why}'");
+        assert_eq!(write(&self.file("ledger.db"), &sql).await, 1);
+    }
+
+    pub(crate) async fn event_state(&self) -> EventState {
+        self.ledger.event(&spring()).await.unwrap().state
+    }
+
+    pub(crate) async fn until_state(&self, state: EventState) {
+        let reached = async || (self.event_state().await == state).then_some(());
+        until(state.as_str(), reached).await;
+    }
+
+    /// Applies for these people, one after the other; their numbers.
+    pub(crate) async fn apply(&mut self, people: impl IntoIterator<Item = u32>) -> Vec<u32> {
+        let mut numbers = Vec::new();
+        for n in people {
+            let queue = self.queue();
+            let applied = until("a number", async || match queue.apply(&spring(), applicant(n)).await {
+                Ok(applied) => Some(applied),
+                Err(Refused::NotArmed | Refused::AtLimit) => None,
+                Err(error) => panic!("{error}"),
+            })
+            .await;
+            let (epoch, number) = (applied.epoch, applied.number);
+            self.acks.push(Receipt { event: spring(), epoch, number, app_key: key(n), right: Right::Full });
+            numbers.push(number.get());
+        }
+        numbers
+    }
+
+    pub(crate) async fn cancel(&self, n: u32) {
+        let number = self.place(n).await.unwrap().number;
+        self.queue().ask(&spring(), key(n), number, InboxKind::Cancel).await.unwrap().unwrap();
+    }
+
+    pub(crate) async fn row(&self, n: u32) -> Option<ApplicationRow> {
+        self.ledger.rows(&spring(), 0, 10_000).await.unwrap().into_iter().find(|row| row.app_key == key(n))
+    }
+
+    pub(crate) async fn state(&self, n: u32) -> Option<&'static str> {
+        self.row(n).await.map(|row| row.state.as_str())
+    }
+
+    /// Waits until the page shows this outcome to these people.
+    pub(crate) async fn until_shown(&self, people: impl IntoIterator<Item = u32>, outcome: Outcome) {
+        for n in people {
+            let what = format!("{} shown to {n}", outcome.as_str());
+            until(&what, async || self.place(n).await.filter(|place| shows(place, outcome))).await;
+        }
+    }
+
+    pub(crate) async fn place(&self, n: u32) -> Option<PlaceRow> {
+        self.queue().place(&spring(), key(n)).await.ok().flatten()
+    }
+
+    /// Free, held and sold seats.
+    pub(crate) async fn seats(&self) -> (u32, u32, u32) {
+        let seats = self.ledger.seats(&spring()).await.unwrap();
+        (seats.free, seats.held, seats.sold)
+    }
+
+    /// The calls so far, as `PUT 1`, by the person's number in these tests.
+    pub(crate) fn calls(&self) -> Vec<String> {
+        self.stub.asked().iter().map(|asked| format!("{} {}", asked.method, person(asked))).collect()
+    }
+
+    /// What the checker says, with the receipts and the order service's own list.
+    pub(crate) async fn verified(&self) -> Report {
+        let orders = self.stub.orders().into_iter().map(|(key, kept)| OrderRow {
+            app_key: key.strip_prefix("spring:").unwrap().parse().unwrap(),
+            order_no: kept.order_no,
+            live: kept.live,
+        });
+        let witness = Witness { acks: Some(self.acks.clone()), orders: Some(orders.collect()) };
+        look_twice((self.queue(), &self.ledger), &spring(), &witness, async {}).await.unwrap()
+    }
+
+    /// Stops the worker, and all promises must hold.
+    pub(crate) async fn stop_and_verify(&self, worker: Context) {
+        self.stop(worker).await;
+        let report = self.verified().await;
+        assert_eq!(report.violations(), 0, "{:#?}", report.checks);
+    }
+}
+
+fn shows(place: &PlaceRow, outcome: Outcome) -> bool {
+    place.shown.as_ref().is_some_and(|shown| shown.outcome == outcome)
+}
+
+/// Who is asked about: the person whose key is in the path.
+pub(crate) fn person(asked: &Asked) -> u32 {
+    let key_of = |n: &u32| asked.path.ends_with(&key(*n).to_string());
+    (1..100).find(key_of).unwrap_or_else(|| panic!("nobody's: {}", asked.path))
+}
