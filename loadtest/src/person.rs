@@ -91,7 +91,7 @@ impl Person<'_> {
         let wait = wait_asked(&answer);
         match code {
             200 | 201 => Ok(self.accepted(answer, ledger).await),
-            // The gateway or the signup service is full, or too early: not registered, press again.
+            // Full, too early, or the answer was lost inside (503 `outcome-unknown`): press again.
             409 | 429 | 503 => {
                 user.set_success(&mut answer.request)?;
                 Ok(Pressed::PutOff(wait))

@@ -41,7 +41,7 @@ pub struct Applied {
     pub proven: bool,
 }
 
-/// Why no number was given, and none was burnt.
+/// Why an applicant's call has no result. Except for `Unknown`, nothing was done and no number was burnt.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
     /// The catalogue is armed and does not know the event.
@@ -74,9 +74,13 @@ pub enum Refused {
     /// The numbers written ahead are used up; the leader raises the limit within a moment.
     #[error("the queue is waiting for its limit to be raised")]
     AtLimit,
-    /// The store did not answer, or could not write. The number may or may not have been given: apply again with the same key.
+    /// The store could not be asked, or could not write: nothing was done.
     #[error("the queue cannot be reached: {0}")]
     Unavailable(String),
+    /// The store was asked, and no answer came that says what it did. The number may or may not have been given: apply again
+    /// with the same secret.
+    #[error("the queue did not answer: {0}")]
+    Unknown(String),
 }
 
 /// Why a leader's write was refused.

@@ -114,7 +114,7 @@ impl RedisQueue {
         });
         async move {
             sent.map_err(|why| Refused::Unavailable(why.into()))?;
-            answer.await.unwrap_or_else(|_| Err(Refused::Unavailable(ENDED.into())))
+            answer.await.unwrap_or_else(|_| Err(Refused::Unknown(ENDED.into())))
         }
     }
 
@@ -127,7 +127,7 @@ impl RedisQueue {
     ) -> Result<Option<PlaceRow>, Refused> {
         let question = self.server.question("withdraw", event.as_str());
         let question = question.arg(&app_key.0[..]).arg(read::kind_word(kind)).arg(number.get());
-        let answer = self.server.ask(question).await.map_err(|fault| fault.unregistered())?;
+        let answer = self.server.ask(question).await?;
         Ok(answer.for_applicants()?.place()?)
     }
 
@@ -140,7 +140,7 @@ impl RedisQueue {
         let question = self.server.question("withdraw", event.as_str());
         let kind = read::kind_word(InboxKind::Present);
         let question = question.arg(&app_key.0[..]).arg(kind).arg(number.get());
-        let answer = self.server.ask(question).await.map_err(|fault| fault.unregistered())?;
+        let answer = self.server.ask(question).await?;
         Ok(answer.for_applicants()?.place()?)
     }
 

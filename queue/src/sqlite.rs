@@ -21,6 +21,7 @@ use sqlx::Connection;
 use sqlx::sqlite::{Sqlite, SqliteConnection, SqlitePool, SqlitePoolOptions};
 use tokio::sync::{mpsc, oneshot};
 
+use self::fault::Unwritten;
 use self::held::{Held, Memory};
 use self::record::Record;
 use self::writer::{Command, Done, Work, Writer};
@@ -82,19 +83,22 @@ impl SqliteQueue {
         Ok(Self { commands, readers, memory, now })
     }
 
-    async fn submit(&self, work: Work) -> Result<Done, String> {
+    async fn submit(&self, work: Work) -> Result<Done, Unwritten> {
         let (reply, answer) = oneshot::channel();
         self.commands.try_send(Command { work, reply }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => "too many writes are waiting: try again".to_owned(),
-            mpsc::error::TrySendError::Closed(_) => ENDED.to_owned(),
+            mpsc::error::TrySendError::Full(_) => {
+                Unwritten::Nothing("too many writes are waiting: try again".to_owned())
+            }
+            mpsc::error::TrySendError::Closed(_) => Unwritten::Nothing(ENDED.to_owned()),
         })?;
-        answer.await.map_err(|_| ENDED.to_owned())?
+        // The writer ended with the write in its hands.
+        answer.await.map_err(|_| Unwritten::Unknown(ENDED.to_owned()))?
     }
 
     pub(crate) async fn publish(&self, events: &[EventId]) -> Result<(), LeadError> {
         match self.submit(Work::Publish(events.to_vec())).await {
             Ok(_) => Ok(()),
-            Err(why) => Err(LeadError::Unavailable(why)),
+            Err(why) => Err(why.into()),
         }
     }
 
@@ -102,7 +106,7 @@ impl SqliteQueue {
         match self.submit(Work::Apply(event.clone(), applicant)).await {
             Ok(Done::Applied(answer)) => answer,
             Ok(other) => unreachable!("applying is answered in kind, not by {other:?}"),
-            Err(why) => Err(Refused::Unavailable(why)),
+            Err(why) => Err(why.into()),
         }
     }
 
@@ -116,7 +120,7 @@ impl SqliteQueue {
         match self.submit(Work::InboxEntry(event.clone(), app_key, number, kind)).await {
             Ok(Done::Asked(answer)) => answer,
             Ok(other) => unreachable!("asking is answered in kind, not by {other:?}"),
-            Err(why) => Err(Refused::Unavailable(why)),
+            Err(why) => Err(why.into()),
         }
     }
 
@@ -129,7 +133,7 @@ impl SqliteQueue {
         match self.submit(Work::Present(event.clone(), app_key, number)).await {
             Ok(Done::Asked(answer)) => answer,
             Ok(other) => unreachable!("presenting is answered in kind, not by {other:?}"),
-            Err(why) => Err(Refused::Unavailable(why)),
+            Err(why) => Err(why.into()),
         }
     }
 
@@ -137,7 +141,7 @@ impl SqliteQueue {
         match self.submit(Work::Lead(event.clone(), fence, Box::new(lead))).await {
             Ok(Done::Led(answer)) => answer,
             Ok(other) => unreachable!("leading is answered in kind, not by {other:?}"),
-            Err(why) => Err(LeadError::Unavailable(why)),
+            Err(why) => Err(why.into()),
         }
     }
 

@@ -1,5 +1,7 @@
 const form = $('form'), button = $('apply'), label = $('apply-label');
 let opens = D.opens, busy = false, tries = 0, timer, ticker, left = 0, said = '';
+// Whether a press may have been registered without an answer: then no refusal to look is a no.
+let unsure = Boolean(form && form.unsure);
 const at = () => now() >= opens;
 if (kept().page) { $('mine-link').href = kept().page; show('mine', true); }
 if (form) {
@@ -71,7 +73,8 @@ const refused = (answer, body) => {
   }
   if (code === 'intake-on-hold') { phase('hold'); return held(); }
   if (answer.status >= 502 || answer.status === 500) {
-    phase(body.registered === false ? 'shed' : 'unknown');
+    unsure = unsure || body.registered !== false;
+    phase(unsure ? 'unknown' : 'shed');
     return again(seconds);
   }
   const state = { 410: 'closed', 429: 'slow' }[answer.status] || (code === 'queue-full' ? 'full' : 'invalid');
@@ -97,7 +100,8 @@ const send = async () => {
       body: JSON.stringify({ name: form.name.value, phone: form.phone.value, consent: form.consent.checked }),
     });
     const body = await answer.json().catch(() => ({}));
-    if (answer.ok && body.receipt) {
+    if (answer.ok && !body.receipt) throw new Error('cut off');
+    if (answer.ok) {
       keep({ page: body.links.page });
       location.assign(body.links.page);
       return;
@@ -106,6 +110,7 @@ const send = async () => {
     refused(answer, body);
   } catch {
     busy = false;
+    unsure = true;
     phase('unknown');
     again(Math.ceil(Math.min(30, 2 ** Math.min(tries, 5)) * (.5 + Math.random() / 2)));
   } finally { clearTimeout(late); }
@@ -126,7 +131,7 @@ if (form) {
   const state = root.dataset.state;
   if (state === 'before') { before(); watch(0); }
   if (state === 'hold') { phase('hold', ''); held(); }
-  if (state === 'shed') again(D.retry);
+  if (state === 'shed' || state === 'unknown') again(D.retry);
   if (state === 'slow') wait(D.retry);
   const first = form.querySelector('[aria-invalid=true]');
   if (first) first.focus();

@@ -112,9 +112,17 @@ async fn answer_form(signup: &SignupState, event: &str, Posted { headers, body }
     note(signup, event, &taken, &Trace::of(&headers));
     let response = match taken {
         Ok(accepted) => see_other(&format!("/a/{}", accepted.own.text)),
-        Err(error) => pages::refused(signup, event, &headers, &typed, &error),
+        Err(error) => pages::refused(signup, event, &headers, &typed, &in_doubt(error, &typed)),
     };
     answered(response, false)
+}
+
+/// A refusal before the queue looked for the application, of a form whose earlier answer was lost: that one may have its number.
+fn in_doubt(error: Error, typed: &Typed) -> Error {
+    match error {
+        Error::Busy if !typed.get("unsure").is_empty() => Error::OutcomeUnknown,
+        other => other,
+    }
 }
 
 /// An application that is in order, for the event of this sheet.

@@ -76,6 +76,8 @@ pub(crate) enum Error {
     OnHold,
     /// No number could be given now; none was.
     Busy,
+    /// The answer was lost on its way: the application may have its number.
+    OutcomeUnknown,
     /// An application cannot be looked up now; it is kept.
     Safe,
     /// The documents are not made yet.
@@ -110,6 +112,7 @@ impl From<Refused> for Error {
             Refused::OnHold => Self::OnHold,
             Refused::Full => Self::Full,
             Refused::NotArmed | Refused::Regressed | Refused::AtLimit | Refused::Unavailable(_) => Self::Busy,
+            Refused::Unknown(_) => Self::OutcomeUnknown,
         }
     }
 }
@@ -133,6 +136,7 @@ impl Error {
             Self::Full => (StatusCode::CONFLICT, "queue-full"),
             Self::OnHold => (StatusCode::SERVICE_UNAVAILABLE, "intake-on-hold"),
             Self::Busy | Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "temporarily-unavailable"),
+            Self::OutcomeUnknown => (StatusCode::SERVICE_UNAVAILABLE, "outcome-unknown"),
             Self::Safe => (StatusCode::SERVICE_UNAVAILABLE, "place-safe"),
             Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "validation"),
             Self::Malformed => (StatusCode::BAD_REQUEST, "malformed"),
@@ -155,6 +159,7 @@ impl Error {
             Self::Full => messages.full,
             Self::OnHold => messages.on_hold,
             Self::Busy => messages.busy,
+            Self::OutcomeUnknown => messages.unknown_result,
             Self::Safe => messages.safe,
             Self::NotReady => messages.not_ready,
             Self::Invalid(_) => messages.invalid,
@@ -190,7 +195,7 @@ impl Error {
                 Some(u32::try_from(left).unwrap_or(u32::MAX).max(1))
             }
             Self::OnHold => Some(jittered(10, rng)),
-            Self::Busy | Self::Safe | Self::NotReady => Some(jittered(2, rng)),
+            Self::Busy | Self::OutcomeUnknown | Self::Safe | Self::NotReady => Some(jittered(2, rng)),
             Self::TooMany { retry_s } => Some(*retry_s),
             _ => None,
         }
@@ -209,6 +214,7 @@ impl Error {
                 problem.with("opens_at", json!(opens_at)).with("server_time_ms", json!(now))
             }
             Self::Closed { closed_at } => problem.with("closed_at", json!(closed_at)),
+            // An unknown outcome says nothing of it: neither yes nor no is true.
             Self::OnHold | Self::Busy => problem.with("registered", json!(false)),
             Self::Invalid(fields) => problem.with("errors", errors(fields, messages::of(language))),
             _ => problem,
@@ -247,6 +253,13 @@ mod tests {
     fn a_look_up_that_fails_never_says_that_nothing_is_there() {
         assert_eq!(Error::of_look_up(&Refused::NotArmed), Error::Safe);
         assert_eq!(Error::of_look_up(&Refused::Unavailable("x".into())), Error::Safe);
+        assert_eq!(Error::of_look_up(&Refused::Unknown("x".into())), Error::Safe);
         assert_eq!(Error::from(Refused::NotArmed), Error::Busy);
+    }
+
+    #[test]
+    fn only_a_lost_answer_leaves_open_whether_one_is_registered() {
+        assert_eq!(Error::from(Refused::Unknown("x".into())), Error::OutcomeUnknown);
+        assert_eq!(Error::from(Refused::Unavailable("x".into())), Error::Busy);
     }
 }

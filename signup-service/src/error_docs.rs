@@ -57,7 +57,8 @@ impl IntoResponses for Applying {
                 (422, "`validation`, with every wrong field in `errors`"),
                 (
                     503,
-                    "`temporarily-unavailable`, `intake-on-hold`: not registered, press again after `Retry-After`",
+                    "`temporarily-unavailable`, `intake-on-hold`: not registered, press again after `Retry-After`; \
+                     `outcome-unknown`: perhaps registered, press again with the same key",
                 ),
             ],
         )

@@ -167,4 +167,16 @@ mod tests {
         }
         assert!(KOREAN.safe.text.contains("순번은 그대로예요"));
     }
+
+    #[test]
+    fn a_result_that_is_not_known_is_told_as_neither_and_says_to_press_again() {
+        for (messages, again, claim) in [
+            (&KOREAN, "다시 눌러 주세요", "접수되지 않았어요"),
+            (&ENGLISH, "Press again: you keep the same place", "not registered"),
+        ] {
+            let words = messages.unknown_result;
+            assert!(words.text.contains(again), "{words:?}");
+            assert!(!words.head.contains(claim) && !words.text.contains(claim), "{words:?}");
+        }
+    }
 }

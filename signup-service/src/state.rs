@@ -164,7 +164,7 @@ impl SignupState {
     /// Notes whether an application could be stored; a refusal by the rules says nothing about that.
     pub(crate) fn note_write(&self, refused: Option<&Refused>) {
         match refused {
-            Some(Refused::Unavailable(why)) => self.write_health.failed(why),
+            Some(Refused::Unavailable(why) | Refused::Unknown(why)) => self.write_health.failed(why),
             _ => self.write_health.done(),
         }
     }

@@ -32,6 +32,8 @@ pub(crate) struct EventView<'a> {
     pub(crate) capacity: String,
     pub(crate) closes: String,
     pub(crate) key: String,
+    /// Whether this form was sent before and its answer lost.
+    pub(crate) unsure: bool,
     pub(crate) name: &'a str,
     pub(crate) phone: &'a str,
     pub(crate) consent: bool,

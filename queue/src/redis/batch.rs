@@ -56,7 +56,7 @@ impl Batcher {
             Some(conn) => conn,
             None => match self.server.connect().await {
                 Ok(conn) => conn,
-                Err(fault) => return refuse_all(groups, &fault),
+                Err(fault) => return refuse_all(groups, fault),
             },
         };
         let done = groups.into_iter().map(|group| self.apply(conn.clone(), group));
@@ -84,7 +84,7 @@ impl Batcher {
             Ok(Err(refused)) => refuse(group, &refused),
             Err(fault) => {
                 let usable = !fault.spoils_connection();
-                refuse_all(vec![group], &fault);
+                refuse_all(vec![group], fault);
                 return usable;
             }
         }
@@ -112,10 +112,10 @@ fn grouped(commands: impl Iterator<Item = Command>) -> Vec<Group> {
     groups
 }
 
-fn refuse_all(groups: Vec<Group>, fault: &Fault) {
+fn refuse_all(groups: Vec<Group>, fault: Fault) {
     let batch: usize = groups.iter().map(|group| group.commands.len()).sum();
     tracing::error!(%fault, batch, "the queue could not be written");
-    let refused = fault.unregistered();
+    let refused = fault.into();
     for group in groups {
         refuse(group, &refused);
     }

@@ -4,9 +4,6 @@ use redis::RedisError;
 
 use crate::contract::{LeadError, Refused};
 
-/// For an application or a request whose fate is open: asking again with the same key finds it.
-const PRESS_AGAIN: &str = "not registered yet: press again";
-
 /// Why there is no answer.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Fault {
@@ -25,7 +22,7 @@ impl Fault {
     /// Whether the server may have done what it was asked for.
     fn leaves_it_open(&self) -> bool {
         match self {
-            Self::Redis(error) => is_lost(error),
+            Self::Redis(error) => !is_refused_whole(error),
             Self::Misaligned | Self::Garbled(_) => true,
             Self::NoConnection(_) => false,
         }
@@ -38,17 +35,12 @@ impl Fault {
             Self::Misaligned | Self::Garbled(_) | Self::NoConnection(_) => true,
         }
     }
-
-    /// For an applicant's write.
-    pub(super) fn unregistered(&self) -> Refused {
-        let told = if self.leaves_it_open() { PRESS_AGAIN.to_owned() } else { self.to_string() };
-        Refused::Unavailable(told)
-    }
 }
 
 impl From<Fault> for Refused {
     fn from(fault: Fault) -> Self {
-        Self::Unavailable(fault.to_string())
+        let told = fault.to_string();
+        if fault.leaves_it_open() { Self::Unknown(told) } else { Self::Unavailable(told) }
     }
 }
 
@@ -56,6 +48,32 @@ impl From<Fault> for LeadError {
     fn from(fault: Fault) -> Self {
         Self::Unavailable(fault.to_string())
     }
+}
+
+/// Errors that the server gives before a function's first write, and never after it.
+const BEFORE_ANY_WRITE: [&str; 10] = [
+    "BUSY",
+    "LOADING",
+    "MASTERDOWN",
+    "MISCONF",
+    "NOAUTH",
+    "NOPERM",
+    "NOREPLICAS",
+    "OOM",
+    "READONLY",
+    "WRONGPASS",
+];
+
+/// Whether the server certainly did nothing. Any other error may end a function midway, and Redis takes no write back.
+fn is_refused_whole(error: &RedisError) -> bool {
+    error.code().is_some_and(|code| BEFORE_ANY_WRITE.contains(&code))
+        || lacks_right(error)
+        || lacks_function(error)
+        || error.is_connection_refusal()
+}
+
+fn lacks_function(error: &RedisError) -> bool {
+    error.to_string().contains("Function not found")
 }
 
 fn is_lost(error: &RedisError) -> bool {
@@ -85,7 +103,7 @@ pub(super) fn in_words(error: &RedisError) -> String {
         }
         Some("LOADING") => "the queue's Redis is still reading its files: try again",
         Some("MISCONF") => "the queue's Redis cannot write its files: check its disk",
-        _ if error.to_string().contains("Function not found") => {
+        _ if lacks_function(error) => {
             "the queue's Redis lacks the functions of this version: run `firstcome migrate`"
         }
         // Nothing was asked then.
@@ -112,5 +130,32 @@ mod tests {
         assert!(told.starts_with("nobody listens at that address"), "{told}");
         let broke = RedisError::from(io::Error::from(io::ErrorKind::ConnectionReset));
         assert!(in_words(&broke).contains("may be done"), "{}", in_words(&broke));
+    }
+
+    fn answered(queue: &str) -> RedisError {
+        let value = redis::parse_redis_value(format!("-{queue}\r\n").as_bytes());
+        value.and_then(redis::Value::extract_error).unwrap_err()
+    }
+
+    #[test]
+    fn only_an_error_from_before_any_write_is_certain_to_have_done_nothing() {
+        let unknown = |error: RedisError| matches!(Refused::from(Fault::from(error)), Refused::Unknown(_));
+        for certain in BEFORE_ANY_WRITE {
+            assert!(!unknown(answered(&format!("{certain} told by the server"))), "{certain}");
+        }
+        assert!(!unknown(answered("ERR Function not found")));
+        assert!(!unknown(io::Error::from(io::ErrorKind::ConnectionRefused).into()));
+        for open in
+            ["WRONGTYPE Operation against a key holding the wrong kind of value", "ERR user_function:9"]
+        {
+            assert!(unknown(answered(open)), "{open}");
+        }
+        for lost in [io::ErrorKind::TimedOut, io::ErrorKind::ConnectionReset, io::ErrorKind::UnexpectedEof] {
+            assert!(unknown(io::Error::from(lost).into()), "{lost}");
+        }
+        for fault in [Fault::Misaligned, Fault::Garbled("x".into())] {
+            assert!(matches!(fault.into(), Refused::Unknown(_)));
+        }
+        assert!(matches!(Fault::NoConnection("x".into()).into(), Refused::Unavailable(_)));
     }
 }

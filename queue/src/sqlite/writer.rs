@@ -11,9 +11,10 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
+use super::fault::Unwritten;
 use super::held::{Held, Listing, Memory, Remembered};
 use super::record::Record;
-use super::{apply, fault, lead};
+use super::{apply, lead};
 use crate::contract::{Applicant, Applied, InboxKind, LeadError, PlaceRow, Refused};
 use crate::lead::{Lead, Led};
 
@@ -42,11 +43,11 @@ pub(super) enum Done {
     Led(Result<Led, LeadError>),
 }
 
-/// A write, and whom to tell; the error says in words why nothing was written.
+/// A write, and whom to tell.
 #[derive(Debug)]
 pub(super) struct Command {
     pub(super) work: Work,
-    pub(super) reply: oneshot::Sender<Result<Done, String>>,
+    pub(super) reply: oneshot::Sender<Result<Done, Unwritten>>,
 }
 
 /// The owner of the writing connection.
@@ -76,10 +77,7 @@ impl Writer {
             failing = committed.is_err();
             let answers: Vec<_> = match committed {
                 Ok(done) => done.into_iter().map(Ok).collect(),
-                Err(error) => {
-                    let told = fault::in_words(&error);
-                    replies.iter().map(|_| Err(told.clone())).collect()
-                }
+                Err(error) => replies.iter().map(|_| Err(error.clone())).collect(),
             };
             for (reply, answer) in replies.into_iter().zip(answers) {
                 // Who asked may have gone; the write stands, and asking again finds it.
@@ -92,7 +90,7 @@ impl Writer {
         drop(self.lock);
     }
 
-    async fn commit(&mut self, works: Vec<Work>) -> sqlx::Result<Vec<Done>> {
+    async fn commit(&mut self, works: Vec<Work>) -> Result<Vec<Done>, Unwritten> {
         let (started, size) = (Instant::now(), works.len());
         let mut conn = match self.conn.take() {
             Some(conn) => conn,
@@ -130,14 +128,27 @@ struct Touched {
 }
 
 impl Batch<'_> {
-    async fn transact(&mut self, conn: &mut SqliteConnection, works: Vec<Work>) -> sqlx::Result<Vec<Done>> {
+    async fn transact(
+        &mut self,
+        conn: &mut SqliteConnection,
+        works: Vec<Work>,
+    ) -> Result<Vec<Done>, Unwritten> {
+        let done = self.carry_out_all(conn, works).await?;
+        sqlx::query("COMMIT").execute(conn).await.map_err(|error| Unwritten::at_commit(&error))?;
+        Ok(done)
+    }
+
+    async fn carry_out_all(
+        &mut self,
+        conn: &mut SqliteConnection,
+        works: Vec<Work>,
+    ) -> sqlx::Result<Vec<Done>> {
         sqlx::query("BEGIN IMMEDIATE").execute(&mut *conn).await?;
         let mut done = Vec::with_capacity(works.len());
         for work in works {
             done.push(self.carry_out(conn, work).await?);
         }
         self.save(conn).await?;
-        sqlx::query("COMMIT").execute(conn).await?;
         Ok(done)
     }
 

@@ -48,7 +48,10 @@ pub(super) static ENGLISH: Messages = Messages {
     find_text: "Enter the mobile number you applied with and your recovery code.",
     code: "Recovery code",
     find: "Find my place",
-    unknown_result: words("Checking your result", "Pressing again will not register you twice."),
+    unknown_result: words(
+        "Your result is not known yet",
+        "We do not know yet whether you are registered. Press again: you keep the same place.",
+    ),
     waiting: words("We have your application", "You can close this page. Your place will not change."),
     waitlisted: words(
         "You are on the waitlist",

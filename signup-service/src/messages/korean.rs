@@ -42,7 +42,10 @@ pub(super) static KOREAN: Messages = Messages {
     find_text: "신청할 때 쓴 휴대폰 번호와 확인 코드를 넣어 주세요.",
     code: "확인 코드",
     find: "순번 찾기",
-    unknown_result: words("접수 결과를 확인하고 있어요", "다시 눌러도 한 번만 접수돼요."),
+    unknown_result: words(
+        "접수 결과를 아직 알 수 없어요",
+        "다시 눌러 주세요. 이미 접수됐다면 순번은 그대로예요.",
+    ),
     waiting: words("신청을 접수했어요", "이 화면을 닫아도 순번은 그대로예요."),
     waitlisted: words(
         "예비로 접수했어요",

@@ -24,13 +24,13 @@ fn serve(harness: &SignupHarness) -> SocketAddr {
     service::http::serve_by(listener, fast_path, service::http::Limits::default(), &harness.ctx).unwrap()
 }
 
-async fn fill_in(browser: &Browser) {
+pub(crate) async fn fill_in(browser: &Browser) {
     browser.fill("#name", "홍길동").await.unwrap();
     browser.fill("#phone", PHONE).await.unwrap();
     browser.click("#consent").await.unwrap();
 }
 
-async fn state(browser: &Browser, state: &str) {
+pub(crate) async fn state(browser: &Browser, state: &str) {
     let css = format!("main[data-state={state}]");
     if let Err(error) = browser.wait_for(&css, SOON).await {
         let page = browser.source().await.unwrap();

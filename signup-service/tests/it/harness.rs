@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Request};
@@ -9,12 +10,12 @@ use domain::event::Text;
 use domain::keys::Root;
 use domain::{Epoch, EventId, EventSettings, EventState, Keyring, Kid, Kind, Number, Outcome, Release};
 use http_body_util::BodyExt as _;
-use queue::{Arming, Figures, Projection, Queue, Shown};
+use queue::{Arming, Figures, Projection, Queue, RedisOptions, RedisRole, Shown};
 use serde_json::{Value, json};
 use service::http::Handler as _;
 use service::{Context, Health, Tasks};
 use signup_service::{Config, FastPath, SignupState};
-use testkit::{HandClock, TempFolder, seeded};
+use testkit::{HandClock, RedisServer, TempFolder, seeded};
 
 /// 2026-11-22 20:00:00 in Korea: when the event opens.
 pub(crate) const OPENS: i64 = 1_795_345_200_000;
@@ -88,7 +89,7 @@ pub(crate) struct SignupHarness {
     pub(crate) ctx: Context,
     /// What the leader projects next; rev and round are kept rising.
     pub(crate) projection: Projection,
-    _folder: TempFolder,
+    _folder: Option<TempFolder>,
 }
 
 impl SignupHarness {
@@ -101,6 +102,28 @@ impl SignupHarness {
         let folder = TempFolder::new("signup");
         let clock = HandClock::at(OPENS + 1000);
         let queue = Queue::open_sqlite(&folder.path().join("queue.db"), clock.now()).await.unwrap();
+        Self { _folder: Some(folder), ..Self::before(queue, clock, config) }
+    }
+
+    /// An open event whose line lies in this server, each of its connections made.
+    pub(crate) async fn open_on(server: &RedisServer, response_timeout: Duration) -> Self {
+        let clock = HandClock::at(OPENS + 1000);
+        let options = RedisOptions {
+            hand_clock: Some(clock.now()),
+            response_timeout,
+            ..RedisOptions::new(server.url(), RedisRole::Worker)
+        };
+        Queue::install_redis(&options).await.unwrap();
+        let queue = Queue::open_redis(options).await.unwrap();
+        let mut harness = Self::before(queue, clock, Config::default());
+        harness.arm("spring").await;
+        harness.queue.publish(&[spring()]).await.unwrap();
+        harness.project(|_| ()).await;
+        harness.crowd(8).await;
+        harness
+    }
+
+    fn before(queue: Queue, clock: HandClock, config: Config) -> Self {
         let ctx =
             Context { now: clock.now(), rng: seeded(1), tasks: Tasks::default(), health: Health::default() };
         let signup = Arc::new(SignupState::new(config, queue.clone(), keys(), &ctx));
@@ -114,7 +137,7 @@ impl SignupHarness {
             settled_seq: None,
             outcomes: Vec::new(),
         };
-        Self { clock, queue, signup, ctx, projection, _folder: folder }
+        Self { clock, queue, signup, ctx, projection, _folder: None }
     }
 
     /// An open event with two seats.

@@ -12,3 +12,4 @@ mod harness;
 mod pages;
 mod refusing;
 mod showing;
+mod unknown;

@@ -34,7 +34,7 @@ async fn press_until(
         let applied = loop {
             match queue.apply(&event(), applicant(who)).await {
                 Ok(applied) => break applied,
-                Err(Refused::Unavailable(_)) if !down.load(Ordering::SeqCst) => {
+                Err(Refused::Unavailable(_) | Refused::Unknown(_)) if !down.load(Ordering::SeqCst) => {
                     tokio::task::yield_now().await;
                 }
                 Err(_) => return,
@@ -86,7 +86,7 @@ impl QueueHarness {
     async fn press(&self, who: u32) -> Number {
         loop {
             match self.apply(who).await {
-                Err(Refused::Unavailable(_)) => {}
+                Err(Refused::Unavailable(_) | Refused::Unknown(_)) => {}
                 applied => return applied.unwrap().number,
             }
         }
@@ -97,7 +97,7 @@ impl QueueHarness {
         loop {
             match self.queue().view(&event()).await {
                 Ok(view) => return view,
-                Err(Refused::Unavailable(_)) => {}
+                Err(Refused::Unavailable(_) | Refused::Unknown(_)) => {}
                 Err(other) => panic!("{other}"),
             }
         }
@@ -113,7 +113,7 @@ async fn a_wiped_server_is_filled_again_above_every_number(kind: RedisKind) {
     let told = loop {
         match harness.queue().catalogue().await {
             Err(Refused::Unavailable(why)) if why.contains("firstcome migrate") => break why,
-            Err(Refused::Unavailable(_)) => {}
+            Err(Refused::Unavailable(_) | Refused::Unknown(_)) => {}
             other => panic!("{other:?}"),
         }
     };

@@ -136,7 +136,7 @@ async fn a_request_for_whom_a_write_failed_midway_is_heard_when_repeated(kind: R
     // The inbox cannot be written: somebody put another thing there.
     harness.meddle::<()>(&["SET", "q:{spring}:i", "no stream"]).await;
     let told = harness.queue().ask(&event(), key(2), number(2), queue::InboxKind::Cancel).await;
-    assert!(matches!(told, Err(Refused::Unavailable(_))), "{told:?}");
+    assert!(matches!(told, Err(Refused::Unknown(_))), "{told:?}");
     assert_eq!(
         harness.place(2).await.mark,
         QueueState::Waiting,
