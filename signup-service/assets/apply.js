@@ -102,7 +102,8 @@ const send = async () => {
     const body = await answer.json().catch(() => ({}));
     if (answer.ok && !body.receipt) throw new Error('cut off');
     if (answer.ok) {
-      keep({ page: body.links.page });
+      // A view receipt shows nothing that is worth coming back to.
+      if (body.right === 'full') keep({ page: body.links.page });
       location.assign(body.links.page);
       return;
     }

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Response;
 use domain::keys::{EventKeys, NONCE_LEN};
-use domain::{AppKey, Receipt, Right};
+use domain::{AppKey, Millis, Receipt, Right};
 use queue::{Applicant, Applied, QueueState, Refused};
 use service::http::{Answer, Route};
 
@@ -18,7 +18,7 @@ use crate::fields::{self, ApplyBody, Entrant, Typed, Written};
 use crate::pages;
 use crate::proof::{self, Proof};
 use crate::request;
-use crate::request_body::{PathId, Posted, see_other};
+use crate::request_body::{Client, PathId, Posted, see_other};
 use crate::state::SignupState;
 use crate::status::{Own, OwnState};
 use service::Language;
@@ -36,8 +36,9 @@ pub(crate) struct Accepted {
 
 /// Applies for an event: the answer is the number, durable before it is told.
 ///
-/// Pressing again with the same `Idempotency-Key` is safe and gives the same number and the full receipt; without the key, or
-/// with another, whoever knows the phone number gets a receipt that can only look.
+/// Pressing again with the same `Idempotency-Key` is safe and gives the same number and the full receipt. Without the key, or
+/// with another, the answer is a view receipt, which shows the number and nothing else; such repeats are counted as attempts,
+/// and after closing they are answered like an application that was never made.
 #[utoipa::path(post, path = "/application/com/v1/create/application/{event}", request_body = ApplyBody,
     params(("event" = String, Path), ("Idempotency-Key" = Option<String>, Header, pattern = r##"^([!#-~][!-~]{0,199}|"[!#-~][!-~]{0,198}")$"##)),
     responses((status = 201, body = Proof, headers(("Location" = String), ("GUID" = String))),
@@ -46,9 +47,10 @@ pub(crate) struct Accepted {
 pub(crate) async fn create(
     State(signup): State<Arc<SignupState>>,
     PathId(event): PathId,
+    client: Client,
     posted: Posted,
 ) -> Response {
-    answer_to(&signup, &event, posted).await.response
+    answer_to(&signup, &event, posted, client).await.response
 }
 
 /// The answer to who applies for this event. What can be done at once is done before the future is made, so that it holds
@@ -57,6 +59,7 @@ pub(crate) fn answer_to<'a>(
     signup: &'a SignupState,
     event: &'a str,
     posted: Posted,
+    client: Client,
 ) -> impl Future<Output = Answer> + Send + 'a {
     let way = if Written::is_form(&posted.headers) {
         // Rare: the page sends JSON where it can.
@@ -64,12 +67,20 @@ pub(crate) fn answer_to<'a>(
     } else {
         Way::Json(Kept::of(signup, event, posted))
     };
+    let call = ApplyCall { signup, event, client };
     async move {
         match way {
-            Way::Form(posted) => Box::pin(answer_form(signup, event, *posted)).await,
-            Way::Json(kept) => answer_json(signup, event, kept).await,
+            Way::Form(posted) => Box::pin(answer_form(&call, *posted)).await,
+            Way::Json(kept) => answer_json(&call, kept).await,
         }
     }
+}
+
+/// What every step of an answer needs, behind one reference: each of a crowd waits in all of these steps.
+struct ApplyCall<'a> {
+    signup: &'a SignupState,
+    event: &'a str,
+    client: Client,
 }
 
 enum Way {
@@ -96,19 +107,21 @@ impl Kept {
     }
 }
 
-async fn answer_json(signup: &SignupState, event: &str, kept: Kept) -> Answer {
-    let taken = take(signup, kept.asked).await;
-    note(signup, event, &taken, &kept.trace);
+async fn answer_json(call: &ApplyCall<'_>, kept: Kept) -> Answer {
+    let taken = take(call, kept.asked).await;
+    let signup = call.signup;
+    note(signup, call.event, &taken, &kept.trace);
     match taken {
         Ok(accepted) => answered(proof::answer(signup, &accepted.own, accepted.again, kept.language), true),
         Err(error) => answered(error.problem(kept.language, &signup.rng), false),
     }
 }
 
-async fn answer_form(signup: &SignupState, event: &str, Posted { headers, body }: Posted) -> Answer {
+async fn answer_form(call: &ApplyCall<'_>, Posted { headers, body }: Posted) -> Answer {
+    let &ApplyCall { signup, event, .. } = call;
     let typed = body.as_ref().map(|body| Typed::read(body)).unwrap_or_default();
     let asked = ask(signup, event, &headers, body, |_| fields::entrant_of_form(&typed, &headers));
-    let taken = take(signup, asked).await;
+    let taken = take(call, asked).await;
     note(signup, event, &taken, &Trace::of(&headers));
     let response = match taken {
         Ok(accepted) => see_other(&format!("/a/{}", accepted.own.text)),
@@ -148,11 +161,38 @@ fn ask(
 }
 
 /// Gets the number.
-async fn take(signup: &SignupState, asked: Result<Asked, Error>) -> Result<Accepted, Error> {
+async fn take(call: &ApplyCall<'_>, asked: Result<Asked, Error>) -> Result<Accepted, Error> {
     let (documents, applicant) = asked?;
     let app_key = applicant.app_key;
-    let applied = apply(signup, &documents, applicant).await?;
-    Ok(accept(signup, documents, app_key, applied).await)
+    let applied = apply(call.signup, &documents, applicant).await?;
+    if applied.again && !applied.proven {
+        // Boxed, as below.
+        Box::pin(allow_repeat(call, &documents, app_key)).await?;
+    }
+    Ok(accept(call.signup, documents, app_key, applied).await)
+}
+
+/// Whether a repeat without proof may be told that there is an application. Once the event is closed it is answered as if there
+/// were none, so that the answer tells nothing about the phone; a limit would tell as much, so closing comes first.
+async fn allow_repeat(
+    call: &ApplyCall<'_>,
+    documents: &EventDocuments,
+    app_key: AppKey,
+) -> Result<(), Error> {
+    if let Some(closed_at) = closed_at(call.signup, documents).await? {
+        return Err(Error::Closed { closed_at });
+    }
+    call.signup.count_attempt(call.client, &documents.view.event, app_key)
+}
+
+/// When the event closed. The queue closes itself with the first application after the time, this one at the latest, so that
+/// it knows better than documents from before.
+async fn closed_at(signup: &SignupState, documents: &EventDocuments) -> Result<Option<Millis>, Error> {
+    if let Some(closing) = documents.view.closed {
+        return Ok(Some(closing.closed_at));
+    }
+    let view = signup.queue.view(&documents.view.event).await.map_err(|_| Error::OutcomeUnknown)?;
+    Ok(view.closed.map(|closing| closing.closed_at))
 }
 
 fn note(signup: &SignupState, event: &str, taken: &Result<Accepted, Error>, trace: &Trace) {
@@ -205,15 +245,18 @@ async fn accept(
             documents = EventDocuments::fresh(view, documents.keys.clone(), signup.now(), &signup.config);
         }
     }
+    let right = if applied.again && !applied.proven { Right::View } else { Right::Full };
     let row = match applied.mark {
-        QueueState::Admitted => Box::pin(signup.queue.place(&event, app_key)).await.ok().flatten(),
-        QueueState::Waiting | QueueState::Withdrawn => None,
+        // A view receipt shows nothing of it, and the time of its answer must not either.
+        QueueState::Admitted if right == Right::Full => {
+            Box::pin(signup.queue.place(&event, app_key)).await.ok().flatten()
+        }
+        QueueState::Admitted | QueueState::Waiting | QueueState::Withdrawn => None,
     };
     let state = row.as_ref().map_or_else(|| OwnState::of(applied.mark, None), OwnState::of_row);
     let order_no = row.and_then(|row| row.shown).and_then(|shown| shown.order_no);
-    let right = if applied.again && !applied.proven { Right::View } else { Right::Full };
     let receipt = Receipt { event, epoch: applied.epoch, number: applied.number, app_key, right };
-    let own = Own { text: receipt.sign(&signup.keys), receipt, state, order_no, documents };
+    let own = Own::of(receipt.sign(&signup.keys), receipt, state, order_no, documents);
     Accepted { own, again: applied.again }
 }
 
@@ -265,7 +308,7 @@ mod tests {
     /// What each of a crowd waits in: it is admitted, and cold when the queue answers.
     #[test]
     fn an_application_under_way_is_small() {
-        fn state<A, B, C, T>(_: impl Fn(A, B, C) -> T) -> usize {
+        fn state<A, B, C, D, T>(_: impl Fn(A, B, C, D) -> T) -> usize {
             size_of::<T>()
         }
         assert!(state(create) <= 1024, "{} bytes: is a rare look-up not boxed?", state(create));

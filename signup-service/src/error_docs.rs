@@ -55,6 +55,7 @@ impl IntoResponses for Applying {
                 (409, "`event-not-open`, with `opens_at` and `Retry-After`; `line-full`"),
                 (410, "`event-closed`, for good"),
                 (422, "`validation`, with every wrong field in `errors`"),
+                (429, "`too-many-tries`: repeats without the key of the first application"),
                 (
                     503,
                     "`temporarily-unavailable`, `intake-on-hold`: not registered, press again after `Retry-After`; \

@@ -9,7 +9,7 @@ use axum::http::Method;
 use service::http::{Answer, Handler, Routed};
 
 use crate::apply;
-use crate::request_body::Posted;
+use crate::request_body::{Client, Posted};
 use crate::state::SignupState;
 
 /// What answers all requests of the signup service.
@@ -34,7 +34,11 @@ impl Handler for FastPath {
 
     async fn answer(&self, request: Request, peer: &SocketAddr) -> Answer {
         match applied_for(&request).map(str::to_owned) {
-            Some(event) => apply::answer_to(&self.signup, &event, Posted::read(request).await).await,
+            Some(event) => {
+                let posted = Posted::read(request).await;
+                let client = Client::at(peer.ip(), &posted.headers, &self.signup);
+                apply::answer_to(&self.signup, &event, posted, client).await
+            }
             // Boxed, or every application would wait in a state that has room for any request.
             None => Box::pin(self.routed.answer(request, peer)).await,
         }

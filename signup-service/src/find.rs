@@ -20,11 +20,6 @@ use crate::state::SignupState;
 use crate::status::{Own, OwnState, guid_header, no_store};
 use service::Language;
 
-/// Tries a minute for one person's application.
-const TRIES_FOR_ONE: u32 = 10;
-/// Tries a minute from one address.
-const TRIES_FROM_ONE: u32 = 20;
-
 /// Finds an application by phone and recovery code, and answers with the full receipt.
 #[utoipa::path(post, path = "/application/com/v1/find/application", request_body = FindBody,
     responses((status = 200, body = Proof, headers(("GUID" = String))), Finding))]
@@ -70,10 +65,9 @@ async fn match_code(signup: &SignupState, client: &Client, seeker: &Seeker) -> R
         other => other,
     })?;
     let keys = documents.keys.as_ref().ok_or(Error::Safe)?;
-    let (event, app_key, now) = (documents.view.event.clone(), keys.app_key(&seeker.phone), signup.now());
-    let too_many = |retry_s| Error::TooMany { retry_s };
-    signup.finds.try_now(("client", client.0), TRIES_FROM_ONE, now).map_err(too_many)?;
-    signup.finds.try_now(("person", &event, app_key), TRIES_FOR_ONE, now).map_err(too_many)?;
+    let event = documents.view.event.clone();
+    let app_key = keys.app_key(&seeker.phone);
+    signup.count_attempt(*client, &event, app_key)?;
     let row = signup.queue.place(&event, app_key).await.map_err(|refused| Error::of_look_up(&refused))?;
     // A code is computed even for nobody, so that the time of an answer tells nothing either.
     let number = row.as_ref().map_or_else(|| Number::new(1), |row| Some(row.number)).ok_or(Error::NoMatch)?;
@@ -82,5 +76,5 @@ async fn match_code(signup: &SignupState, client: &Client, seeker: &Seeker) -> R
     let receipt = Receipt { event, epoch: documents.view.epoch, number, app_key, right: Right::Full };
     let state = OwnState::of_row(&row);
     let order_no = row.shown.and_then(|shown| shown.order_no);
-    Ok(Own { text: receipt.sign(&signup.keys), receipt, state, order_no, documents })
+    Ok(Own::of(receipt.sign(&signup.keys), receipt, state, order_no, documents))
 }

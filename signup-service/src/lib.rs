@@ -2,6 +2,7 @@
 //! and it decides no outcome.
 
 mod apply;
+mod attempts;
 mod cancel;
 mod config;
 mod documents;

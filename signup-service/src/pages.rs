@@ -15,7 +15,7 @@ use crate::error::Error;
 use crate::event_page::EventPage;
 use crate::fields::Typed;
 use crate::messages;
-use crate::receipt_page::ReceiptPage;
+use crate::receipt_page::{self, ReceiptPage};
 use crate::request_body::{PathId, see_other};
 use crate::shell::{Page, Script};
 use crate::state::SignupState;
@@ -121,7 +121,10 @@ pub(crate) async fn receipt(
     match signup.own(&text).await {
         Ok(own) => {
             let cancel_asked = asked.query.get("asked") == "cancel";
-            let html = ReceiptPage::of(&signup, &own, asked.language, cancel_asked).html();
+            let html = match own.state {
+                Some(state) => ReceiptPage::of(&signup, &own, state, asked.language, cancel_asked).html(),
+                None => receipt_page::view_only(&signup, &own, asked.language),
+            };
             page(&asked, html, StatusCode::OK, &signup.shell.wait).answer(&headers)
         }
         Err(error) => message(&signup, &headers, &asked, &error),

@@ -8,7 +8,7 @@ use crate::pages::{REFRESH_S, for_script, frame, render};
 use crate::state::SignupState;
 use crate::status::{Own, OwnState};
 use crate::timestamp;
-use crate::views::{Frame, ReceiptView};
+use crate::views::{Frame, ReceiptView, ViewOnlyView};
 use service::Language;
 
 /// What the page shows an application as.
@@ -25,9 +25,9 @@ enum Face {
 }
 
 impl Face {
-    fn of(own: &Own, cancel_asked: bool) -> Self {
+    fn of(own: &Own, state: OwnState, cancel_asked: bool) -> Self {
         let late = own.documents.waitlisted(own.receipt.number).is_some();
-        match own.state {
+        match state {
             OwnState::Withdrawn => Self::Ended(Outcome::Cancelled),
             OwnState::Ordering | OwnState::Ended(Outcome::Ordered) if cancel_asked => Self::Cancelling,
             OwnState::Ordering => Self::Ordering,
@@ -93,15 +93,22 @@ pub(crate) struct ReceiptPage<'a> {
     own: &'a Own,
     language: Language,
     messages: &'static Messages,
+    state: OwnState,
     face: Face,
     cancel_asked: bool,
 }
 
 impl<'a> ReceiptPage<'a> {
     /// The page of one's own application; whoever just asked to cancel sees that, until the outcome is there.
-    pub(crate) fn of(signup: &'a SignupState, own: &'a Own, language: Language, cancel_asked: bool) -> Self {
-        let face = Face::of(own, cancel_asked);
-        Self { signup, own, language, messages: messages::of(language), face, cancel_asked }
+    pub(crate) fn of(
+        signup: &'a SignupState,
+        own: &'a Own,
+        state: OwnState,
+        language: Language,
+        cancel_asked: bool,
+    ) -> Self {
+        let face = Face::of(own, state, cancel_asked);
+        Self { signup, own, language, messages: messages::of(language), state, face, cancel_asked }
     }
 
     /// The page as text.
@@ -161,13 +168,12 @@ impl<'a> ReceiptPage<'a> {
         let settings = &self.own.documents.view.settings;
         let title = settings.title.in_language(self.language.tag());
         let words = self.face.words(self.messages);
-        let guid = self.own.receipt.app_key.guid();
         Frame {
             head: words.head.to_owned(),
             lede: words.text.to_owned(),
             language_href: self.here(&format!("lang={}", self.messages.other_lang)),
             refresh_s: self.face.moves_on().then_some(REFRESH_S),
-            support: Some(format!("{}-{}", &guid[..8], &guid[8..12])),
+            support: Some(support_code(self.own)),
             data: self.data(),
             script: &self.signup.shell.wait.source,
             ..frame(self.signup, self.language, title, self.face.as_str())
@@ -188,7 +194,7 @@ impl<'a> ReceiptPage<'a> {
             "title": documents.view.settings.title.in_language(self.language.tag()),
             "now": documents.queue_time(self.signup.now()),
             "asked": self.cancel_asked,
-            "own": { "state": own.state.as_str(), "order_no": own.order_no },
+            "own": { "state": self.state.as_str(), "order_no": own.order_no },
             "progress": progress,
             "progress_url": format!("/event/com/v1/get/progress/{}", own.receipt.event),
             "status_url": format!("/application/com/v1/get/application/{}", own.text),
@@ -219,6 +225,31 @@ impl<'a> ReceiptPage<'a> {
         }
         texts
     }
+}
+
+/// The page of a view receipt: that the phone has applied, and how to get the full receipt. Nothing on it changes.
+pub(crate) fn view_only(signup: &SignupState, own: &Own, language: Language) -> String {
+    let messages = messages::of(language);
+    let title = own.documents.view.settings.title.in_language(language.tag());
+    render(&ViewOnlyView {
+        frame: Frame {
+            head: messages.view_only.head.to_owned(),
+            lede: messages.view_only.text.to_owned(),
+            language_href: format!("/a/{}?lang={}", own.text, messages.other_lang),
+            support: Some(support_code(own)),
+            ..frame(signup, language, title, "view")
+        },
+        event: own.receipt.event.as_str(),
+        number: timestamp::grouped(own.receipt.number.get()),
+        find_phone: "",
+        find_wrong: String::new(),
+    })
+}
+
+/// What to name to the support: the beginning of the GUID.
+fn support_code(own: &Own) -> String {
+    let guid = own.receipt.app_key.guid();
+    format!("{}-{}", &guid[..8], &guid[8..12])
 }
 
 /// How much of the queue that stood before this number has gone, in percent.

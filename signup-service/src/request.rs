@@ -27,7 +27,12 @@ pub(crate) fn trace_id(headers: &HeaderMap) -> Option<&str> {
 /// The client as far as limits tell clients apart; none where there is no connection.
 pub(crate) fn client(extensions: &Extensions, headers: &HeaderMap, trusted: &[Network]) -> Option<IpAddr> {
     let peer = extensions.get::<ConnectInfo<SocketAddr>>()?.0.ip();
-    Some(client_of(asked_from(peer, headers, trusted)))
+    Some(client_at(peer, headers, trusted))
+}
+
+/// The client of a connection from this peer.
+pub(crate) fn client_at(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
+    client_of(asked_from(peer, headers, trusted))
 }
 
 #[cfg(test)]

@@ -64,6 +64,13 @@ impl<S: Send + Sync> FromRequest<S> for Posted {
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Client(pub(crate) Option<IpAddr>);
 
+impl Client {
+    /// The one of a connection from this peer.
+    pub(crate) fn at(peer: IpAddr, headers: &HeaderMap, signup: &SignupState) -> Self {
+        Self(Some(request::client_at(peer, headers, &signup.config.trusted_proxies)))
+    }
+}
+
 impl FromRequestParts<Arc<SignupState>> for Client {
     type Rejection = Infallible;
     async fn from_request_parts(parts: &mut Parts, signup: &Arc<SignupState>) -> Result<Self, Infallible> {

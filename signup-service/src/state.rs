@@ -29,7 +29,7 @@ pub struct SignupState {
     pub(crate) now: Now,
     pub(crate) rng: Rng,
     pub(crate) applying: Semaphore,
-    pub(crate) finds: AttemptLimiter,
+    pub(crate) attempts: AttemptLimiter,
     pub(crate) shell: Shell,
     pub(crate) response_headers: ResponseHeaders,
     write_health: WriteHealth,
@@ -82,7 +82,7 @@ impl SignupState {
     pub fn new(config: Config, queue: Queue, keys: Arc<Keyring>, ctx: &Context) -> Self {
         Self {
             applying: Semaphore::new(config.max_waiting_applies),
-            finds: AttemptLimiter::new(&ctx.rng),
+            attempts: AttemptLimiter::new(&ctx.rng),
             shell: Shell::new(),
             response_headers: ResponseHeaders::new(),
             now: Arc::clone(&ctx.now),

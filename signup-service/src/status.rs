@@ -65,9 +65,9 @@ pub(crate) struct Own {
     pub(crate) text: String,
     /// What it says.
     pub(crate) receipt: Receipt,
-    /// Where the application stands.
-    pub(crate) state: OwnState,
-    /// The order's number, once ordered.
+    /// Where the application stands; none with a view receipt, which shows neither state nor order.
+    pub(crate) state: Option<OwnState>,
+    /// The order's number, once ordered; with the full receipt only.
     pub(crate) order_no: Option<String>,
     /// Its event.
     pub(crate) documents: Arc<EventDocuments>,
@@ -80,18 +80,26 @@ pub(crate) struct OwnAnswer<'a> {
     /// The place in the queue: it never changes.
     #[schema(value_type = u32)]
     number: Number,
-    #[schema(pattern = "^(waiting|withdrawn|ordering|ordered|rejected|cancelled|expired|sold_out)$")]
-    state: &'static str,
+    /// Where it stands: this, `standing` and `ahead` come with the full receipt only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(
+        nullable = false,
+        pattern = "^(waiting|withdrawn|ordering|ordered|rejected|cancelled|expired|sold_out)$"
+    )]
+    state: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     order_no: Option<&'a str>,
-    #[schema(pattern = "^(in_range|waitlisted)$")]
-    standing: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false, pattern = "^(in_range|waitlisted)$")]
+    standing: Option<&'static str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     waitlist_number: Option<u32>,
     /// How many stand before you now; it only falls.
-    ahead: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    ahead: Option<u32>,
     #[schema(pattern = "^(full|view)$")]
     right: &'static str,
     poll: Poll,
@@ -99,20 +107,33 @@ pub(crate) struct OwnAnswer<'a> {
 }
 
 impl Own {
+    /// What this receipt may show of its application.
+    pub(crate) fn of(
+        text: String,
+        receipt: Receipt,
+        state: OwnState,
+        order_no: Option<String>,
+        documents: Arc<EventDocuments>,
+    ) -> Self {
+        let full = receipt.right == Right::Full;
+        let (state, order_no) = (full.then_some(state), order_no.filter(|_| full));
+        Self { text, receipt, state, order_no, documents }
+    }
+
     /// The answer's common part.
     pub(crate) fn answer(&self, signup: &SignupState) -> OwnAnswer<'_> {
         let number = self.receipt.number;
         let place = self.documents.place(number);
         let waitlist_number = place.waitlisted(self.documents.view.settings.capacity);
-        let waits = self.state == OwnState::Waiting;
+        let standing = if waitlist_number.is_some() { "waitlisted" } else { "in_range" };
         OwnAnswer {
             event: self.receipt.event.as_str(),
             number,
-            state: self.state.as_str(),
+            state: self.state.map(OwnState::as_str),
             order_no: self.order_no.as_deref(),
-            standing: if waitlist_number.is_some() { "waitlisted" } else { "in_range" },
-            waitlist_number,
-            ahead: if waits { place.ahead } else { 0 },
+            standing: self.state.map(|_| standing),
+            waitlist_number: waitlist_number.filter(|_| self.state.is_some()),
+            ahead: self.state.map(|state| if state == OwnState::Waiting { place.ahead } else { 0 }),
             right: if self.full() { "full" } else { "view" },
             poll: Poll::of(&signup.config),
             server_time_ms: self.documents.queue_time(signup.now()),
@@ -157,7 +178,7 @@ impl SignupState {
         let row = row.filter(|row| row.number == receipt.number).ok_or(Error::Safe)?;
         let state = OwnState::of_row(&row);
         let order_no = row.shown.and_then(|shown| shown.order_no);
-        Ok(Own { text: text.to_owned(), receipt, state, order_no, documents })
+        Ok(Own::of(text.to_owned(), receipt, state, order_no, documents))
     }
 }
 

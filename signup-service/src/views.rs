@@ -65,8 +65,19 @@ pub(crate) struct ReceiptView<'a> {
     pub(crate) order_no: &'a str,
     pub(crate) announcement: &'a str,
     pub(crate) cancel_label: &'static str,
-    /// The recovery code; a view receipt has none.
+    /// The recovery code; none if the event's key is not in the ring.
     pub(crate) code: Option<String>,
+}
+
+/// The page of a view receipt.
+#[derive(Template)]
+#[template(path = "view.html")]
+pub(crate) struct ViewOnlyView<'a> {
+    pub(crate) frame: Frame<'a>,
+    pub(crate) event: &'a str,
+    pub(crate) number: String,
+    pub(crate) find_phone: &'a str,
+    pub(crate) find_wrong: String,
 }
 
 /// One event of the list.

@@ -99,8 +99,10 @@ pub(super) static ENGLISH: Messages = Messages {
     code_hint: "Use it to find or cancel your place on another device. Keep it to yourself.",
     to_clipboard: "Messages",
     copied: "Copied",
-    view_only: "This number was already registered. Here you can only look. To cancel, use the device you applied with or enter your recovery code.",
-    view_only_link: "Enter my code",
+    view_only: words(
+        "This mobile number has already applied",
+        "The device that applied shows how it is going. To see or cancel it here, enter the recovery code, which is on that device’s page.",
+    ),
     cancel: "Cancel my application",
     leave_waitlist: "Leave the waitlist",
     cancel_ask: "Cancelling gives up your place and cannot be undone.",

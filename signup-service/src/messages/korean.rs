@@ -87,8 +87,10 @@ pub(super) static KOREAN: Messages = Messages {
     code_hint: "다른 기기에서 순번을 찾거나 취소할 때 써요. 남에게 알려 주지 마세요.",
     to_clipboard: "복사",
     copied: "복사했어요",
-    view_only: "이미 접수된 번호예요. 이 화면에서는 보기만 할 수 있어요. 취소하려면 처음 신청한 기기를 쓰거나 확인 코드를 넣어 주세요.",
-    view_only_link: "확인 코드 넣기",
+    view_only: words(
+        "이 휴대폰 번호로 이미 신청했어요",
+        "진행 상황은 처음 신청한 기기에서 볼 수 있어요. 여기에서 보거나 취소하려면 확인 코드를 넣어 주세요. 확인 코드는 처음 신청한 기기의 접수 화면에 있어요.",
+    ),
     cancel: "신청 취소",
     leave_waitlist: "예비에서 빠지기",
     cancel_ask: "취소하면 순번이 없어지고 되돌릴 수 없어요.",

@@ -18,7 +18,7 @@ fn quick() -> Config {
     Config { poll_near_ms: 100, poll_far_ms: 200, ..Config::default() }
 }
 
-fn serve(harness: &SignupHarness) -> SocketAddr {
+pub(crate) fn serve(harness: &SignupHarness) -> SocketAddr {
     let listener = service::http::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let fast_path = FastPath::new(Arc::clone(&harness.signup)).unwrap();
     service::http::serve_by(listener, fast_path, service::http::Limits::default(), &harness.ctx).unwrap()

@@ -58,12 +58,12 @@ async fn what_is_rejected_stays_rejected() {
 #[tokio::test]
 async fn a_view_receipt_cannot_cancel_and_is_told_how() {
     let harness = SignupHarness::open().await;
-    harness.apply(PHONE, Some("mine")).await;
+    let applied = harness.apply(PHONE, Some("mine")).await.json();
     let view = harness.apply(PHONE, None).await.json();
     let answer = harness.post(&cancel_path(&view), &json!({}), &[]).await;
     assert_eq!(answer.problem(), (403, "view-only".into()));
     assert!(answer.json()["detail"].as_str().unwrap().contains("확인 코드"));
-    assert_eq!(harness.get(&own_path(&view)).await.json()["state"], "waiting");
+    assert_eq!(harness.get(&own_path(&applied)).await.json()["state"], "waiting");
     let page = harness.post_form(&cancel_path(&view), &[("lang", "ko")]).await;
     assert!(page.status == 403 && page.text().contains("확인 코드"));
 }

@@ -11,5 +11,6 @@ mod garbage;
 mod harness;
 mod pages;
 mod refusing;
+mod repeating;
 mod showing;
 mod unknown;

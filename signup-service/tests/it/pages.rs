@@ -85,6 +85,9 @@ async fn every_state_of_an_event_s_page_is_whole_in_both_languages() {
         &[("name", "Kim"), ("phone", "01099998888"), ("consent", "on"), ("key", "k")],
     )
     .await;
+    let in_doubt =
+        [("name", "Kim"), ("phone", "01099998888"), ("consent", "on"), ("key", "k"), ("unsure", "1")];
+    draw_form(&busy, "l-unknown", CREATE, &in_doubt).await;
 }
 
 #[tokio::test]
@@ -92,7 +95,7 @@ async fn every_state_of_a_receipt_s_page_is_whole_in_both_languages() {
     let mut harness = SignupHarness::open().await;
     harness
         .project(|p| {
-            (p.settings.capacity, p.settings.pace, p.number_limit) = (200, "1".parse().unwrap(), 2000)
+            (p.settings.capacity, p.settings.pace, p.number_limit) = (200, "1".parse().unwrap(), 2000);
         })
         .await;
     let applied = harness.crowd(150).await.json();
