@@ -1,21 +1,21 @@
-// The status page: asks the operator API's API once a second with the visitor's token, and shows what it says. It changes nothing.
+// The operator console: polls the operator API once a second with the operator's token and shows the events. It changes nothing.
 "use strict";
 
 const KEY = "firstcome-operator-token";
 const EVENTS = "/event/adm/v1/list/event";
 const CHANGES = "/audit/adm/v1/list/change?limit=100";
-const SHOWN_PER_EVENT = 5;
+const CHANGES_PER_EVENT = 5;
 const STALE_MS = 5000;
 
-const at = (id) => document.getElementById(id);
-const words = {};
-for (const term of document.querySelectorAll("#words dt")) words[term.textContent] = term.nextElementSibling.textContent;
+const byId = (id) => document.getElementById(id);
+const labels = {};
+for (const term of document.querySelectorAll("#labels dt")) labels[term.textContent] = term.nextElementSibling.textContent;
 
-// A link may bring the token behind the '#', which no server sees; it must not stay in the address bar or the history.
+// A link can carry the token behind the '#', which no server sees; it must not stay in the address bar or the history.
 function tokenFromLink() {
-  const brought = new URLSearchParams(location.hash.slice(1)).get("token");
-  if (!brought) return;
-  sessionStorage.setItem(KEY, brought);
+  const token = new URLSearchParams(location.hash.slice(1)).get("token");
+  if (!token) return;
+  sessionStorage.setItem(KEY, token);
   history.replaceState(null, "", location.pathname);
 }
 
@@ -26,30 +26,30 @@ function element(name, text, kind) {
   return made;
 }
 
-function say(text, bad) {
-  const said = at("said");
-  if (said.textContent !== text) said.textContent = text;
-  said.className = bad ? "bad" : "";
+function setStatus(text, bad) {
+  const status = byId("status");
+  if (status.textContent !== text) status.textContent = text;
+  status.className = bad ? "bad" : "";
 }
 
 const clock = (time) => new Date(time).toLocaleTimeString("en-GB");
-const figure = (n) => (n === undefined || n === null ? words.unknown : n.toLocaleString(document.documentElement.lang));
+const figure = (n) => (n === undefined || n === null ? labels.unknown : n.toLocaleString(document.documentElement.lang));
 
 function state(event) {
-  const more = [];
-  if (event.release !== "running") more.push(words[event.release]);
-  if (!event.intake) more.push(words.held);
-  return words[event.state] + (more.length ? ` · ${more.join(", ")}` : "");
+  const notes = [];
+  if (event.release !== "running") notes.push(labels[event.release]);
+  if (!event.intake) notes.push(labels.held);
+  return labels[event.state] + (notes.length ? ` · ${notes.join(", ")}` : "");
 }
 
-function cares(event, now) {
-  const told = [];
-  if (event.frozen) told.push(`${words.frozen} (${event.frozen})`);
-  if (event.recover_until) told.push(words.recovering.replace("{t}", clock(event.recover_until)));
-  if (event.queue && !event.queue.armed) told.push(words.unarmed);
-  const silent = event.queue ? now - Date.parse(event.queue.at) : 0;
-  if (silent > STALE_MS && event.state !== "settled") told.push(words.stale.replace("{s}", Math.round(silent / 1000)));
-  return told.join(" · ");
+function warnings(event, now) {
+  const found = [];
+  if (event.frozen) found.push(`${labels.frozen} (${event.frozen})`);
+  if (event.recover_until) found.push(labels.recovering.replace("{t}", clock(event.recover_until)));
+  if (event.queue && !event.queue.armed) found.push(labels.unarmed);
+  const silentMs = event.queue ? now - Date.parse(event.queue.at) : 0;
+  if (silentMs > STALE_MS && event.state !== "settled") found.push(labels.stale.replace("{s}", Math.round(silentMs / 1000)));
+  return found.join(" · ");
 }
 
 function row(event, now) {
@@ -58,8 +58,8 @@ function row(event, now) {
   name.scope = "row";
   name.append(document.documentElement.lang === "ko" ? event.title.ko : event.title.en, element("small", event.id));
   made.append(name);
-  const labels = [...document.querySelectorAll("thead th")].map((th) => th.textContent);
-  const care = cares(event, now);
+  const headings = [...document.querySelectorAll("thead th")].map((th) => th.textContent);
+  const warning = warnings(event, now);
   const cells = [
     [state(event), event.state === "open" && event.release === "running" ? "go" : ""],
     [figure(event.queue && event.queue.waiting), "n"],
@@ -67,12 +67,12 @@ function row(event, now) {
     [event.pace, "n"],
     [`${figure(event.under_way.ordering)} / ${figure(event.in_flight_max)}`, "n"],
     [figure(event.under_way.parked), event.under_way.parked ? "n warn" : "n"],
-    [care || "–", care ? "warn" : ""],
+    [warning || "–", warning ? "warn" : ""],
     [String(event.rev), "n"],
   ];
   cells.forEach(([text, kind], nth) => {
     const cell = element("td", undefined, kind);
-    cell.dataset.label = labels[nth + 1];
+    cell.dataset.label = headings[nth + 1];
     cell.append(element("span", text));
     made.append(cell);
   });
@@ -86,8 +86,8 @@ function plain(value) {
   return value[document.documentElement.lang] || "–";
 }
 
-function told(change) {
-  const action = words[change.action === "open" ? "open_" : change.action] || change.action;
+function changeItem(change) {
+  const action = labels[change.action === "open" ? "open_" : change.action] || change.action;
   const made = element("li");
   const time = element("time", clock(change.at));
   time.dateTime = change.at;
@@ -101,77 +101,78 @@ function told(change) {
 }
 
 function changesOf(event, changes) {
-  const place = at("changes");
-  const own = changes.filter((change) => change.event === event.id).slice(0, SHOWN_PER_EVENT);
+  const place = byId("changes");
+  const own = changes.filter((change) => change.event === event.id).slice(0, CHANGES_PER_EVENT);
   const list = element("ol");
-  list.append(...(own.length ? own.map(told) : [element("li", place.dataset.quiet)]));
+  list.append(...(own.length ? own.map(changeItem) : [element("li", place.dataset.quiet)]));
   return [element("h2", `${place.dataset.title} – ${event.id}`), list];
 }
 
 async function read(path) {
-  const answer = await fetch(path, { headers: { Authorization: `Bearer ${sessionStorage.getItem(KEY)}` }, cache: "no-store" });
-  if (answer.ok) return { body: await answer.json(), date: answer.headers.get("Date") };
-  throw Object.assign(new Error(answer.status), { status: answer.status });
+  const response = await fetch(path, { headers: { Authorization: `Bearer ${sessionStorage.getItem(KEY)}` }, cache: "no-store" });
+  if (response.ok) return { body: await response.json(), date: response.headers.get("Date") };
+  throw Object.assign(new Error(response.status), { status: response.status });
 }
 
-// What is read out or selected must not be torn away each second: the page is touched only where something changed.
-function put(place, made) {
-  const next = made.map((one) => one.outerHTML).join("");
-  if (place.dataset.response === next) return;
-  place.dataset.response = next;
-  place.replaceChildren(...made);
+// A screen reader or a selection must not lose its place each second, so only changed parts are replaced.
+function update(place, elements) {
+  const next = elements.map((one) => one.outerHTML).join("");
+  if (place.dataset.html === next) return;
+  place.dataset.html = next;
+  place.replaceChildren(...elements);
 }
 
 function show(events, changes, date) {
   const now = date ? Date.parse(date) : Date.now();
-  put(at("events"), events.map((event) => row(event, now)));
-  put(at("changes"), events.flatMap((event) => changesOf(event, changes)));
-  at("operator").hidden = false;
-  at("enter").hidden = true;
-  const said = at("said").dataset;
-  say(events.length ? "" : said.none, false);
-  // Not in the live region: nobody wants the time read out each second.
-  at("when").textContent = said.at.replace("{t}", clock(now));
+  update(byId("events"), events.map((event) => row(event, now)));
+  update(byId("changes"), events.flatMap((event) => changesOf(event, changes)));
+  byId("content").hidden = false;
+  byId("login").hidden = true;
+  const texts = byId("status").dataset;
+  setStatus(events.length ? "" : texts.none, false);
+  // Outside the live region, or a screen reader would announce the time each second.
+  byId("updated").textContent = texts.at.replace("{t}", clock(now));
 }
 
-function ask(why) {
+function showLogin(why) {
   sessionStorage.removeItem(KEY);
-  at("operator").hidden = true;
-  at("enter").hidden = false;
-  say(why, Boolean(why));
-  at("token").focus();
+  byId("content").hidden = true;
+  byId("login").hidden = false;
+  setStatus(why, Boolean(why));
+  byId("token").focus();
 }
 
-let waiting = 0;
+let timer = 0;
 
-async function look() {
-  clearTimeout(waiting);
+async function poll() {
+  clearTimeout(timer);
   if (!sessionStorage.getItem(KEY)) return;
   try {
     const [events, changes] = await Promise.all([read(EVENTS), read(CHANGES)]);
     show(events.body.items, changes.body.items, events.date);
   } catch (error) {
-    if (error.status === 401) return ask(at("said").dataset.wrong);
-    say(error.status ? at("said").dataset.slow : at("said").dataset.away, true);
+    if (error.status === 401) return showLogin(byId("status").dataset.wrong);
+    const texts = byId("status").dataset;
+    setStatus(error.status ? texts.slow : texts.away, true);
   }
-  waiting = setTimeout(look, document.hidden ? 10000 : 1000);
+  timer = setTimeout(poll, document.hidden ? 10000 : 1000);
 }
 
-at("enter").addEventListener("submit", (event) => {
+byId("login").addEventListener("submit", (event) => {
   event.preventDefault();
-  sessionStorage.setItem(KEY, at("token").value.trim());
-  at("token").value = "";
-  say(at("said").dataset.loading, false);
-  look();
+  sessionStorage.setItem(KEY, byId("token").value.trim());
+  byId("token").value = "";
+  setStatus(byId("status").dataset.loading, false);
+  poll();
 });
-at("leave").addEventListener("click", () => ask(""));
-document.addEventListener("visibilitychange", () => document.hidden || look());
-addEventListener("hashchange", () => { tokenFromLink(); look(); });
+byId("logout").addEventListener("click", () => showLogin(""));
+document.addEventListener("visibilitychange", () => document.hidden || poll());
+addEventListener("hashchange", () => { tokenFromLink(); poll(); });
 
 tokenFromLink();
 if (sessionStorage.getItem(KEY)) {
-  say(at("said").dataset.loading, false);
-  look();
+  setStatus(byId("status").dataset.loading, false);
+  poll();
 } else {
-  ask("");
+  showLogin("");
 }

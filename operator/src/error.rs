@@ -1,34 +1,27 @@
-//! Why the operator API says no: each reason with its status, its stable code and its words; and the same for the API's description.
-
-use std::collections::BTreeMap;
+//! Errors of the operator API: each with its HTTP status, stable code and text, as `application/problem+json`.
 
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse as _, Response};
+use axum::response::{IntoResponse, Response};
+use domain::EventState;
 use domain::event::BadSettings;
-use domain::{EventState, Rng};
 use ledger::{ChangeError, LedgerError};
 use serde::Serialize;
-use serde_json::json;
-use service::openapi::problems;
-use service::problem::{Problem, jittered};
-use utoipa::IntoResponses;
-use utoipa::openapi::{RefOr, Response as Described};
+use serde_json::{Value, json};
+use service::problem::Problem;
 
-use crate::response::EventShown;
-
-/// A field that was refused.
+/// A rejected field of a request body.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
-pub(crate) struct Mistake {
-    /// Which, as a JSON pointer.
+pub(crate) struct FieldError {
+    /// The field as a JSON pointer.
     pub(crate) pointer: String,
-    /// Why, as a stable word.
+    /// A stable code.
     pub(crate) code: &'static str,
-    /// Why, in words.
+    /// The reason in words.
     pub(crate) detail: String,
 }
 
-impl Mistake {
-    fn of(bad: BadSettings) -> Self {
+impl From<BadSettings> for FieldError {
+    fn from(bad: BadSettings) -> Self {
         let (pointer, code) = match bad {
             BadSettings::Capacity => ("/capacity", "out_of_range"),
             BadSettings::InFlight => ("/in_flight_max", "out_of_range"),
@@ -41,61 +34,61 @@ impl Mistake {
     }
 }
 
-/// Why the operator API says no.
+/// An error of the operator API.
 #[derive(Debug)]
 pub(crate) enum Error {
-    /// No token, or none of ours.
+    /// The token is missing or unknown.
     Unauthenticated,
-    /// Too many wrong tokens.
+    /// Too many wrong tokens came from this address.
     TooManyTries { retry_s: u32 },
-    /// A viewer asked for a change.
+    /// A viewer's token was used for a change.
     NotAllowed,
-    /// A page from elsewhere sent it.
+    /// A browser sent the request from a foreign page.
     CrossSite,
-    /// It was sent to another name than the operator API's.
+    /// The `Host` header names another server.
     WrongHost,
-    /// There is no such event.
+    /// The event does not exist.
     UnknownEvent,
-    /// No such application is parked.
+    /// No application with this key is parked.
     NotParked,
-    /// It cannot be read at all.
+    /// The request cannot be parsed.
     Malformed(String),
-    /// The body is not JSON by its type.
+    /// The body's content type is not JSON.
     WrongType,
     /// The body is too large.
     TooLarge,
-    /// Fields are wrong.
-    Invalid(Vec<Mistake>),
-    /// `If-Match` is missing.
-    NoMatch,
-    /// Somebody else changed it meanwhile.
-    Stale(Box<EventShown>),
-    /// The same, before the event was read again.
-    StaleAt,
-    /// The state does not allow it.
+    /// Fields of the body are invalid.
+    Invalid(Vec<FieldError>),
+    /// `If-Match` is missing where it is required.
+    IfMatchRequired,
+    /// The event is at another rev than `If-Match` names.
+    Stale { rev: i64, event: Value },
+    /// The ledger's form of [`Error::Stale`], before the event is read again.
+    StaleRev,
+    /// The event's state does not allow the change.
     NotNow { state: EventState, why: String },
-    /// More seats are taken.
-    TooSmall { least: u32 },
-    /// There is such an event already.
+    /// More seats than the new capacity are sold or held.
+    CapacityTooSmall { least: u32 },
+    /// An event with this id exists.
     Exists { rev: i64 },
-    /// The ledger does not answer.
+    /// The ledger does not respond.
     Unavailable,
-    /// The ledger is wrong.
-    Broken,
+    /// The ledger's content or schema is wrong.
+    Internal,
 }
 
 impl From<LedgerError> for Error {
     fn from(error: LedgerError) -> Self {
         match error {
             LedgerError::UnknownEvent(_) => Self::UnknownEvent,
-            LedgerError::Settings(bad) => Self::Invalid(bad.into_iter().map(Mistake::of).collect()),
+            LedgerError::Settings(bad) => Self::Invalid(bad.into_iter().map(FieldError::from).collect()),
             LedgerError::Unavailable(_) | LedgerError::Lost => {
-                tracing::warn!(%error, "the ledger could not be asked");
+                tracing::warn!(%error, "ledger call failed");
                 Self::Unavailable
             }
             error => {
-                tracing::error!(%error, "the ledger cannot do it");
-                Self::Broken
+                tracing::error!(%error, "ledger call failed");
+                Self::Internal
             }
         }
     }
@@ -105,54 +98,61 @@ impl From<ChangeError> for Error {
     fn from(error: ChangeError) -> Self {
         match error {
             ChangeError::Ledger(error) => error.into(),
-            ChangeError::Stale { .. } => Self::StaleAt,
+            ChangeError::Stale { .. } => Self::StaleRev,
             ChangeError::NotNow { state, why } => Self::NotNow { state, why: why.to_owned() },
-            ChangeError::TooSmall { least } => Self::TooSmall { least },
+            ChangeError::TooSmall { least } => Self::CapacityTooSmall { least },
         }
     }
 }
 
 impl Error {
-    /// One field is wrong.
+    /// One invalid field.
     pub(crate) fn field(pointer: &str, code: &'static str, detail: impl Into<String>) -> Self {
-        Self::Invalid(vec![Mistake { pointer: pointer.to_owned(), code, detail: detail.into() }])
+        Self::Invalid(vec![FieldError { pointer: pointer.to_owned(), code, detail: detail.into() }])
     }
 
+    /// Status, stable code and title.
     fn kind(&self) -> (StatusCode, &'static str, &'static str) {
         match self {
             Self::Unauthenticated => {
-                (StatusCode::UNAUTHORIZED, "unauthenticated", "A token that the operator API knows is needed")
+                (StatusCode::UNAUTHORIZED, "unauthenticated", "A valid token is required")
             }
             Self::TooManyTries { .. } => {
                 (StatusCode::TOO_MANY_REQUESTS, "too-many-tries", "Too many wrong tokens")
             }
-            Self::NotAllowed => (StatusCode::FORBIDDEN, "not-allowed", "This token may look, but not change"),
-            Self::CrossSite => (StatusCode::FORBIDDEN, "cross-site", "A page from elsewhere sent this"),
-            Self::WrongHost => {
-                (StatusCode::MISDIRECTED_REQUEST, "wrong-host", "The operator API has another name")
+            Self::NotAllowed => (StatusCode::FORBIDDEN, "not-allowed", "This token may read but not change"),
+            Self::CrossSite => {
+                (StatusCode::FORBIDDEN, "cross-site", "A page of another site sent this request")
             }
-            Self::UnknownEvent => (StatusCode::NOT_FOUND, "unknown-event", "There is no such event"),
-            Self::NotParked => (StatusCode::NOT_FOUND, "not-parked", "No such application is parked"),
-            Self::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed", "The request cannot be read"),
+            Self::WrongHost => {
+                (StatusCode::MISDIRECTED_REQUEST, "wrong-host", "This server has another host name")
+            }
+            Self::UnknownEvent => (StatusCode::NOT_FOUND, "unknown-event", "This event does not exist"),
+            Self::NotParked => {
+                (StatusCode::NOT_FOUND, "not-parked", "No application with this key is parked")
+            }
+            Self::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed", "The request cannot be parsed"),
             Self::WrongType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Send application/json")
             }
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", "The body is too large"),
-            Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "validation", "Some fields are wrong"),
-            Self::NoMatch => (StatusCode::PRECONDITION_REQUIRED, "if-match-required", "If-Match is missing"),
-            Self::Stale(_) | Self::StaleAt => {
-                (StatusCode::PRECONDITION_FAILED, "changed-meanwhile", "Somebody changed the event meanwhile")
+            Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "validation", "Some fields are invalid"),
+            Self::IfMatchRequired => {
+                (StatusCode::PRECONDITION_REQUIRED, "if-match-required", "If-Match is missing")
             }
-            Self::NotNow { .. } => (StatusCode::CONFLICT, "not-now", "The event's state does not allow it"),
-            Self::TooSmall { .. } => {
-                (StatusCode::CONFLICT, "capacity-too-small", "More seats than that are taken")
+            Self::Stale { .. } | Self::StaleRev => {
+                (StatusCode::PRECONDITION_FAILED, "changed-meanwhile", "The event was changed meanwhile")
             }
-            Self::Exists { .. } => (StatusCode::CONFLICT, "event-exists", "There is such an event already"),
+            Self::NotNow { .. } => (StatusCode::CONFLICT, "not-now", "The event's state does not allow this"),
+            Self::CapacityTooSmall { .. } => {
+                (StatusCode::CONFLICT, "capacity-too-small", "More seats are sold or held")
+            }
+            Self::Exists { .. } => (StatusCode::CONFLICT, "event-exists", "An event with this id exists"),
             Self::Unavailable => {
-                (StatusCode::SERVICE_UNAVAILABLE, "temporarily-unavailable", "The ledger does not answer")
+                (StatusCode::SERVICE_UNAVAILABLE, "temporarily-unavailable", "The ledger does not respond")
             }
-            Self::Broken => {
-                (StatusCode::INTERNAL_SERVER_ERROR, "unexpected", "Something went wrong on our side")
+            Self::Internal => {
+                (StatusCode::INTERNAL_SERVER_ERROR, "unexpected", "Internal error; see the log")
             }
         }
     }
@@ -161,112 +161,55 @@ impl Error {
         match self {
             Self::Unauthenticated => "Send it as: Authorization: Bearer TOKEN".into(),
             Self::Malformed(why) | Self::NotNow { why, .. } => why.clone(),
-            Self::WrongHost => "Name the host in operator.hosts, or use one that is there.".into(),
-            Self::NoMatch => {
-                "Send If-Match with the ETag that you read, or * to change it whatever it is.".into()
+            Self::WrongHost => "Add the host name to operator.hosts, or use one that is listed there.".into(),
+            Self::IfMatchRequired => {
+                "Send If-Match with the ETag that you read, or * to change the event at any rev.".into()
             }
-            Self::TooSmall { least } => {
+            Self::CapacityTooSmall { least } => {
                 format!("{least} seats are sold or held, so the capacity cannot be lower.")
             }
-            Self::Invalid(mistakes) => {
-                mistakes.iter().map(|m| format!("{}: {}", m.pointer, m.detail)).collect::<Vec<_>>().join("; ")
+            Self::Invalid(fields) => {
+                fields.iter().map(|f| format!("{}: {}", f.pointer, f.detail)).collect::<Vec<_>>().join("; ")
             }
             Self::Unavailable => {
-                "Nothing may have been changed; look before you try again, or send If-Match.".into()
+                "The change may or may not have been made: read the event before you retry, or send If-Match."
+                    .into()
             }
             _ => String::new(),
         }
     }
 
-    /// The answer as `application/problem+json`.
-    pub(crate) fn answer(&self, rng: &Rng) -> Response {
+    fn problem(&self) -> Problem {
         let (status, code, title) = self.kind();
         let problem = Problem::new(status, code, title).detail(self.detail());
-        let problem = match self {
+        match self {
             Self::TooManyTries { retry_s } => problem.retry_after(*retry_s),
-            Self::Unavailable => problem.retry_after(jittered(2, rng)),
             Self::NotAllowed => problem.with("required_role", "operator"),
-            Self::Invalid(mistakes) => problem.with("errors", json!(mistakes)),
-            Self::Stale(event) => problem.with("current", event.rev).with("event", json!(event)),
+            Self::Invalid(fields) => problem.with("errors", json!(fields)),
+            Self::Stale { rev, event } => problem.with("current", *rev).with("event", event.clone()),
             Self::NotNow { state, .. } => problem.with("state", state.as_str()),
-            Self::TooSmall { least } => problem.with("least", *least),
+            Self::CapacityTooSmall { least } => problem.with("least", *least),
             Self::Exists { rev } => problem.with("current", *rev),
             _ => problem,
-        };
-        let mut answer = problem.into_response();
-        if matches!(self, Self::Unauthenticated) {
-            let scheme = HeaderValue::from_static("Bearer realm=\"firstcome\"");
-            answer.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
         }
-        answer
     }
 }
 
-type Answers = BTreeMap<String, RefOr<Described>>;
+/// Marks a response that needs a jittered `Retry-After` of this many seconds, which the outermost layer adds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RetryAfterBase(pub(crate) u32);
 
-/// What any route may answer beside what it is for.
-pub(crate) struct Gateways;
-
-impl IntoResponses for Gateways {
-    fn responses() -> Answers {
-        problems(&[
-            (401, "No token, or none of ours: `unauthenticated`"),
-            (405, "Another method: `method-not-allowed`, with `Allow`"),
-            (421, "Sent to another name than the operator API's: `wrong-host`"),
-            (429, "Too many wrong tokens: `too-many-tries`"),
-            (503, "The ledger does not answer: `temporarily-unavailable`"),
-        ])
-    }
-}
-
-/// A route about one event.
-pub(crate) struct OfEvent;
-
-impl IntoResponses for OfEvent {
-    fn responses() -> Answers {
-        let mut all = Gateways::responses();
-        all.extend(problems(&[(404, "`unknown-event`")]));
-        all
-    }
-}
-
-/// A route that makes an event.
-pub(crate) struct Making;
-
-impl IntoResponses for Making {
-    fn responses() -> Answers {
-        let mut all = Gateways::responses();
-        all.extend(problems(&[
-            (403, "`not-allowed` with `required_role`, or `cross-site`"),
-            (409, "`event-exists`"),
-            (422, "`validation`, with `errors`: pointer, code and detail of each"),
-        ]));
-        all
-    }
-}
-
-/// A valve: `If-Match` is honoured, not asked for.
-pub(crate) struct Turning;
-
-impl IntoResponses for Turning {
-    fn responses() -> Answers {
-        let mut all = OfEvent::responses();
-        all.extend(Making::responses());
-        all.extend(problems(&[
-            (409, "`not-now` with `state`, or `capacity-too-small` with `least`"),
-            (412, "`changed-meanwhile` with `current` and `event`"),
-        ]));
-        all
-    }
-}
-
-/// A setting: `If-Match` is needed.
-pub(crate) struct Setting;
-
-impl IntoResponses for Setting {
-    fn responses() -> Answers {
-        let mut all = Turning::responses();
-        all.extend(problems(&[(428, "`if-match-required`")]));
-        all
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let mut response = self.problem().into_response();
+        match self {
+            Self::Unauthenticated => {
+                let scheme = HeaderValue::from_static("Bearer realm=\"firstcome\"");
+                response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
+            }
+            Self::Unavailable => drop(response.extensions_mut().insert(RetryAfterBase(2))),
+            _ => {}
+        }
+        response
     }
 }

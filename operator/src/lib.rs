@@ -1,17 +1,17 @@
-//! The operator console: operators open, close, pause and set the pace of events. It sees the ledger, never the queue.
+//! The operator API and console: operators open, close, pause and pace events. It reads and writes the ledger and has no path to
+//! the queue.
 
-mod applications;
-mod audit;
+mod api;
 mod auth;
 mod config;
 mod console;
 mod error;
-mod events;
-mod release;
+mod error_docs;
+mod figures;
 mod request;
-mod response;
+pub mod response;
+mod retry_after;
 mod router;
-mod settings;
 mod state;
 mod timestamp;
 mod token;
@@ -26,10 +26,10 @@ use service::http::Limits;
 pub use config::Config;
 pub use router::{document, router};
 pub use state::OperatorState;
-pub use timestamp::written;
+pub use timestamp::format as format_timestamp;
 pub use token::{Role, Token, hash_of, make_token};
 
-/// Serves the operator API on its own listener until the tasks are stopped.
+/// Serves the operator API on its own listener until the tasks are stopped. Returns the bound address.
 pub fn start(
     config: Config,
     ledger: Ledger,

@@ -1,4 +1,4 @@
-//! The operator API's table of routes and their description, which stand together: a route that is served is described.
+//! The routes of the operator API together with their OpenAPI description: a route that is served is described.
 
 use std::sync::Arc;
 
@@ -10,12 +10,13 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::api::{applications, audit, events, release, settings};
 use crate::state::OperatorState;
-use crate::{applications, audit, auth, console, events, release, request, settings};
+use crate::{auth, console, request, retry_after};
 
-const ABOUT: &str = "Operators open, close, pause and set the pace of events here. Every change says who, what and why in \
-    the audit. Send the token as `Authorization: Bearer`. Where `If-Match` is asked for, send the `ETag` that you read: of two \
-    operators who saw the same, only one changes it.";
+const ABOUT: &str = "Operators open, close, pause and pace events. The audit records who changed what, and why. Send the token as \
+    `Authorization: Bearer`. Where `If-Match` is required, send the `ETag` that you read: if two operators read the same event, \
+    only one of them changes it.";
 
 fn routes() -> OpenApiRouter<Arc<OperatorState>> {
     OpenApiRouter::new()
@@ -43,24 +44,25 @@ fn routes() -> OpenApiRouter<Arc<OperatorState>> {
 }
 
 fn described(doc: OpenApi) -> OpenApi {
-    let mut doc = service::openapi::finish(doc, "Firstcome operator console", ABOUT);
+    let mut doc = service::openapi::finish(doc, "Firstcome operator API", ABOUT);
     let bearer = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
     doc.components.get_or_insert_default().add_security_scheme("token", bearer);
     doc.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new())]);
     doc
 }
 
-/// The API's description.
+/// The OpenAPI description.
 pub fn document() -> OpenApi {
     described(routes().into_openapi())
 }
 
-/// All routes of the operator API.
+/// All routes: the API, its description and the console.
 pub fn router(state: Arc<OperatorState>) -> anyhow::Result<Router> {
     let (api, doc) = routes().split_for_parts();
     let all = api.merge(service::openapi::routes(&described(doc))?).merge(console::routes());
     Ok(all
         .layer(DefaultBodyLimit::max(request::BODY_MAX))
-        .layer(from_fn_with_state(Arc::clone(&state), auth::host))
+        .layer(from_fn_with_state(Arc::clone(&state), auth::check_host))
+        .layer(from_fn_with_state(Arc::clone(&state), retry_after::jitter))
         .with_state(state))
 }

@@ -1,70 +1,59 @@
-//! What all requests share: the ledger, who may come in, and figures that are counted at most once a second. A call of the ledger has
-//! a bound, so that a database that answers nothing keeps nobody waiting for ever.
+//! State shared by all requests: the ledger, the settings, the limiter of wrong tokens and the cached figures. Every ledger call
+//! has a time limit, so an unresponsive database delays a request but never holds it for good.
 
-use std::collections::HashMap;
 use std::future::Future;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{EventId, Millis, Now, Rng};
-use ledger::{Ledger, LedgerError, LedgerEvent, QueueStatus, Seats};
+use domain::{EventId, Now, Rng};
+use ledger::{Ledger, LedgerError, LedgerEvent, QueueStatus};
 use service::{AttemptLimiter, Context};
 
 use crate::config::Config;
 use crate::error::Error;
+use crate::figures::{EventFigures, FigureCache};
 
-/// Counting seats reads all their rows: nobody needs it more often.
-const FRESH_MS: Millis = 1000;
-/// How often the ledger is looked at.
+/// The period of the ledger's health check.
 const LEDGER_CHECK: Duration = Duration::from_secs(5);
-/// Longest wait for the ledger when something is read.
+/// Time limit of a read.
 const READ_MAX: Duration = Duration::from_secs(10);
-/// Longest wait for a change: ten million seats are ten million rows.
+/// Time limit of a change: ten million seats are ten million rows.
 const CHANGE_MAX: Duration = Duration::from_mins(2);
 
-/// The operator console at work.
+/// The state of the operator API.
 pub struct OperatorState {
     pub(crate) config: Config,
     pub(crate) ledger: Ledger,
     pub(crate) now: Now,
     pub(crate) rng: Rng,
-    /// Wrong tokens. A right one is never refused for them: whoever shares an address with a guesser can still work.
-    pub(crate) tries: AttemptLimiter,
-    counted: Mutex<HashMap<EventId, Counted>>,
-}
-
-/// Seats and applications under way, as they were a moment ago.
-#[derive(Debug, Clone, Copy)]
-struct Counted {
-    at: Millis,
-    rev: i64,
-    figures: Figures,
-}
-
-/// What is counted of an event.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Figures {
-    pub(crate) seats: Seats,
-    pub(crate) ordering: u32,
-    pub(crate) parked: u32,
+    /// Counts wrong tokens per address. A right token is never refused, even behind the address of a guesser.
+    pub(crate) wrong_tokens: AttemptLimiter,
+    figures: FigureCache,
 }
 
 impl OperatorState {
     /// An operator API over this ledger.
     pub fn new(config: Config, ledger: Ledger, ctx: &Context) -> Self {
-        let (now, rng) = (ctx.now.clone(), ctx.rng.clone());
-        Self { config, ledger, now, tries: AttemptLimiter::new(&rng), rng, counted: Mutex::default() }
+        Self {
+            config,
+            ledger,
+            now: Arc::clone(&ctx.now),
+            rng: Arc::clone(&ctx.rng),
+            wrong_tokens: AttemptLimiter::new(&ctx.rng),
+            figures: FigureCache::default(),
+        }
     }
 
-    /// Looks every few seconds whether the ledger answers; an operator API without its ledger is not ready.
+    /// Reports every five seconds whether the ledger responds, until the tasks are stopped.
     pub(crate) fn watch_ledger(self: &Arc<Self>, ctx: &Context) {
-        let (state, check, tasks) =
-            (Arc::clone(self), ctx.health.check("operator-ledger"), ctx.tasks.clone());
+        let state = Arc::clone(self);
+        let check = ctx.health.check("operator-ledger");
+        let tasks = ctx.tasks.clone();
         ctx.tasks.spawn("operator ledger check", async move {
             loop {
                 match state.read(state.ledger.time()).await {
                     Ok(_) => check.ok(),
-                    Err(_) => check.fail("the ledger does not answer"),
+                    Err(_) => check.fail("the ledger does not respond"),
                 }
                 tokio::select! {
                     () = tokio::time::sleep(LEDGER_CHECK) => {}
@@ -74,60 +63,59 @@ impl OperatorState {
         });
     }
 
-    /// Asks the ledger for something to show.
+    /// Runs a read of the ledger within its time limit.
     pub(crate) async fn read<T>(
         &self,
-        asked: impl Future<Output = Result<T, LedgerError>>,
+        call: impl Future<Output = Result<T, LedgerError>>,
     ) -> Result<T, Error> {
-        within(READ_MAX, asked).await
+        within(READ_MAX, call).await
     }
 
-    /// Has the ledger change something.
+    /// Runs a change of the ledger within its time limit.
     pub(crate) async fn write<T, E: Into<Error>>(
         &self,
-        asked: impl Future<Output = Result<T, E>>,
+        call: impl Future<Output = Result<T, E>>,
     ) -> Result<T, Error> {
-        within(CHANGE_MAX, asked).await
+        within(CHANGE_MAX, call).await
     }
 
-    /// One event.
+    /// Reads one event.
     pub(crate) async fn event(&self, event: &EventId) -> Result<LedgerEvent, Error> {
         self.read(self.ledger.event(event)).await
     }
 
-    /// The queue as its leader saw it last.
-    pub(crate) async fn queue(&self, event: &EventId) -> Result<Option<QueueStatus>, Error> {
+    /// Reads the queue's figures as the leader wrote them last.
+    pub(crate) async fn queue_status(&self, event: &EventId) -> Result<Option<QueueStatus>, Error> {
         self.read(self.ledger.queue_status(event)).await
     }
 
-    /// What is counted of an event, at most a second old and never older than its last change.
-    pub(crate) async fn figures(&self, event: &LedgerEvent) -> Result<Figures, Error> {
-        let (id, now) = (&event.settings.id, (self.now)());
-        let known = self.counted.lock().unwrap_or_else(PoisonError::into_inner).get(id).copied();
-        if let Some(known) = known.filter(|k| k.rev == event.rev && (0..FRESH_MS).contains(&(now - k.at))) {
-            return Ok(known.figures);
+    /// Counts the figures of an event. They are at most a second old and never older than the event's last change.
+    pub(crate) async fn figures(&self, event: &LedgerEvent) -> Result<EventFigures, Error> {
+        let id = &event.settings.id;
+        let now = (self.now)();
+        if let Some(figures) = self.figures.fresh(id, event.rev, now) {
+            return Ok(figures);
         }
         let seats = self.read(self.ledger.seats(id)).await?;
         let (ordering, parked) = self.read(self.ledger.under_way(id)).await?;
-        let figures = Figures { seats, ordering, parked };
-        let counted = Counted { at: now, rev: event.rev, figures };
-        self.counted.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), counted);
+        let figures = EventFigures { seats, ordering, parked };
+        self.figures.store(id, event.rev, now, figures);
         Ok(figures)
     }
 
-    /// Has the figures of an event counted anew when they are next asked for.
-    pub(crate) fn forget(&self, event: &EventId) {
-        self.counted.lock().unwrap_or_else(PoisonError::into_inner).remove(event);
+    /// Makes the next request count the figures of this event anew.
+    pub(crate) fn invalidate_figures(&self, event: &EventId) {
+        self.figures.invalidate(event);
     }
 }
 
 async fn within<T, E: Into<Error>>(
-    most: Duration,
-    asked: impl Future<Output = Result<T, E>>,
+    limit: Duration,
+    call: impl Future<Output = Result<T, E>>,
 ) -> Result<T, Error> {
-    let Ok(answered) = tokio::time::timeout(most, asked).await else {
-        tracing::warn!(waited = ?most, "the ledger did not answer in time");
+    let Ok(result) = tokio::time::timeout(limit, call).await else {
+        tracing::warn!(limit = ?limit, "ledger call timed out");
         return Err(Error::Unavailable);
     };
-    answered.map_err(Into::into)
+    result.map_err(Into::into)
 }

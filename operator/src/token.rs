@@ -1,25 +1,25 @@
-//! Tokens: who holds one, what it lets them do, and how it rests. Logging in and sessions are not here; a token is all there is.
+//! Operator tokens: their names, roles and stored hashes. There are no sessions; a request is authenticated by its token alone.
 
 use std::fmt;
-use std::hint::black_box;
 use std::str::FromStr;
 
 use data_encoding::{BASE64URL_NOPAD, HEXLOWER_PERMISSIVE};
 use domain::Rng;
 use service::config::Part;
 use sha2::{Digest as _, Sha256};
+use subtle::ConstantTimeEq as _;
 
-/// Longest name: it stands in every audit row.
+/// Longest token name in characters; it is part of every audit row.
 const NAME_MAX: usize = 40;
-/// What every token starts with, so that a leaked one is recognised.
+/// The prefix of every token, by which scanners recognise a leaked one.
 const PREFIX: &str = "fct_";
 
-/// What somebody may do.
+/// What the holder of a token may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
-    /// Look.
+    /// Read.
     Viewer,
-    /// Look, and change.
+    /// Read and change.
     Operator,
 }
 
@@ -44,13 +44,12 @@ impl FromStr for Role {
     }
 }
 
-/// Somebody's token, as it rests: by its hash only. SHA-256 is enough, because a token is 256 bits of chance; a slow hash is
-/// for what people think up.
+/// A token as it is stored: by its SHA-256 hash only. A token has 256 random bits, so a slow password hash would add nothing.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Token {
-    /// Whose; stands in the audit.
+    /// The holder's name, recorded in the audit.
     pub name: String,
-    /// What it lets them do.
+    /// The holder's role.
     pub role: Role,
     hash: [u8; 32],
 }
@@ -62,19 +61,19 @@ impl fmt::Debug for Token {
 }
 
 impl Token {
-    /// The token of `name`, told in clear.
-    pub fn new(name: &str, role: Role, token: &str) -> Self {
-        Self { name: name.to_owned(), role, hash: Sha256::digest(token).into() }
+    /// A token given in clear.
+    pub fn new(name: &str, role: Role, secret: &str) -> Self {
+        Self { name: name.to_owned(), role, hash: Sha256::digest(secret).into() }
     }
 
-    /// Reads one `[[operator.token]]` table; `None` if it is wrong, which is then among the mistakes.
+    /// Reads one `[[operator.token]]` table; `None` if it has a mistake, which is recorded in the part.
     pub(crate) fn read(part: &mut Part<'_>) -> Option<Self> {
         let name = part.required_text("name");
         if name.is_empty() || name.chars().count() > NAME_MAX || name.chars().any(char::is_control) {
             part.mistake("name", "is 1 to 40 characters");
         }
         let role = part.parse("role", "viewer");
-        let hash = part.secret_text("hash").as_deref().and_then(read_hash);
+        let hash = part.secret_text("hash").as_deref().and_then(parse_hash);
         if hash.is_none() {
             part.mistake(
                 "hash",
@@ -85,30 +84,29 @@ impl Token {
     }
 }
 
-fn read_hash(text: &str) -> Option<[u8; 32]> {
+fn parse_hash(text: &str) -> Option<[u8; 32]> {
     let hex = text.strip_prefix("sha256:")?;
     HEXLOWER_PERMISSIVE.decode(hex.as_bytes()).ok()?.try_into().ok()
 }
 
-/// A new token: 256 bits of chance.
+/// Makes a token of 256 random bits.
 pub fn make_token(rng: &Rng) -> String {
     let mut secret = [0; 32];
     rng(&mut secret);
     format!("{PREFIX}{}", BASE64URL_NOPAD.encode(&secret))
 }
 
-/// How a token is written into the settings.
-pub fn hash_of(token: &str) -> String {
-    format!("sha256:{}", HEXLOWER_PERMISSIVE.encode(&Sha256::digest(token)))
+/// The form in which a token stands in the settings.
+pub fn hash_of(secret: &str) -> String {
+    format!("sha256:{}", HEXLOWER_PERMISSIVE.encode(&Sha256::digest(secret)))
 }
 
-/// Whose token it is. Every one is compared, and each to its end: time tells neither whose it nearly was nor how nearly.
-pub(crate) fn holder<'a>(tokens: &'a [Token], told: &str) -> Option<&'a Token> {
-    let hash: [u8; 32] = Sha256::digest(told).into();
+/// Finds the token with this secret. All tokens are compared, each in constant time, so the response time reveals nothing.
+pub(crate) fn find<'a>(tokens: &'a [Token], secret: &str) -> Option<&'a Token> {
+    let hash: [u8; 32] = Sha256::digest(secret).into();
     let mut found = None;
     for token in tokens {
-        let differ = token.hash.iter().zip(&hash).fold(0, |differ, (a, b)| black_box(differ | (a ^ b)));
-        if differ == 0 {
+        if token.hash.ct_eq(&hash).into() {
             found = Some(token);
         }
     }
@@ -120,24 +118,24 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_token_rests_as_its_hash_and_is_known_by_it() {
+    fn a_token_is_stored_as_its_hash_and_found_by_its_secret() {
         let rng: Rng = std::sync::Arc::new(|bytes: &mut [u8]| bytes.fill(7));
-        let told = make_token(&rng);
-        assert_eq!((told.len(), &told[..4]), (47, "fct_"));
-        let kim = Token::new("kim", Role::Operator, &told);
-        assert_eq!(read_hash(&hash_of(&told)), Some(kim.hash));
-        assert!(!format!("{kim:?}").contains(&hash_of(&told)[7..]));
+        let secret = make_token(&rng);
+        assert_eq!((secret.len(), &secret[..4]), (47, "fct_"));
+        let kim = Token::new("kim", Role::Operator, &secret);
+        assert_eq!(parse_hash(&hash_of(&secret)), Some(kim.hash));
+        assert!(!format!("{kim:?}").contains(&hash_of(&secret)[7..]));
         let all = [Token::new("lee", Role::Viewer, "other"), kim.clone()];
-        assert_eq!(holder(&all, &told), Some(&kim));
-        assert_eq!(holder(&all, &told[1..]), None);
-        assert_eq!(holder(&[], ""), None);
+        assert_eq!(find(&all, &secret), Some(&kim));
+        assert_eq!(find(&all, &secret[1..]), None);
+        assert_eq!(find(&[], ""), None);
     }
 
     #[test]
-    fn a_hash_of_another_form_is_none() {
+    fn a_hash_in_another_form_is_rejected() {
         let good = hash_of("x");
         for bad in ["", "sha256:", &good[7..], &good[..70], &good.replace("sha256", "md5")] {
-            assert_eq!(read_hash(bad), None, "{bad}");
+            assert_eq!(parse_hash(bad), None, "{bad}");
         }
     }
 }

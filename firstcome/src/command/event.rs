@@ -210,7 +210,7 @@ pub(super) async fn event(args: Event) -> Result<(), Failed> {
 async fn create(operator: &OperatorClient, new: Create) -> Result<(), Failed> {
     let mut body = json!({
         "id": new.event, "title": {"ko": new.title_ko, "en": new.title_en}, "capacity": new.capacity,
-        "opens_at": operator::written(new.opens_at), "closes_at": operator::written(new.closes_at), "pace": new.pace,
+        "opens_at": operator::format_timestamp(new.opens_at), "closes_at": operator::format_timestamp(new.closes_at), "pace": new.pace,
         "announcement": {"ko": new.announcement_ko, "en": new.announcement_en}, "diverts": new.diverts,
         "settle_after_close": new.settle_after_close,
     });
@@ -252,8 +252,8 @@ async fn update(operator: &OperatorClient, given: Update) -> Result<(), Failed> 
     };
     let title = given.title_ko.zip(given.title_en).map(|(ko, en)| json!({"ko": ko, "en": en}));
     put("title", title);
-    put("opens_at", given.opens_at.map(|at| operator::written(at).into()));
-    put("closes_at", given.closes_at.map(|at| operator::written(at).into()));
+    put("opens_at", given.opens_at.map(|at| operator::format_timestamp(at).into()));
+    put("closes_at", given.closes_at.map(|at| operator::format_timestamp(at).into()));
     put("applications_max", given.applications_max.map(Into::into));
     put("intake", given.intake.map(Into::into));
     put("settle_after_close", given.settle_after_close.map(Into::into));
@@ -267,8 +267,8 @@ async fn update(operator: &OperatorClient, given: Update) -> Result<(), Failed> 
 async fn clone(operator: &OperatorClient, copy: Copy) -> Result<(), Failed> {
     let mut body = because(copy.reason.as_deref());
     body["id"] = copy.event.as_str().into();
-    body["opens_at"] = operator::written(copy.opens_at).into();
-    body["closes_at"] = operator::written(copy.closes_at).into();
+    body["opens_at"] = operator::format_timestamp(copy.opens_at).into();
+    body["closes_at"] = operator::format_timestamp(copy.closes_at).into();
     let path = format!("/event/adm/v1/clone/event/{}", copy.from);
     let made = operator.send(&Ask { method: Method::POST, path, rev: None, body: &body }).await?;
     operator.tell(&made, |event| format!("made {}\n{}", text(&event["id"]), shown(event)))
@@ -360,7 +360,7 @@ fn shown(event: &Value) -> String {
             } else {
                 format!(
                     "waiting {}, last number {}, moved through {}, missing {}",
-                    line["waiting"], line["seq"], line["admitted_through"], line["missing"]
+                    line["waiting"], line["seq"], line["admitted_through"], line["skipped_numbers"]
                 )
             },
         ),

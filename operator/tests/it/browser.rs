@@ -1,4 +1,4 @@
-//! The status page in a real browser: a token by link or by hand, figures that follow, and nothing to find in the address bar.
+//! The console in a real browser: a token in the link or typed, figures that follow changes, and a clean address bar.
 
 use std::time::Duration;
 
@@ -17,50 +17,47 @@ fn serve(harness: &OperatorHarness) -> String {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_page_follows_what_operators_change_and_keeps_the_token_out_of_the_address() {
+async fn the_console_follows_changes_and_keeps_the_token_out_of_the_url() {
     let harness = OperatorHarness::open().await;
     harness.park(1).await;
-    let state = serve(&harness);
+    let url = serve(&harness);
     let browser = Browser::start(Options::default()).await.unwrap();
-    let link = format!("{state}/#token={}", VIEWER.replace(' ', "%20"));
+    let link = format!("{url}/#token={}", VIEWER.replace(' ', "%20"));
     browser.open(&link).await.unwrap();
     browser.wait_for("#events tr", SOON).await.unwrap();
-    assert_eq!(browser.url().await.unwrap(), format!("{state}/"));
-    let response = browser.text("#events").await.unwrap();
-    assert!(
-        ["봄", "spring", "열림", "0 / 10", "1000"].iter().all(|part| response.contains(part)),
-        "{response}"
-    );
+    assert_eq!(browser.url().await.unwrap(), format!("{url}/"));
+    let events = browser.text("#events").await.unwrap();
+    assert!(["봄", "spring", "열림", "0 / 10", "1000"].iter().all(|part| events.contains(part)), "{events}");
     let announcement =
         json!({"announcement": {"ko": "<b>x</b>", "en": ""}, "reason": "<img src=x onerror=alert(1)>"});
     harness.change("PUT", "/gate/adm/v1/set/announcement/spring", "*", &announcement).await;
-    harness.turn("/gate/adm/v1/pause/release/spring").await;
+    harness.post_with_reason("/gate/adm/v1/pause/release/spring").await;
     browser.wait_for_text("일시정지", SOON).await.unwrap();
     browser.wait_for_text("<img src=x onerror=alert(1)>", SOON).await.unwrap();
     assert!(!browser.exists("#changes img").await.unwrap());
     browser.screenshot(&screen_path("operator-360")).await.unwrap();
-    let wide = browser.script("return document.documentElement.scrollWidth").await.unwrap();
-    assert_eq!(wide, json!(360), "the page is wider than the phone");
+    let width = browser.script("return document.documentElement.scrollWidth").await.unwrap();
+    assert_eq!(width, json!(360), "the page is wider than the phone");
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wrong_token_is_told_and_a_right_one_typed_in_english() {
+async fn the_console_rejects_a_wrong_token_and_accepts_a_typed_one() {
     let harness = OperatorHarness::open().await;
-    let state = serve(&harness);
-    let signup =
+    let url = serve(&harness);
+    let desktop =
         Options { language: "en-US".into(), width: 1280, height: 800, mobile: false, ..Options::default() };
-    let browser = Browser::start(signup).await.unwrap();
-    browser.open(&state).await.unwrap();
-    browser.wait_for("#enter:not([hidden])", SOON).await.unwrap();
+    let browser = Browser::start(desktop).await.unwrap();
+    browser.open(&url).await.unwrap();
+    browser.wait_for("#login:not([hidden])", SOON).await.unwrap();
     browser.fill("#token", "wrong").await.unwrap();
-    browser.click("#enter button").await.unwrap();
-    browser.wait_for_text("does not let you in", SOON).await.unwrap();
+    browser.click("#login button").await.unwrap();
+    browser.wait_for_text("not valid", SOON).await.unwrap();
     browser.fill("#token", OPERATOR).await.unwrap();
-    browser.click("#enter button").await.unwrap();
+    browser.click("#login button").await.unwrap();
     browser.wait_for_text("Scheduled", SOON).await.unwrap();
     browser.screenshot(&screen_path("operator-1280")).await.unwrap();
-    browser.click("#leave").await.unwrap();
+    browser.click("#logout").await.unwrap();
     browser.reload().await.unwrap();
-    browser.wait_for("#enter:not([hidden])", SOON).await.unwrap();
+    browser.wait_for("#login:not([hidden])", SOON).await.unwrap();
     assert!(!browser.exists("#events tr").await.unwrap());
 }

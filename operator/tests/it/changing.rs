@@ -1,18 +1,18 @@
-//! Every change: what it answers, what it does, and the row that it leaves in the audit.
+//! Changes: the response, the effect, and the row in the audit.
 
 use serde_json::{Value, json};
 
-use crate::harness::{Answer, GET, HOUR, NOW, OperatorHarness, PACE, spring};
+use crate::harness::{GET, HOUR, NOW, OperatorHarness, PACE, TestResponse, spring};
 
-/// The answer is the newest row of the audit, under the next rev.
-async fn audited(harness: &OperatorHarness, answer: &Answer, action: &str, rev: i64) -> Value {
-    let change = answer.json();
+/// Asserts that the response is the newest row of the audit, at this rev.
+async fn assert_audited(harness: &OperatorHarness, response: &TestResponse, action: &str, rev: i64) -> Value {
+    let change = response.json();
     assert_eq!(
-        (answer.status, change["action"].as_str(), change["rev"].as_i64()),
+        (response.status, change["action"].as_str(), change["rev"].as_i64()),
         (200, Some(action), Some(rev)),
         "{change}"
     );
-    assert_eq!(answer.header("etag"), format!("\"{rev}\""));
+    assert_eq!(response.header("etag"), format!("\"{rev}\""));
     let newest =
         harness.get("/audit/adm/v1/list/change?event=spring&limit=1").await.json()["items"][0].clone();
     assert_eq!(newest, change);
@@ -31,11 +31,11 @@ fn new_event(id: &str) -> Value {
 }
 
 #[tokio::test]
-async fn an_event_is_made_with_its_seats_and_usual_limits() {
+async fn a_new_event_has_its_seats_and_the_default_limits() {
     let harness = OperatorHarness::empty().await;
-    let made = harness.change("POST", "/event/adm/v1/create/event", "", &new_event("autumn")).await;
-    assert_eq!((made.status, made.header("location")), (201, "/event/adm/v1/get/event/autumn"));
-    let event = made.json();
+    let created = harness.change("POST", "/event/adm/v1/create/event", "", &new_event("autumn")).await;
+    assert_eq!((created.status, created.header("location")), (201, "/event/adm/v1/get/event/autumn"));
+    let event = created.json();
     assert_eq!(event["opens_at"], "2026-11-22T12:00:00.000Z");
     assert_eq!(
         (&event["pace"], &event["seats"]["free"], &event["rev"]),
@@ -55,28 +55,29 @@ async fn an_event_is_made_with_its_seats_and_usual_limits() {
     assert_eq!(row["after"]["opens_at"], "2026-11-22T12:00:00.000Z");
     let again = harness.change("POST", "/event/adm/v1/create/event", "", &new_event("autumn")).await;
     assert_eq!((again.problem(), again.json()["current"].clone()), ((409, "event-exists".into()), json!(1)));
-    assert_eq!(harness.audited().await, 1);
+    assert_eq!(harness.audit_rows().await, 1);
 }
 
 #[tokio::test]
-async fn settings_change_one_by_one_under_the_rev_that_was_read() {
+async fn a_setting_changes_under_the_rev_that_was_read() {
     let harness = OperatorHarness::open().await;
     let update = json!({"title": {"ko": "가을", "en": "Autumn"}, "intake": false, "closes_at": "2026-11-22T13:30:00Z", "diverts": ["/products/spring"]});
-    let told = harness.change("PATCH", "/event/adm/v1/update/event/spring", "\"1\"", &update).await;
-    let change = audited(&harness, &told, "update", 2).await;
+    let response = harness.change("PATCH", "/event/adm/v1/update/event/spring", "\"1\"", &update).await;
+    let change = assert_audited(&harness, &response, "update", 2).await;
     assert_eq!(change["before"]["closes_at"], "2026-11-22T13:00:00.000Z");
     assert_eq!(change["after"]["closes_at"], "2026-11-22T13:30:00.000Z");
-    let told = harness.change("PUT", PACE, "\"2-0f\"", &json!({"pace": "0.5", "reason": "slow shop"})).await;
-    let change = audited(&harness, &told, "pace", 3).await;
+    let response =
+        harness.change("PUT", PACE, "\"2-0f\"", &json!({"pace": "0.5", "reason": "slow shop"})).await;
+    let change = assert_audited(&harness, &response, "pace", 3).await;
     assert_eq!(
         (&change["before"], &change["after"], &change["reason"]),
         (&json!({"pace": "1000"}), &json!({"pace": "0.5"}), &json!("slow shop"))
     );
-    let told = harness
+    let response = harness
         .change("PUT", "/gate/adm/v1/set/in-flight-max/spring", "*", &json!({"in_flight_max": 7}))
         .await;
-    audited(&harness, &told, "in_flight_max", 4).await;
-    let told = harness
+    assert_audited(&harness, &response, "in_flight_max", 4).await;
+    let response = harness
         .change(
             "PUT",
             "/gate/adm/v1/set/capacity/spring",
@@ -84,10 +85,11 @@ async fn settings_change_one_by_one_under_the_rev_that_was_read() {
             &json!({"capacity": 12, "reason": "two more"}),
         )
         .await;
-    audited(&harness, &told, "capacity", 5).await;
+    assert_audited(&harness, &response, "capacity", 5).await;
     let announcement = json!({"announcement": {"ko": "조금 늦어져요", "en": ""}});
-    let told = harness.change("PUT", "/gate/adm/v1/set/announcement/spring", "\"5\"", &announcement).await;
-    audited(&harness, &told, "announcement", 6).await;
+    let response =
+        harness.change("PUT", "/gate/adm/v1/set/announcement/spring", "\"5\"", &announcement).await;
+    assert_audited(&harness, &response, "announcement", 6).await;
     let event = harness.get(GET).await.json();
     assert_eq!(
         (&event["pace"], &event["seats"]["free"], &event["intake"]),
@@ -100,7 +102,7 @@ async fn settings_change_one_by_one_under_the_rev_that_was_read() {
 }
 
 #[tokio::test]
-async fn valves_turn_without_reading_first_and_tell_when_it_was_so_already() {
+async fn release_changes_need_no_rev_and_report_when_nothing_changed() {
     let harness = OperatorHarness::open().await;
     for (path, action, rev) in [
         ("/gate/adm/v1/pause/release/spring", "pause", 2),
@@ -108,57 +110,57 @@ async fn valves_turn_without_reading_first_and_tell_when_it_was_so_already() {
         ("/gate/adm/v1/drain/release/spring", "drain", 4),
         ("/event/adm/v1/open/event/spring", "open", 5),
     ] {
-        let told = harness.turn(path).await;
-        audited(&harness, &told, action, rev).await;
+        let response = harness.post_with_reason(path).await;
+        assert_audited(&harness, &response, action, rev).await;
     }
-    let again = harness.turn("/gate/adm/v1/drain/release/spring").await;
+    let again = harness.post_with_reason("/gate/adm/v1/drain/release/spring").await;
     assert_eq!(
         (again.status, &again.json()["changed"], &again.json()["rev"]),
         (200, &json!(false), &json!(5))
     );
     harness.clock.advance(3000);
-    let told = harness.turn("/event/adm/v1/close/event/spring").await;
-    audited(&harness, &told, "close", 6).await;
+    let response = harness.post_with_reason("/event/adm/v1/close/event/spring").await;
+    assert_audited(&harness, &response, "close", 6).await;
     harness.clock.advance(1000);
-    let told = harness.turn("/event/adm/v1/settle/event/spring").await;
-    audited(&harness, &told, "settle", 7).await;
+    let response = harness.post_with_reason("/event/adm/v1/settle/event/spring").await;
+    assert_audited(&harness, &response, "settle", 7).await;
     assert_eq!(harness.get(GET).await.json()["state"], "settling");
-    assert_eq!(harness.audited().await, 7);
+    assert_eq!(harness.audit_rows().await, 7);
 }
 
 #[tokio::test]
-async fn a_frozen_event_is_told_and_unfrozen_with_a_reason() {
+async fn a_frozen_event_shows_why_and_is_unfrozen_with_a_reason() {
     let harness = OperatorHarness::open().await;
     harness.freeze().await;
     let frozen = harness.get(GET).await.json();
     assert!(frozen["frozen"].is_string(), "{frozen}");
-    let told = harness.turn("/gate/adm/v1/unfreeze/event/spring").await;
-    let change = audited(&harness, &told, "unfreeze", 2).await;
+    let response = harness.post_with_reason("/gate/adm/v1/unfreeze/event/spring").await;
+    let change = assert_audited(&harness, &response, "unfreeze", 2).await;
     assert_eq!((&change["before"]["frozen"], &change["after"]["frozen"]), (&frozen["frozen"], &Value::Null));
     assert_eq!(harness.get(GET).await.json()["frozen"], Value::Null);
 }
 
 #[tokio::test]
-async fn a_recovery_is_told_and_accepted_with_a_reason() {
+async fn a_recovery_shows_its_end_and_is_accepted_with_a_reason() {
     let harness = OperatorHarness::open().await;
     let lead = harness.ledger.lead(&spring()).await.unwrap().unwrap();
     harness.ledger.hold_release(&spring(), lead.fence, 60_000).await.unwrap();
     assert_eq!(harness.get(GET).await.json()["recover_until"], "2026-11-22T11:01:00.000Z");
-    let told = harness.turn("/gate/adm/v1/accept/recovery/spring").await;
-    audited(&harness, &told, "accept_recovery", 2).await;
+    let response = harness.post_with_reason("/gate/adm/v1/accept/recovery/spring").await;
+    assert_audited(&harness, &response, "accept_recovery", 2).await;
     assert_eq!(harness.get(GET).await.json()["recover_until"], Value::Null);
 }
 
 #[tokio::test]
-async fn an_event_is_cloned_without_its_announcement() {
+async fn a_cloned_event_has_no_announcement() {
     let harness = OperatorHarness::open().await;
     let announcement = json!({"announcement": {"ko": "안내", "en": "Announcement"}});
     harness.change("PUT", "/gate/adm/v1/set/announcement/spring", "*", &announcement).await;
     let copy = json!({"id": "next", "opens_at": "2026-12-01T00:00:00Z", "closes_at": "2026-12-01T01:00:00Z", "reason": "again"});
     let path = "/event/adm/v1/clone/event/spring";
-    let made = harness.change("POST", path, "", &copy).await;
-    assert_eq!((made.status, made.header("location")), (201, "/event/adm/v1/get/event/next"));
-    let event = made.json();
+    let created = harness.change("POST", path, "", &copy).await;
+    assert_eq!((created.status, created.header("location")), (201, "/event/adm/v1/get/event/next"));
+    let event = created.json();
     assert_eq!(
         (&event["capacity"], &event["seats"]["free"], &event["announcement"]["ko"]),
         (&json!(10), &json!(10), &json!(""))
@@ -173,7 +175,7 @@ async fn an_event_is_cloned_without_its_announcement() {
 }
 
 #[tokio::test]
-async fn of_two_operators_who_read_the_same_exactly_one_changes_it() {
+async fn of_two_changes_at_the_same_rev_one_succeeds_and_one_gets_412() {
     let harness = OperatorHarness::open().await;
     let tag = harness.get(GET).await.header("etag").to_owned();
     let (a, b) = (json!({"pace": "80"}), json!({"pace": "90"}));
@@ -182,35 +184,35 @@ async fn of_two_operators_who_read_the_same_exactly_one_changes_it() {
     let mut statuses = [one.status, other.status];
     statuses.sort_unstable();
     assert_eq!(statuses, [200, 412]);
-    let (won, lost) = if one.status == 200 { (one, other) } else { (other, one) };
-    assert_eq!(lost.problem(), (412, "changed-meanwhile".into()));
+    let (winner, loser) = if one.status == 200 { (one, other) } else { (other, one) };
+    assert_eq!(loser.problem(), (412, "changed-meanwhile".into()));
     assert_eq!(
-        (&lost.json()["current"], &lost.json()["event"]["pace"]),
-        (&json!(2), &won.json()["after"]["pace"])
+        (&loser.json()["current"], &loser.json()["event"]["pace"]),
+        (&json!(2), &winner.json()["after"]["pace"])
     );
-    assert_eq!(harness.audited().await, 2);
-    // A valve honours what it was not asked to tell.
+    assert_eq!(harness.audit_rows().await, 2);
+    // A release change honours `If-Match` although it does not require it.
     let stale = harness.change("POST", "/gate/adm/v1/pause/release/spring", &tag, &json!({})).await;
     assert_eq!(stale.problem(), (412, "changed-meanwhile".into()));
 }
 
 #[tokio::test]
-async fn capacity_never_falls_below_what_is_taken() {
+async fn the_capacity_cannot_fall_below_sold_and_held_seats() {
     let harness = OperatorHarness::open().await;
     harness.park(1).await;
     harness.park(2).await;
     let path = "/gate/adm/v1/set/capacity/spring";
-    let told = harness.change("PUT", path, "*", &json!({"capacity": 2, "reason": "less"})).await;
-    audited(&harness, &told, "capacity", 2).await;
-    let told = harness.change("PUT", path, "*", &json!({"capacity": 1, "reason": "less"})).await;
+    let response = harness.change("PUT", path, "*", &json!({"capacity": 2, "reason": "less"})).await;
+    assert_audited(&harness, &response, "capacity", 2).await;
+    let response = harness.change("PUT", path, "*", &json!({"capacity": 1, "reason": "less"})).await;
     assert_eq!(
-        (told.problem(), told.json()["least"].clone()),
+        (response.problem(), response.json()["least"].clone()),
         ((409, "capacity-too-small".into()), json!(2))
     );
 }
 
 #[tokio::test]
-async fn a_parked_application_is_called_again_or_rejected_once() {
+async fn a_parked_application_is_requeued_or_rejected_once() {
     let harness = OperatorHarness::open().await;
     let key = harness.park(1).await;
     let list = "/application/adm/v1/list/application/spring?state=parked";
@@ -221,41 +223,50 @@ async fn a_parked_application_is_called_again_or_rejected_once() {
     );
     assert_eq!((&parked["items"][0]["guid"], &parked["more"]), (&json!(key.guid()), &json!(false)));
     assert_eq!(harness.get(GET).await.json()["under_way"]["parked"], 1);
-    let before = harness.audited().await;
+    let before = harness.audit_rows().await;
     let requeue = format!("/application/adm/v1/requeue/application/spring/{key}");
-    let told = harness.change("POST", &requeue, "", &json!({})).await;
+    let response = harness.change("POST", &requeue, "", &json!({})).await;
     assert_eq!(
-        (told.status, &told.json()["action"], &told.json()["actor"]),
+        (response.status, &response.json()["action"], &response.json()["actor"]),
         (200, &json!("retry"), &json!("kim"))
     );
     assert_eq!(harness.change("POST", &requeue, "", &json!({})).await.problem(), (404, "not-parked".into()));
     assert_eq!(
-        (harness.audited().await, &harness.get(GET).await.json()["under_way"]["parked"]),
+        (harness.audit_rows().await, &harness.get(GET).await.json()["under_way"]["parked"]),
         (before + 1, &json!(0))
     );
     let reject = format!("/application/adm/v1/reject/application/spring/{key}");
-    assert_eq!(harness.turn(&reject).await.problem(), (404, "not-parked".into()));
+    assert_eq!(harness.post_with_reason(&reject).await.problem(), (404, "not-parked".into()));
     let other = harness.park(2).await;
-    let told = harness.turn(&format!("/application/adm/v1/reject/application/spring/{other}")).await;
-    assert_eq!((told.status, &told.json()["after"]["state"]), (200, &json!("undoing")), "{}", told.json());
+    let response =
+        harness.post_with_reason(&format!("/application/adm/v1/reject/application/spring/{other}")).await;
+    assert_eq!(
+        (response.status, &response.json()["after"]["state"]),
+        (200, &json!("undoing")),
+        "{}",
+        response.json()
+    );
 }
 
 #[tokio::test]
-async fn what_the_state_does_not_allow_is_told_with_the_state() {
+async fn a_change_that_the_state_forbids_gets_409_with_the_state() {
     let harness = OperatorHarness::open().await;
     for (path, state) in [
         ("/event/adm/v1/settle/event/spring", "scheduled"),
         ("/event/adm/v1/close/event/spring", "scheduled"),
     ] {
-        let told = harness.turn(path).await;
+        let response = harness.post_with_reason(path).await;
         assert_eq!(
-            (told.problem(), told.json()["state"].clone()),
+            (response.problem(), response.json()["state"].clone()),
             ((409, "not-now".into()), json!(state)),
             "{path}"
         );
     }
     harness.clock.set(NOW + 2 * HOUR + 10_000);
-    let told = harness.turn("/event/adm/v1/open/event/spring").await;
-    assert_eq!((told.problem(), told.json()["state"].clone()), ((409, "not-now".into()), json!("closed")));
-    assert_eq!(harness.audited().await, 1);
+    let response = harness.post_with_reason("/event/adm/v1/open/event/spring").await;
+    assert_eq!(
+        (response.problem(), response.json()["state"].clone()),
+        ((409, "not-now".into()), json!("closed"))
+    );
+    assert_eq!(harness.audit_rows().await, 1);
 }

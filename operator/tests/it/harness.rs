@@ -1,4 +1,4 @@
-//! An operator API over a fresh ledger with one event, and the few sentences in which the tests speak.
+//! An operator API over a new ledger with one event, and helpers that send requests to it.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, Request};
 use domain::event::Text;
 use domain::{AppKey, EventId, EventSettings, Kind, Number, Release};
 use http_body_util::BodyExt as _;
-use ledger::{Answer as Word, Candidate, Ledger, Recorded};
+use ledger::{Answer as OrderAnswer, Candidate, Ledger, Recorded};
 use operator::{Config, OperatorState, Role, Token, router};
 use serde_json::{Value, json};
 use service::{Context, Health, Tasks};
@@ -27,15 +27,15 @@ pub(crate) const VIEWER: &str = "the viewer's token";
 pub(crate) const GET: &str = "/event/adm/v1/get/event/spring";
 pub(crate) const PACE: &str = "/gate/adm/v1/set/pace/spring";
 
-/// An answer, read to its end.
+/// A response with its whole body.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct TestResponse {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
 }
 
-impl Answer {
+impl TestResponse {
     pub(crate) fn json(&self) -> Value {
         let text = String::from_utf8_lossy(&self.body);
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{}: {error}: {text}", self.status))
@@ -104,22 +104,22 @@ impl OperatorHarness {
         Self { clock, ledger, ctx, router, _folder: folder }
     }
 
-    /// Sends a request as it is.
-    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+    /// Sends a request unchanged.
+    pub(crate) async fn send(&self, request: Request<Body>) -> TestResponse {
         let response = self.router.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
-        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+        TestResponse { status: parts.status.as_u16(), headers: parts.headers, body }
     }
 
-    /// Asks with these headers, beside the host.
-    pub(crate) async fn ask(
+    /// Sends a request with these headers and the local host name.
+    pub(crate) async fn request(
         &self,
         method: &str,
         path: &str,
         headers: &[(&str, &str)],
         body: impl Into<Body>,
-    ) -> Answer {
+    ) -> TestResponse {
         let mut request = Request::builder().method(method).uri(path).header("host", "localhost:8090");
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -130,32 +130,38 @@ impl OperatorHarness {
     }
 
     /// Reads as the viewer.
-    pub(crate) async fn get(&self, path: &str) -> Answer {
-        self.ask("GET", path, &[("authorization", &format!("Bearer {VIEWER}"))], Body::empty()).await
+    pub(crate) async fn get(&self, path: &str) -> TestResponse {
+        self.request("GET", path, &[("authorization", &format!("Bearer {VIEWER}"))], Body::empty()).await
     }
 
     /// Changes something as the operator, with `If-Match` if it is not empty.
-    pub(crate) async fn change(&self, method: &str, path: &str, if_match: &str, body: &Value) -> Answer {
+    pub(crate) async fn change(
+        &self,
+        method: &str,
+        path: &str,
+        if_match: &str,
+        body: &Value,
+    ) -> TestResponse {
         let authorization = format!("Bearer {OPERATOR}");
         let mut headers =
             vec![("authorization", authorization.as_str()), ("content-type", "application/json")];
         if !if_match.is_empty() {
             headers.push(("if-match", if_match));
         }
-        self.ask(method, path, &headers, body.to_string()).await
+        self.request(method, path, &headers, body.to_string()).await
     }
 
-    /// Turns a valve, saying why.
-    pub(crate) async fn turn(&self, path: &str) -> Answer {
+    /// Posts with a reason.
+    pub(crate) async fn post_with_reason(&self, path: &str) -> TestResponse {
         self.change("POST", path, "", &json!({"reason": "as planned"})).await
     }
 
-    /// How many changes the audit holds.
-    pub(crate) async fn audited(&self) -> usize {
+    /// The number of rows in the audit.
+    pub(crate) async fn audit_rows(&self) -> usize {
         self.ledger.audit(None, None, 1000).await.unwrap().len()
     }
 
-    /// An application that was called too often without an answer.
+    /// Parks an application: its order call is repeated without an answer until the limit.
     pub(crate) async fn park(&self, number: u32) -> AppKey {
         let event = spring();
         if (self.ctx.now)() < NOW + HOUR {
@@ -163,14 +169,14 @@ impl OperatorHarness {
         }
         let lead = self.ledger.lead(&event).await.unwrap().unwrap();
         let key = AppKey([u8::try_from(number).unwrap(); 16]);
-        let newcomer =
+        let candidate =
             Candidate { number: Number::new(number).unwrap(), app_key: key, contact: String::new() };
-        let taken = self.ledger.take(&event, lead.fence, &[newcomer]).await.unwrap();
-        assert_eq!(taken.seated, 1);
+        let admission = self.ledger.take(&event, lead.fence, &[candidate]).await.unwrap();
+        assert_eq!(admission.seated, 1);
         loop {
             self.clock.advance(60_000);
             for call in self.ledger.lease(&event, 10).await.unwrap().calls {
-                let answer = Word::Unknown { retry_in_ms: 1 };
+                let answer = OrderAnswer::Unknown { retry_in_ms: 1 };
                 let recorded = self.ledger.record(&call, &answer).await.unwrap();
                 if (call.app_key, recorded) == (key, Recorded::Parked) {
                     return key;
@@ -179,16 +185,16 @@ impl OperatorHarness {
         }
     }
 
-    /// The queue contradicts the ledger: one application under two numbers.
+    /// Freezes the event: one application is admitted under two numbers.
     pub(crate) async fn freeze(&self) {
         self.clock.set(NOW + HOUR + 1000);
         let lead = self.ledger.lead(&spring()).await.unwrap().unwrap();
-        let newcomer = |n| Candidate {
+        let candidate = |n| Candidate {
             number: Number::new(n).unwrap(),
             app_key: AppKey([7; 16]),
             contact: String::new(),
         };
-        self.ledger.take(&spring(), lead.fence, &[newcomer(1)]).await.unwrap();
-        self.ledger.take(&spring(), lead.fence, &[newcomer(2)]).await.unwrap_err();
+        self.ledger.take(&spring(), lead.fence, &[candidate(1)]).await.unwrap();
+        self.ledger.take(&spring(), lead.fence, &[candidate(2)]).await.unwrap_err();
     }
 }

@@ -1,9 +1,9 @@
-//! The operator console over a ledger of its own: every route and every refusal, two operators at once, and the page in a browser.
+//! The operator API over a private ledger: every route and every error, concurrent changes, and the console in a browser.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-mod asking;
 mod browser;
 mod changing;
-mod describing;
+mod errors;
 mod harness;
-mod refusing;
+mod openapi;
+mod reading;

@@ -1,4 +1,4 @@
-//! Every no: who may not come in, what cannot be read, what is not there. None of them changes anything.
+//! Errors: authentication, malformed requests, unknown events. No request that fails changes anything.
 
 use operator::document;
 use serde_json::{Value, json};
@@ -25,40 +25,40 @@ fn is_change(method: &str) -> bool {
     method != "GET"
 }
 
-async fn unchanged(harness: &OperatorHarness) {
-    assert_eq!(harness.audited().await, 1);
+async fn assert_unchanged(harness: &OperatorHarness) {
+    assert_eq!(harness.audit_rows().await, 1);
     assert_eq!(harness.ledger.event(&crate::harness::spring()).await.unwrap().rev, 1);
 }
 
 #[tokio::test]
-async fn nobody_comes_in_without_a_token_of_ours() {
+async fn every_route_requires_a_known_token() {
     let harness = OperatorHarness::open().await;
-    let (right, other_scheme) = (format!("Bearer {OPERATOR}x"), format!("Basic {OPERATOR}"));
-    let mut tried = 0;
+    let (wrong, other_scheme) = (format!("Bearer {OPERATOR}x"), format!("Basic {OPERATOR}"));
+    let mut requests = 0;
     for (method, path) in operations() {
         for headers in
-            [vec![], vec![("authorization", right.as_str())], vec![("authorization", other_scheme.as_str())]]
+            [vec![], vec![("authorization", wrong.as_str())], vec![("authorization", other_scheme.as_str())]]
         {
-            // Another minute for each wrong one, or they would be counted as guessing.
+            // A minute passes between wrong tokens, or the limiter would answer 429.
             harness.clock.advance(61_000);
-            let answer = harness.ask(&method, &path, &headers, "{}").await;
+            let answer = harness.request(&method, &path, &headers, "{}").await;
             assert_eq!(answer.problem(), (401, "unauthenticated".into()), "{method} {path}");
             assert!(answer.header("www-authenticate").starts_with("Bearer"));
-            tried += 1;
+            requests += 1;
         }
     }
-    assert!(tried >= 63, "{tried}");
-    unchanged(&harness).await;
+    assert!(requests >= 63, "{requests}");
+    assert_unchanged(&harness).await;
 }
 
 #[tokio::test]
-async fn a_guesser_is_slowed_down_and_the_owner_of_a_token_is_not() {
+async fn wrong_tokens_are_limited_per_address_and_right_ones_are_not() {
     let harness = OperatorHarness::open().await;
     for _ in 0..20 {
-        assert_eq!(harness.ask("GET", GET, &[("authorization", "Bearer guess")], "").await.status, 401);
+        assert_eq!(harness.request("GET", GET, &[("authorization", "Bearer guess")], "").await.status, 401);
     }
-    let told = harness.ask("GET", GET, &[("authorization", "Bearer guess")], "").await;
-    assert_eq!((told.problem(), told.header("retry-after")), ((429, "too-many-tries".into()), "60"));
+    let response = harness.request("GET", GET, &[("authorization", "Bearer guess")], "").await;
+    assert_eq!((response.problem(), response.header("retry-after")), ((429, "too-many-tries".into()), "60"));
     assert_eq!(harness.get(GET).await.status, 200);
 }
 
@@ -67,7 +67,7 @@ async fn a_viewer_reads_everything_and_changes_nothing() {
     let harness = OperatorHarness::open().await;
     let token = format!("Bearer {VIEWER}");
     for (method, path) in operations() {
-        let answer = harness.ask(&method, &path, &[("authorization", &token)], "{}").await;
+        let answer = harness.request(&method, &path, &[("authorization", &token)], "{}").await;
         if is_change(&method) {
             assert_eq!(answer.problem(), (403, "not-allowed".into()), "{method} {path}");
             assert_eq!(answer.json()["required_role"], "operator");
@@ -75,11 +75,11 @@ async fn a_viewer_reads_everything_and_changes_nothing() {
             assert_eq!(answer.status, 200, "{path}");
         }
     }
-    unchanged(&harness).await;
+    assert_unchanged(&harness).await;
 }
 
 #[tokio::test]
-async fn a_page_from_elsewhere_reaches_nothing() {
+async fn a_foreign_host_or_origin_reaches_no_route() {
     let harness = OperatorHarness::open().await;
     let token = format!("Bearer {OPERATOR}");
     for (method, path) in operations() {
@@ -97,13 +97,13 @@ async fn a_page_from_elsewhere_reaches_nothing() {
                 ("origin", origin),
                 ("if-match", "*"),
             ];
-            let answer = harness.ask(&method, &path, &headers, "{\"reason\":\"x\"}").await;
+            let answer = harness.request(&method, &path, &headers, "{\"reason\":\"x\"}").await;
             if is_change(&method) {
                 assert_eq!(answer.problem(), (403, "cross-site".into()), "{method} {path} {origin}");
             }
         }
     }
-    unchanged(&harness).await;
+    assert_unchanged(&harness).await;
     let page = axum::http::Request::builder().uri("/").header("host", "evil.example");
     assert_eq!(harness.send(page.body("".into()).unwrap()).await.status, 421);
     let headers = [
@@ -111,12 +111,12 @@ async fn a_page_from_elsewhere_reaches_nothing() {
         ("content-type", "application/json"),
         ("origin", "http://localhost:8090"),
     ];
-    let own = harness.ask("POST", "/gate/adm/v1/pause/release/spring", &headers, "{}").await;
+    let own = harness.request("POST", "/gate/adm/v1/pause/release/spring", &headers, "{}").await;
     assert_eq!(own.status, 200);
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_json_object_of_the_right_shape_changes_nothing() {
+async fn a_body_that_is_not_a_valid_json_object_changes_nothing() {
     let harness = OperatorHarness::open().await;
     let token = format!("Bearer {OPERATOR}");
     for (method, path) in operations().into_iter().filter(|(method, _)| is_change(method)) {
@@ -124,9 +124,10 @@ async fn a_body_that_is_no_json_object_of_the_right_shape_changes_nothing() {
             [("authorization", token.as_str()), ("content-type", kind), ("if-match", "*")]
         };
         let form =
-            harness.ask(&method, &path, &headers("application/x-www-form-urlencoded"), "reason=x").await;
+            harness.request(&method, &path, &headers("application/x-www-form-urlencoded"), "reason=x").await;
         assert_eq!(form.problem(), (415, "unsupported-media-type".into()), "{method} {path}");
-        let none = harness.ask(&method, &path, &[("authorization", &token), ("if-match", "*")], "{}").await;
+        let none =
+            harness.request(&method, &path, &[("authorization", &token), ("if-match", "*")], "{}").await;
         assert_eq!(none.status, 415, "{method} {path}");
         for (body, status) in [
             ("", 400),
@@ -136,20 +137,21 @@ async fn a_body_that_is_no_json_object_of_the_right_shape_changes_nothing() {
             ("\"x\"", 422),
             ("{\"nope\":1}", 422),
         ] {
-            let answer = harness.ask(&method, &path, &headers("application/json; charset=utf-8"), body).await;
+            let answer =
+                harness.request(&method, &path, &headers("application/json; charset=utf-8"), body).await;
             assert_eq!(answer.status, status, "{method} {path} {body}");
             if status == 422 {
                 assert!(answer.json()["errors"][0]["pointer"].is_string(), "{}", answer.json());
             }
         }
-        let large = harness.ask(&method, &path, &headers("application/json"), " ".repeat(40_000)).await;
+        let large = harness.request(&method, &path, &headers("application/json"), " ".repeat(40_000)).await;
         assert_eq!(large.problem(), (413, "body-too-large".into()), "{method} {path}");
     }
-    unchanged(&harness).await;
+    assert_unchanged(&harness).await;
 }
 
 #[tokio::test]
-async fn settings_need_the_rev_that_was_read() {
+async fn settings_require_if_match_at_the_current_rev() {
     let harness = OperatorHarness::open().await;
     let mut settings = 0;
     for (method, path) in
@@ -182,11 +184,11 @@ async fn settings_need_the_rev_that_was_read() {
             "{path}"
         );
     }
-    unchanged(&harness).await;
+    assert_unchanged(&harness).await;
 }
 
 #[tokio::test]
-async fn what_cannot_be_undone_needs_a_reason_that_says_something() {
+async fn an_irreversible_change_requires_a_reason_that_is_not_blank() {
     let harness = OperatorHarness::open().await;
     for path in [
         "/event/adm/v1/close/event/spring",
@@ -201,44 +203,44 @@ async fn what_cannot_be_undone_needs_a_reason_that_says_something() {
             (json!({"reason": "  "}), "invalid"),
             (json!({"reason": "가".repeat(501)}), "invalid"),
         ] {
-            let told = harness.change("POST", path, "", &body).await;
-            let mistake = told.json()["errors"][0].clone();
+            let response = harness.change("POST", path, "", &body).await;
+            let mistake = response.json()["errors"][0].clone();
             assert_eq!(
-                (told.status, &mistake["pointer"], &mistake["code"]),
+                (response.status, &mistake["pointer"], &mistake["code"]),
                 (422, &json!("/reason"), &json!(code)),
                 "{path}"
             );
         }
     }
-    unchanged(&harness).await;
+    assert_unchanged(&harness).await;
 }
 
 #[tokio::test]
-async fn every_mistake_in_the_settings_is_told_at_once_by_its_pointer() {
+async fn all_invalid_fields_are_reported_at_once_by_pointer() {
     let harness = OperatorHarness::open().await;
     let wrong = json!({
         "id": "autumn", "title": {"ko": "가을", "en": "Autumn"}, "capacity": 0, "in_flight_max": 0,
         "opens_at": "2026-11-23T00:00:00Z", "closes_at": "2026-11-23T00:00:00Z", "pace": "5", "diverts": ["nope"],
     });
-    let told = harness.change("POST", "/event/adm/v1/create/event", "", &wrong).await;
-    assert_eq!(told.problem(), (422, "validation".into()));
+    let response = harness.change("POST", "/event/adm/v1/create/event", "", &wrong).await;
+    assert_eq!(response.problem(), (422, "validation".into()));
     let pointers: Vec<Value> =
-        told.json()["errors"].as_array().unwrap().iter().map(|e| e["pointer"].clone()).collect();
+        response.json()["errors"].as_array().unwrap().iter().map(|e| e["pointer"].clone()).collect();
     assert_eq!(pointers, ["/capacity", "/in_flight_max", "/closes_at", "/diverts"]);
     let over = harness
         .change("PUT", "/gate/adm/v1/set/in-flight-max/spring", "*", &json!({"in_flight_max": 10_001}))
         .await;
     assert_eq!((over.status, over.json()["errors"][0]["pointer"].clone()), (422, json!("/in_flight_max")));
-    unchanged(&harness).await;
+    assert_unchanged(&harness).await;
 }
 
 #[tokio::test]
-async fn an_event_that_is_not_there_is_not_found_by_any_route() {
+async fn an_unknown_event_gets_404_on_every_route() {
     let harness = OperatorHarness::open().await;
     for (method, path) in operations().into_iter().filter(|(_, path)| path.contains("spring")) {
-        for name in ["nobody", "Nobody", "%FF", "a%2Fb"] {
+        for name in ["unknown", "Unknown", "%FF", "a%2Fb"] {
             let path = path.replace("spring", name);
-            let body = bodies_for(&path);
+            let body = valid_body(&path);
             let answer = if is_change(&method) {
                 harness.change(&method, &path, "*", &body).await
             } else {
@@ -248,18 +250,18 @@ async fn an_event_that_is_not_there_is_not_found_by_any_route() {
         }
     }
     assert_eq!(
-        harness.get("/audit/adm/v1/list/change?event=nobody").await.problem(),
+        harness.get("/audit/adm/v1/list/change?event=unknown").await.problem(),
         (404, "unknown-event".into())
     );
     assert_eq!(
-        harness.turn("/application/adm/v1/reject/application/spring/nope").await.problem(),
+        harness.post_with_reason("/application/adm/v1/reject/application/spring/nope").await.problem(),
         (404, "not-parked".into())
     );
-    unchanged(&harness).await;
+    assert_unchanged(&harness).await;
 }
 
-/// A body that the route would take.
-fn bodies_for(path: &str) -> Value {
+/// A body that the route accepts.
+fn valid_body(path: &str) -> Value {
     let verb = path.split('/').nth(4).unwrap();
     match (verb, path.split('/').nth(5).unwrap()) {
         ("clone", _) => {
@@ -278,11 +280,11 @@ fn bodies_for(path: &str) -> Value {
 }
 
 #[tokio::test]
-async fn a_ledger_that_does_not_answer_is_told_as_such_by_every_route() {
+async fn a_ledger_that_does_not_respond_gets_503_on_every_route() {
     let harness = OperatorHarness::open().await;
     harness.ledger.close().await;
     for (method, path) in operations() {
-        let body = bodies_for(&path);
+        let body = valid_body(&path);
         let answer = if is_change(&method) {
             harness.change(&method, &path, "*", &body).await
         } else {
@@ -294,7 +296,7 @@ async fn a_ledger_that_does_not_answer_is_told_as_such_by_every_route() {
 }
 
 #[tokio::test]
-async fn another_method_is_told_which_one_it_takes() {
+async fn another_method_gets_405_with_allow() {
     let harness = OperatorHarness::open().await;
     for (method, path) in operations() {
         let answer = harness.change("DELETE", &path, "", &json!({})).await;
@@ -305,5 +307,5 @@ async fn another_method_is_told_which_one_it_takes() {
             answer.status
         );
     }
-    unchanged(&harness).await;
+    assert_unchanged(&harness).await;
 }

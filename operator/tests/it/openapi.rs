@@ -1,4 +1,4 @@
-//! The API's description is true: it keeps the house rules, and what it names is what the router serves.
+//! The OpenAPI description: it follows the URI rules and names exactly what the router serves.
 
 use operator::document;
 use serde_json::Value;
@@ -7,12 +7,12 @@ use service::openapi::uri_mistakes;
 use crate::harness::OperatorHarness;
 
 #[test]
-fn every_route_keeps_the_harness_rules() {
+fn every_route_follows_the_uri_rules() {
     assert_eq!(uri_mistakes(&document()), Vec::<String>::new());
 }
 
 #[tokio::test]
-async fn the_description_is_served_as_it_is() {
+async fn the_description_is_served_at_openapi_json() {
     let harness = OperatorHarness::open().await;
     let served = harness.get("/openapi.json").await;
     let doc: Value = serde_json::to_value(document()).unwrap();
@@ -22,7 +22,7 @@ async fn the_description_is_served_as_it_is() {
 }
 
 #[test]
-fn every_no_is_described_as_a_problem() {
+fn every_error_is_described_as_a_problem() {
     let doc: Value = serde_json::to_value(document()).unwrap();
     for (path, item) in doc["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
@@ -35,8 +35,8 @@ fn every_no_is_described_as_a_problem() {
             for status in wanted {
                 assert!(responses.contains_key(*status), "{method} {path}: {status}");
             }
-            for (status, answer) in responses.iter().filter(|(status, _)| status.starts_with(['4', '5'])) {
-                let content = answer["content"].as_object().unwrap();
+            for (status, response) in responses.iter().filter(|(status, _)| status.starts_with(['4', '5'])) {
+                let content = response["content"].as_object().unwrap();
                 assert!(content.contains_key("application/problem+json"), "{method} {path}: {status}");
             }
         }

@@ -1,4 +1,4 @@
-//! Reading: an event with its figures, lists in pages, and answers that need not be sent twice.
+//! Reads: an event with its figures, lists by page, and conditional requests.
 
 use domain::{Epoch, EventState};
 use ledger::QueueStatus;
@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use crate::harness::{GET, HOUR, NOW, OperatorHarness, VIEWER, settings, spring};
 
 #[tokio::test]
-async fn an_event_is_told_with_its_queue_and_its_orders() {
+async fn an_event_shows_the_last_report_of_its_queue() {
     let harness = OperatorHarness::open().await;
     let lead = harness.ledger.lead(&spring()).await.unwrap().unwrap();
     let status = QueueStatus {
@@ -27,25 +27,25 @@ async fn an_event_is_told_with_its_queue_and_its_orders() {
     let queue = harness.get(GET).await.json()["queue"].clone();
     let expected = json!({
         "at": "2026-11-22T11:00:00.000Z", "epoch": 3, "state": "open", "seq": 900, "admitted_through": 100, "waiting": 790,
-        "closed_seq": null, "missing": 10, "armed": true, "ordered_per_s": 4.5, "oldest_wait_ms": 60_000,
+        "closed_seq": null, "skipped_numbers": 10, "armed": true, "ordered_per_s": 4.5, "oldest_wait_ms": 60_000,
     });
     assert_eq!(queue, expected);
 }
 
 #[tokio::test]
-async fn an_event_that_did_not_change_is_not_sent_again() {
+async fn an_unchanged_event_gets_304_and_new_figures_change_its_etag() {
     let harness = OperatorHarness::open().await;
     let (first, token) = (harness.get(GET).await, format!("Bearer {VIEWER}"));
     let ask = async |tag: &str| {
-        harness.ask("GET", GET, &[("authorization", &token), ("if-none-match", tag)], "").await
+        harness.request("GET", GET, &[("authorization", &token), ("if-none-match", tag)], "").await
     };
     let again = ask(first.header("etag")).await;
     assert_eq!((again.status, again.body.len(), again.header("etag")), (304, 0, first.header("etag")));
-    harness.turn("/gate/adm/v1/pause/release/spring").await;
+    harness.post_with_reason("/gate/adm/v1/pause/release/spring").await;
     assert_eq!(ask(first.header("etag")).await.status, 200);
-    // Its figures count too, although the rev stays.
+    // New figures change the tag although the rev stays.
     let paused = harness.get(GET).await;
-    harness.turn("/gate/adm/v1/resume/release/spring").await;
+    harness.post_with_reason("/gate/adm/v1/resume/release/spring").await;
     let before = harness.get(GET).await;
     harness.park(1).await;
     harness.clock.advance(2000);
@@ -55,7 +55,7 @@ async fn an_event_that_did_not_change_is_not_sent_again() {
 }
 
 #[tokio::test]
-async fn a_state_is_told_by_its_times_even_if_no_worker_wrote_it_yet() {
+async fn the_state_follows_the_times_before_a_worker_writes_it() {
     let harness = OperatorHarness::open().await;
     let mut states = Vec::new();
     for at in [NOW, NOW + HOUR, NOW + 2 * HOUR] {
@@ -66,7 +66,7 @@ async fn a_state_is_told_by_its_times_even_if_no_worker_wrote_it_yet() {
 }
 
 #[tokio::test]
-async fn events_and_changes_are_listed_page_by_page() {
+async fn events_and_changes_are_listed_by_page() {
     let harness = OperatorHarness::empty().await;
     for id in ["a", "b", "c"] {
         let settings = domain::EventSettings { id: id.parse().unwrap(), ..settings() };
@@ -104,7 +104,7 @@ async fn events_and_changes_are_listed_page_by_page() {
 }
 
 #[tokio::test]
-async fn only_parked_applications_are_listed() {
+async fn the_list_of_applications_holds_parked_ones_only() {
     let harness = OperatorHarness::open().await;
     let list = "/application/adm/v1/list/application/spring";
     assert_eq!(harness.get(list).await.json(), json!({"items": [], "more": false}));
@@ -122,7 +122,7 @@ async fn only_parked_applications_are_listed() {
 }
 
 #[tokio::test]
-async fn a_operator_says_that_it_is_ready_once_its_ledger_answers() {
+async fn the_api_is_ready_once_its_ledger_responds() {
     let harness = OperatorHarness::open().await;
     let listener = service::http::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     operator::start(crate::harness::config(), harness.ledger.clone(), listener, &harness.ctx).unwrap();

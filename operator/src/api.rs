@@ -1,0 +1,10 @@
+//! The handlers of the operator API, by resource.
+
+pub(crate) mod applications;
+pub(crate) mod audit;
+mod change;
+mod event;
+pub(crate) mod events;
+mod page;
+pub(crate) mod release;
+pub(crate) mod settings;

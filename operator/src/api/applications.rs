@@ -1,0 +1,100 @@
+//! Parked applications: called too often without an answer, so an operator must decide. No name or phone number is shown.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use ledger::{By, EndParked};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::page::{QueryResult, cut_to_page, page_length, parameters};
+use crate::auth::{Operator, Viewer};
+use crate::error::Error;
+use crate::error_docs::{ChangeRoute, EventRoute};
+use crate::request::{ApplicationPath, EventPath, JsonBody, OptionalReason, RequiredReason, audited_by};
+use crate::response::{ApplicationList, ChangeResponse};
+use crate::state::OperatorState;
+
+/// Default and longest list.
+const LIST_DEFAULT: u32 = 100;
+const LIST_MAX: u32 = 1000;
+
+/// The states that can be listed.
+#[derive(Debug, Clone, Copy, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum ListedState {
+    Parked,
+}
+
+/// The part of the list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ApplicationQuery {
+    /// `parked`, which is also the default.
+    #[serde(rename = "state")]
+    #[param(inline, nullable = false)]
+    _state: Option<ListedState>,
+    /// The most applications to return; 100 by default.
+    #[param(nullable = false, minimum = 1, maximum = 1000)]
+    limit: Option<u32>,
+}
+
+/// Lists parked applications, lowest number first.
+#[utoipa::path(get, path = "/application/adm/v1/list/application/{event}",
+    params(("event" = String, Path), ApplicationQuery),
+    responses((status = 200, body = ApplicationList), EventRoute))]
+pub(crate) async fn list(
+    State(state): State<Arc<OperatorState>>,
+    _: Viewer,
+    EventPath(event): EventPath,
+    query: QueryResult<ApplicationQuery>,
+) -> Result<Json<ApplicationList>, Error> {
+    let limit = page_length(parameters(query)?.limit, LIST_DEFAULT, LIST_MAX)?;
+    state.event(&event).await?;
+    let mut rows = state.read(state.ledger.parked(&event, limit + 1)).await?;
+    let more = cut_to_page(&mut rows, limit);
+    let items = rows.into_iter().map(Into::into).collect();
+    Ok(Json(ApplicationList { items, more }))
+}
+
+/// Makes the worker call the order service again for a parked application.
+#[utoipa::path(post, path = "/application/adm/v1/requeue/application/{event}/{app_key}", request_body = OptionalReason,
+    params(("event" = String, Path), ("app_key" = String, Path)),
+    responses((status = 200, body = ChangeResponse), ChangeRoute))]
+pub(crate) async fn requeue(
+    State(state): State<Arc<OperatorState>>,
+    Operator(actor): Operator,
+    path: ApplicationPath,
+    JsonBody(body): JsonBody<OptionalReason>,
+) -> Result<Json<ChangeResponse>, Error> {
+    end_parked(&state, path, EndParked::Retry, audited_by(&actor, body.reason.as_ref())).await
+}
+
+/// Rejects a parked application. An order that may exist is deleted first; only then is the seat free.
+#[utoipa::path(post, path = "/application/adm/v1/reject/application/{event}/{app_key}", request_body = RequiredReason,
+    params(("event" = String, Path), ("app_key" = String, Path)),
+    responses((status = 200, body = ChangeResponse), ChangeRoute))]
+pub(crate) async fn reject(
+    State(state): State<Arc<OperatorState>>,
+    Operator(actor): Operator,
+    path: ApplicationPath,
+    JsonBody(body): JsonBody<RequiredReason>,
+) -> Result<Json<ChangeResponse>, Error> {
+    end_parked(&state, path, EndParked::Reject, audited_by(&actor, Some(&body.reason))).await
+}
+
+async fn end_parked(
+    state: &OperatorState,
+    ApplicationPath(event, app_key): ApplicationPath,
+    decision: EndParked,
+    by: By<'_>,
+) -> Result<Json<ChangeResponse>, Error> {
+    let ended = state.write(state.ledger.end_parked(&event, app_key, decision, by)).await?;
+    let row = ended.ok_or(Error::NotParked)?;
+    state.invalidate_figures(&event);
+    let (guid, action) = (app_key.guid(), decision.action());
+    tracing::info!(%event, guid, actor = by.actor, action, "parked application decided");
+    Ok(Json(ChangeResponse::from_audit(row)))
+}

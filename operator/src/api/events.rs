@@ -1,0 +1,248 @@
+//! Creating, cloning, reading and updating events.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use domain::event::CAPACITY_MAX;
+use domain::{EventId, EventSettings, Kind, Release};
+use ledger::{Change, Created, EventPatch};
+use serde::Deserialize;
+use utoipa::{IntoParams, ToSchema};
+
+use super::change::apply_request;
+use super::event::event_response;
+use super::page::{QueryResult, bad_cursor, cut_to_page, page_length, parameters};
+use crate::auth::{Operator, Viewer};
+use crate::error::Error;
+use crate::error_docs::{AnyRoute, CreateRoute, EventRoute, SettingRoute};
+use crate::request::{
+    Announcement, ChangeBody, ChangeRequest, DivertPath, EventPath, IfMatchRequired, IfNoneMatch, JsonBody,
+    MatchRule, PaceField, Reason, Title, audited_by, divert_paths, optional_whole_number, whole_number,
+};
+use crate::response::{ChangeResponse, EventList, EventResponse};
+use crate::state::OperatorState;
+use crate::timestamp::Timestamp;
+
+/// Default and longest page of the list.
+const PAGE_MAX: u32 = 100;
+
+/// A new event.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewEvent {
+    #[schema(value_type = String, pattern = "^[a-z0-9][a-z0-9-]{0,39}$")]
+    id: EventId,
+    title: Title,
+    /// Seats.
+    #[schema(minimum = 1, maximum = 10_000_000)]
+    #[serde(deserialize_with = "whole_number")]
+    capacity: u32,
+    opens_at: Timestamp,
+    /// After `opens_at`.
+    closes_at: Timestamp,
+    pace: PaceField,
+    /// Most order calls without an answer at once; 20 by default.
+    #[schema(minimum = 1, maximum = 10_000)]
+    #[serde(default, deserialize_with = "optional_whole_number")]
+    in_flight_max: Option<u32>,
+    /// Most numbers that the queue gives, at least the capacity; by default a million, or the capacity if that is more.
+    #[schema(minimum = 1, maximum = 10_000_000)]
+    #[serde(default, deserialize_with = "optional_whole_number")]
+    applications_max: Option<u32>,
+    /// True by default.
+    intake: Option<bool>,
+    announcement: Option<Announcement>,
+    /// True by default.
+    settle_after_close: Option<bool>,
+    /// Paths of the shop that are diverted to the event's page.
+    #[schema(max_items = 32)]
+    diverts: Option<Vec<DivertPath>>,
+}
+
+impl NewEvent {
+    fn into_settings(self, pepper: &str) -> EventSettings {
+        let default_max = self.capacity.clamp(1_000_000, CAPACITY_MAX);
+        EventSettings {
+            id: self.id,
+            title: self.title.0,
+            kind: Kind::Order,
+            capacity: self.capacity,
+            opens_at: self.opens_at.0,
+            closes_at: self.closes_at.0,
+            intake: self.intake.unwrap_or(true),
+            release: Release::Running,
+            pace: self.pace.0,
+            in_flight_max: self.in_flight_max.unwrap_or(20),
+            applications_max: self.applications_max.unwrap_or(default_max),
+            announcement: self.announcement.map(|announcement| announcement.0).unwrap_or_default(),
+            settle_after_close: self.settle_after_close.unwrap_or(true),
+            diverts: self.diverts.map(divert_paths).unwrap_or_default(),
+            pepper: pepper.to_owned(),
+        }
+    }
+}
+
+/// The settings to change; missing ones stay.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EventUpdate {
+    title: Option<Title>,
+    /// Can be changed until two seconds before the opening.
+    opens_at: Option<Timestamp>,
+    /// Can be changed until two seconds before the closing.
+    closes_at: Option<Timestamp>,
+    #[schema(minimum = 1, maximum = 10_000_000)]
+    #[serde(default, deserialize_with = "optional_whole_number")]
+    applications_max: Option<u32>,
+    /// Whether the event accepts applications while it is open.
+    intake: Option<bool>,
+    settle_after_close: Option<bool>,
+    #[schema(max_items = 32)]
+    diverts: Option<Vec<DivertPath>>,
+    reason: Option<Reason>,
+}
+
+impl ChangeBody for EventUpdate {
+    const IF_MATCH: MatchRule = MatchRule::Required;
+    fn reason(&self) -> Option<&Reason> {
+        self.reason.as_ref()
+    }
+}
+
+impl EventUpdate {
+    fn patch(&self) -> EventPatch {
+        EventPatch {
+            title: self.title.clone().map(|title| title.0),
+            opens_at: self.opens_at.map(|at| at.0),
+            closes_at: self.closes_at.map(|at| at.0),
+            applications_max: self.applications_max,
+            settle_after_close: self.settle_after_close,
+            diverts: self.diverts.clone().map(divert_paths),
+            intake: self.intake,
+        }
+    }
+}
+
+/// The id and the times of an event that takes its other settings from an existing one.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EventClone {
+    /// The id of the new event.
+    #[schema(value_type = String, pattern = "^[a-z0-9][a-z0-9-]{0,39}$")]
+    id: EventId,
+    opens_at: Timestamp,
+    closes_at: Timestamp,
+    reason: Option<Reason>,
+}
+
+/// The part of the list.
+#[derive(Debug, Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct EventQuery {
+    /// The `next_cursor` of the previous page.
+    #[param(nullable = false, pattern = "^[a-z0-9][a-z0-9-]{0,39}$")]
+    cursor: Option<String>,
+    /// The most events to return; 100 by default.
+    #[param(nullable = false, minimum = 1, maximum = 100)]
+    limit: Option<u32>,
+}
+
+/// Creates an event with all its seats.
+#[utoipa::path(post, path = "/event/adm/v1/create/event", request_body = NewEvent, responses(
+    (status = 201, body = EventResponse, headers(("ETag" = String), ("Location" = String))), CreateRoute))]
+pub(crate) async fn create(
+    State(state): State<Arc<OperatorState>>,
+    Operator(actor): Operator,
+    JsonBody(new): JsonBody<NewEvent>,
+) -> Result<Response, Error> {
+    let settings = new.into_settings(&state.config.pepper);
+    let created = state.write(state.ledger.create_event(&settings, &actor)).await?;
+    created_response(&state, created, &settings.id).await
+}
+
+/// Creates an event with the settings of another: not yet open, without its announcement.
+#[utoipa::path(post, path = "/event/adm/v1/clone/event/{event}", request_body = EventClone, params(("event" = String, Path)),
+    responses((status = 201, body = EventResponse, headers(("ETag" = String), ("Location" = String))), EventRoute, CreateRoute))]
+pub(crate) async fn clone(
+    State(state): State<Arc<OperatorState>>,
+    Operator(actor): Operator,
+    EventPath(from): EventPath,
+    JsonBody(new): JsonBody<EventClone>,
+) -> Result<Response, Error> {
+    let by = audited_by(&actor, new.reason.as_ref());
+    let call = state.ledger.clone_event(&from, new.id.clone(), new.opens_at.0, new.closes_at.0, by);
+    let created = state.write(call).await?;
+    created_response(&state, created, &new.id).await
+}
+
+async fn created_response(state: &OperatorState, created: Created, id: &EventId) -> Result<Response, Error> {
+    if let Created::Known(rev) = created {
+        return Err(Error::Exists { rev });
+    }
+    let event = event_response(state, state.event(id).await?).await?;
+    let location = HeaderValue::try_from(format!("/event/adm/v1/get/event/{id}"));
+    let location = location.unwrap_or_else(|_| unreachable!("an event id is valid in a header"));
+    let headers = [event.etag(), (header::LOCATION, location)];
+    Ok((StatusCode::CREATED, headers, Json(event)).into_response())
+}
+
+/// Lists all events with their figures, by id.
+#[utoipa::path(get, path = "/event/adm/v1/list/event", params(EventQuery),
+    responses((status = 200, body = EventList), AnyRoute))]
+pub(crate) async fn list(
+    State(state): State<Arc<OperatorState>>,
+    _: Viewer,
+    query: QueryResult<EventQuery>,
+) -> Result<Json<EventList>, Error> {
+    let query = parameters(query)?;
+    let limit = page_length(query.limit, PAGE_MAX, PAGE_MAX)?;
+    let after: Option<EventId> =
+        query.cursor.map(|cursor| cursor.parse()).transpose().map_err(|_| bad_cursor())?;
+    let mut events = state.read(state.ledger.events()).await?;
+    events.retain(|event| after.as_ref().is_none_or(|after| event.settings.id > *after));
+    let more = cut_to_page(&mut events, limit);
+    let next_cursor = events.last().filter(|_| more).map(|event| event.settings.id.to_string());
+    let mut items = Vec::new();
+    for event in events {
+        items.push(event_response(&state, event).await?);
+    }
+    Ok(Json(EventList { items, next_cursor }))
+}
+
+/// Reads one event with its figures.
+#[utoipa::path(get, path = "/event/adm/v1/get/event/{event}",
+    params(("event" = String, Path), IfNoneMatch),
+    responses((status = 200, body = EventResponse, headers(("ETag" = String))),
+        (status = 304, description = "The event still has the tag of `If-None-Match`"), EventRoute))]
+pub(crate) async fn get(
+    State(state): State<Arc<OperatorState>>,
+    _: Viewer,
+    EventPath(event): EventPath,
+    headers: HeaderMap,
+) -> Result<Response, Error> {
+    let event = event_response(&state, state.event(&event).await?).await?;
+    let (name, tag): (HeaderName, HeaderValue) = event.etag();
+    let is_known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| *known == tag);
+    let revalidate = HeaderValue::from_static("private, no-cache");
+    let headers = [(name, tag), (header::CACHE_CONTROL, revalidate)];
+    if is_known {
+        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
+    }
+    Ok((headers, Json(event)).into_response())
+}
+
+/// Changes settings other than limits and release.
+#[utoipa::path(patch, path = "/event/adm/v1/update/event/{event}", request_body = EventUpdate,
+    params(("event" = String, Path), IfMatchRequired),
+    responses((status = 200, body = ChangeResponse, headers(("ETag" = String))), SettingRoute))]
+pub(crate) async fn update(
+    State(state): State<Arc<OperatorState>>,
+    request: ChangeRequest<EventUpdate>,
+) -> Result<ChangeResponse, Error> {
+    let patch = request.body.patch();
+    apply_request(&state, &request, Change::Update(patch)).await
+}

@@ -1,0 +1,76 @@
+//! OpenAPI descriptions of the error responses, by group of routes.
+
+use std::collections::BTreeMap;
+
+use service::openapi::problems;
+use utoipa::IntoResponses;
+use utoipa::openapi::{RefOr, Response};
+
+type Responses = BTreeMap<String, RefOr<Response>>;
+
+/// Errors of every route.
+pub(crate) struct AnyRoute;
+
+impl IntoResponses for AnyRoute {
+    fn responses() -> Responses {
+        problems(&[
+            (401, "The token is missing or unknown: `unauthenticated`"),
+            (405, "Another method: `method-not-allowed`, with `Allow`"),
+            (421, "The `Host` header names another server: `wrong-host`"),
+            (429, "Too many wrong tokens: `too-many-tries`"),
+            (503, "The ledger does not respond: `temporarily-unavailable`"),
+        ])
+    }
+}
+
+/// Errors of routes about one event.
+pub(crate) struct EventRoute;
+
+impl IntoResponses for EventRoute {
+    fn responses() -> Responses {
+        let mut all = AnyRoute::responses();
+        all.extend(problems(&[(404, "`unknown-event`")]));
+        all
+    }
+}
+
+/// Errors of routes that create an event.
+pub(crate) struct CreateRoute;
+
+impl IntoResponses for CreateRoute {
+    fn responses() -> Responses {
+        let mut all = AnyRoute::responses();
+        all.extend(problems(&[
+            (403, "`not-allowed` with `required_role`, or `cross-site`"),
+            (409, "`event-exists`"),
+            (422, "`validation`, with `errors`: pointer, code and detail of each"),
+        ]));
+        all
+    }
+}
+
+/// Errors of changes where `If-Match` is optional.
+pub(crate) struct ChangeRoute;
+
+impl IntoResponses for ChangeRoute {
+    fn responses() -> Responses {
+        let mut all = EventRoute::responses();
+        all.extend(CreateRoute::responses());
+        all.extend(problems(&[
+            (409, "`not-now` with `state`, or `capacity-too-small` with `least`"),
+            (412, "`changed-meanwhile` with `current` and `event`"),
+        ]));
+        all
+    }
+}
+
+/// Errors of changes where `If-Match` is required.
+pub(crate) struct SettingRoute;
+
+impl IntoResponses for SettingRoute {
+    fn responses() -> Responses {
+        let mut all = ChangeRoute::responses();
+        all.extend(problems(&[(428, "`if-match-required`")]));
+        all
+    }
+}
