@@ -1,16 +1,16 @@
 //! `cargo xtask bench`: measures, in release builds, never judged by a test. Each writes `target/bench/<name>.json`.
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 
 use crate::step::{self, cargo};
+use crate::task::Bench;
 
-/// Runs the benchmark of that name.
-pub(crate) fn run(name: &str, long: bool) -> Result<()> {
-    let (package, example) = match name {
-        "queue" => ("queue", "bench_queue"),
-        "signup" => ("signup-service", "bench_signup"),
-        "gateway" => ("gateway", "bench_gateway"),
-        other => bail!("there is no benchmark {other:?}; there are: line, signup, gateway"),
+/// Runs a benchmark.
+pub(crate) fn run(bench: Bench) -> Result<()> {
+    let (name, package, example, long) = match bench {
+        Bench::Queue { long } => ("queue", "queue", "bench_queue", long),
+        Bench::Signup => ("signup", "signup-service", "bench_signup", false),
+        Bench::Gateway => ("gateway", "gateway", "bench_gateway", false),
     };
     let out = step::root().join("target/bench").join(format!("{name}.json"));
     let mut command = cargo(&["run", "--release", "-p", package, "--example", example, "--"]);

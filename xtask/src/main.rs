@@ -3,7 +3,9 @@
 
 use std::process::ExitCode;
 
-use crate::task::Task;
+use clap::Parser;
+
+use crate::task::{CommandLine, Task};
 
 mod bench;
 mod ci;
@@ -12,33 +14,11 @@ mod step;
 mod task;
 mod tests_run;
 
-const HELP: &str = "\
-Usage: cargo xtask <command>
-
-Commands:
-  test [--install] [filter..]  Run the tests, or those whose names contain a filter.
-                               Says first what the machine lacks for them; --install
-                               installs that (apt-get, through sudo unless root).
-  ci                           Everything that must hold before a merge: format,
-                               tests (with --install), lints, documentation, and
-                               cargo deny if it is installed.
-  bench queue [--long]          Measure the queue, in a release build; --long fills it
-                               to 10 million instead of 1. Writes target/bench/queue.json.
-
-Tests run under cargo-nextest if it is installed, else under cargo test.
-Screenshots of the pages are written to target/screens.";
-
 fn main() -> ExitCode {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let done = match Task::parse(&args) {
-        Ok(Task::Help) => {
-            println!("{HELP}");
-            Ok(())
-        }
-        Ok(Task::Test { install, filters }) => tests_run::run(install, &filters),
-        Ok(Task::Ci) => ci::run(),
-        Ok(Task::Bench { name, long }) => bench::run(&name, long),
-        Err(mistake) => Err(anyhow::anyhow!("{mistake}\n\n{HELP}")),
+    let done = match CommandLine::parse().task {
+        Task::Test { install, filters } => tests_run::run(install, &filters),
+        Task::Ci => ci::run(),
+        Task::Bench { bench } => bench::run(bench),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,80 +1,118 @@
-//! What the command line asks for.
+//! The command line of `cargo xtask`.
+
+use clap::{Parser, Subcommand};
+
+/// Developer commands. Never part of the product.
+#[derive(Debug, Parser)]
+#[command(
+    name = "xtask",
+    bin_name = "cargo xtask",
+    disable_help_subcommand = true,
+    after_help = "Tests run under cargo-nextest if it is installed, else under cargo test.\n\
+                  Screenshots of the pages are written to target/screens."
+)]
+pub(crate) struct CommandLine {
+    #[command(subcommand)]
+    pub(crate) task: Task,
+}
 
 /// A command with its arguments.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, PartialEq, Eq, Subcommand)]
 pub(crate) enum Task {
-    Help,
+    /// Run the tests. Lists first what this machine lacks for them.
     Test {
+        /// Install what is missing: apt-get (through sudo unless root), and pip into target/tools.
+        #[arg(long)]
         install: bool,
+        /// Run only the tests whose names contain one of these.
         filters: Vec<String>,
     },
+    /// Run everything that must pass before a merge: format, tests (with --install), lints, documentation, and
+    /// cargo-deny if it is installed.
     Ci,
-    /// A benchmark by its name; `long` takes more time for larger sizes.
+    /// Run a benchmark in a release build and write its figures to target/bench/NAME.json.
     Bench {
-        name: String,
-        long: bool,
+        #[command(subcommand)]
+        bench: Bench,
     },
 }
 
-impl Task {
-    /// Reads the arguments; the error says what is wrong with them.
-    pub(crate) fn parse(args: &[String]) -> Result<Self, String> {
-        if args.iter().any(|arg| ["--help", "-h", "help"].contains(&arg.as_str())) {
-            return Ok(Self::Help);
-        }
-        match args.split_first().map(|(name, rest)| (name.as_str(), rest)) {
-            None => Err("which command?".into()),
-            Some(("test", rest)) => Self::test(rest),
-            Some(("ci", [])) => Ok(Self::Ci),
-            Some(("ci", [first, ..])) => Err(format!("ci takes no arguments, and so not {first:?}")),
-            Some(("bench", rest)) => Self::bench(rest),
-            Some((other, _)) => Err(format!("there is no command {other:?}")),
-        }
-    }
-
-    fn bench(args: &[String]) -> Result<Self, String> {
-        let (options, names): (Vec<_>, Vec<_>) = args.iter().partition(|arg| arg.starts_with('-'));
-        match (&names[..], options.iter().find(|option| **option != "--long")) {
-            (_, Some(unknown)) => Err(format!("bench has no option {unknown:?}")),
-            ([name], None) => Ok(Self::Bench { name: (*name).clone(), long: !options.is_empty() }),
-            _ => Err("bench takes one name".into()),
-        }
-    }
-
-    fn test(args: &[String]) -> Result<Self, String> {
-        let (options, filters): (Vec<_>, Vec<_>) = args.iter().cloned().partition(|arg| arg.starts_with('-'));
-        match options.iter().find(|option| *option != "--install") {
-            Some(unknown) => Err(format!("test has no option {unknown:?}")),
-            None => Ok(Self::Test { install: !options.is_empty(), filters }),
-        }
-    }
+/// A benchmark.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Subcommand)]
+pub(crate) enum Bench {
+    /// Memory and CPU of Redis for one application, and the applications per second of each store.
+    Queue {
+        /// Fill the queue to 10 million applications instead of 1 million.
+        #[arg(long)]
+        long: bool,
+    },
+    /// Durable applications per second over HTTP, compared with a bare axum POST handler.
+    Signup,
+    #[command(
+        about = "Requests per second and CPU for one request, compared with nginx, HAProxy and a bare hyper proxy"
+    )]
+    Gateway,
 }
 
 #[cfg(test)]
 mod tests {
+    use clap::CommandFactory;
+    use clap::error::ErrorKind;
+
     use super::*;
 
-    fn parse(line: &str) -> Result<Task, String> {
-        Task::parse(&line.split_whitespace().map(str::to_owned).collect::<Vec<_>>())
+    fn parse(line: &str) -> Result<Task, clap::Error> {
+        let words = std::iter::once("xtask").chain(line.split_whitespace());
+        CommandLine::try_parse_from(words).map(|line| line.task)
+    }
+
+    fn error(line: &str) -> ErrorKind {
+        parse(line).map_err(|error| error.kind()).expect_err(line)
     }
 
     #[test]
-    fn the_commands_are_understood() {
-        assert_eq!(parse("ci"), Ok(Task::Ci));
-        assert_eq!(parse("test"), Ok(Task::Test { install: false, filters: vec![] }));
+    fn the_command_line_has_no_contradiction() {
+        CommandLine::command().debug_assert();
+    }
+
+    #[test]
+    fn each_command_is_parsed_with_its_options() {
+        assert_eq!(parse("ci").ok(), Some(Task::Ci));
+        assert_eq!(parse("test").ok(), Some(Task::Test { install: false, filters: vec![] }));
         let filtered = Task::Test { install: true, filters: vec!["queue".into(), "ledger".into()] };
-        assert_eq!(parse("test queue --install ledger"), Ok(filtered));
-        assert_eq!(parse("test --help"), Ok(Task::Help));
-        assert_eq!(parse("bench queue --long"), Ok(Task::Bench { name: "queue".into(), long: true }));
+        assert_eq!(parse("test queue --install ledger").ok(), Some(filtered));
+        let bench = |bench| Some(Task::Bench { bench });
+        assert_eq!(parse("bench queue --long").ok(), bench(Bench::Queue { long: true }));
+        assert_eq!(parse("bench signup").ok(), bench(Bench::Signup));
+        assert_eq!(parse("bench gateway").ok(), bench(Bench::Gateway));
     }
 
     #[test]
-    fn what_is_not_understood_is_told_and_nothing_runs() {
-        assert_eq!(parse("tset"), Err("there is no command \"tset\"".into()));
-        assert_eq!(parse("test --instal"), Err("test has no option \"--instal\"".into()));
-        assert_eq!(parse("ci now"), Err("ci takes no arguments, and so not \"now\"".into()));
-        assert_eq!(parse("bench --short line"), Err("bench has no option \"--short\"".into()));
-        assert_eq!(parse("bench"), Err("bench takes one name".into()));
-        assert!(parse("").is_err());
+    fn an_unknown_command_or_option_is_an_error() {
+        assert_eq!(error("tset"), ErrorKind::InvalidSubcommand);
+        assert_eq!(error("test --instal"), ErrorKind::UnknownArgument);
+        assert_eq!(error("ci now"), ErrorKind::UnknownArgument);
+        assert_eq!(error("bench --short queue"), ErrorKind::UnknownArgument);
+        assert_eq!(error("bench signup --long"), ErrorKind::UnknownArgument);
+        assert_eq!(error("bench disk"), ErrorKind::InvalidSubcommand);
+        for incomplete in ["", "bench"] {
+            assert_eq!(error(incomplete), ErrorKind::DisplayHelpOnMissingArgumentOrSubcommand);
+        }
+        assert_eq!(error("test --help"), ErrorKind::DisplayHelp);
+    }
+
+    #[test]
+    fn the_help_names_every_command_and_benchmark() {
+        let help = CommandLine::command().render_long_help().to_string();
+        assert!(["test", "ci", "bench"].iter().all(|name| help.contains(&format!("  {name} "))), "{help}");
+        let bench = error_text("bench --help");
+        assert!(["queue", "signup", "gateway"].iter().all(|name| bench.contains(name)), "{bench}");
+        let queue = error_text("bench queue --help");
+        assert!(queue.contains("cargo xtask bench queue") && queue.contains("--long"), "{queue}");
+        assert!(error_text("test --help").contains("--install"));
+    }
+
+    fn error_text(line: &str) -> String {
+        parse(line).map_err(|error| error.to_string()).expect_err(line)
     }
 }
