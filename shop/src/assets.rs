@@ -1,4 +1,4 @@
-//! Style and pictures: small, cacheable, and borne without effort, unlike the pages.
+//! Stylesheet and pictures: small, cacheable, and outside the simulated load of the pages.
 
 use std::sync::Arc;
 
@@ -6,23 +6,23 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::catalog;
 use crate::figures::Kind;
-use crate::goods;
-use crate::routes::PathId;
+use crate::path_id::PathId;
 use crate::state::ShopState;
 
 /// `GET /assets/{name}`
 pub(crate) async fn asset(State(state): State<Arc<ShopState>>, PathId(name): PathId) -> Response {
     let _under_way = state.figures.begin(Kind::Asset, (state.now)());
-    let mut answer = match picture(&name) {
+    let mut response = match picture(&name) {
         _ if name == "shop.css" => {
             cached("text/css; charset=utf-8", include_str!("../assets/shop.css").into())
         }
         Some(svg) => cached("image/svg+xml", svg),
         None => StatusCode::NOT_FOUND.into_response(),
     };
-    answer.extensions_mut().insert(Kind::Asset.route());
-    answer
+    response.extensions_mut().insert(Kind::Asset.route());
+    response
 }
 
 fn cached(kind: &'static str, body: String) -> Response {
@@ -30,10 +30,10 @@ fn cached(kind: &'static str, body: String) -> Response {
     (headers, body).into_response()
 }
 
-/// `product-{id}.svg`: a plain tile in a colour of the product's own.
+/// `product-{id}.svg`: a plain tile in the product's colour.
 fn picture(name: &str) -> Option<String> {
     let id: i64 = name.strip_prefix("product-")?.strip_suffix(".svg")?.parse().ok()?;
-    let hue = goods::by_id(id)?.id * 30;
+    let hue = catalog::by_id(id)?.id * 30;
     Some(format!(
         r#"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 120 90"><rect width="120" height="90" fill="hsl({hue} 45% 88%)"/><circle cx="60" cy="45" r="24" fill="hsl({hue} 45% 55%)"/></svg>"#
     ))

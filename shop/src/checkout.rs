@@ -1,82 +1,82 @@
-//! A regular checkout: stock and order in one transaction, once for each form, however often it is sent.
+//! Regular checkout: stock and order change in one transaction, once per form however often it is submitted.
 
 use sqlx::Row as _;
 
 use crate::store::Store;
 
-/// What somebody wants to buy.
+/// A submitted checkout form.
 #[derive(Debug)]
-pub(crate) struct Wanted {
+pub(crate) struct CheckoutForm {
     /// The product.
     pub(crate) product: i64,
-    /// How many of it.
+    /// The quantity.
     pub(crate) pieces: u32,
     /// The form's hidden key.
     pub(crate) form_key: String,
 }
 
-/// How a checkout ended.
+/// The result of a checkout.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Bought {
-    /// With this order, now or when the same form came before.
+pub(crate) enum CheckoutResult {
+    /// The order, made now or by an earlier submission of the same form.
     Order(String),
-    /// Fewer are left than were wanted.
+    /// Fewer pieces are in stock than requested.
     SoldOut,
 }
 
-/// An order as its page tells it. It names nobody.
+/// An order as its page shows it, without personal data.
 #[derive(Debug)]
-pub(crate) enum Placed {
-    /// A regular one.
+pub(crate) enum PlacedOrder {
+    /// A regular order.
     Sale {
-        /// What was bought.
+        /// The product.
         product: i64,
-        /// How many of it.
+        /// The quantity.
         pieces: u32,
     },
-    /// One of an event.
-    Reservation {
+    /// An event order.
+    EventOrder {
         /// The event.
         event: String,
     },
 }
 
 impl Store {
-    /// Takes the pieces from the stock and makes the order, or neither.
-    pub(crate) async fn buy(&self, wanted: &Wanted, now: i64) -> Result<Bought, sqlx::Error> {
+    /// Takes the pieces from the stock and makes the order, or does neither.
+    pub(crate) async fn buy(&self, form: &CheckoutForm, now: i64) -> Result<CheckoutResult, sqlx::Error> {
         let mut tx = self.begin().await?;
-        let before = sqlx::query("SELECT id FROM sale WHERE form_key = $1")
-            .bind(&wanted.form_key)
+        let earlier = sqlx::query("SELECT id FROM sale WHERE form_key = $1")
+            .bind(&form.form_key)
             .fetch_optional(&mut *tx)
             .await?;
-        if let Some(row) = before {
-            return Ok(Bought::Order(order_no(row.try_get("id")?)));
+        if let Some(row) = earlier {
+            return Ok(CheckoutResult::Order(order_no(row.try_get("id")?)));
         }
-        let taken = sqlx::query(
+        let updated = sqlx::query(
             "UPDATE product SET stock = stock - $2, sold = sold + $2 WHERE id = $1 AND stock >= $2",
         )
-        .bind(wanted.product)
-        .bind(wanted.pieces)
+        .bind(form.product)
+        .bind(form.pieces)
         .execute(&mut *tx)
         .await?;
-        if taken.rows_affected() == 0 {
-            return Ok(Bought::SoldOut);
+        if updated.rows_affected() == 0 {
+            return Ok(CheckoutResult::SoldOut);
         }
         let row = sqlx::query(
             "INSERT INTO sale (form_key, product, pieces, at) VALUES ($1, $2, $3, $4) RETURNING id",
         )
-        .bind(&wanted.form_key)
-        .bind(wanted.product)
-        .bind(wanted.pieces)
+        .bind(&form.form_key)
+        .bind(form.product)
+        .bind(form.pieces)
         .bind(now)
         .fetch_one(&mut *tx)
         .await?;
         tx.commit().await?;
-        Ok(Bought::Order(order_no(row.try_get("id")?)))
+        Ok(CheckoutResult::Order(order_no(row.try_get("id")?)))
     }
 
-    /// The order of that number, a regular one or a live one of an event.
-    pub(crate) async fn placed(&self, order_no: &str) -> Result<Option<Placed>, sqlx::Error> {
+    /// Finds an order by number: a regular one, or a live one of an event.
+    pub(crate) async fn placed_order(&self, order_no: &str) -> Result<Option<PlacedOrder>, sqlx::Error> {
         let Some((kind, id)) = order_no.split_once('-') else { return Ok(None) };
         let Ok(id) = id.parse::<i64>() else { return Ok(None) };
         match kind {
@@ -86,7 +86,7 @@ impl Store {
                     .fetch_optional(&self.read)
                     .await?;
                 row.map(|row| {
-                    Ok(Placed::Sale { product: row.try_get("product")?, pieces: row.try_get("pieces")? })
+                    Ok(PlacedOrder::Sale { product: row.try_get("product")?, pieces: row.try_get("pieces")? })
                 })
                 .transpose()
             }
@@ -95,7 +95,7 @@ impl Store {
                     .bind(id)
                     .fetch_optional(&self.read)
                     .await?;
-                row.map(|row| Ok(Placed::Reservation { event: row.try_get("event")? })).transpose()
+                row.map(|row| Ok(PlacedOrder::EventOrder { event: row.try_get("event")? })).transpose()
             }
             _ => Ok(None),
         }

@@ -1,4 +1,4 @@
-//! What the shop counts of itself, so that a load test can prove a pace from the receiving end. Of bounded size, lost with the process.
+//! The shop's counters, by which a load test verifies a pace from the receiving end. Bounded in size, in memory only.
 
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 use serde_json::{Value, json};
 use service::http::RouteName;
 
-/// A second's worth of calls, for the last ten minutes.
+/// Calls per second over the last ten minutes: slot length in milliseconds, slots.
 const BY_SECOND: (i64, usize) = (1000, 600);
-/// Starts of order calls by 100 ms, for the last ten minutes.
+/// Starts of order calls per 100 ms over the last ten minutes.
 const BY_TENTH: (i64, usize) = (100, 6000);
 
-/// What is counted apart.
+/// The kinds of calls that are counters separately.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Kind {
     /// The main page.
@@ -22,7 +22,7 @@ pub(crate) enum Kind {
     Order,
     /// `PUT` and `DELETE` of an event's order.
     OrderCall,
-    /// Style and pictures.
+    /// Stylesheet and pictures.
     Asset,
 }
 
@@ -39,7 +39,7 @@ impl Kind {
         }
     }
 
-    /// What metrics and logs call its routes.
+    /// The route's name in metrics and logs.
     pub(crate) fn route(self) -> RouteName {
         RouteName(match self {
             Self::Main => "shop main",
@@ -51,24 +51,24 @@ impl Kind {
     }
 }
 
-/// Everything that was counted; a clone is the same.
+/// All counters; clones share them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Figures(Arc<Mutex<Counted>>);
+pub(crate) struct Figures(Arc<Mutex<Counters>>);
 
 #[derive(Debug)]
-struct Counted {
-    kinds: [Tally; KINDS.len()],
+struct Counters {
+    kinds: [KindCounters; KINDS.len()],
     starts: Timeline,
 }
 
-impl Default for Counted {
+impl Default for Counters {
     fn default() -> Self {
-        Self { kinds: KINDS.map(|_| Tally::default()), starts: Timeline::new(BY_TENTH) }
+        Self { kinds: KINDS.map(|_| KindCounters::default()), starts: Timeline::new(BY_TENTH) }
     }
 }
 
 #[derive(Debug)]
-struct Tally {
+struct KindCounters {
     calls: u64,
     overloaded: u64,
     under_way: u32,
@@ -76,61 +76,61 @@ struct Tally {
     by_second: Timeline,
 }
 
-impl Default for Tally {
+impl Default for KindCounters {
     fn default() -> Self {
         Self { calls: 0, overloaded: 0, under_way: 0, most_at_once: 0, by_second: Timeline::new(BY_SECOND) }
     }
 }
 
-/// A call under way; dropped when it is over.
+/// A call under way, until it is dropped.
 #[derive(Debug)]
 pub(crate) struct UnderWay(Figures, Kind);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
-        self.0.with(|counted| counted.kinds[self.1 as usize].under_way -= 1);
+        self.0.with(|counters| counters.kinds[self.1 as usize].under_way -= 1);
     }
 }
 
 impl Figures {
-    /// A call came.
+    /// Counts the start of a call.
     pub(crate) fn begin(&self, kind: Kind, now: i64) -> UnderWay {
-        self.with(|counted| {
-            let tally = &mut counted.kinds[kind as usize];
-            tally.calls += 1;
-            tally.under_way += 1;
-            tally.most_at_once = tally.most_at_once.max(tally.under_way);
-            tally.by_second.count(now);
+        self.with(|counters| {
+            let kind_counters = &mut counters.kinds[kind as usize];
+            kind_counters.calls += 1;
+            kind_counters.under_way += 1;
+            kind_counters.most_at_once = kind_counters.most_at_once.max(kind_counters.under_way);
+            kind_counters.by_second.count(now);
             if kind == Kind::OrderCall {
-                counted.starts.count(now);
+                counters.starts.count(now);
             }
         });
         UnderWay(self.clone(), kind)
     }
 
-    /// There was no room for a call.
+    /// Counts a call that was rejected because the service was overloaded.
     pub(crate) fn overloaded(&self, kind: Kind) {
-        self.with(|counted| counted.kinds[kind as usize].overloaded += 1);
+        self.with(|counters| counters.kinds[kind as usize].overloaded += 1);
     }
 
-    /// The document.
+    /// The counters as JSON.
     pub(crate) fn to_json(&self, now: i64) -> Value {
-        self.with(|counted| {
-            let kinds = KINDS.map(|kind| (kind.name().to_owned(), counted.kinds[kind as usize].to_json()));
+        self.with(|counters| {
+            let kinds = KINDS.map(|kind| (kind.name().to_owned(), counters.kinds[kind as usize].to_json()));
             json!({
                 "now_ms": now,
                 "kinds": serde_json::Map::from_iter(kinds),
-                "order_call_starts": counted.starts.to_json(),
+                "order_call_starts": counters.starts.to_json(),
             })
         })
     }
 
-    fn with<T>(&self, f: impl FnOnce(&mut Counted) -> T) -> T {
+    fn with<T>(&self, f: impl FnOnce(&mut Counters) -> T) -> T {
         f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
-impl Tally {
+impl KindCounters {
     fn to_json(&self) -> Value {
         json!({
             "calls": self.calls, "overloaded": self.overloaded, "under_way": self.under_way,
@@ -139,12 +139,12 @@ impl Tally {
     }
 }
 
-/// Counts by slots of time; the oldest fall out.
+/// Counts per slot of time; the oldest slots are dropped.
 #[derive(Debug)]
 struct Timeline {
     slot_ms: i64,
     slots_max: usize,
-    /// The first slot that is kept, counted from 1970.
+    /// The first slot that is kept, counters from 1970.
     first: i64,
     counts: VecDeque<u32>,
 }
@@ -157,11 +157,11 @@ impl Timeline {
     fn count(&mut self, now: i64) {
         let slot = now.div_euclid(self.slot_ms);
         if self.counts.is_empty() || slot.abs_diff(self.first) >= 2 * self.slots_max as u64 {
-            // The first one, or a clock that jumped or slept longer than anything is kept.
+            // The first call, or a clock that jumped further than the slots kept.
             self.counts.clear();
             self.first = slot;
         }
-        // A clock that went back a little counts for the first slot there is.
+        // After a small step back of the clock, the call counts in the first slot.
         let at = usize::try_from(slot - self.first).unwrap_or(0);
         while self.counts.len() <= at {
             self.counts.push_back(0);
@@ -187,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn a_timeline_keeps_the_last_slots_only() {
+    fn a_timeline_keeps_only_the_last_slots() {
         let mut timeline = Timeline::new((100, 3));
         for now in [1000, 1099, 1100, 1250] {
             timeline.count(now);
@@ -206,14 +206,14 @@ mod tests {
     }
 
     #[test]
-    fn the_most_at_once_is_remembered_and_each_kind_is_counted_apart() {
+    fn each_kind_is_counted_separately_with_its_highest_concurrency() {
         let figures = Figures::default();
         let both = (figures.begin(Kind::OrderCall, 50), figures.begin(Kind::OrderCall, 150));
         drop(both);
         drop(figures.begin(Kind::Main, 200));
         figures.overloaded(Kind::Main);
-        let told = figures.to_json(300);
-        let (calls, main) = (&told["kinds"]["order_call"], &told["kinds"]["main"]);
+        let json = figures.to_json(300);
+        let (calls, main) = (&json["kinds"]["order_call"], &json["kinds"]["main"]);
         assert_eq!(
             (&calls["calls"], &calls["most_at_once"], &calls["under_way"]),
             (&json!(2), &json!(2), &json!(0))
@@ -223,7 +223,7 @@ mod tests {
             (&json!(1), &json!(1), &json!(1))
         );
         assert_eq!(
-            told["order_call_starts"],
+            json["order_call_starts"],
             json!({ "slot_ms": 100, "first_slot_ms": 0, "counts": [1, 1] })
         );
     }

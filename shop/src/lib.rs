@@ -1,20 +1,23 @@
-//! A small, deliberately fragile shop: what demos and load tests protect. It is no part of the product.
+//! A small, deliberately fragile shop that demos and load tests protect. It is not part of the product.
 //!
-//! Three services behind one address: main, product and order. Each bears only so much, as `knee` says, although the machine
-//! is idle. The order service also keeps the contract of docs/order-service.md.
+//! Three services share one address: main, product and order. Each has a limited capacity (`capacity.rs`) although the machine is
+//! idle. The order service also implements the contract of docs/order-service.md.
 
 mod assets;
+pub mod capacity;
+mod catalog;
 mod checkout;
 mod config;
 mod figures;
-mod goods;
 mod messages;
 mod order_service;
 mod pages;
+mod path_id;
 mod reservation;
 mod routes;
-pub mod saturation;
+pub mod simulated_service;
 mod state;
+mod stock;
 mod store;
 mod views;
 
@@ -31,19 +34,19 @@ pub use config::Config;
 use state::ShopState;
 use store::Store;
 
-/// How often the shop looks whether its database still answers.
-const LOOK_EVERY: Duration = Duration::from_secs(5);
+/// The period of the database's health check.
+const CHECK_EVERY: Duration = Duration::from_secs(5);
 
 /// A running shop.
 #[derive(Debug)]
 pub struct Shop {
-    /// Where it is.
+    /// The bound address.
     pub address: SocketAddr,
     store: Store,
 }
 
 impl Shop {
-    /// Closes the database, after the tasks have ended.
+    /// Closes the database, once the tasks have ended.
     pub async fn close(self) {
         self.store.close().await;
     }
@@ -59,14 +62,15 @@ pub async fn start(config: Config, listener: TcpListener, ctx: &Context) -> anyh
     let limits = service::http::Limits { connections_max: config.connections_max, ..Default::default() };
     let address = service::http::serve(listener, routes::router(state), limits, ctx)?;
     health.ok();
-    ctx.tasks.spawn("shop health", look_after(store.clone(), health, ctx.clone()));
+    ctx.tasks.spawn("shop health", check_database(store.clone(), health, ctx.clone()));
     Ok(Shop { address, store })
 }
 
-/// The live orders of an event in a shop's database, one `event:key order-number` a line: what `firstcome verify` compares.
+/// The live orders of an event in a shop's database, one `event:key order-number` per line, as `firstcome verify` reads them.
 pub async fn live_orders(database: &Path, event: &str) -> anyhow::Result<String> {
     let store = Store::open(database, 0).await?;
-    let (mut lines, mut after) = (String::new(), 0);
+    let mut lines = String::new();
+    let mut after = 0;
     while let Some((more, last)) = store.live_after(event, after).await? {
         lines.push_str(&more);
         after = last;
@@ -75,16 +79,16 @@ pub async fn live_orders(database: &Path, event: &str) -> anyhow::Result<String>
     Ok(lines)
 }
 
-async fn look_after(store: Store, health: Check, ctx: Context) {
-    let mut looks = tokio::time::interval(LOOK_EVERY);
+async fn check_database(store: Store, health: Check, ctx: Context) {
+    let mut checks = tokio::time::interval(CHECK_EVERY);
     loop {
         tokio::select! {
-            _ = looks.tick() => {}
+            _ = checks.tick() => {}
             () = ctx.tasks.stopping() => return,
         }
-        match store.look().await {
+        match store.check().await {
             Ok(()) => health.ok(),
-            Err(error) => health.fail(format!("its database does not answer: {error}")),
+            Err(error) => health.fail(format!("the shop's database does not respond: {error}")),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the shop says, in Korean and English.
+//! The texts of the shop in Korean and English.
 
 use service::Language;
 
@@ -50,7 +50,7 @@ static KOREAN: Messages = Messages {
     buy: "주문하기",
     checkout: "주문서",
     pieces: "수량",
-    order: "이대로 주문",
+    order: "주문하기",
     ordered: "주문했어요",
     order_no: "주문번호",
     event: "이벤트",
@@ -58,8 +58,8 @@ static KOREAN: Messages = Messages {
     demo: "시연과 부하 시험에 쓰는 가게예요. 실제로 팔지 않아요.",
     not_found: ("찾을 수 없어요", "주소를 다시 확인해 주세요."),
     too_few: ("수량이 부족해요", "그 사이 다 팔렸거나, 고른 수량만큼 남아 있지 않아요."),
-    invalid: ("주문서를 읽을 수 없어요", "주문서를 새로 열어 다시 보내 주세요."),
-    busy: ("가게가 붐벼요", "지금은 답할 수 없어요. 잠시 뒤에 다시 와 주세요."),
+    invalid: ("주문서 내용이 올바르지 않아요", "주문서를 다시 열어 작성해 주세요."),
+    busy: ("지금 접속이 많아요", "잠시 뒤에 다시 시도해 주세요."),
 };
 
 static ENGLISH: Messages = Messages {
@@ -67,9 +67,9 @@ static ENGLISH: Messages = Messages {
     other: "ko",
     other_name: "한국어",
     shop: "Small shop",
-    banner: "Order today, and it leaves tomorrow.",
+    banner: "Order today, ships tomorrow.",
     popular: "Popular",
-    recommended: "Others looked at",
+    recommended: "You may also like",
     left: "Left",
     sold_out: "Sold out",
     buy: "Buy",
@@ -80,9 +80,9 @@ static ENGLISH: Messages = Messages {
     order_no: "Order number",
     event: "Event",
     home: "Back to the shop",
-    demo: "A shop for demos and load tests. Nothing is really sold.",
-    not_found: ("Nothing here", "Please check the address."),
-    too_few: ("Not enough left", "It was sold meanwhile, or fewer are left than you chose."),
-    invalid: ("This order cannot be read", "Please open the form again and send it once more."),
-    busy: ("The shop is overrun", "It cannot answer now. Please come back in a moment."),
+    demo: "A shop for demos and load tests. Nothing is actually sold.",
+    not_found: ("Page not found", "Please check the address."),
+    too_few: ("Not enough left", "It sold out meanwhile, or fewer are left than you chose."),
+    invalid: ("The order form is invalid", "Please open the form again and resubmit it."),
+    busy: ("The shop is busy", "Please try again in a moment."),
 };

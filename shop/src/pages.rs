@@ -1,4 +1,4 @@
-//! The shop's pages over HTTP. They need no script, and each costs its service what `knee` says.
+//! The shop's pages. They need no script, and each costs its simulated service one or two units of work.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,41 +10,42 @@ use axum::extract::{Query, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::checkout::{Bought, Placed, Wanted};
+use crate::catalog::{self, Product};
+use crate::checkout::{CheckoutForm, CheckoutResult, PlacedOrder};
 use crate::figures::Kind;
-use crate::goods::{self, OnShelf, Product};
 use crate::messages::{self, Messages};
-use crate::routes::PathId;
+use crate::path_id::PathId;
 use crate::state::ShopState;
+use crate::stock::StockedProduct;
 use crate::views::{CheckoutView, MainView, MessageView, OrderView, ProductView, Tile};
 use service::Language;
 
 /// Most pieces of one order.
 const PIECES_MAX: u32 = 9;
 
-/// Only our own style and pictures.
-const POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
+/// Allows the shop's own stylesheet and pictures only.
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-type Asked = Result<Query<HashMap<String, String>>, axum::extract::rejection::QueryRejection>;
+type QueryResult = Result<Query<HashMap<String, String>>, axum::extract::rejection::QueryRejection>;
 
-/// In which language a page is asked for, and what else was.
-struct Reader {
+/// The language and the query of a page request.
+struct PageRequest {
     language: Language,
     messages: &'static Messages,
-    /// Whether the language was asked for by hand, and so is to be remembered.
-    by_hand: bool,
+    /// Whether `?lang=` chose the language, which a cookie then remembers.
+    explicit_language: bool,
     query: HashMap<String, String>,
 }
 
-impl Reader {
-    fn of(asked: Asked, headers: &HeaderMap) -> Self {
-        let query = asked.map_or_else(|_| HashMap::new(), |Query(query)| query);
+impl PageRequest {
+    fn of(query: QueryResult, headers: &HeaderMap) -> Self {
+        let query = query.map_or_else(|_| HashMap::new(), |Query(query)| query);
         let lang = query.get("lang").map(String::as_str);
         let language = Language::of_page(lang, headers);
         Self {
             language,
             messages: messages::of(language),
-            by_hand: lang.and_then(Language::of_tag).is_some(),
+            explicit_language: lang.and_then(Language::of_tag).is_some(),
             query,
         }
     }
@@ -56,17 +57,17 @@ impl Reader {
         }
     }
 
-    fn tiles(&self, on_shelf: &[OnShelf]) -> Vec<Tile> {
-        on_shelf.iter().map(|on_shelf| self.tile(on_shelf)).collect()
+    fn tiles(&self, products: &[StockedProduct]) -> Vec<Tile> {
+        products.iter().map(|product| self.tile(product)).collect()
     }
 
-    fn tile(&self, on_shelf: &OnShelf) -> Tile {
-        let price = grouped(on_shelf.product.price);
+    fn tile(&self, stocked: &StockedProduct) -> Tile {
+        let price = grouped(stocked.product.price);
         let price = match self.language {
             Language::Korean => format!("{price}원"),
             Language::English => format!("₩{price}"),
         };
-        Tile { id: on_shelf.product.id, name: self.name(on_shelf.product), price, stock: on_shelf.stock }
+        Tile { id: stocked.product.id, name: self.name(stocked.product), price, stock: stocked.stock }
     }
 
     fn other_href(&self) -> String {
@@ -77,19 +78,19 @@ impl Reader {
         let Ok(html) = view.render() else { return StatusCode::INTERNAL_SERVER_ERROR.into_response() };
         let headers = [
             (header::CONTENT_TYPE, "text/html; charset=utf-8"),
-            (header::CONTENT_SECURITY_POLICY, POLICY),
+            (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
             (header::CONTENT_LANGUAGE, self.language.tag()),
             (header::CACHE_CONTROL, "no-store"),
         ];
-        let mut answer = (status, headers, html).into_response();
-        if self.by_hand {
+        let mut response = (status, headers, html).into_response();
+        if self.explicit_language {
             let cookie = match self.language {
                 Language::Korean => "lang=ko; Path=/; Max-Age=31536000; SameSite=Lax",
                 Language::English => "lang=en; Path=/; Max-Age=31536000; SameSite=Lax",
             };
-            answer.headers_mut().insert(header::SET_COOKIE, HeaderValue::from_static(cookie));
+            response.headers_mut().insert(header::SET_COOKIE, HeaderValue::from_static(cookie));
         }
-        answer
+        response
     }
 
     fn message(&self, status: StatusCode, (title, text): (&'static str, &'static str)) -> Response {
@@ -109,90 +110,95 @@ impl Reader {
     }
 }
 
-/// `GET /`: what sells best, and a banner. The costliest page.
-pub(crate) async fn main(State(state): State<Arc<ShopState>>, asked: Asked, headers: HeaderMap) -> Response {
-    serve(state, (Kind::Main, 1), Reader::of(asked, &headers), |state, reader| async move {
-        let tiles = reader.tiles(&state.store.popular().await?);
-        let (messages, other_href) = (reader.messages, reader.other_href());
-        Ok(reader.page(StatusCode::OK, &MainView { messages, title: messages.shop, other_href, tiles }))
+/// `GET /`: a banner and the best-selling products. The most expensive page.
+pub(crate) async fn main(
+    State(state): State<Arc<ShopState>>,
+    query: QueryResult,
+    headers: HeaderMap,
+) -> Response {
+    serve(state, Kind::Main, 1, PageRequest::of(query, &headers), |state, request| async move {
+        let tiles = request.tiles(&state.store.popular().await?);
+        let (messages, other_href) = (request.messages, request.other_href());
+        Ok(request.page(StatusCode::OK, &MainView { messages, title: messages.shop, other_href, tiles }))
     })
     .await
 }
 
-/// `GET /products/{id}`: one product. It costs two pieces of work, one for the stock and one for the recommendations.
+/// `GET /products/{id}`: one product. It costs two units of work: stock and recommendations.
 pub(crate) async fn product(
     State(state): State<Arc<ShopState>>,
     PathId(id): PathId,
-    asked: Asked,
+    query: QueryResult,
     headers: HeaderMap,
 ) -> Response {
-    serve(state, (Kind::Product, 2), Reader::of(asked, &headers), |state, reader| async move {
-        let Some(on_shelf) = on_shelf(&state, &id).await? else { return Ok(reader.not_found()) };
-        let tiles = reader.tiles(&state.store.recommended(on_shelf.product.id).await?);
-        let (messages, product, other_href) = (reader.messages, reader.tile(&on_shelf), reader.other_href());
+    serve(state, Kind::Product, 2, PageRequest::of(query, &headers), |state, request| async move {
+        let Some(stocked) = stocked_product(&state, &id).await? else { return Ok(request.not_found()) };
+        let tiles = request.tiles(&state.store.recommended(stocked.product.id).await?);
+        let (messages, product, other_href) =
+            (request.messages, request.tile(&stocked), request.other_href());
         let view = ProductView { messages, title: product.name, other_href, product, tiles };
-        Ok(reader.page(StatusCode::OK, &view))
+        Ok(request.page(StatusCode::OK, &view))
     })
     .await
 }
 
-/// `GET /orders/new?product=`: the form of a regular order.
+/// `GET /orders/new?product=`: the checkout form.
 pub(crate) async fn checkout(
     State(state): State<Arc<ShopState>>,
-    asked: Asked,
+    query: QueryResult,
     headers: HeaderMap,
 ) -> Response {
-    serve(state, (Kind::Order, 1), Reader::of(asked, &headers), |state, reader| async move {
-        let id = reader.query.get("product").map_or("", String::as_str);
-        let Some(on_shelf) = on_shelf(&state, id).await? else { return Ok(reader.not_found()) };
-        let (messages, product) = (reader.messages, reader.tile(&on_shelf));
+    serve(state, Kind::Order, 1, PageRequest::of(query, &headers), |state, request| async move {
+        let id = request.query.get("product").map_or("", String::as_str);
+        let Some(stocked) = stocked_product(&state, id).await? else { return Ok(request.not_found()) };
+        let (messages, product) = (request.messages, request.tile(&stocked));
         let other_href = format!("?product={}&lang={}", product.id, messages.other);
         let (form_key, pieces_max) = (form_key(&state), PIECES_MAX);
         let view =
             CheckoutView { messages, title: messages.checkout, other_href, product, form_key, pieces_max };
-        Ok(reader.page(StatusCode::OK, &view))
+        Ok(request.page(StatusCode::OK, &view))
     })
     .await
 }
 
-/// `POST /orders`: a regular order. The same form sent twice is one order.
+/// `POST /orders`: a regular order. The same form submitted twice is one order.
 pub(crate) async fn buy(
     State(state): State<Arc<ShopState>>,
     headers: HeaderMap,
     form: Result<Form<HashMap<String, String>>, FormRejection>,
 ) -> Response {
-    let reader = Reader::of(Ok(Query(HashMap::new())), &headers);
-    serve(state, (Kind::Order, 1), reader, |state, reader| async move {
-        let wanted = form.ok().and_then(|Form(fields)| wanted(&fields));
-        let Some(wanted) = wanted else {
-            return Ok(reader.message(StatusCode::UNPROCESSABLE_ENTITY, reader.messages.invalid));
+    let request = PageRequest::of(Ok(Query(HashMap::new())), &headers);
+    serve(state, Kind::Order, 1, request, |state, request| async move {
+        let parsed = form.ok().and_then(|Form(fields)| parse_form(&fields));
+        let Some(checkout) = parsed else {
+            return Ok(request.message(StatusCode::UNPROCESSABLE_ENTITY, request.messages.invalid));
         };
-        Ok(match state.store.buy(&wanted, (state.now)()).await? {
-            Bought::Order(order_no) => see_other(&order_no),
-            Bought::SoldOut => reader.message(StatusCode::CONFLICT, reader.messages.too_few),
+        Ok(match state.store.buy(&checkout, (state.now)()).await? {
+            CheckoutResult::Order(order_no) => see_other(&order_no),
+            CheckoutResult::SoldOut => request.message(StatusCode::CONFLICT, request.messages.too_few),
         })
     })
     .await
 }
 
-/// `GET /orders/{no}`: an order, a regular one or one of an event. It tells nothing about who ordered.
+/// `GET /orders/{no}`: a regular order or an event order, without personal data.
 pub(crate) async fn order(
     State(state): State<Arc<ShopState>>,
     PathId(order_no): PathId,
-    asked: Asked,
+    query: QueryResult,
     headers: HeaderMap,
 ) -> Response {
-    serve(state, (Kind::Order, 1), Reader::of(asked, &headers), |state, reader| async move {
-        let what = match state.store.placed(&order_no).await? {
-            None => return Ok(reader.not_found()),
-            Some(Placed::Reservation { event }) => format!("{} {event}", reader.messages.event),
-            Some(Placed::Sale { product, pieces }) => {
-                let name = goods::by_id(product).map_or("", |product| reader.name(product));
+    serve(state, Kind::Order, 1, PageRequest::of(query, &headers), |state, request| async move {
+        let what = match state.store.placed_order(&order_no).await? {
+            None => return Ok(request.not_found()),
+            Some(PlacedOrder::EventOrder { event }) => format!("{} {event}", request.messages.event),
+            Some(PlacedOrder::Sale { product, pieces }) => {
+                let name = catalog::by_id(product).map_or("", |product| request.name(product));
                 format!("{name} × {pieces}")
             }
         };
-        let (messages, other_href) = (reader.messages, reader.other_href());
-        Ok(reader.page(
+        let (messages, other_href) = (request.messages, request.other_href());
+        Ok(request.page(
             StatusCode::OK,
             &OrderView { messages, title: messages.ordered, other_href, order_no, what },
         ))
@@ -200,46 +206,48 @@ pub(crate) async fn order(
     .await
 }
 
-/// Any other address.
-pub(crate) async fn nothing_here(asked: Asked, headers: HeaderMap) -> Response {
-    Reader::of(asked, &headers).not_found()
+/// Any other path.
+pub(crate) async fn not_found(query: QueryResult, headers: HeaderMap) -> Response {
+    PageRequest::of(query, &headers).not_found()
 }
 
-/// Has the service that bears it make a page.
+/// Renders a page on the service that carries its kind.
 async fn serve<F>(
     state: Arc<ShopState>,
-    (kind, pieces): (Kind, u32),
-    reader: Reader,
-    page: impl FnOnce(Arc<ShopState>, Arc<Reader>) -> F,
+    kind: Kind,
+    units: u32,
+    request: PageRequest,
+    page: impl FnOnce(Arc<ShopState>, Arc<PageRequest>) -> F,
 ) -> Response
 where
     F: Future<Output = Result<Response, sqlx::Error>> + Send + 'static,
 {
-    let reader = Arc::new(reader);
-    let (inner, made) = (Arc::clone(&reader), page(Arc::clone(&state), Arc::clone(&reader)));
-    let work = async move { made.await.unwrap_or_else(|error| inner.failed(&error)) };
-    state.serve(kind, pieces, work).await.unwrap_or_else(|| {
-        let mut answer = reader.message(StatusCode::SERVICE_UNAVAILABLE, reader.messages.busy);
-        answer.extensions_mut().insert(kind.route());
-        answer
+    let request = Arc::new(request);
+    let inner = Arc::clone(&request);
+    let page = page(Arc::clone(&state), Arc::clone(&request));
+    let work = async move { page.await.unwrap_or_else(|error| inner.failed(&error)) };
+    state.serve(kind, units, work).await.unwrap_or_else(|| {
+        let mut response = request.message(StatusCode::SERVICE_UNAVAILABLE, request.messages.busy);
+        response.extensions_mut().insert(kind.route());
+        response
     })
 }
 
-async fn on_shelf(state: &ShopState, id: &str) -> Result<Option<OnShelf>, sqlx::Error> {
+async fn stocked_product(state: &ShopState, id: &str) -> Result<Option<StockedProduct>, sqlx::Error> {
     match id.parse() {
         Ok(id) => state.store.product(id).await,
         Err(_) => Ok(None),
     }
 }
 
-/// What a form asks for, if it asks for something that can be.
-fn wanted(fields: &HashMap<String, String>) -> Option<Wanted> {
-    let product = fields.get("product")?.parse().ok().filter(|id| goods::by_id(*id).is_some())?;
+/// Parses the checkout form; `None` if a field is invalid.
+fn parse_form(fields: &HashMap<String, String>) -> Option<CheckoutForm> {
+    let product = fields.get("product")?.parse().ok().filter(|id| catalog::by_id(*id).is_some())?;
     let pieces = fields.get("pieces")?.parse().ok().filter(|pieces| (1..=PIECES_MAX).contains(pieces))?;
     let form_key = fields.get("key").filter(|key| {
         (16..=64).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
     })?;
-    Some(Wanted { product, pieces, form_key: form_key.clone() })
+    Some(CheckoutForm { product, pieces, form_key: form_key.clone() })
 }
 
 fn form_key(state: &ShopState) -> String {
@@ -248,12 +256,12 @@ fn form_key(state: &ShopState) -> String {
     format!("{:032x}", u128::from_le_bytes(bytes))
 }
 
-/// Sends a browser on after a form, so that a reload repeats nothing.
+/// Redirects the browser after a form, so that a reload repeats nothing.
 fn see_other(order_no: &str) -> Response {
     (StatusCode::SEE_OTHER, [(header::LOCATION, format!("/orders/{order_no}"))]).into_response()
 }
 
-/// With a comma between thousands.
+/// Formats with commas between thousands.
 fn grouped(won: u32) -> String {
     let digits = won.to_string();
     let mut text = String::new();
@@ -271,7 +279,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn thousands_are_set_apart() {
+    fn thousands_are_separated_by_commas() {
         assert_eq!(
             [7, 999, 1000, 18_000, 1_234_567].map(grouped),
             ["7", "999", "1,000", "18,000", "1,234,567"]

@@ -1,4 +1,4 @@
-//! The orders of events, kept by the rules of docs/order-service.md: one order for a key, one number, and tombstones.
+//! Event orders under the contract of docs/order-service.md: one order and one order number per key, and tombstones.
 
 use std::fmt::Write as _;
 
@@ -6,10 +6,10 @@ use sqlx::Row as _;
 
 use crate::store::Store;
 
-/// Rows that are read at once for the list.
+/// Rows per read of the list.
 const PAGE: i64 = 1000;
 
-/// Which order: `{event}:{key}`.
+/// The key of an event order: `{event}:{key}`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct OrderId {
     /// The event.
@@ -18,60 +18,60 @@ pub(crate) struct OrderId {
     pub(crate) key: String,
 }
 
-/// Who it is for.
+/// The applicant of an order.
 #[derive(Debug)]
-pub(crate) struct Applicant {
-    /// The place in the line.
+pub(crate) struct OrderApplicant {
+    /// The place in the queue.
     pub(crate) number: u32,
     /// The application's GUID.
     pub(crate) guid: String,
-    /// Unknown for somebody who came back by receipt.
+    /// Unknown for an application that was restored from a receipt.
     pub(crate) name: Option<String>,
-    /// Unknown for somebody who came back by receipt.
+    /// Unknown for an application that was restored from a receipt.
     pub(crate) phone: Option<String>,
 }
 
-/// How a `PUT` ended.
+/// The result of a `PUT`.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Put {
-    /// The order is there.
+pub(crate) enum PutResult {
+    /// The order exists.
     Made {
-        /// Its number, the same each time.
+        /// The order number, the same each time.
         order_no: String,
-        /// Whether it was made just now.
+        /// Whether this call made it.
         new: bool,
     },
-    /// It was taken back for good.
+    /// The order was deleted; its key makes no order any more.
     Gone,
-    /// The event has all the orders that it may have here.
+    /// The event has as many orders as allowed.
     Full,
 }
 
 impl OrderId {
-    /// Reads `{event}:{key}`; anything else names no order.
-    pub(crate) fn read(text: &str) -> Option<Self> {
+    /// Parses `{event}:{key}`.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let (event, key) = text.split_once(':')?;
         let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
-        let fits = is_event(event) && key.len() == 32 && key.bytes().all(hex);
+        let fits = is_event_id(event) && key.len() == 32 && key.bytes().all(hex);
         fits.then(|| Self { event: event.to_owned(), key: key.to_owned() })
     }
 }
 
-/// Whether it is an event's id: `[a-z0-9][a-z0-9-]{0,39}`.
-pub(crate) fn is_event(text: &str) -> bool {
+/// Whether the text is an event id: `[a-z0-9][a-z0-9-]{0,39}`.
+pub(crate) fn is_event_id(text: &str) -> bool {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     (1..=40).contains(&text.len()) && text.bytes().all(|b| plain(b) || b == b'-') && !text.starts_with('-')
 }
 
 impl Store {
-    /// Makes the order, or finds it made or taken back.
+    /// Makes the order, or finds it made or deleted.
     pub(crate) async fn put(
         &self,
         order: &OrderId,
-        who: &Applicant,
+        applicant: &OrderApplicant,
         orders_max: u32,
         now: i64,
-    ) -> Result<Put, sqlx::Error> {
+    ) -> Result<PutResult, sqlx::Error> {
         let mut tx = self.begin().await?;
         let found = sqlx::query("SELECT id, live FROM reservation WHERE event = $1 AND app_key = $2")
             .bind(&order.event)
@@ -80,14 +80,18 @@ impl Store {
             .await?;
         if let Some(row) = found {
             let (id, live): (i64, bool) = (row.try_get("id")?, row.try_get("live")?);
-            return Ok(if live { Put::Made { order_no: order_no(id), new: false } } else { Put::Gone });
+            return Ok(if live {
+                PutResult::Made { order_no: order_no(id), new: false }
+            } else {
+                PutResult::Gone
+            });
         }
         let live = sqlx::query("SELECT COUNT(*) AS n FROM reservation WHERE event = $1 AND live = 1")
             .bind(&order.event)
             .fetch_one(&mut *tx)
             .await?;
         if live.try_get::<i64, _>("n")? >= i64::from(orders_max) {
-            return Ok(Put::Full);
+            return Ok(PutResult::Full);
         }
         let row = sqlx::query(
             "INSERT INTO reservation (event, app_key, live, number, guid, name, phone, at)
@@ -95,18 +99,18 @@ impl Store {
         )
         .bind(&order.event)
         .bind(&order.key)
-        .bind(who.number)
-        .bind(&who.guid)
-        .bind(&who.name)
-        .bind(&who.phone)
+        .bind(applicant.number)
+        .bind(&applicant.guid)
+        .bind(&applicant.name)
+        .bind(&applicant.phone)
         .bind(now)
         .fetch_one(&mut *tx)
         .await?;
         tx.commit().await?;
-        Ok(Put::Made { order_no: order_no(row.try_get("id")?), new: true })
+        Ok(PutResult::Made { order_no: order_no(row.try_get("id")?), new: true })
     }
 
-    /// Takes the order back and leaves a tombstone, even if there never was an order. The tombstone knows nobody's name.
+    /// Deletes the order and leaves a tombstone, even if the order never existed. A tombstone holds no personal data.
     pub(crate) async fn delete(&self, order: &OrderId, now: i64) -> Result<(), sqlx::Error> {
         let mut tx = self.begin().await?;
         sqlx::query(
@@ -121,7 +125,7 @@ impl Store {
         tx.commit().await
     }
 
-    /// The next live orders of an event after a row, as lines of `event:key order-number`, and the last row of them.
+    /// The next live orders of an event after this row id, as lines of `event:key order-number`, with the last row id.
     pub(crate) async fn live_after(
         &self,
         event: &str,
@@ -154,9 +158,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_an_event_and_32_lowercase_hex_digits_name_an_order() {
+    fn an_order_id_is_an_event_and_32_lowercase_hex_digits() {
         let key = "0123456789abcdef0123456789abcdef";
-        assert!(OrderId::read(&format!("spring:{key}")).is_some());
+        assert!(OrderId::parse(&format!("spring:{key}")).is_some());
         for bad in [
             "",
             ":",
@@ -172,7 +176,7 @@ mod tests {
             &format!("봄:{key}"),
             &format!("{}:{key}", "a".repeat(41)),
         ] {
-            assert_eq!(OrderId::read(bad), None, "{bad}");
+            assert_eq!(OrderId::parse(bad), None, "{bad}");
         }
     }
 }

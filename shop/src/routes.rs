@@ -1,11 +1,9 @@
-//! The shop's table of routes, and what its handlers take from a path.
+//! The routes of the shop.
 
-use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{DefaultBodyLimit, FromRequestParts, Path};
-use axum::http::request::Parts;
+use axum::extract::DefaultBodyLimit;
 use axum::routing::{get, put};
 
 use crate::state::ShopState;
@@ -16,8 +14,8 @@ const BODY_MAX: usize = 8 * 1024;
 
 /// All routes of the shop.
 pub(crate) fn router(state: Arc<ShopState>) -> Router {
-    // Under `int`, which a gateway never forwards: else anybody could order past the event.
-    let of_events = put(order_service::put).delete(order_service::delete);
+    // Under `int`, which a gateway never forwards: otherwise any client could order past the event.
+    let event_orders = put(order_service::put).delete(order_service::delete);
     Router::new()
         .route("/", get(pages::main))
         .route("/products/{id}", get(pages::product))
@@ -25,21 +23,10 @@ pub(crate) fn router(state: Arc<ShopState>) -> Router {
         .route("/orders", axum::routing::post(pages::buy))
         .route("/orders/{id}", get(pages::order))
         .route("/assets/{name}", get(assets::asset))
-        .route("/order/int/v1/orders/{id}", of_events)
+        .route("/order/int/v1/orders/{id}", event_orders)
         .route("/order/int/v1/list/order/{event}", get(order_service::list))
         .route("/order/int/v1/get/figure", get(order_service::figure))
-        .fallback(pages::nothing_here)
+        .fallback(pages::not_found)
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(state)
-}
-
-/// The id in a path; one that cannot be read names nothing.
-pub(crate) struct PathId(pub(crate) String);
-
-impl<S: Send + Sync> FromRequestParts<S> for PathId {
-    type Rejection = Infallible;
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
-        let id = Path::<String>::from_request_parts(parts, state).await;
-        Ok(Self(id.map_or_else(|_| String::new(), |Path(id)| id)))
-    }
 }

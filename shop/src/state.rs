@@ -1,4 +1,4 @@
-//! What all handlers share, and the way of a request through the service that bears it. What a service answers is not decided here.
+//! State shared by all handlers, and running a request on the simulated service that carries it.
 
 use std::sync::Arc;
 
@@ -6,12 +6,13 @@ use axum::response::Response;
 use service::{Context, Now, Rng, Tasks};
 use tokio::sync::oneshot;
 
+use crate::capacity::Capacity;
 use crate::config::Config;
 use crate::figures::{Figures, Kind};
-use crate::saturation::{SaturationPoint, real_pause};
+use crate::simulated_service::{SimulatedService, real_sleep};
 use crate::store::Store;
 
-/// The shop floor.
+/// The state of the shop.
 pub(crate) struct ShopState {
     pub(crate) store: Store,
     pub(crate) figures: Figures,
@@ -19,16 +20,16 @@ pub(crate) struct ShopState {
     pub(crate) now: Now,
     pub(crate) rng: Rng,
     tasks: Tasks,
-    main: SaturationPoint,
-    product: SaturationPoint,
-    order: SaturationPoint,
+    main: SimulatedService,
+    product: SimulatedService,
+    order: SimulatedService,
 }
 
 impl ShopState {
-    /// A shop at rest.
+    /// An idle shop.
     pub(crate) fn new(config: &Config, store: Store, ctx: &Context) -> Self {
-        let saturation = |capacity: &crate::saturation::Capacity| {
-            SaturationPoint::new(capacity.clone(), ctx.rng.clone(), real_pause(), ctx.tasks.clone())
+        let service = |capacity: &Capacity| {
+            SimulatedService::new(capacity.clone(), ctx.rng.clone(), real_sleep(), ctx.tasks.clone())
         };
         Self {
             store,
@@ -37,43 +38,43 @@ impl ShopState {
             now: ctx.now.clone(),
             rng: ctx.rng.clone(),
             tasks: ctx.tasks.clone(),
-            main: saturation(&config.main),
-            product: saturation(&config.product),
-            order: saturation(&config.order),
+            main: service(&config.main),
+            product: service(&config.product),
+            order: service(&config.order),
         }
     }
 
-    /// Waits for a place in the service, works, and answers; `None` if there was no room. The work goes on when its client is
-    /// gone: a naive server learns of that only when it writes its answer.
+    /// Runs a request on the service that carries its kind; `None` if the service is overloaded. The work goes on after the client
+    /// has disconnected, because a simple server notices that only when it writes the response.
     pub(crate) async fn serve(
         self: &Arc<Self>,
         kind: Kind,
-        pieces: u32,
+        units: u32,
         work: impl Future<Output = Response> + Send + 'static,
     ) -> Option<Response> {
         let under_way = self.figures.begin(kind, (self.now)());
-        let Some(here) = self.saturation(kind).enter() else {
+        let Some(request) = self.service(kind).accept() else {
             self.figures.overloaded(kind);
-            self.saturation(kind).die().await;
+            self.service(kind).reject_slowly().await;
             return None;
         };
-        let (tell, told) = oneshot::channel();
+        let (sender, receiver) = oneshot::channel();
         let state = Arc::clone(self);
         self.tasks.spawn_for_one("shop request", async move {
             let _under_way = under_way;
-            let answer = match state.saturation(kind).work(here, pieces).await {
-                Ok(_place) => Some(work.await),
+            let response = match state.service(kind).work(request, units).await {
+                Ok(_slot) => Some(work.await),
                 Err(_stopping) => None,
             };
-            // Nobody may wait for it any more.
-            let _ = tell.send(answer);
+            // The client may have disconnected.
+            let _ = sender.send(response);
         });
-        let mut answer = told.await.ok().flatten()?;
-        answer.extensions_mut().insert(kind.route());
-        Some(answer)
+        let mut response = receiver.await.ok().flatten()?;
+        response.extensions_mut().insert(kind.route());
+        Some(response)
     }
 
-    fn saturation(&self, kind: Kind) -> &SaturationPoint {
+    fn service(&self, kind: Kind) -> &SimulatedService {
         match kind {
             Kind::Main | Kind::Asset => &self.main,
             Kind::Product => &self.product,

@@ -1,4 +1,4 @@
-//! The shop's own database: a SQLite file with products, regular orders and the orders of events. Opening and closing only.
+//! The shop's database: a SQLite file with products, regular orders and event orders. This file opens and closes it.
 
 use std::path::Path;
 use std::time::Duration;
@@ -6,11 +6,11 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Connection as _, Sqlite, SqlitePool, Transaction};
 
-use crate::goods::PRODUCTS;
+use crate::catalog::PRODUCTS;
 
 /// Read connections.
 const READERS: u32 = 4;
-/// Only somebody else's tool on the file makes a writer wait so long.
+/// How long a writer waits for a lock; only an external tool on the file can hold one that long.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 const TABLES: &str = "
@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS reservation (
 CREATE INDEX IF NOT EXISTS reservation_live ON reservation (event, id) WHERE live = 1;
 ";
 
-/// The database; a clone is the same one.
+/// The database; clones share it.
 #[derive(Debug, Clone)]
 pub(crate) struct Store {
     write: SqlitePool,
@@ -49,7 +49,7 @@ pub(crate) struct Store {
 }
 
 impl Store {
-    /// Opens the file; makes it, with so many pieces of each product, if it is missing.
+    /// Opens the file, or creates it with this many pieces of each product.
     pub(crate) async fn open(file: &Path, stock: u32) -> anyhow::Result<Self> {
         if let Some(folder) = file.parent() {
             std::fs::create_dir_all(folder)?;
@@ -58,7 +58,7 @@ impl Store {
             .filename(file)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
-            // A commit is on disk before it is answered.
+            // A commit is on disk before the response.
             .synchronous(SqliteSynchronous::Full)
             .foreign_keys(true)
             .busy_timeout(BUSY_TIMEOUT);
@@ -66,11 +66,11 @@ impl Store {
         sqlx::raw_sql(TABLES).execute(&write).await?;
         let read = pool(READERS).connect_with(options).await?;
         let store = Self { write, read };
-        store.fill_shelves(stock).await?;
+        store.add_products(stock).await?;
         Ok(store)
     }
 
-    async fn fill_shelves(&self, stock: u32) -> Result<(), sqlx::Error> {
+    async fn add_products(&self, stock: u32) -> Result<(), sqlx::Error> {
         let mut tx = self.begin().await?;
         for product in &PRODUCTS {
             sqlx::query("INSERT INTO product (id, stock) VALUES ($1, $2) ON CONFLICT (id) DO NOTHING")
@@ -82,17 +82,17 @@ impl Store {
         tx.commit().await
     }
 
-    /// A writing transaction. `IMMEDIATE`, since a deferred one would fail on its first write if another had written since.
+    /// Begins a write transaction. `IMMEDIATE`, because a deferred one fails on its first write if another has written since.
     pub(crate) async fn begin(&self) -> Result<Transaction<'static, Sqlite>, sqlx::Error> {
         self.write.begin_with("BEGIN IMMEDIATE").await
     }
 
-    /// Whether the database answers.
-    pub(crate) async fn look(&self) -> Result<(), sqlx::Error> {
+    /// Checks that the database responds.
+    pub(crate) async fn check(&self) -> Result<(), sqlx::Error> {
         sqlx::query("SELECT 1 FROM product LIMIT 1").fetch_one(&self.read).await.map(|_| ())
     }
 
-    /// Closes the connections, so that the last one writes the log back into the file.
+    /// Closes the connections; the last one checkpoints the write-ahead log.
     pub(crate) async fn close(&self) {
         self.read.close().await;
         self.write.close().await;
@@ -102,6 +102,6 @@ impl Store {
 fn pool(connections: u32) -> SqlitePoolOptions {
     SqlitePoolOptions::new()
         .max_connections(connections)
-        // SQLite itself ends a transaction that met a full disk, and sqlx then counts one too many for ever.
+        // On a full disk SQLite ends the transaction itself, and sqlx then miscounts the nesting for good.
         .before_acquire(|connection, _| Box::pin(async move { Ok(!connection.is_in_transaction()) }))
 }

@@ -1,4 +1,4 @@
-//! What the templates are given: finished texts, nothing to decide.
+//! The data of the templates: finished texts, no logic.
 
 use askama::Template;
 
@@ -33,7 +33,7 @@ pub(crate) struct ProductView {
     pub(crate) tiles: Vec<Tile>,
 }
 
-/// The form of a regular order.
+/// The checkout form.
 #[derive(Template)]
 #[template(path = "checkout.html")]
 pub(crate) struct CheckoutView {
@@ -56,7 +56,7 @@ pub(crate) struct OrderView {
     pub(crate) what: String,
 }
 
-/// A page that only says something.
+/// A page with a message.
 #[derive(Template)]
 #[template(path = "message.html")]
 pub(crate) struct MessageView {

@@ -35,7 +35,7 @@ pub(crate) struct TestCluster {
 
 impl TestCluster {
     /// Everything runs; there is no event yet. Each gateway leads to all signup services.
-    pub(crate) async fn open(order: shop::saturation::Capacity) -> Self {
+    pub(crate) async fn open(order: shop::capacity::Capacity) -> Self {
         let shop = ShopThread::open(order);
         let mut processes = ProcessHandles::with(&settings(&shop)).await;
         processes.start().await;
@@ -216,7 +216,7 @@ struct ShopThread {
 }
 
 impl ShopThread {
-    fn open(order: shop::saturation::Capacity) -> Self {
+    fn open(order: shop::capacity::Capacity) -> Self {
         let (folder, context) = (TempFolder::new("shop"), Context::system());
         let config =
             shop::Config { database: folder.path().join("shop.db"), order, ..shop::Config::default() };

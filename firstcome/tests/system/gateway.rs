@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::AppKey;
 use loadtest::{Browse, Report, Spike};
 use serde_json::Value;
-use shop::saturation::Capacity;
+use shop::capacity::Capacity;
 use testkit::Http;
 use tokio::task::JoinSet;
 use tokio::time::Instant;

@@ -1,18 +1,18 @@
-//! The five rules of docs/order-service.md, over HTTP, in order and in races.
+//! The contract of docs/order-service.md over HTTP, in sequence and in races.
 
 use std::time::Duration;
 
 use hyper::Method;
 use serde_json::{Value, json};
 use shop::Config;
-use shop::saturation::Capacity;
+use shop::capacity::Capacity;
 use testkit::HttpError;
 use tokio::task::JoinSet;
 
 use crate::harness::{ShopHarness, body, key, order_no, problem, quick};
 
 #[tokio::test]
-async fn a_key_makes_one_order_however_often_it_comes() {
+async fn a_repeated_put_makes_one_order_with_one_number() {
     let harness = ShopHarness::open().await;
     let first = harness.put("spring", &key(1)).await;
     assert_eq!(first.status, 201);
@@ -30,7 +30,7 @@ async fn a_key_makes_one_order_however_often_it_comes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn of_20_puts_at_once_one_makes_the_order_and_all_tell_its_number() {
+async fn of_20_concurrent_puts_one_makes_the_order_and_all_return_it() {
     let harness = ShopHarness::open().await;
     let mut puts = JoinSet::new();
     for _ in 0..20 {
@@ -40,34 +40,34 @@ async fn of_20_puts_at_once_one_makes_the_order_and_all_tell_its_number() {
             async move { http.send(Method::PUT, &path, &[], body("spring").to_string().into()).await },
         );
     }
-    let answers: Vec<_> = puts.join_all().await.into_iter().map(Result::unwrap).collect();
-    assert_eq!(answers.iter().filter(|answer| answer.status == 201).count(), 1);
-    assert!(answers.iter().all(|answer| order_no(answer) == order_no(&answers[0])));
+    let responses: Vec<_> = puts.join_all().await.into_iter().map(Result::unwrap).collect();
+    assert_eq!(responses.iter().filter(|response| response.status == 201).count(), 1);
+    assert!(responses.iter().all(|response| order_no(response) == order_no(&responses[0])));
     assert_eq!(harness.live("spring").await.len(), 1);
 }
 
 #[tokio::test]
-async fn what_was_taken_back_stays_so() {
+async fn a_deleted_order_stays_deleted() {
     let harness = ShopHarness::open().await;
     harness.put("spring", &key(1)).await;
     for _ in 0..2 {
         assert_eq!(harness.delete("spring", &key(1)).await.status, 204);
-        assert_eq!(problem(&harness.put("spring", &key(1)).await), (410, "taken-back".into()));
+        assert_eq!(problem(&harness.put("spring", &key(1)).await), (410, "order-deleted".into()));
     }
     assert_eq!(harness.live("spring").await, [""; 0]);
 }
 
 #[tokio::test]
-async fn a_key_that_was_deleted_before_it_came_makes_nothing() {
+async fn a_put_after_a_delete_of_its_key_gets_410() {
     let harness = ShopHarness::open().await;
     assert_eq!(harness.delete("spring", &key(1)).await.status, 204);
-    assert_eq!(problem(&harness.put("spring", &key(1)).await), (410, "taken-back".into()));
+    assert_eq!(problem(&harness.put("spring", &key(1)).await), (410, "order-deleted".into()));
     assert_eq!(harness.put("spring", &key(2)).await.status, 201);
     assert_eq!(harness.live("spring").await.len(), 1);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn whoever_wins_no_order_lives_behind_a_tombstone() {
+async fn a_race_of_put_and_delete_leaves_no_order_behind_a_tombstone() {
     let harness = ShopHarness::open().await;
     for nth in 0..30 {
         let key = key(nth);
@@ -80,24 +80,24 @@ async fn whoever_wins_no_order_lives_behind_a_tombstone() {
 }
 
 #[tokio::test]
-async fn the_shop_s_own_no_is_409_and_makes_nothing() {
+async fn an_order_over_the_limit_gets_409_and_makes_nothing() {
     let harness = ShopHarness::open_with(Config { event_orders_max: 2, ..quick() }).await;
     assert_eq!(harness.put("spring", &key(1)).await.status, 201);
     assert_eq!(harness.put("spring", &key(2)).await.status, 201);
     assert_eq!(problem(&harness.put("spring", &key(3)).await), (409, "sold-out".into()));
-    assert_eq!(harness.put("spring", &key(1)).await.status, 200, "an order that is there is no new one");
-    assert_eq!(harness.put("autumn", &key(1)).await.status, 201, "each event has its own");
+    assert_eq!(harness.put("spring", &key(1)).await.status, 200, "an existing order is not a new one");
+    assert_eq!(harness.put("autumn", &key(1)).await.status, 201, "each event has its own limit");
     harness.delete("spring", &key(1)).await;
-    assert_eq!(harness.put("spring", &key(3)).await.status, 201, "what was taken back makes room");
+    assert_eq!(harness.put("spring", &key(3)).await.status, 201, "a deleted order frees its place");
 }
 
 #[tokio::test]
-async fn a_body_that_is_no_application_makes_nothing_and_burns_no_key() {
+async fn an_invalid_body_makes_no_order_and_leaves_its_key_usable() {
     let harness = ShopHarness::open().await;
     let path = format!("/order/int/v1/orders/spring:{}", key(1));
     for text in ["", "{", "\u{0}", "{\"event\": \"spring\",}", "spring"] {
-        let answer = harness.call(Method::PUT, &path, text.into()).await;
-        assert_eq!(problem(&answer), (400, "malformed".into()), "{text}");
+        let response = harness.call(Method::PUT, &path, text.into()).await;
+        assert_eq!(problem(&response), (400, "malformed".into()), "{text}");
     }
     let deep = harness.call(Method::PUT, &path, "[".repeat(4000)).await;
     assert_eq!(problem(&deep), (400, "malformed".into()));
@@ -128,25 +128,25 @@ async fn a_body_that_is_no_application_makes_nothing_and_burns_no_key() {
         with("name", json!("가".repeat(201))),
         with("phone", json!(821_012_345_678_u64)),
     ] {
-        let answer = harness.put_body("spring", &key(1), &body).await;
-        assert_eq!(problem(&answer), (422, "validation".into()), "{body}");
+        let response = harness.put_body("spring", &key(1), &body).await;
+        assert_eq!(problem(&response), (422, "validation".into()), "{body}");
     }
     assert_eq!(harness.live("spring").await, [""; 0]);
     let more = with("coupon", json!({ "a": 1 }));
-    assert_eq!(harness.put_body("spring", &key(1), &more).await.status, 201, "more members may come");
+    assert_eq!(harness.put_body("spring", &key(1), &more).await.status, 201, "unknown members are ignored");
 }
 
 #[tokio::test]
-async fn a_path_that_names_no_order_is_404_and_a_body_that_is_too_large_413() {
+async fn an_invalid_path_gets_404_and_a_large_body_413() {
     let harness = ShopHarness::open().await;
     for id in
         ["spring", "spring:", ":", "spring:xyz", "Spring:00000000000000000000000000000001", "%ff:1", "..:1"]
     {
         for method in [Method::PUT, Method::DELETE] {
-            let answer = harness
+            let response = harness
                 .call(method.clone(), &format!("/order/int/v1/orders/{id}"), body("spring").to_string())
                 .await;
-            assert_eq!(answer.status, 404, "{method} {id}");
+            assert_eq!(response.status, 404, "{method} {id}");
         }
     }
     let large = harness
@@ -165,7 +165,7 @@ async fn a_path_that_names_no_order_is_404_and_a_body_that_is_too_large_413() {
 }
 
 #[tokio::test]
-async fn the_list_has_every_live_order_of_its_event_however_long_it_is() {
+async fn the_list_holds_every_live_order_of_its_event() {
     let harness = ShopHarness::open().await;
     let mut puts = JoinSet::new();
     for nth in 0..1100 {
@@ -175,7 +175,7 @@ async fn the_list_has_every_live_order_of_its_event_however_long_it_is() {
             async move { http.send(Method::PUT, &path, &[], body("spring").to_string().into()).await },
         );
     }
-    assert!(puts.join_all().await.iter().all(|answer| answer.as_ref().unwrap().status == 201));
+    assert!(puts.join_all().await.iter().all(|response| response.as_ref().unwrap().status == 201));
     harness.put("autumn", &key(1)).await;
     harness.delete("spring", &key(5)).await;
     let mut live = harness.live("spring").await;
@@ -188,9 +188,9 @@ async fn the_list_has_every_live_order_of_its_event_however_long_it_is() {
     assert_eq!(harness.http.get("/order/int/v1/list/order/Spring").await.unwrap().status, 404);
 }
 
-/// As with most servers: that its caller gave up is learnt only when the answer is written.
+/// Most servers notice that a caller has disconnected only when they write the response.
 #[tokio::test]
-async fn a_call_whose_caller_gave_up_is_carried_out_all_the_same() {
+async fn a_call_completes_after_its_caller_disconnected() {
     let order = Capacity { work_ms: 300, at_once: 4, ..Capacity::default() };
     let harness = ShopHarness::open_with(Config { order, ..quick() }).await;
     let hasty = harness.http.clone().with_timeout(Duration::from_millis(50));

@@ -1,35 +1,35 @@
-//! What the shop tells of itself.
+//! The shop's counters and readiness.
 
 use shop::Config;
-use shop::saturation::Capacity;
+use shop::capacity::Capacity;
 
 use crate::harness::{ShopHarness, key, quick};
 
 #[tokio::test]
-async fn calls_are_counted_by_kind_and_order_calls_by_their_start() {
+async fn calls_are_counted_by_kind_and_order_calls_by_start_time() {
     let harness = ShopHarness::open().await;
     for path in ["/", "/", "/products/1", "/orders/new?product=1", "/assets/shop.css", "/nothing"] {
         harness.http.get(path).await.unwrap();
     }
     harness.put("spring", &key(1)).await;
     harness.delete("spring", &key(1)).await;
-    let told = harness.figure().await;
-    let calls = |kind: &str| told["kinds"][kind]["calls"].as_u64().unwrap();
+    let figures = harness.figure().await;
+    let calls = |kind: &str| figures["kinds"][kind]["calls"].as_u64().unwrap();
     assert_eq!(["main", "product", "order", "order_call", "asset"].map(calls), [2, 1, 1, 2, 1]);
-    assert_eq!(told["kinds"]["order_call"]["most_at_once"], 1);
-    let starts = told["order_call_starts"]["counts"].as_array().unwrap();
+    assert_eq!(figures["kinds"]["order_call"]["most_at_once"], 1);
+    let starts = figures["order_call_starts"]["counts"].as_array().unwrap();
     assert_eq!(starts.iter().map(|count| count.as_u64().unwrap()).sum::<u64>(), 2);
-    let first = told["order_call_starts"]["first_slot_ms"].as_i64().unwrap();
-    let now = told["now_ms"].as_i64().unwrap();
+    let first = figures["order_call_starts"]["first_slot_ms"].as_i64().unwrap();
+    let now = figures["now_ms"].as_i64().unwrap();
     assert!((0..60_000).contains(&(now - first)), "{first} {now}");
 }
 
 #[tokio::test]
-async fn whoever_finds_no_operator_is_told_late_and_counted() {
+async fn a_rejected_request_gets_a_late_503_and_is_counted() {
     let main =
-        Capacity { work_ms: 60_000, at_once: 1, queue_max: 0, dies_after_ms: 1, ..Capacity::default() };
+        Capacity { work_ms: 60_000, at_once: 1, queue_max: 0, rejects_after_ms: 1, ..Capacity::default() };
     let order =
-        Capacity { work_ms: 60_000, at_once: 1, queue_max: 0, dies_after_ms: 1, ..Capacity::default() };
+        Capacity { work_ms: 60_000, at_once: 1, queue_max: 0, rejects_after_ms: 1, ..Capacity::default() };
     let harness = ShopHarness::open_with(Config { main, order, ..quick() }).await;
     let mut first = tokio::task::JoinSet::new();
     for path in ["/", "/orders/R-000001"] {
@@ -45,15 +45,15 @@ async fn whoever_finds_no_operator_is_told_late_and_counted() {
     assert_eq!((page.status, page.header("content-type")), (503, Some("text/html; charset=utf-8")));
     let call = harness.put("spring", &key(1)).await;
     assert_eq!(crate::harness::problem(&call), (503, "overloaded".into()));
-    let told = harness.figure().await;
+    let figures = harness.figure().await;
     assert_eq!(
-        (&told["kinds"]["main"]["overloaded"], &told["kinds"]["order_call"]["overloaded"]),
+        (&figures["kinds"]["main"]["overloaded"], &figures["kinds"]["order_call"]["overloaded"]),
         (&1.into(), &1.into())
     );
-    assert_eq!(harness.http.get("/products/1").await.unwrap().status, 200, "another service is not hurt");
+    assert_eq!(harness.http.get("/products/1").await.unwrap().status, 200, "another service is not affected");
 }
 
 #[tokio::test]
-async fn the_shop_says_that_it_is_ready() {
+async fn the_shop_reports_ready() {
     assert_eq!(ShopHarness::open().await.readiness(), "[+]shop ok\n");
 }

@@ -1,43 +1,43 @@
-//! What was acknowledged is there after a stop and after a kill.
+//! Acknowledged orders survive a stop and a kill.
 
 use std::time::Duration;
 
 use service::tasks::Ended;
 use shop::Config;
-use shop::saturation::Capacity;
+use shop::capacity::Capacity;
 use testkit::TempFolder;
 
 use crate::harness::{ShopHarness, key, order_no, quick};
 
 #[tokio::test]
-async fn after_a_stop_orders_and_tombstones_are_as_they_were() {
+async fn orders_and_tombstones_survive_a_stop() {
     let harness = ShopHarness::open().await;
-    let made = order_no(&harness.put("spring", &key(1)).await);
+    let first = order_no(&harness.put("spring", &key(1)).await);
     harness.delete("spring", &key(2)).await;
     let (ended, folder) = harness.stop().await;
     assert_eq!(ended, Ended::Cleanly);
     let harness = ShopHarness::open_in(folder, quick()).await;
-    assert_eq!(order_no(&harness.put("spring", &key(1)).await), made);
+    assert_eq!(order_no(&harness.put("spring", &key(1)).await), first);
     assert_eq!(harness.put("spring", &key(2)).await.status, 410);
-    assert_ne!(order_no(&harness.put("spring", &key(3)).await), made);
+    assert_ne!(order_no(&harness.put("spring", &key(3)).await), first);
 }
 
-/// What a killed process leaves is what its files hold at that moment, the log beside the database included.
+/// A killed process leaves its files as they are at that moment, the write-ahead log included.
 #[tokio::test]
-async fn after_a_kill_orders_and_tombstones_are_as_they_were() {
+async fn orders_and_tombstones_survive_a_kill() {
     let (harness, left) = (ShopHarness::open().await, TempFolder::new("left"));
-    let made = order_no(&harness.put("spring", &key(1)).await);
+    let first = order_no(&harness.put("spring", &key(1)).await);
     harness.delete("spring", &key(2)).await;
     for file in harness.files() {
         std::fs::copy(&file, left.path().join(file.file_name().unwrap())).unwrap();
     }
     let again = ShopHarness::open_in(left, quick()).await;
-    assert_eq!(order_no(&again.put("spring", &key(1)).await), made);
+    assert_eq!(order_no(&again.put("spring", &key(1)).await), first);
     assert_eq!(again.put("spring", &key(2)).await.status, 410);
 }
 
 #[tokio::test]
-async fn an_overrun_shop_stops_at_once_all_the_same() {
+async fn an_overloaded_shop_stops_at_once() {
     let order = Capacity { work_ms: 60_000, at_once: 1, ..Capacity::default() };
     let harness = ShopHarness::open_with(Config { order, ..quick() }).await;
     let mut calls = tokio::task::JoinSet::new();
@@ -51,5 +51,5 @@ async fn an_overrun_shop_stops_at_once_all_the_same() {
     }
     let (ended, _folder) = harness.stop().await;
     assert_eq!(ended, Ended::Cleanly);
-    assert!(calls.join_all().await.iter().all(|answer| answer.as_ref().unwrap().status == 503));
+    assert!(calls.join_all().await.iter().all(|response| response.as_ref().unwrap().status == 503));
 }

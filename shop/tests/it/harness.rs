@@ -1,4 +1,4 @@
-//! A running shop in a folder of its own; what the tests share.
+//! A running shop in a temporary folder, shared by the tests.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -8,11 +8,11 @@ use hyper::Method;
 use serde_json::{Value, json};
 use service::Context;
 use service::tasks::Ended;
-use shop::saturation::Capacity;
+use shop::capacity::Capacity;
 use shop::{Config, Shop};
 use testkit::{Answer, Http, TempFolder, seeded};
 
-/// A shop that bears much, quickly, so that only what a test is about can fail.
+/// A fast shop with a large capacity, so that a test fails only for its own subject.
 pub(crate) fn quick() -> Config {
     let capacity = Capacity { work_ms: 1, at_once: 64, ..Capacity::default() };
     Config { main: capacity.clone(), product: capacity.clone(), order: capacity, ..Config::default() }
@@ -42,7 +42,7 @@ impl ShopHarness {
         Self { http: Http::new(format!("http://{}", shop.address)), folder, shop, ctx }
     }
 
-    /// Stops it in order, and says how that went.
+    /// Stops the shop gracefully and returns how the tasks ended.
     pub(crate) async fn stop(self) -> (Ended, TempFolder) {
         let ended = self.ctx.tasks.shut_down(Duration::from_secs(10)).await;
         self.shop.close().await;
@@ -53,7 +53,7 @@ impl ShopHarness {
         self.ctx.health.readiness(false).report
     }
 
-    /// The files of the database, with what is not in it yet.
+    /// The files of the database, the write-ahead log included.
     pub(crate) fn files(&self) -> Vec<PathBuf> {
         let names = ["shop.db", "shop.db-wal", "shop.db-shm"];
         names.iter().map(|name| self.folder.path().join(name)).filter(|file| file.exists()).collect()
@@ -78,9 +78,9 @@ impl ShopHarness {
 
     /// The live orders of an event, as `verify` reads them.
     pub(crate) async fn live(&self, event: &str) -> Vec<String> {
-        let answer = self.http.get(&format!("/order/int/v1/list/order/{event}")).await.unwrap();
-        assert_eq!(answer.status, 200);
-        answer.text().lines().map(str::to_owned).collect()
+        let response = self.http.get(&format!("/order/int/v1/list/order/{event}")).await.unwrap();
+        assert_eq!(response.status, 200);
+        response.text().lines().map(str::to_owned).collect()
     }
 
     pub(crate) async fn figure(&self) -> Value {
@@ -97,15 +97,15 @@ pub(crate) fn body(event: &str) -> Value {
     json!({ "event": event, "number": 41207, "guid": "74f8e04a2ea886508a525de79f28e6d5", "name": "홍길동", "phone": "+821012345678" })
 }
 
-pub(crate) fn order_no(answer: &Answer) -> String {
-    answer.json()["order_no"]
+pub(crate) fn order_no(response: &Answer) -> String {
+    response.json()["order_no"]
         .as_str()
-        .unwrap_or_else(|| panic!("{}: {}", answer.status, answer.text()))
+        .unwrap_or_else(|| panic!("{}: {}", response.status, response.text()))
         .to_owned()
 }
 
 /// Status and stable code of a problem.
-pub(crate) fn problem(answer: &Answer) -> (u16, String) {
-    assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{}", answer.text());
-    (answer.status, answer.json()["code"].as_str().unwrap().to_owned())
+pub(crate) fn problem(response: &Answer) -> (u16, String) {
+    assert_eq!(response.header("content-type"), Some("application/problem+json"), "{}", response.text());
+    (response.status, response.json()["code"].as_str().unwrap().to_owned())
 }

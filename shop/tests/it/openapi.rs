@@ -1,5 +1,5 @@
-//! The shop's real answers fit docs/order-service.openapi.json. The check knows the words that the document uses, and
-//! stops at one that it does not know.
+//! The shop's responses conform to docs/order-service.openapi.json. The validator knows the keywords that the document uses and
+//! fails on any other.
 
 use hyper::Method;
 use serde_json::{Value, json};
@@ -14,7 +14,7 @@ fn document() -> Value {
     serde_json::from_str(DOCUMENT).unwrap()
 }
 
-/// What a reference stands for, or the value itself.
+/// The target of a reference, or the value itself.
 fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     match value.get("$ref").and_then(Value::as_str) {
         Some(path) => {
@@ -24,12 +24,12 @@ fn resolve<'a>(document: &'a Value, value: &'a Value) -> &'a Value {
     }
 }
 
-/// Why the value does not fit the schema; nothing if it does.
-fn misfits(document: &Value, schema: &Value, value: &Value) -> Vec<String> {
+/// Why the value violates the schema; empty if it conforms.
+fn violations(document: &Value, schema: &Value, value: &Value) -> Vec<String> {
     let schema = resolve(document, schema);
     let mut wrong = Vec::new();
     for (word, wanted) in schema.as_object().unwrap() {
-        let fits = match word.as_str() {
+        let conforms = match word.as_str() {
             "description" => true,
             "type" => wanted.as_str().map_or_else(
                 || wanted.as_array().unwrap().iter().any(|kind| is(kind.as_str().unwrap(), value)),
@@ -49,15 +49,15 @@ fn misfits(document: &Value, schema: &Value, value: &Value) -> Vec<String> {
             "pattern" => value.as_str().is_none_or(|text| matches(wanted.as_str().unwrap(), text)),
             "properties" => {
                 for (name, schema) in wanted.as_object().unwrap() {
-                    let member = value.get(name).map(|member| misfits(document, schema, member));
+                    let member = value.get(name).map(|member| violations(document, schema, member));
                     wrong.extend(member.into_iter().flatten().map(|why| format!("{name}: {why}")));
                 }
                 true
             }
-            other => panic!("this check does not know '{other}'"),
+            other => panic!("unknown keyword '{other}'"),
         };
-        if !fits {
-            wrong.push(format!("{value} does not fit {word} {wanted}"));
+        if !conforms {
+            wrong.push(format!("{value} violates {word} {wanted}"));
         }
     }
     wrong
@@ -73,7 +73,7 @@ fn is(kind: &str, value: &Value) -> bool {
     }
 }
 
-/// The document's three patterns, by hand: they are not worth a regex engine.
+/// The document's three patterns, written by hand: they do not justify a regex engine.
 fn matches(pattern: &str, text: &str) -> bool {
     let hex = |b: u8| b.is_ascii_digit() || (b'a'..=b'f').contains(&b);
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
@@ -89,7 +89,7 @@ fn matches(pattern: &str, text: &str) -> bool {
     }
 }
 
-/// Why an answer is none that the document lists for the method.
+/// Why a response is not one that the document lists for the method.
 fn wrong(document: &Value, method: &Method, answer: &Answer) -> Vec<String> {
     let operation = &document["paths"]["/orders/{event}:{key}"][method.as_str().to_lowercase()];
     let Some(response) = operation["responses"].get(answer.status.to_string()) else {
@@ -99,14 +99,14 @@ fn wrong(document: &Value, method: &Method, answer: &Answer) -> Vec<String> {
         None if answer.body.is_empty() => vec![],
         None => vec!["there is a body, and none is listed".into()],
         Some(content) => match content.get(answer.header("content-type").unwrap_or_default()) {
-            Some(media) => misfits(document, &media["schema"], &answer.json()),
+            Some(media) => violations(document, &media["schema"], &answer.json()),
             None => vec![format!("the content type {:?} is not listed", answer.header("content-type"))],
         },
     }
 }
 
 #[tokio::test]
-async fn every_answer_of_the_shop_is_one_that_the_document_lists() {
+async fn every_response_of_the_shop_is_listed_in_the_document() {
     let harness = ShopHarness::open_with(Config { event_orders_max: 1, ..quick() }).await;
     let document = document();
     let path = |nth| format!("/order/int/v1/orders/spring:{}", key(nth));
@@ -133,17 +133,18 @@ async fn every_answer_of_the_shop_is_one_that_the_document_lists() {
 }
 
 #[test]
-fn what_the_worker_sends_fits_the_document() {
+fn the_request_of_the_worker_conforms_to_the_document() {
     let document = document();
     let schema = &document["components"]["schemas"]["Application"];
-    let nobody = json!({ "event": "spring", "number": 1, "guid": key(1), "name": null, "phone": null });
-    for sent in [body("spring"), nobody] {
-        assert_eq!(misfits(&document, schema, &sent), [""; 0]);
+    let without_contact =
+        json!({ "event": "spring", "number": 1, "guid": key(1), "name": null, "phone": null });
+    for sent in [body("spring"), without_contact] {
+        assert_eq!(violations(&document, schema, &sent), [""; 0]);
     }
 }
 
 #[test]
-fn every_reference_of_the_document_leads_somewhere() {
+fn every_reference_of_the_document_resolves() {
     fn walk(document: &Value, value: &Value, found: &mut usize) {
         if value.get("$ref").is_some() {
             *found += 1;
@@ -160,7 +161,7 @@ fn every_reference_of_the_document_leads_somewhere() {
 }
 
 #[test]
-fn the_check_catches_an_answer_that_does_not_fit() {
+fn the_validator_rejects_a_response_that_violates_the_schema() {
     let document = document();
     let answer = |status, kind: &str, body: &str| Answer {
         status,

@@ -1,25 +1,26 @@
-//! The knee: what comes out of a service at its capacity, beyond it, and afterwards. In virtual time, with seeded chance.
+//! Throughput of a service at its saturation point, beyond it, and afterwards. In virtual time, with a seeded generator.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use service::Tasks;
-use shop::saturation::{Capacity, SaturationPoint};
+use shop::capacity::Capacity;
+use shop::simulated_service::SimulatedService;
 use testkit::seeded;
 
 use crate::virtual_time::VirtualTime;
 
-/// Whoever waits longer is not counted: people leave.
+/// A response later than this counts as lost: the client has left.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 fn capacity() -> Capacity {
     Capacity { work_ms: 40, at_once: 8, queue_max: 80, ..Capacity::default() }
 }
 
-/// A service in virtual time, and when requests came and were answered.
+/// A service in virtual time, with the arrival and response time of each request.
 struct Load {
     time: VirtualTime,
-    saturation: Arc<SaturationPoint>,
+    service: Arc<SimulatedService>,
     tasks: Tasks,
     answered: Arc<Mutex<Vec<(Duration, Duration)>>>,
 }
@@ -27,21 +28,21 @@ struct Load {
 impl Load {
     fn new() -> Self {
         let (time, tasks) = (VirtualTime::default(), Tasks::default());
-        let saturation = Arc::new(SaturationPoint::new(capacity(), seeded(42), time.pause(), tasks.clone()));
-        Self { time, saturation, tasks, answered: Arc::default() }
+        let service = Arc::new(SimulatedService::new(capacity(), seeded(42), time.sleep_fn(), tasks.clone()));
+        Self { time, service, tasks, answered: Arc::default() }
     }
 
-    /// Requests come at even steps, whether or not earlier ones are answered, as a crowd's do.
+    /// Sends requests at a constant rate, whether or not earlier ones have a response (an open load).
     async fn offer(&self, per_second: f64, length: Duration) {
         let (begun, step) = (self.time.now(), Duration::from_secs_f64(1.0 / per_second));
         let mut at = begun;
         while at < begun + length {
             self.time.run_until(at).await;
-            let (time, saturation, answered) =
-                (self.time.clone(), Arc::clone(&self.saturation), Arc::clone(&self.answered));
+            let (time, service, answered) =
+                (self.time.clone(), Arc::clone(&self.service), Arc::clone(&self.answered));
             self.spawn(async move {
-                let Some(here) = saturation.enter() else { return };
-                if saturation.work(here, 1).await.is_ok() {
+                let Some(request) = service.accept() else { return };
+                if service.work(request, 1).await.is_ok() {
                     answered.lock().unwrap().push((at, time.now()));
                 }
             });
@@ -54,14 +55,14 @@ impl Load {
         self.tasks.spawn_for_one("request", request);
     }
 
-    /// Answers a second to people who were still there, among those who came in that time.
+    /// Timely responses per second, for requests that arrived in this period.
     fn goodput(&self, from: Duration, to: Duration) -> f64 {
         let answered = self.answered.lock().unwrap();
         let good = answered.iter().filter(|(came, at)| (from..to).contains(came) && *at <= *came + PATIENCE);
         per_second(good.count(), from, to)
     }
 
-    /// Answers a second, whoever still waits for them.
+    /// Responses per second, timely or not.
     fn throughput(&self, from: Duration, to: Duration) -> f64 {
         let answered = self.answered.lock().unwrap();
         let all = answered.iter().filter(|(_, at)| (from..to).contains(at)).count();
@@ -78,7 +79,7 @@ const fn seconds(seconds: u64) -> Duration {
 }
 
 #[tokio::test]
-async fn up_to_its_capacity_a_service_answers_everybody_in_time() {
+async fn below_saturation_every_request_is_served_in_time() {
     let load = Load::new();
     load.offer(0.9 * capacity().peak(), seconds(20)).await;
     load.time.run_until(seconds(25)).await;
@@ -89,8 +90,8 @@ async fn up_to_its_capacity_a_service_answers_everybody_in_time() {
 }
 
 #[tokio::test]
-async fn beyond_it_less_comes_out_than_at_it() {
-    // At its capacity a queue grows by chance alone, sooner or later beyond the knee: hardly within ten seconds.
+async fn beyond_saturation_throughput_falls() {
+    // At exactly its capacity the queue grows randomly and passes the saturation point sooner or later, rarely within ten seconds.
     let (at, beyond) = (Load::new(), Load::new());
     at.offer(capacity().peak(), seconds(10)).await;
     at.time.run_until(seconds(20)).await;
@@ -104,17 +105,17 @@ async fn beyond_it_less_comes_out_than_at_it() {
     assert!(in_time < 0.01 && (0.1..0.2).contains(&at_all), "{in_time} in time, {at_all} at all");
 }
 
-/// Callers who ask again only when they were answered: the law itself, point by point.
+/// A closed load: each client sends its next request after a response. This measures the law point by point.
 #[tokio::test]
-async fn with_so_many_under_way_the_law_says_how_many_come_out() {
+async fn throughput_follows_the_law_for_a_fixed_number_of_clients() {
     for under_way in [4, 8, 16, 40] {
         let (load, length) = (Load::new(), seconds(30));
         for _ in 0..under_way {
-            let (time, saturation, answered) =
-                (load.time.clone(), Arc::clone(&load.saturation), Arc::clone(&load.answered));
+            let (time, service, answered) =
+                (load.time.clone(), Arc::clone(&load.service), Arc::clone(&load.answered));
             load.spawn(async move {
-                while let Some(here) = saturation.enter() {
-                    if saturation.work(here, 1).await.is_err() {
+                while let Some(request) = service.accept() {
+                    if service.work(request, 1).await.is_err() {
                         return;
                     }
                     answered.lock().unwrap().push((time.now(), time.now()));
@@ -122,27 +123,27 @@ async fn with_so_many_under_way_the_law_says_how_many_come_out() {
             });
         }
         load.time.run_until(length).await;
-        let by_law =
+        let predicted =
             capacity().peak() * (f64::from(under_way) / 8.0).min(1.0) / capacity().slowdown(under_way);
-        let ratio = load.throughput(seconds(2), length) / by_law;
-        assert!((0.95..=1.05).contains(&ratio), "{under_way} under way: {ratio} of what the law says");
+        let ratio = load.throughput(seconds(2), length) / predicted;
+        assert!((0.95..=1.05).contains(&ratio), "{under_way} under way: {ratio} of what the law predicts");
     }
 }
 
 #[tokio::test]
-async fn after_the_crowd_the_service_heals_by_itself() {
+async fn a_service_recovers_by_itself_after_an_overload() {
     let load = Load::new();
     load.offer(3.0 * capacity().peak(), seconds(10)).await;
     load.offer(0.5, seconds(20)).await;
-    let healed = seconds(30);
+    let recovered = seconds(30);
     load.offer(0.8 * capacity().peak(), seconds(10)).await;
     load.time.run_until(seconds(45)).await;
-    let goodput = load.goodput(healed, healed + seconds(10)) / capacity().peak();
+    let goodput = load.goodput(recovered, recovered + seconds(10)) / capacity().peak();
     assert!((0.79..=0.81).contains(&goodput), "{goodput}");
 }
 
 #[tokio::test]
-async fn two_runs_of_one_seed_come_out_alike() {
+async fn two_runs_with_one_seed_are_equal() {
     let mut runs = Vec::new();
     for _ in 0..2 {
         let load = Load::new();

@@ -1,4 +1,4 @@
-//! The pages as a browser without script sees them, and the regular checkout.
+//! The pages without script, and the regular checkout.
 
 use shop::Config;
 use testkit::{Answer, Http};
@@ -25,7 +25,7 @@ async fn stock(harness: &ShopHarness, product: u32) -> u32 {
 }
 
 #[tokio::test]
-async fn every_page_answers_in_korean_and_english() {
+async fn every_page_is_served_in_korean_and_english() {
     let harness = ShopHarness::open().await;
     for (path, korean, english) in [
         ("/", "많이 찾는 상품", "Popular"),
@@ -40,16 +40,16 @@ async fn every_page_answers_in_korean_and_english() {
             assert!(!page.text().contains("<script"), "a page needs no script");
         }
     }
-    let by_hand = harness.http.get("/?lang=en").await.unwrap();
+    let explicit = harness.http.get("/?lang=en").await.unwrap();
     assert!(
-        by_hand.text().contains("Popular") && by_hand.header("set-cookie").unwrap().starts_with("lang=en;")
+        explicit.text().contains("Popular") && explicit.header("set-cookie").unwrap().starts_with("lang=en;")
     );
     let form = harness.http.get("/orders/new?product=4&lang=en").await.unwrap().text();
     assert!(form.contains("?product=4&#38;lang=ko"), "the other language keeps the product: {form}");
 }
 
 #[tokio::test]
-async fn what_is_linked_is_there() {
+async fn every_link_of_the_main_page_resolves() {
     let harness = ShopHarness::open().await;
     let page = harness.http.get("/").await.unwrap().text();
     let links = page
@@ -66,7 +66,7 @@ async fn what_is_linked_is_there() {
 }
 
 #[tokio::test]
-async fn a_checkout_takes_from_the_stock_once_however_often_its_form_is_sent() {
+async fn a_form_submitted_twice_buys_once() {
     let harness = ShopHarness::open_with(Config { stock: 10, ..quick() }).await;
     let form = harness.http.get("/orders/new?product=3").await.unwrap().text();
     let fields = [("product", "3"), ("pieces", "2"), ("key", &field(&form, "key"))];
@@ -79,11 +79,11 @@ async fn a_checkout_takes_from_the_stock_once_however_often_its_form_is_sent() {
     assert!(order.contains("Brass bookmark × 2") && order.contains("R-000001"), "{order}");
     let popular = harness.http.get("/").await.unwrap().text();
     let first_product = popular.split_once("/products/").unwrap().1;
-    assert!(first_product.starts_with("3\""), "what sells best stands first");
+    assert!(first_product.starts_with("3\""), "the best-selling product is first");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_crowd_at_the_checkout_never_buys_more_than_there_is() {
+async fn concurrent_checkouts_never_sell_more_than_the_stock() {
     let harness = ShopHarness::open_with(Config { stock: 25, ..quick() }).await;
     let mut buys = JoinSet::new();
     for nth in 0..40 {
@@ -104,7 +104,7 @@ async fn a_crowd_at_the_checkout_never_buys_more_than_there_is() {
 }
 
 #[tokio::test]
-async fn a_form_of_garbage_is_a_page_that_says_so_and_sells_nothing() {
+async fn an_invalid_form_gets_a_422_page_and_buys_nothing() {
     let harness = ShopHarness::open_with(Config { stock: 5, ..quick() }).await;
     let key = key(1);
     for fields in [
@@ -136,7 +136,7 @@ async fn a_form_of_garbage_is_a_page_that_says_so_and_sells_nothing() {
 }
 
 #[tokio::test]
-async fn what_is_not_there_is_a_404_page() {
+async fn an_unknown_path_gets_a_404_page() {
     let harness = ShopHarness::open().await;
     for path in [
         "/nothing",
@@ -161,7 +161,7 @@ async fn what_is_not_there_is_a_404_page() {
             (404, Some("text/html; charset=utf-8")),
             "{path}"
         );
-        assert!(page.text().contains("Nothing here") && !page.text().contains("<script"), "{path}");
+        assert!(page.text().contains("Page not found") && !page.text().contains("<script"), "{path}");
     }
     for path in ["/assets/nothing.css", "/assets/product-99.svg", "/assets/..%2fCargo.toml"] {
         assert_eq!(harness.http.get(path).await.unwrap().status, 404, "{path}");
@@ -169,7 +169,7 @@ async fn what_is_not_there_is_a_404_page() {
 }
 
 #[tokio::test]
-async fn an_event_s_order_has_a_page_that_names_nobody_until_it_is_taken_back() {
+async fn an_event_order_has_a_page_without_personal_data_until_deleted() {
     let harness = ShopHarness::open().await;
     let path = format!("/orders/{}", order_no(&harness.put("spring", &key(1)).await));
     let page = get_in(&harness.http, &path, "en").await;

@@ -1,14 +1,14 @@
-//! A clock that jumps to the next thing to happen, so that minutes of load take no time and come out alike each time.
+//! Virtual time that jumps to the next wake-up, so that minutes of load take no time and every run is equal.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use shop::saturation::Pause;
+use shop::simulated_service::Sleep;
 use tokio::sync::oneshot;
 
-/// Turns of the other tasks until nothing more happens by itself: a wake-up goes through a handful of tasks.
-const TURNS: usize = 16;
+/// Yields until all other tasks are idle: a wake-up passes through a handful of tasks.
+const YIELDS: usize = 16;
 
 #[derive(Clone, Default)]
 pub(crate) struct VirtualTime(Arc<Mutex<State>>);
@@ -25,7 +25,7 @@ impl VirtualTime {
         self.0.lock().unwrap().now
     }
 
-    pub(crate) fn pause(&self) -> Pause {
+    pub(crate) fn sleep_fn(&self) -> Sleep {
         let time = self.clone();
         Arc::new(move |length| {
             let woken = time.sleep(length);
@@ -41,17 +41,17 @@ impl VirtualTime {
         woken
     }
 
-    /// Lets the time pass until then. For a runtime of one thread only.
+    /// Advances the time to `end`. Requires a single-threaded runtime.
     pub(crate) async fn run_until(&self, end: Duration) {
         loop {
-            for _ in 0..TURNS {
+            for _ in 0..YIELDS {
                 tokio::task::yield_now().await;
             }
             let state = &mut *self.0.lock().unwrap();
             match state.sleepers.first_entry() {
                 Some(next) if next.key().0 <= end => {
                     state.now = next.key().0;
-                    // Somebody who went away needs no waking.
+                    // A sleeper whose task was dropped needs no wake-up.
                     let _ = next.remove().send(());
                 }
                 _ => {
