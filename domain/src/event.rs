@@ -46,6 +46,11 @@ pub struct Text {
 }
 
 impl Text {
+    /// A text from its two halves.
+    pub fn new(ko: impl Into<String>, en: impl Into<String>) -> Self {
+        Self { ko: ko.into(), en: en.into() }
+    }
+
     /// The half in the language of that tag: English for `en`, Korean for everything else.
     pub fn in_language(&self, tag: &str) -> &str {
         if tag == "en" { &self.en } else { &self.ko }
@@ -124,6 +129,28 @@ fn is_plain_path(path: &str) -> bool {
 }
 
 impl EventSettings {
+    /// An event with these times, and the defaults of everything else: 100 seats, 10 order calls per second with at most 20
+    /// unanswered, at most 1,000,000 applications, both valves open, keys derived from `k1`.
+    pub fn new(id: EventId, title: Text, opens_at: Millis, closes_at: Millis) -> Self {
+        Self {
+            id,
+            title,
+            kind: Kind::Order,
+            capacity: 100,
+            opens_at,
+            closes_at,
+            intake: true,
+            release: Release::Running,
+            pace: Pace::DEFAULT,
+            in_flight_max: 20,
+            applications_max: 1_000_000,
+            announcement: Text::default(),
+            settle_after_close: true,
+            diverts: Vec::new(),
+            pepper: "k1".to_owned(),
+        }
+    }
+
     /// Every mistake in the settings, not just the first.
     pub fn mistakes(&self) -> Vec<BadSettings> {
         let long = |text: &str| text.chars().count() > TEXT_MAX;
@@ -208,23 +235,7 @@ mod tests {
     use super::*;
 
     fn settings() -> EventSettings {
-        EventSettings {
-            id: "spring".parse().unwrap(),
-            title: Text { ko: "봄".into(), en: "Spring".into() },
-            kind: Kind::Order,
-            capacity: 100,
-            opens_at: 1000,
-            closes_at: 2000,
-            intake: true,
-            release: Release::Running,
-            pace: "5".parse().unwrap(),
-            in_flight_max: 10,
-            applications_max: 1000,
-            announcement: Text::default(),
-            settle_after_close: false,
-            diverts: Vec::new(),
-            pepper: "k1".into(),
-        }
+        EventSettings::new("spring".parse().unwrap(), Text::new("봄", "Spring"), 1000, 2000)
     }
 
     #[test]

@@ -32,6 +32,9 @@ pub struct Pace(Micro);
 pub struct BadPace;
 
 impl Pace {
+    /// 10 order calls per second.
+    pub const DEFAULT: Self = Self(10 * ONE);
+
     /// A pace from millionths of a call per second.
     pub fn from_micro(micro: Micro) -> Result<Self, BadPace> {
         let whole_steps = micro % 1000 == 0;
