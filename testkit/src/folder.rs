@@ -1,10 +1,13 @@
-//! A folder of a test's own, gone afterwards; kept if the test fails, so that what it wrote can be looked at.
+//! A private folder of a test. It is removed afterwards, but kept if the test fails, so that its files can be examined.
 
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
-static NEXT: AtomicU32 = AtomicU32::new(0);
+use tempfile::TempDir;
+
+/// How often and in which interval a removal is repeated: children of a process that was just killed may still write.
+const REMOVE_TRIES: u32 = 100;
+const REMOVE_INTERVAL: Duration = Duration::from_millis(20);
 
 /// A private folder, removed on drop.
 #[derive(Debug)]
@@ -13,21 +16,17 @@ pub struct TempFolder {
 }
 
 impl TempFolder {
-    /// A new, empty folder with `name` in its own name. Keep `name` short: the path of a Unix socket holds 107 bytes.
+    /// Creates an empty folder with `name` in its own name. `name` must be short: the path of a Unix socket holds 107 bytes.
+    ///
+    /// # Panics
+    /// If the folder cannot be created.
     pub fn new(name: &str) -> Self {
-        loop {
-            let nth = NEXT.fetch_add(1, Ordering::Relaxed);
-            let path = std::env::temp_dir().join(format!("fc-{name}-{}-{nth}", std::process::id()));
-            match std::fs::create_dir(&path) {
-                Ok(()) => return Self { path },
-                // Left by an earlier process of the same id.
-                Err(e) if e.kind() == ErrorKind::AlreadyExists => {}
-                Err(e) => panic!("cannot make {}: {e}", path.display()),
-            }
-        }
+        let folder = tempfile::Builder::new().prefix(&format!("fc-{name}-")).tempdir();
+        let path = folder.map(TempDir::keep);
+        Self { path: path.unwrap_or_else(|error| panic!("cannot create a folder: {error}")) }
     }
 
-    /// Where it is.
+    /// Its path.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -37,17 +36,16 @@ impl Drop for TempFolder {
     #[expect(clippy::print_stderr, reason = "the test runner shows it with the failed test")]
     fn drop(&mut self) {
         if std::thread::panicking() {
-            eprintln!("kept for you to look at: {}", self.path.display());
+            eprintln!("test folder kept: {}", self.path.display());
             return;
         }
-        // The children of a process that was just killed may still be writing into it for a moment.
-        for _ in 0..100 {
+        for _ in 0..REMOVE_TRIES {
             if std::fs::remove_dir_all(&self.path).is_ok() || !self.path.exists() {
                 return;
             }
-            std::thread::sleep(std::time::Duration::from_millis(20));
+            std::thread::sleep(REMOVE_INTERVAL);
         }
-        eprintln!("left over: {}", self.path.display());
+        eprintln!("cannot remove the test folder: {}", self.path.display());
     }
 }
 
@@ -56,7 +54,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_folder_is_its_tests_own_and_gone_afterwards() {
+    fn a_folder_is_private_and_removed_afterwards() {
         let (one, two) = (TempFolder::new("same"), TempFolder::new("same"));
         assert_ne!(one.path(), two.path());
         std::fs::write(one.path().join("file"), "x").unwrap();
@@ -67,14 +65,14 @@ mod tests {
 
     #[test]
     fn the_folder_of_a_failed_test_is_kept() {
-        let (tell, told) = std::sync::mpsc::channel();
+        let (sender, receiver) = std::sync::mpsc::channel();
         let failed = std::thread::spawn(move || {
             let folder = TempFolder::new("kept");
-            tell.send(folder.path().to_owned()).unwrap();
-            panic!("as planned");
+            sender.send(folder.path().to_owned()).unwrap();
+            panic!("expected by the test");
         });
         assert!(failed.join().is_err());
-        let path = told.recv().unwrap();
+        let path = receiver.recv().unwrap();
         assert!(path.exists());
         std::fs::remove_dir(path).unwrap();
     }
