@@ -2,7 +2,8 @@
 //! share a count, which makes it stricter, never laxer. It is no limit on load.
 
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 use crate::Rng;
 
@@ -33,7 +34,7 @@ impl AttemptLimiter {
 
     /// Counts a try; over `most` a minute it is refused, with the seconds to wait.
     pub fn try_now(&self, who: impl Hash, most: u32, now: i64) -> Result<(), u32> {
-        let mut slots = self.slots.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut slots = self.slots.lock();
         let slot = &mut slots[self.slot(who)];
         if !(0..WINDOW_MS).contains(&(now - slot.since)) {
             *slot = Slot { since: now, tries: 0 };

@@ -2,7 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 /// What a part says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,7 +48,7 @@ impl Health {
 
     /// Whether no check fails. `stopping` fails too: nobody should send new work to a process that is leaving.
     pub fn readiness(&self, stopping: bool) -> Readiness {
-        let checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        let checks = self.checks.lock();
         let mut report = String::new();
         for (name, standing) in checks.iter() {
             let _ = match standing {
@@ -80,7 +82,7 @@ impl Check {
     }
 
     fn say(&self, standing: Standing) {
-        self.checks.lock().unwrap_or_else(PoisonError::into_inner).insert(self.name, standing);
+        self.checks.lock().insert(self.name, standing);
     }
 }
 

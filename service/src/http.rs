@@ -26,7 +26,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-use crate::lazy_timer::Seldom;
+use crate::lazy_wake::LazyWake;
 use crate::{Context, Tasks};
 use answer::{Server, Visit};
 use peers::Peers;
@@ -109,7 +109,7 @@ async fn accept_all<H: Handler>(listener: tokio::net::TcpListener, server: Arc<S
                     let _held = (place, entered);
                     serve_one(stream, peer, server, within).await;
                 };
-                tasks.spawn_for_one("http connection", connection);
+                tasks.spawn_isolated("http connection", connection);
             }
             Err(error) => {
                 pause = next_pause(pause, &error);
@@ -195,7 +195,7 @@ async fn serve_in_turn<H: Handler>(
         async move { Ok::<_, std::convert::Infallible>(visit.answer(request, turn).await) }
     });
     let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(wire), service));
-    let (mut stop, mut told) = (Seldom::new(tasks.stopping()), false);
+    let (mut stop, mut told) = (LazyWake::new(tasks.stopping()), false);
     poll_fn(|cx| {
         if !told && stop.poll(cx).is_ready() {
             told = true;

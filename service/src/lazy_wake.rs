@@ -1,62 +1,73 @@
-//! A wait that nearly always goes on: it is looked at once, and then only when it woke somebody. Each look at a cancellation takes
-//! two locks, and a connection is polled several times for each request.
+//! A wait that is polled often and rarely ends. The inner future is polled once, and again only after it was woken: every
+//! poll of a cancellation token takes two locks, and a connection is polled several times for each request.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Wake, Waker};
 
-/// What the wait wakes: it notes that, and wakes whoever looked last.
-struct Alarm {
-    /// Whether nobody is there to be woken: it rang, or was never looked at. It can be read without the lock.
-    rung: AtomicBool,
+use parking_lot::Mutex;
+
+/// The waker that the inner future gets. It records the wake-up and passes it on to the task that polled last.
+struct WakeFlag {
+    /// Whether no waker is stored: the future was woken, or never polled. Readable without the lock.
+    is_woken: AtomicBool,
     waiting: Mutex<Option<Waker>>,
 }
 
-impl Alarm {
-    /// Notes who is to be woken, or that it has rung; who was to be woken before.
-    fn note(&self, waker: Option<Waker>) -> Option<Waker> {
-        let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-        self.rung.store(waker.is_none(), Ordering::Release);
+impl WakeFlag {
+    /// Stores the waker to call, or `None` for a wake-up. Returns the waker that was stored before.
+    fn replace(&self, waker: Option<Waker>) -> Option<Waker> {
+        let mut waiting = self.waiting.lock();
+        self.is_woken.store(waker.is_none(), Ordering::Release);
         std::mem::replace(&mut *waiting, waker)
     }
 }
 
-impl Wake for Alarm {
+impl Wake for WakeFlag {
     fn wake(self: Arc<Self>) {
-        if let Some(waiting) = self.note(None) {
+        if let Some(waiting) = self.replace(None) {
             waiting.wake();
         }
     }
 }
 
-/// A wait.
-pub(crate) struct Seldom<F> {
-    wait: Pin<Box<F>>,
-    alarm: Arc<Alarm>,
-    waker: Waker,
-    /// Who looked last.
-    looked: Waker,
+/// A future behind a cheap poll: while the future has not been woken, a poll by the same task costs one atomic load.
+pub struct LazyWake<F> {
+    future: Pin<Box<F>>,
+    flag: Arc<WakeFlag>,
+    /// The waker for the inner future; it sets `flag`.
+    inner_waker: Waker,
+    /// The waker of the task that polled last.
+    last_waker: Waker,
 }
 
-impl<F: Future<Output = ()>> Seldom<F> {
-    pub(crate) fn new(wait: F) -> Self {
-        let alarm = Arc::new(Alarm { rung: AtomicBool::new(true), waiting: Mutex::default() });
-        let (waker, looked) = (Waker::from(Arc::clone(&alarm)), Waker::noop().clone());
-        Self { wait: Box::pin(wait), alarm, waker, looked }
+impl<F: Future<Output = ()>> LazyWake<F> {
+    /// Wraps the future; nothing is polled yet.
+    pub fn new(future: F) -> Self {
+        let flag = Arc::new(WakeFlag { is_woken: AtomicBool::new(true), waiting: Mutex::default() });
+        let inner_waker = Waker::from(Arc::clone(&flag));
+        Self { future: Box::pin(future), flag, inner_waker, last_waker: Waker::noop().clone() }
     }
 
-    /// Whether it is over; whoever polls last is woken when it is. Not to be polled again then.
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.looked.will_wake(cx.waker()) && !self.alarm.rung.load(Ordering::Acquire) {
+    /// Polls the future if it was woken. The task that polls last is woken when the future ends. Must not be called again after
+    /// it returned `Ready`.
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.last_waker.will_wake(cx.waker()) && !self.flag.is_woken.load(Ordering::Acquire) {
             return Poll::Pending;
         }
-        self.looked.clone_from(cx.waker());
-        // Before the look: an alarm between the two would wake nobody.
-        if self.alarm.note(Some(cx.waker().clone())).is_some() {
+        self.last_waker.clone_from(cx.waker());
+        // Stored before the poll: otherwise a wake-up between the two would be lost.
+        if self.flag.replace(Some(cx.waker().clone())).is_some() {
             return Poll::Pending;
         }
-        self.wait.as_mut().poll(&mut Context::from_waker(&self.waker))
+        self.future.as_mut().poll(&mut Context::from_waker(&self.inner_waker))
+    }
+}
+
+impl<F> std::fmt::Debug for LazyWake<F> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("LazyWake").field("is_woken", &self.flag.is_woken).finish_non_exhaustive()
     }
 }
 
@@ -69,12 +80,12 @@ mod tests {
     use tokio_util::sync::CancellationToken;
 
     #[tokio::test]
-    async fn whoever_looks_last_is_woken_even_if_another_task_looked_before() {
+    async fn the_task_that_polled_last_is_woken() {
         for _ in 0..200 {
             let token = CancellationToken::new();
-            let mut wait = Seldom::new(token.clone().cancelled_owned());
-            let nobody = &mut Context::from_waker(Waker::noop());
-            assert!(wait.poll(nobody).is_pending() && wait.poll(nobody).is_pending());
+            let mut wait = LazyWake::new(token.clone().cancelled_owned());
+            let other_task = &mut Context::from_waker(Waker::noop());
+            assert!(wait.poll(other_task).is_pending() && wait.poll(other_task).is_pending());
             let cancel = async {
                 tokio::task::yield_now().await;
                 token.cancel();
@@ -85,10 +96,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_wait_that_is_over_before_anybody_looks_is_over() {
+    async fn a_wait_that_ended_before_the_first_poll_is_ready() {
         let token = CancellationToken::new();
         token.cancel();
-        let mut wait = Seldom::new(token.cancelled_owned());
+        let mut wait = LazyWake::new(token.cancelled_owned());
         assert!(wait.poll(&mut Context::from_waker(Waker::noop())).is_ready());
     }
 }

@@ -9,10 +9,12 @@ pub mod health;
 pub mod http;
 pub mod language;
 mod lazy_timer;
+mod lazy_wake;
 pub mod openapi;
 pub mod problem;
 pub mod tasks;
 pub mod telemetry;
+pub mod trace;
 
 pub use attempt_limiter::AttemptLimiter;
 pub use clock::Now;
@@ -20,6 +22,8 @@ pub use config::Settings;
 pub use entropy::Rng;
 pub use health::Health;
 pub use language::Language;
+pub use lazy_timer::LazyTimer;
+pub use lazy_wake::LazyWake;
 pub use problem::Problem;
 pub use tasks::Tasks;
 

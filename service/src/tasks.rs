@@ -1,4 +1,4 @@
-//! Everything that runs on its own, and how it is told to stop: first softly, then by being dropped.
+//! Background tasks of a process and their shutdown: first a request to stop, then, after a grace period, cancellation.
 
 use std::any::Any;
 use std::future::poll_fn;
@@ -14,137 +14,163 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::lazy_timer::Seldom;
+use crate::lazy_wake::LazyWake;
 
-/// How long dropped tasks get to be gone; only one that blocks its thread takes longer.
-const DROP_GRACE: Duration = Duration::from_secs(1);
+/// How long cancelled tasks get to end. Only a task that blocks its thread takes longer.
+const CANCEL_GRACE: Duration = Duration::from_secs(1);
 
-/// The tasks of a process. A clone is the same set.
+/// The tasks of a process. A clone refers to the same set.
 #[derive(Debug, Clone, Default)]
 pub struct Tasks {
     tracker: TaskTracker,
-    soft: CancellationToken,
-    hard: CancellationToken,
+    stop: CancellationToken,
+    cancel: CancellationToken,
     failed: Arc<OnceLock<&'static str>>,
-    dropped: Arc<AtomicUsize>,
+    cancelled: Arc<AtomicUsize>,
 }
 
-/// How the shutdown went.
+/// How a shutdown ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ended {
+pub enum Shutdown {
     /// Every task finished by itself.
-    Cleanly,
-    /// Time ran out, or a second signal came.
-    Cut {
-        /// Tasks that were dropped.
-        left: usize,
+    Clean,
+    /// The grace period ended, or a second signal arrived.
+    Forced {
+        /// Tasks that had not finished.
+        unfinished: usize,
     },
 }
 
 impl Tasks {
-    /// Starts a chore of the process. If it panics, the whole process stops: half a process must not go on in silence.
-    pub fn spawn(&self, name: &'static str, chore: impl Future<Output = ()> + Send + 'static) {
+    /// Starts a task that the process needs. If it panics, the whole process stops: a process must not go on without a part.
+    pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let tasks = self.clone();
         self.tracker.spawn(async move {
-            if tasks.run(name, chore).await {
+            if tasks.run(name, task).await {
                 let _ = tasks.failed.set(name);
                 tasks.stop();
             }
         });
     }
 
-    /// Starts a task that serves one client. If it panics, only that client is hurt.
-    pub fn spawn_for_one(&self, name: &'static str, work: impl Future<Output = ()> + Send + 'static) {
+    /// Starts a task that serves one client. If it panics, only this task ends.
+    pub fn spawn_isolated(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let tasks = self.clone();
         self.tracker.spawn(async move {
-            tasks.run(name, work).await;
+            tasks.run(name, task).await;
         });
     }
 
-    /// Runs it until it ends or is cut; says whether it panicked.
-    async fn run(&self, name: &'static str, work: impl Future<Output = ()>) -> bool {
-        let mut cut = Seldom::new(self.hard.clone().cancelled_owned());
-        let mut work = pin!(AssertUnwindSafe(work).catch_unwind());
-        let ended = poll_fn(|cx| match cut.poll(cx) {
+    /// Starts a task that runs `step` at once, and again `period` after each run ends, until the tasks are asked to stop.
+    /// A run that has begun finishes. If it panics, the whole process stops.
+    pub fn every<S, F>(&self, name: &'static str, period: Duration, mut step: S)
+    where
+        S: FnMut() -> F + Send + 'static,
+        F: Future<Output = ()> + Send,
+    {
+        let tasks = self.clone();
+        self.spawn(name, async move {
+            loop {
+                step().await;
+                if !tasks.sleep(period).await {
+                    return;
+                }
+            }
+        });
+    }
+
+    /// Waits for the time, or until the tasks are asked to stop. Returns whether the task may go on.
+    pub async fn sleep(&self, time: Duration) -> bool {
+        self.stop.run_until_cancelled(tokio::time::sleep(time)).await.is_some()
+    }
+
+    /// Runs a task until it ends or is cancelled. Returns whether it panicked.
+    async fn run(&self, name: &'static str, task: impl Future<Output = ()>) -> bool {
+        let mut cancel = LazyWake::new(self.cancel.clone().cancelled_owned());
+        let mut task = pin!(AssertUnwindSafe(task).catch_unwind());
+        let ended = poll_fn(|cx| match cancel.poll(cx) {
             Poll::Ready(()) => Poll::Ready(None),
-            Poll::Pending => work.as_mut().poll(cx).map(Some),
+            Poll::Pending => task.as_mut().poll(cx).map(Some),
         })
         .await;
         if ended.is_none() {
-            self.dropped.fetch_add(1, Ordering::Relaxed);
+            self.cancelled.fetch_add(1, Ordering::Relaxed);
         }
         let Some(Err(panic)) = ended else { return false };
-        tracing::error!(task = name, "task {name} panicked: {}", message(panic.as_ref()));
+        tracing::error!(task = name, "task {name} panicked: {}", panic_message(panic.as_ref()));
         metrics::counter!("firstcome_task_panics_total", "task" => name).increment(1);
         true
     }
 
-    /// Asks every task to come to its end.
+    /// Asks every task to stop.
     pub fn stop(&self) {
-        self.soft.cancel();
+        self.stop.cancel();
     }
 
     /// Waits until the tasks are asked to stop.
     pub async fn stopping(&self) {
-        self.soft.cancelled().await;
+        self.stop.cancelled().await;
     }
 
     /// Whether the tasks were asked to stop.
     pub fn is_stopping(&self) -> bool {
-        self.soft.is_cancelled()
+        self.stop.is_cancelled()
     }
 
-    /// The first chore that panicked, if one did: the process should then end with an error.
+    /// The first task started by [`Tasks::spawn`] that panicked. The process should then exit with an error.
     pub fn failed(&self) -> Option<&'static str> {
         self.failed.get().copied()
     }
 
-    /// Listens for SIGTERM and SIGINT from now on; the future resolves at the first one, or at [`Tasks::stop`].
-    /// Any signal after that cuts the shutdown short.
+    /// Listens for SIGTERM and SIGINT from now on. The future resolves at the first signal, or at [`Tasks::stop`].
+    /// Any later signal ends the grace period of the shutdown.
     pub fn until_signal(&self) -> impl Future<Output = ()> + use<> {
         let signals = Signals::listen();
         let tasks = self.clone();
         async move {
             let Some(mut signals) = signals else { return tasks.stopping().await };
             tokio::select! {
-                name = signals.next() => tracing::info!("{name}: stopping; a second one stops at once"),
+                name = signals.next() => tracing::info!("received {name}: stopping; a second signal stops at once"),
                 () = tasks.stopping() => {}
             }
             tasks.stop();
-            cut_at_next(signals, tasks.hard);
+            cancel_at_next_signal(signals, tasks.cancel);
         }
     }
 
-    /// Stops softly, waits for the tasks at most so long, then drops what is left.
-    pub async fn shut_down(&self, grace: Duration) -> Ended {
+    /// Asks the tasks to stop, waits at most `grace` for them, then cancels those that still run.
+    pub async fn shut_down(&self, grace: Duration) -> Shutdown {
         self.stop();
         self.tracker.close();
         tokio::select! {
             () = self.tracker.wait() => {}
-            () = self.hard.cancelled() => {}
-            () = tokio::time::sleep(grace) => self.hard.cancel(),
+            () = self.cancel.cancelled() => {}
+            () = tokio::time::sleep(grace) => self.cancel.cancel(),
         }
-        if !self.hard.is_cancelled() {
-            return Ended::Cleanly;
+        if !self.cancel.is_cancelled() {
+            return Shutdown::Clean;
         }
-        let _ = tokio::time::timeout(DROP_GRACE, self.tracker.wait()).await;
-        // Those that block their thread cannot be dropped; the process ends with them.
+        let _ = tokio::time::timeout(CANCEL_GRACE, self.tracker.wait()).await;
+        // A task that blocks its thread cannot be cancelled. It ends with the process.
         let blocked = self.tracker.len();
-        let left = self.dropped.load(Ordering::Relaxed) + blocked;
-        if left == 0 {
-            return Ended::Cleanly;
+        let unfinished = self.cancelled.load(Ordering::Relaxed) + blocked;
+        if unfinished == 0 {
+            return Shutdown::Clean;
         }
-        tracing::warn!(left, blocked, "shutdown cut {left} tasks that had not finished");
-        Ended::Cut { left }
+        tracing::warn!(unfinished, blocked, "forced shutdown: {unfinished} tasks had not finished");
+        Shutdown::Forced { unfinished }
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "shutdown must not wait for the one that cuts it short")]
-fn cut_at_next(mut signals: Signals, hard: CancellationToken) {
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the shutdown must not wait for the task that ends its grace period"
+)]
+fn cancel_at_next_signal(mut signals: Signals, cancel: CancellationToken) {
     tokio::spawn(async move {
         let name = signals.next().await;
-        tracing::warn!("{name} again: dropping what still runs");
-        hard.cancel();
+        tracing::warn!("received {name} again: cancelling the tasks that still run");
+        cancel.cancel();
     });
 }
 
@@ -155,15 +181,12 @@ struct Signals {
 
 impl Signals {
     fn listen() -> Option<Self> {
-        let both =
-            signal(SignalKind::terminate()).and_then(|term| Ok((term, signal(SignalKind::interrupt())?)));
-        match both {
-            Ok((term, int)) => Some(Self { term, int }),
-            Err(error) => {
-                tracing::error!(%error, "signals cannot be caught: the process will not stop in order");
-                None
-            }
-        }
+        let term = signal(SignalKind::terminate());
+        let both = term.and_then(|term| Ok(Self { term, int: signal(SignalKind::interrupt())? }));
+        let report = |error: &std::io::Error| {
+            tracing::error!(%error, "failed to install signal handlers: a signal ends the process without a clean shutdown");
+        };
+        both.inspect_err(report).ok()
     }
 
     async fn next(&mut self) -> &'static str {
@@ -174,8 +197,8 @@ impl Signals {
     }
 }
 
-/// What a panic said.
-pub(crate) fn message(panic: &(dyn Any + Send)) -> &str {
+/// The message of a panic.
+pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use service::Context;
-use service::tasks::Ended;
+use service::tasks::Shutdown;
 
 use super::{Failed, Serve};
 use crate::setup::{Setup, load};
@@ -34,9 +34,9 @@ pub(super) async fn shut_down(system: System, context: &Context) -> Result<(), F
         return Err(anyhow::anyhow!("{chore} ended unexpectedly; see the log above").into());
     }
     match ended {
-        Ended::Cleanly => Ok(()),
-        Ended::Cut { left } => {
-            Err(anyhow::anyhow!("{left} tasks were cut; nothing acknowledged is lost").into())
+        Shutdown::Clean => Ok(()),
+        Shutdown::Forced { unfinished } => {
+            Err(anyhow::anyhow!("{unfinished} tasks were cancelled; nothing acknowledged is lost").into())
         }
     }
 }

@@ -82,7 +82,7 @@ impl SystemHarness {
     /// Stops everything in order, then lets the program judge what is stored.
     pub(crate) async fn stop_and_verify(self, acks: &[Ack]) -> Value {
         let ended = self.context.tasks.shut_down(Duration::from_secs(15)).await;
-        assert_eq!(ended, service::tasks::Ended::Cleanly);
+        assert_eq!(ended, service::tasks::Shutdown::Clean);
         self.system.close().await;
         verify(self.folder.path(), acks)
     }

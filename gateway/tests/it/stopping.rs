@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use service::tasks::Ended;
+use service::tasks::Shutdown;
 use tokio::net::TcpStream;
 
 use crate::harness::{GatewayHarness, until};
@@ -25,5 +25,5 @@ async fn running_requests_finish_and_no_new_connection_is_taken() {
         assert_eq!(running.answer().await.body, "ok");
         assert_eq!(running.rest().await, "");
     });
-    assert_eq!(ended, Ended::Cleanly);
+    assert_eq!(ended, Shutdown::Clean);
 }

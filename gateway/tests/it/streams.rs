@@ -128,5 +128,5 @@ async fn a_soft_stop_finishes_the_streams_that_run() {
         assert_eq!(held.await.unwrap().status(), 200);
         driver.await.unwrap();
     });
-    assert_eq!(ended, service::tasks::Ended::Cleanly);
+    assert_eq!(ended, service::tasks::Shutdown::Clean);
 }

@@ -20,7 +20,7 @@ use super::handler::{Answer, Handler, Route};
 use super::meter::{Active, Meter};
 use super::wire::Turn;
 use crate::Problem;
-use crate::tasks::message;
+use crate::tasks::panic_message;
 
 /// A listener's handler with its bounds.
 pub(super) struct Server<H> {
@@ -185,7 +185,7 @@ impl<H: Handler> Server<H> {
 }
 
 fn panicked(panic: &(dyn Any + Send)) -> Answer {
-    tracing::error!("a handler panicked: {}", message(panic));
+    tracing::error!("a handler panicked: {}", panic_message(panic));
     metrics::counter!("firstcome_http_panics_total").increment(1);
     own(unexpected())
 }

@@ -2,12 +2,13 @@
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::{Method, StatusCode};
 use metrics::{Gauge, Histogram};
+use parking_lot::RwLock;
 
 /// Put into an answer's extensions, it names the route in metrics and logs in place of the matched path: for handlers
 /// that serve many routes, as a proxy does.
@@ -101,7 +102,7 @@ impl Meter {
 
     pub(super) fn record(&self, method: &Method, route: &str, status: StatusCode, took: Duration) {
         let key = (method_name(method), status);
-        let known = self.durations.read().unwrap_or_else(PoisonError::into_inner);
+        let known = self.durations.read();
         if let Some(duration) = known.get(&key).and_then(|routes| routes.get(route)) {
             return duration.record(took);
         }
@@ -113,7 +114,7 @@ impl Meter {
             "http_response_status_code" => status.as_str().to_owned(),
         );
         duration.record(took);
-        let mut known = self.durations.write().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.durations.write();
         known.entry(key).or_default().insert(route.into(), duration);
     }
 }

@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+
+use parking_lot::Mutex;
 
 use super::Limits;
 use super::network::client_of;
@@ -24,7 +26,7 @@ impl Peers {
             return Some(Peer(None));
         }
         let client = client_of(peer);
-        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = self.0.lock();
         let count = held.entry(client).or_default();
         if *count >= most {
             return None;
@@ -37,7 +39,7 @@ impl Peers {
 impl Drop for Peer {
     fn drop(&mut self) {
         let Some((peers, client)) = self.0.take() else { return };
-        let mut held = peers.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut held = peers.0.lock();
         if let Entry::Occupied(mut entry) = held.entry(client) {
             *entry.get_mut() -= 1;
             if *entry.get() == 0 {
@@ -68,6 +70,6 @@ mod tests {
         let proxied: Vec<_> = (0..9).map(|_| enter("10.1.2.3")).collect();
         assert!(proxied.iter().all(Option::is_some));
         drop(two);
-        assert!(peers.0.lock().unwrap().is_empty());
+        assert!(peers.0.lock().is_empty());
     }
 }

@@ -19,7 +19,7 @@ use super::handler::Handler;
 use super::limits::Limits;
 use super::wire::{Lull, Progress, Wire};
 use crate::Tasks;
-use crate::lazy_timer::Seldom;
+use crate::lazy_wake::LazyWake;
 
 /// What an HTTP/2 client sends first (RFC 9113 3.4), as far as nothing else begins so.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0";
@@ -60,7 +60,7 @@ struct Streams {
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for Streams {
     fn execute(&self, stream: F) {
         let most = self.most;
-        self.tasks.spawn_for_one("http stream", async move {
+        self.tasks.spawn_isolated("http stream", async move {
             // A stream that is dropped is reset.
             let _ = tokio::time::timeout(most, stream).await;
         });
@@ -84,7 +84,7 @@ pub(super) async fn serve<H: Handler>(
         async move { Ok::<_, Infallible>(visit.answer(request, turn).await) }
     });
     let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(wire), service));
-    let (mut stop, mut told) = (Seldom::new(tasks.stopping()), false);
+    let (mut stop, mut told) = (LazyWake::new(tasks.stopping()), false);
     poll_fn(|cx| {
         if !told && stop.poll(cx).is_ready() {
             told = true;

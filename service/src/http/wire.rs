@@ -10,9 +10,9 @@ use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::time::{Instant, Sleep};
 
 use super::Limits;
+use crate::lazy_timer::LazyTimer;
 
 /// What the requests and the socket of a connection tell its watch. All but `under_way` are counted by the connection's own task
 /// alone, so that they need no locked instruction.
@@ -59,38 +59,6 @@ impl Drop for Turn {
     }
 }
 
-/// A deadline whose timer is only touched when something really waits.
-struct Timer {
-    deadline: Instant,
-    sleep: Option<Pin<Box<Sleep>>>,
-}
-
-impl Timer {
-    fn new() -> Self {
-        Self { deadline: Instant::now(), sleep: None }
-    }
-
-    fn set(&mut self, wait: Duration) {
-        self.deadline = Instant::now() + wait;
-    }
-
-    fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let deadline = self.deadline;
-        let sleep = self.sleep.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
-        loop {
-            // One that goes off early is set anew then: most deadlines are put off long before they come.
-            if sleep.deadline() > deadline {
-                sleep.as_mut().reset(deadline);
-            }
-            ready!(sleep.as_mut().poll(cx));
-            if sleep.deadline() == deadline {
-                return Poll::Ready(());
-            }
-            sleep.as_mut().reset(deadline);
-        }
-    }
-}
-
 /// What is being waited for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Awaiting {
@@ -109,14 +77,13 @@ pub(super) struct Watch {
     first_byte: Duration,
     headers: Duration,
     awaiting: Awaiting,
-    timer: Timer,
+    timer: LazyTimer,
 }
 
 impl Watch {
     pub(super) fn new(progress: Arc<Progress>, limits: &Limits) -> Self {
         let (first_byte, headers) = (limits.first_byte_timeout, limits.header_read_timeout);
-        let mut timer = Timer::new();
-        timer.set(first_byte);
+        let timer = LazyTimer::after(first_byte);
         // From zero: the first bytes may be here before the first look.
         let awaiting = Awaiting::FirstByte { begun: 0, reads: 0, writes: 0 };
         Self { progress, first_byte, headers, awaiting, timer }
@@ -129,8 +96,8 @@ impl Watch {
             self.awaiting = next;
             match next {
                 Awaiting::Nothing => {}
-                Awaiting::FirstByte { .. } => self.timer.set(self.first_byte),
-                Awaiting::Headers { .. } => self.timer.set(self.headers),
+                Awaiting::FirstByte { .. } => self.timer.set_after(self.first_byte),
+                Awaiting::Headers { .. } => self.timer.set_after(self.headers),
             }
         }
         if next == Awaiting::Nothing { Poll::Pending } else { self.timer.poll(cx) }
@@ -158,14 +125,13 @@ pub(super) struct Lull {
     progress: Arc<Progress>,
     wait: Duration,
     begun: u64,
-    timer: Timer,
+    timer: LazyTimer,
 }
 
 impl Lull {
     pub(super) fn new(progress: Arc<Progress>, limits: &Limits) -> Self {
-        let (wait, mut timer) = (limits.first_byte_timeout, Timer::new());
-        timer.set(wait);
-        Self { progress, wait, begun: 0, timer }
+        let wait = limits.first_byte_timeout;
+        Self { progress, wait, begun: 0, timer: LazyTimer::after(wait) }
     }
 
     /// To be polled after the connection was: ready when the connection is to be closed.
@@ -177,7 +143,7 @@ impl Lull {
                 return Poll::Ready(());
             }
             self.begun = begun;
-            self.timer.set(self.wait);
+            self.timer.set_after(self.wait);
         }
     }
 }
@@ -192,13 +158,13 @@ pub(super) struct Wire {
     write_stall: Duration,
     /// Whether the client takes nothing at present; then the timer runs.
     stalled: bool,
-    timer: Timer,
+    timer: LazyTimer,
 }
 
 impl Wire {
     pub(super) fn new(stream: TcpStream, progress: Arc<Progress>, limits: &Limits) -> Self {
         let write_stall = limits.write_stall_timeout;
-        Self { stream, progress, write_stall, stalled: false, timer: Timer::new() }
+        Self { stream, progress, write_stall, stalled: false, timer: LazyTimer::after(write_stall) }
     }
 
     /// Passes on how a write went, or says that the client has read nothing for too long.
@@ -210,7 +176,7 @@ impl Wire {
         }
         if !self.stalled {
             self.stalled = true;
-            self.timer.set(self.write_stall);
+            self.timer.set_after(self.write_stall);
         }
         ready!(self.timer.poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))

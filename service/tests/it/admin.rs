@@ -2,22 +2,23 @@
 
 use std::time::Duration;
 
-use crate::client::{Client, context, limits, start};
+use crate::harness::{context, limits, start};
 use service::admin;
+use testkit::RawClient;
 
 #[tokio::test]
 async fn ready_means_no_check_fails_and_alive_means_only_alive() {
     let ctx = context();
     let queue = ctx.health.check("queue");
-    let mut client = Client::to(start(admin::routes(&ctx), limits(), &ctx)).await;
+    let mut client = RawClient::connect(start(admin::routes(&ctx), limits(), &ctx)).await;
 
-    let answer = client.get("/readyz").await;
-    assert_eq!((answer.status, answer.body.as_str()), (503, "[-]queue not started yet\n"));
+    let response = client.get("/readyz").await;
+    assert_eq!((response.status, response.body.as_str()), (503, "[-]queue not started yet\n"));
     assert_eq!(client.get("/livez").await.status, 200);
 
     queue.warn("durability is declared");
-    let answer = client.get("/readyz").await;
-    assert_eq!((answer.status, answer.body.as_str()), (200, "ok\n"));
+    let response = client.get("/readyz").await;
+    assert_eq!((response.status, response.body.as_str()), (200, "ok\n"));
     assert_eq!(client.get("/readyz?verbose").await.body, "[!]queue durability is declared\n");
 
     queue.fail("lost");
@@ -30,14 +31,14 @@ async fn ready_means_no_check_fails_and_alive_means_only_alive() {
 async fn metrics_are_prometheus_text() {
     let ctx = context();
     service::telemetry::render();
-    let mut client = Client::to(start(admin::routes(&ctx), limits(), &ctx)).await;
+    let mut client = RawClient::connect(start(admin::routes(&ctx), limits(), &ctx)).await;
     client.get("/livez").await;
-    let answer = client.get("/metrics").await;
-    assert_eq!(answer.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
+    let response = client.get("/metrics").await;
+    assert_eq!(response.header("content-type"), Some("text/plain; version=0.0.4; charset=utf-8"));
     assert!(
-        answer.body.contains("# TYPE firstcome_http_request_duration_seconds histogram"),
+        response.body.contains("# TYPE firstcome_http_request_duration_seconds histogram"),
         "{}",
-        answer.body
+        response.body
     );
-    assert!(answer.body.contains("\nfirstcome_http_active_requests "), "{}", answer.body);
+    assert!(response.body.contains("\nfirstcome_http_active_requests "), "{}", response.body);
 }

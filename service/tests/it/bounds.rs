@@ -6,30 +6,31 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use service::http::Limits;
+use testkit::{RawClient, RawResponse};
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::client::{Answer, Client, context, limits, router, start};
+use crate::harness::{context, limits, router, start};
 
-/// A server with short waits and the answer to these bytes.
-async fn answer_to(bytes: impl AsRef<[u8]>) -> Answer {
-    let mut client = Client::to(start(router(), limits(), &context())).await;
+/// A server with short waits and the response to these bytes.
+async fn answer_to(bytes: impl AsRef<[u8]>) -> RawResponse {
+    let mut client = RawClient::connect(start(router(), limits(), &context())).await;
     client.send(bytes).await;
-    client.answer().await
+    client.response().await
 }
 
 #[tokio::test]
 async fn half_sent_headers_are_cut() {
-    let mut client = Client::to(start(router(), limits(), &context())).await;
+    let mut client = RawClient::connect(start(router(), limits(), &context())).await;
     client.send("GET / HTTP/1.1\r\nhost:").await;
     let begun = Instant::now();
-    assert_eq!(client.rest().await, "");
+    assert_eq!(client.read_to_end().await, "");
     assert!(begun.elapsed() < Duration::from_millis(390), "cut as silence, not as slow headers");
 }
 
 #[tokio::test]
 async fn headers_that_trickle_in_are_cut_all_the_same() {
-    let mut client = Client::to(start(router(), limits(), &context())).await;
+    let mut client = RawClient::connect(start(router(), limits(), &context())).await;
     let begun = Instant::now();
     client.send("GET / HTTP/1.1\r\n").await;
     // Each byte comes well within the limit; only the whole does not.
@@ -42,18 +43,18 @@ async fn headers_that_trickle_in_are_cut_all_the_same() {
 
 #[tokio::test]
 async fn a_connection_that_says_nothing_is_closed() {
-    let mut client = Client::to(start(router(), limits(), &context())).await;
+    let mut client = RawClient::connect(start(router(), limits(), &context())).await;
     let begun = Instant::now();
-    assert_eq!(client.rest().await, "");
+    assert_eq!(client.read_to_end().await, "");
     assert!(begun.elapsed() >= Duration::from_millis(390), "silence is allowed for longer than slow headers");
 }
 
 #[tokio::test]
 async fn a_connection_that_says_nothing_more_is_closed() {
-    let mut client = Client::to(start(router(), limits(), &context())).await;
+    let mut client = RawClient::connect(start(router(), limits(), &context())).await;
     assert_eq!(client.get("/").await.body, "hello");
     let begun = Instant::now();
-    assert_eq!(client.rest().await, "");
+    assert_eq!(client.read_to_end().await, "");
     assert!(begun.elapsed() >= Duration::from_millis(390));
 }
 
@@ -65,7 +66,8 @@ async fn a_slow_handler_is_not_taken_for_a_silent_client() {
         tokio::time::sleep(slow).await;
         "at last"
     });
-    let mut client = Client::to(start(Router::new().route("/slow", handler), limits, &context())).await;
+    let mut client =
+        RawClient::connect(start(Router::new().route("/slow", handler), limits, &context())).await;
     assert_eq!(client.get("/slow").await.body, "at last");
 }
 
@@ -74,13 +76,13 @@ async fn a_client_that_does_not_read_its_answer_is_cut() {
     let limits = Limits { write_stall_timeout: Duration::from_millis(200), ..limits() };
     let ctx = context();
     let large = get(|| async { vec![b'x'; 64 << 20] });
-    let mut client = Client::to(start(Router::new().route("/large", large), limits, &ctx)).await;
+    let mut client = RawClient::connect(start(Router::new().route("/large", large), limits, &ctx)).await;
     client.send("GET /large HTTP/1.1\r\nhost: x\r\n\r\n").await;
     // Once this has been read the rest fills the socket's buffers and stalls.
     assert!(!client.is_silent().await);
     // Only the accept loop ends by itself at the soft stop: a connection that still wrote would be cut as left.
     tokio::time::timeout(Duration::from_secs(10), async {
-        assert_eq!(ctx.tasks.shut_down(Duration::from_secs(8)).await, service::tasks::Ended::Cleanly);
+        assert_eq!(ctx.tasks.shut_down(Duration::from_secs(8)).await, service::tasks::Shutdown::Clean);
     })
     .await
     .unwrap();
@@ -97,8 +99,8 @@ async fn headers_too_large_or_too_many_are_431() {
 #[tokio::test]
 async fn a_long_address_is_414() {
     let long = format!("GET /?{} HTTP/1.1\r\nhost: x\r\n\r\n", "a".repeat(4 * 1024));
-    let answer = answer_to(long).await;
-    assert_eq!((answer.status, &answer.problem()["code"]), (414, &"uri-too-long".into()));
+    let response = answer_to(long).await;
+    assert_eq!((response.status, &response.problem()["code"]), (414, &"uri-too-long".into()));
     let fits = format!("GET /?{} HTTP/1.1\r\nhost: x\r\n\r\n", "a".repeat(4 * 1024 - 2));
     assert_eq!(answer_to(fits).await.status, 200);
 }
@@ -108,12 +110,12 @@ async fn a_body_over_the_limit_is_413_whether_declared_or_found() {
     let size = 8 * 1024 + 1;
     let declared =
         format!("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: {size}\r\n\r\n{}", "a".repeat(size));
-    let answer = answer_to(declared).await;
-    assert_eq!((answer.status, &answer.problem()["code"]), (413, &"body-too-large".into()));
+    let response = answer_to(declared).await;
+    assert_eq!((response.status, &response.problem()["code"]), (413, &"body-too-large".into()));
     let head = "POST /echo HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n";
     let found = format!("{head}{size:x}\r\n{}\r\n0\r\n\r\n", "a".repeat(size));
-    let answer = answer_to(found).await;
-    assert_eq!((answer.status, &answer.problem()["code"]), (413, &"body-too-large".into()));
+    let response = answer_to(found).await;
+    assert_eq!((response.status, &response.problem()["code"]), (413, &"body-too-large".into()));
     let fits = format!("{head}{:x}\r\n{}\r\n0\r\n\r\n", size - 1, "a".repeat(size - 1));
     assert_eq!(answer_to(fits).await.body.len(), size - 1);
 }
@@ -126,12 +128,12 @@ async fn a_refused_body_is_not_invited() {
 
 #[tokio::test]
 async fn a_slow_body_is_408_and_the_connection_is_closed() {
-    let mut client = Client::to(start(router(), limits(), &context())).await;
+    let mut client = RawClient::connect(start(router(), limits(), &context())).await;
     client.send("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 10\r\n\r\nhalf").await;
-    let answer = client.answer().await;
-    assert_eq!((answer.status, &answer.problem()["code"]), (408, &"body-too-slow".into()));
-    assert_eq!(answer.header("connection"), Some("close"));
-    assert_eq!(client.rest().await, "");
+    let response = client.response().await;
+    assert_eq!((response.status, &response.problem()["code"]), (408, &"body-too-slow".into()));
+    assert_eq!(response.header("connection"), Some("close"));
+    assert_eq!(client.read_to_end().await, "");
 }
 
 #[tokio::test]
@@ -141,9 +143,9 @@ async fn a_compressed_body_is_415_but_to_a_proxy() {
     let plain = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-encoding: identity\r\ncontent-length: 2\r\n\r\nhi";
     assert_eq!(answer_to(plain).await.body, "hi");
     let limits = Limits { encoded_bodies: true, ..limits() };
-    let mut client = Client::to(start(router(), limits, &context())).await;
+    let mut client = RawClient::connect(start(router(), limits, &context())).await;
     client.send(packed).await;
-    assert_eq!(client.answer().await.body, "hi");
+    assert_eq!(client.response().await.body, "hi");
 }
 
 #[tokio::test]
@@ -178,11 +180,11 @@ async fn nothing_behind_a_request_with_two_lengths_is_taken_for_a_request() {
         "transfer-encoding: chunked\r\ncontent-length: 4",
     ];
     for lengths in orders {
-        let mut client = Client::to(start(router(), limits(), &context())).await;
+        let mut client = RawClient::connect(start(router(), limits(), &context())).await;
         let smuggled = "GET / HTTP/1.1\r\nhost: x\r\n\r\n";
         client.send(format!("POST /echo HTTP/1.1\r\nhost: x\r\n{lengths}\r\n\r\n0\r\n\r\n{smuggled}")).await;
-        assert_eq!(client.answer().await.header("connection"), Some("close"));
-        assert_eq!(client.rest().await, "", "{lengths}");
+        assert_eq!(client.response().await.header("connection"), Some("close"));
+        assert_eq!(client.read_to_end().await, "", "{lengths}");
     }
 }
 
@@ -190,13 +192,13 @@ async fn nothing_behind_a_request_with_two_lengths_is_taken_for_a_request() {
 async fn at_the_cap_a_connection_waits_until_another_closes() {
     let limits = Limits { connections_max: 1, first_byte_timeout: Duration::from_mins(1), ..limits() };
     let address = start(router(), limits, &context());
-    let mut first = Client::to(address).await;
+    let mut first = RawClient::connect(address).await;
     assert_eq!(first.get("/").await.status, 200);
-    let mut second = Client::to(address).await;
+    let mut second = RawClient::connect(address).await;
     second.send("GET / HTTP/1.1\r\nhost: x\r\n\r\n").await;
     assert!(second.is_silent().await);
     drop(first);
-    assert_eq!(second.answer().await.status, 200);
+    assert_eq!(second.response().await.status, 200);
 }
 
 #[tokio::test]
@@ -209,24 +211,24 @@ async fn a_client_that_goes_away_gives_its_place_back() {
     });
     let limits = Limits { connections_max: 1, ..limits() };
     let address = start(router().route("/stuck", stuck), limits, &context());
-    let mut gone = Client::to(address).await;
+    let mut gone = RawClient::connect(address).await;
     gone.send("GET /stuck HTTP/1.1\r\nhost: x\r\n\r\n").await;
     reached.notified().await;
     drop(gone);
-    assert_eq!(Client::to(address).await.get("/").await.status, 200);
+    assert_eq!(RawClient::connect(address).await.get("/").await.status, 200);
 }
 
 #[tokio::test]
 async fn a_client_holds_as_many_connections_as_it_may() {
     let limits = Limits { connections_per_client_max: 2, ..limits() };
     let address = start(router(), limits, &context());
-    let (mut first, mut second) = (Client::to(address).await, Client::to(address).await);
+    let (mut first, mut second) = (RawClient::connect(address).await, RawClient::connect(address).await);
     assert_eq!((first.get("/").await.status, second.get("/").await.status), (200, 200));
-    assert_eq!(Client::to(address).await.rest().await, "");
+    assert_eq!(RawClient::connect(address).await.read_to_end().await, "");
     drop(first);
     // Its place is free once the server has seen it go.
     let mut asked = 0;
-    while Client::to(address).await.rest_of_get("/").await.is_empty() {
+    while RawClient::connect(address).await.last_get("/").await.is_empty() {
         asked += 1;
         assert!(asked < 1000, "the place was never given back");
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -236,21 +238,21 @@ async fn a_client_holds_as_many_connections_as_it_may() {
 #[tokio::test]
 async fn http_2_is_spoken_only_where_it_is_wanted() {
     const PREFACE: &str = "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
-    let mut client = Client::to(start(router(), limits(), &context())).await;
+    let mut client = RawClient::connect(start(router(), limits(), &context())).await;
     client.send(PREFACE).await;
-    assert_eq!(client.rest().await, "");
+    assert_eq!(client.read_to_end().await, "");
     let address = start(router(), Limits { http2: true, ..limits() }, &context());
-    let mut client = Client::to(address).await;
+    let mut client = RawClient::connect(address).await;
     client.send(PREFACE).await;
     client.send([0, 0, 0, 4, 0, 0, 0, 0, 0]).await;
-    assert_eq!(client.bytes(4).await[3], 4, "the server's settings");
+    assert_eq!(client.read(4).await[3], 4, "the server's settings");
     // What only begins like it is HTTP/1.1.
-    let mut client = Client::to(address).await;
+    let mut client = RawClient::connect(address).await;
     client.send("PROPFIND / HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    assert_eq!(client.answer().await.status, 405);
-    let mut silent = Client::to(address).await;
+    assert_eq!(client.response().await.status, 405);
+    let mut silent = RawClient::connect(address).await;
     let begun = Instant::now();
-    assert_eq!(silent.rest().await, "");
+    assert_eq!(silent.read_to_end().await, "");
     assert!(begun.elapsed() >= Duration::from_millis(390));
 }
 

@@ -1,4 +1,4 @@
-//! What the server gives every answer, and how it lives through panics and its own end.
+//! What the server gives every response, and how it lives through panics and its own end.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,21 +10,22 @@ use axum::response::IntoResponse as _;
 use axum::routing::get;
 use axum::{Extension, Router};
 use service::http::{Answer, Handler, Route, RouteName, bind, serve_by};
-use service::tasks::Ended;
+use service::tasks::Shutdown;
 use service::telemetry;
+use testkit::RawClient;
 use tokio::net::TcpStream;
 use tokio::sync::{Notify, Semaphore};
 
-use crate::client::{Client, context, limits, router, start};
+use crate::harness::{context, limits, router, start};
 
 #[tokio::test]
 async fn a_connection_serves_many_requests() {
-    let mut client = Client::to(start(router(), limits(), &context())).await;
+    let mut client = RawClient::connect(start(router(), limits(), &context())).await;
     for _ in 0..3 {
         assert_eq!(client.get("/").await.body, "hello");
     }
     client.send("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 2\r\n\r\nhi").await;
-    assert_eq!(client.answer().await.body, "hi");
+    assert_eq!(client.response().await.body, "hi");
     assert_eq!(client.get("/").await.body, "hello");
 }
 
@@ -48,48 +49,48 @@ async fn every_answer_is_safe_unless_its_handler_says_otherwise() {
         [(header::CONTENT_SECURITY_POLICY, "default-src 'self'"), (header::CACHE_CONTROL, "max-age=1")]
     });
     let router = router().route("/own", own);
-    let mut client = Client::to(start(router, limits(), &context())).await;
+    let mut client = RawClient::connect(start(router, limits(), &context())).await;
 
-    let answer = client.get("/").await;
-    assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
-    assert_eq!(answer.header("referrer-policy"), Some("no-referrer"));
-    assert_eq!(answer.header("x-frame-options"), Some("DENY"));
-    assert_eq!(answer.header("cache-control"), Some("no-store"));
+    let response = client.get("/").await;
+    assert_eq!(response.header("x-content-type-options"), Some("nosniff"));
+    assert_eq!(response.header("referrer-policy"), Some("no-referrer"));
+    assert_eq!(response.header("x-frame-options"), Some("DENY"));
+    assert_eq!(response.header("cache-control"), Some("no-store"));
     let policy = "default-src 'none'; frame-ancestors 'none'";
-    assert_eq!(answer.header("content-security-policy"), Some(policy));
-    assert_eq!(answer.header("server"), None);
+    assert_eq!(response.header("content-security-policy"), Some(policy));
+    assert_eq!(response.header("server"), None);
 
-    let answer = client.get("/own").await;
-    assert_eq!(answer.header("content-security-policy"), Some("default-src 'self'"));
-    assert_eq!(answer.header("cache-control"), Some("max-age=1"));
-    assert_eq!(answer.header("x-frame-options"), None);
+    let response = client.get("/own").await;
+    assert_eq!(response.header("content-security-policy"), Some("default-src 'self'"));
+    assert_eq!(response.header("cache-control"), Some("max-age=1"));
+    assert_eq!(response.header("x-frame-options"), None);
 
     let address =
         serve_by(bind("127.0.0.1:0".parse().unwrap()).unwrap(), Theirs, limits(), &context()).unwrap();
-    let answer = Client::to(address).await.get("/").await;
-    assert_eq!((answer.header("server"), answer.header("referrer-policy")), (Some("shop"), None));
+    let response = RawClient::connect(address).await.get("/").await;
+    assert_eq!((response.header("server"), response.header("referrer-policy")), (Some("shop"), None));
 }
 
 #[tokio::test]
 async fn a_missing_page_and_a_wrong_method_are_problems() {
     let missing = get(|| async { (StatusCode::NOT_FOUND, "my own words") });
-    let mut client = Client::to(start(router().route("/mine", missing), limits(), &context())).await;
-    let answer = client.get("/nowhere").await;
-    assert_eq!((answer.status, &answer.problem()["type"]), (404, &"/problems/not-found".into()));
+    let mut client = RawClient::connect(start(router().route("/mine", missing), limits(), &context())).await;
+    let response = client.get("/nowhere").await;
+    assert_eq!((response.status, &response.problem()["type"]), (404, &"/problems/not-found".into()));
     client.send("DELETE / HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    let answer = client.answer().await;
-    assert_eq!((answer.status, &answer.problem()["code"]), (405, &"method-not-allowed".into()));
-    assert_eq!(answer.header("allow"), Some("GET,HEAD"));
+    let response = client.response().await;
+    assert_eq!((response.status, &response.problem()["code"]), (405, &"method-not-allowed".into()));
+    assert_eq!(response.header("allow"), Some("GET,HEAD"));
     assert_eq!(client.get("/mine").await.body, "my own words");
 }
 
 #[tokio::test]
 async fn a_panic_is_a_500_and_the_server_lives() {
     let ctx = context();
-    let mut client = Client::to(start(router(), limits(), &ctx)).await;
-    let answer = client.get("/panic").await;
-    assert_eq!((answer.status, &answer.problem()["code"]), (500, &"unexpected".into()));
-    assert!(!answer.body.contains("on purpose"));
+    let mut client = RawClient::connect(start(router(), limits(), &ctx)).await;
+    let response = client.get("/panic").await;
+    assert_eq!((response.status, &response.problem()["code"]), (500, &"unexpected".into()));
+    assert!(!response.body.contains("on purpose"));
     assert_eq!(client.get("/").await.body, "hello");
     assert!(!ctx.tasks.is_stopping());
 }
@@ -97,7 +98,7 @@ async fn a_panic_is_a_500_and_the_server_lives() {
 #[tokio::test]
 async fn a_handler_learns_who_asks() {
     let who = get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.ip().to_string() });
-    let mut client = Client::to(start(Router::new().route("/who", who), limits(), &context())).await;
+    let mut client = RawClient::connect(start(Router::new().route("/who", who), limits(), &context())).await;
     assert_eq!(client.get("/who").await.body, "127.0.0.1");
 }
 
@@ -107,12 +108,12 @@ async fn requests_are_counted_by_route_never_by_what_was_typed() {
     let page = get(|| async { "a page" });
     let named = get(|| async { (Extension(RouteName("shop")), "named").into_response() });
     let router = router().route("/a/{receipt}", page).route("/named", named);
-    let mut client = Client::to(start(router, limits(), &context())).await;
+    let mut client = RawClient::connect(start(router, limits(), &context())).await;
     for path in ["/a/very-secret", "/a/other-secret", "/named"] {
         client.get(path).await;
     }
     client.send("BREW /wp-login.php HTTP/1.1\r\nhost: x\r\n\r\n").await;
-    client.answer().await;
+    client.response().await;
     let text = telemetry::render();
     let count = |route: &str, status: &str| {
         let labels = format!("http_route=\"{route}\",http_response_status_code=\"{status}\"");
@@ -138,23 +139,23 @@ async fn a_soft_stop_finishes_what_runs_and_refuses_what_is_new() {
     });
     let ctx = context();
     let address = start(router().route("/slow", slow), limits(), &ctx);
-    let mut idle = Client::to(address).await;
+    let mut idle = RawClient::connect(address).await;
     assert_eq!(idle.get("/").await.status, 200);
-    let mut running = Client::to(address).await;
+    let mut running = RawClient::connect(address).await;
     running.send("GET /slow HTTP/1.1\r\nhost: x\r\n\r\n").await;
     reached.notified().await;
 
     let tasks = ctx.tasks.clone();
     let down = tokio::join!(tasks.shut_down(Duration::from_secs(10)), async {
         ctx.tasks.stopping().await;
-        assert_eq!(idle.rest().await, "", "an idle connection is closed");
+        assert_eq!(idle.read_to_end().await, "", "an idle connection is closed");
         while TcpStream::connect(address).await.is_ok() {
             tokio::task::yield_now().await;
         }
         go.add_permits(1);
-        let answer = running.answer().await;
-        assert_eq!((answer.body.as_str(), answer.header("connection")), ("finished", Some("close")));
-        assert_eq!(running.rest().await, "");
+        let response = running.response().await;
+        assert_eq!((response.body.as_str(), response.header("connection")), ("finished", Some("close")));
+        assert_eq!(running.read_to_end().await, "");
     });
-    assert_eq!(down.0, Ended::Cleanly);
+    assert_eq!(down.0, Shutdown::Clean);
 }

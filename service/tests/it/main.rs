@@ -3,7 +3,7 @@
 
 mod admin;
 mod bounds;
-mod client;
 mod config;
+mod harness;
 mod life;
 mod tasks;

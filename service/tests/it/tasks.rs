@@ -2,10 +2,11 @@
 
 use std::future::pending;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use service::Tasks;
-use service::tasks::Ended;
+use service::tasks::Shutdown;
 use tokio::sync::Notify;
 
 const LONG: Duration = Duration::from_mins(1);
@@ -19,17 +20,17 @@ async fn a_chore_that_panics_stops_the_process() {
     tasks.spawn("relay", async { panic!("on purpose") });
     tasks.stopping().await;
     assert_eq!(tasks.failed(), Some("relay"));
-    assert_eq!(tasks.shut_down(LONG).await, Ended::Cleanly);
+    assert_eq!(tasks.shut_down(LONG).await, Shutdown::Clean);
 }
 
 #[tokio::test]
 async fn a_panic_while_serving_one_client_stops_nobody_else() {
     let tasks = Tasks::default();
-    tasks.spawn_for_one("client", async { panic!("on purpose") });
+    tasks.spawn_isolated("client", async { panic!("on purpose") });
     let waiter = tasks.clone();
     tasks.spawn("other", async move { waiter.stopping().await });
     assert!(!tasks.is_stopping());
-    assert_eq!(tasks.shut_down(LONG).await, Ended::Cleanly);
+    assert_eq!(tasks.shut_down(LONG).await, Shutdown::Clean);
     assert_eq!(tasks.failed(), None);
 }
 
@@ -43,7 +44,7 @@ async fn a_shutdown_waits_for_those_that_finish() {
         tokio::task::yield_now().await;
         told.notify_one();
     });
-    assert_eq!(tasks.shut_down(LONG).await, Ended::Cleanly);
+    assert_eq!(tasks.shut_down(LONG).await, Shutdown::Clean);
     done.notified().await;
 }
 
@@ -62,8 +63,23 @@ async fn a_shutdown_drops_those_that_do_not() {
         pending::<()>().await;
     });
     tasks.spawn("stuck too", pending());
-    assert_eq!(tasks.shut_down(Duration::from_millis(50)).await, Ended::Cut { left: 2 });
+    assert_eq!(tasks.shut_down(Duration::from_millis(50)).await, Shutdown::Forced { unfinished: 2 });
     dropped.notified().await;
+}
+
+#[tokio::test]
+async fn a_periodic_task_runs_at_once_and_every_period_until_the_stop() {
+    let (tasks, runs) = (Tasks::default(), Arc::new(AtomicU32::new(0)));
+    let counter = Arc::clone(&runs);
+    tasks.every("counter", Duration::from_millis(10), move || {
+        let counter = Arc::clone(&counter);
+        async move {
+            counter.fetch_add(1, Ordering::Relaxed);
+        }
+    });
+    testkit::until("three runs", async || runs.load(Ordering::Relaxed) >= 3).await;
+    assert_eq!(tasks.shut_down(LONG).await, Shutdown::Clean);
+    assert!(!tasks.sleep(LONG).await);
 }
 
 #[tokio::test]
@@ -84,7 +100,7 @@ async fn the_first_signal_stops_softly_and_the_second_at_once() {
     signal.await;
     assert!(tasks.is_stopping());
     let (ended, ()) = tokio::join!(tasks.shut_down(LONG), send("-INT"));
-    assert_eq!(ended, Ended::Cut { left: 1 });
+    assert_eq!(ended, Shutdown::Forced { unfinished: 1 });
 }
 
 async fn send(signal: &str) {
