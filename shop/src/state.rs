@@ -60,7 +60,7 @@ impl ShopState {
         };
         let (sender, receiver) = oneshot::channel();
         let state = Arc::clone(self);
-        self.tasks.spawn_for_one("shop request", async move {
+        self.tasks.spawn_isolated("shop request", async move {
             let _under_way = under_way;
             let response = match state.service(kind).work(request, units).await {
                 Ok(_slot) => Some(work.await),

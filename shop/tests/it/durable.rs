@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use service::tasks::Ended;
+use service::tasks::Shutdown;
 use shop::Config;
 use shop::capacity::Capacity;
 use testkit::TempFolder;
@@ -15,7 +15,7 @@ async fn orders_and_tombstones_survive_a_stop() {
     let first = order_no(&harness.put("spring", &key(1)).await);
     harness.delete("spring", &key(2)).await;
     let (ended, folder) = harness.stop().await;
-    assert_eq!(ended, Ended::Cleanly);
+    assert_eq!(ended, Shutdown::Clean);
     let harness = ShopHarness::open_in(folder, quick()).await;
     assert_eq!(order_no(&harness.put("spring", &key(1)).await), first);
     assert_eq!(harness.put("spring", &key(2)).await.status, 410);
@@ -50,6 +50,6 @@ async fn an_overloaded_shop_stops_at_once() {
         tokio::task::yield_now().await;
     }
     let (ended, _folder) = harness.stop().await;
-    assert_eq!(ended, Ended::Cleanly);
+    assert_eq!(ended, Shutdown::Clean);
     assert!(calls.join_all().await.iter().all(|response| response.as_ref().unwrap().status == 503));
 }

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use hyper::Method;
 use serde_json::{Value, json};
 use service::Context;
-use service::tasks::Ended;
+use service::tasks::Shutdown;
 use shop::capacity::Capacity;
 use shop::{Config, Shop};
 use testkit::{Answer, Http, TempFolder, seeded};
@@ -43,7 +43,7 @@ impl ShopHarness {
     }
 
     /// Stops the shop gracefully and returns how the tasks ended.
-    pub(crate) async fn stop(self) -> (Ended, TempFolder) {
+    pub(crate) async fn stop(self) -> (Shutdown, TempFolder) {
         let ended = self.ctx.tasks.shut_down(Duration::from_secs(10)).await;
         self.shop.close().await;
         (ended, self.folder)

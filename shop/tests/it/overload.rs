@@ -52,7 +52,7 @@ impl Load {
     }
 
     fn spawn(&self, request: impl Future<Output = ()> + Send + 'static) {
-        self.tasks.spawn_for_one("request", request);
+        self.tasks.spawn_isolated("request", request);
     }
 
     /// Timely responses per second, for requests that arrived in this period.

@@ -177,7 +177,7 @@ async fn a_started_signup_keeps_its_documents_fresh_and_stops_when_told() {
     let seen = async { while http.get(PROGRESS).await.unwrap().json()["paused"] == false {} };
     tokio::time::timeout(std::time::Duration::from_secs(10), seen).await.unwrap();
     let ended = harness.ctx.tasks.shut_down(std::time::Duration::from_secs(10)).await;
-    assert!(matches!(ended, service::tasks::Ended::Cleanly), "{ended:?}");
+    assert!(matches!(ended, service::tasks::Shutdown::Clean), "{ended:?}");
 }
 
 #[tokio::test]

@@ -9,7 +9,7 @@ use domain::{EventSettings, EventState, Outcome, Receipt, Right};
 use ledger::{ApplicationRow, By, Change, Changed, Ledger, LedgerEvent, OrderRow};
 use queue::{InboxKind, PlaceRow, Queue, Refused};
 use service::Context;
-use service::tasks::Ended;
+use service::tasks::Shutdown;
 use testkit::order_stub::Asked;
 use testkit::{OrderStub, TempFolder};
 use worker::order_service::HttpOrders;
@@ -79,7 +79,7 @@ impl WorkerHarness {
     }
 
     pub(crate) async fn stop(&self, worker: Context) {
-        assert_eq!(worker.tasks.shut_down(Duration::from_secs(10)).await, Ended::Cleanly);
+        assert_eq!(worker.tasks.shut_down(Duration::from_secs(10)).await, Shutdown::Clean);
     }
 
     pub(crate) fn queue(&self) -> &Queue {
