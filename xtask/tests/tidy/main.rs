@@ -6,6 +6,11 @@ use std::path::{Path, PathBuf};
 use crate::workspace::{files, hold, is_page, is_rust, is_test};
 
 mod crates;
+mod functions;
+mod imports;
+mod known;
+mod modules;
+mod type_names;
 mod workspace;
 
 const LINES_MAX: usize = 400;

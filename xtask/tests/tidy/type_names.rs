@@ -1,0 +1,100 @@
+//! A type name means one thing in the whole workspace.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use syn::visit::{self, Visit};
+
+use crate::known::REPEATED_NAMES;
+use crate::modules::{self, ModuleTree};
+use crate::workspace::hold;
+
+/// Names of the same kind of thing in every crate.
+const ALLOWED: [&str; 2] = ["Config", "Error"];
+
+/// The files that define a type of each name, once for each definition.
+type Definitions = BTreeMap<String, Vec<String>>;
+
+#[test]
+fn each_type_name_is_defined_once() {
+    let definitions = definitions(&modules::all());
+    assert!(definitions.len() >= 100, "these are not all types");
+    hold(&repeated(&definitions, REPEATED_NAMES));
+}
+
+#[test]
+fn each_known_repeated_name_is_still_repeated() {
+    hold(&no_longer_repeated(&definitions(&modules::all()), REPEATED_NAMES));
+}
+
+/// The structs, enums, unions, traits and type aliases of all crates, those for tests aside.
+fn definitions(trees: &[ModuleTree]) -> Definitions {
+    let mut types = Types::default();
+    for source in trees.iter().flat_map(|tree| &tree.sources) {
+        types.file = source.path.display().to_string();
+        types.visit_file(&source.syntax);
+    }
+    types.found
+}
+
+fn repeated(definitions: &Definitions, known: &[(&str, usize)]) -> Vec<String> {
+    let allowed = |name: &str| match known.iter().find(|(known, _)| *known == name) {
+        Some((_, times)) => *times,
+        None if ALLOWED.contains(&name) => usize::MAX,
+        None => 1,
+    };
+    let wrong = definitions.iter().filter(|(name, files)| files.len() > allowed(name));
+    wrong.map(|(name, files)| format!("{name} has {} meanings: {}", files.len(), files.join(", "))).collect()
+}
+
+fn no_longer_repeated(definitions: &Definitions, known: &[(&str, usize)]) -> Vec<String> {
+    let times = |name: &str| definitions.get(name).map_or(0, Vec::len);
+    let wrong = known.iter().filter(|(name, _)| times(name) < 2);
+    wrong.map(|(name, _)| format!("{name} is not repeated any more: remove it from REPEATED_NAMES")).collect()
+}
+
+#[derive(Default)]
+struct Types {
+    file: String,
+    found: Definitions,
+}
+
+impl Types {
+    fn add(&mut self, name: &syn::Ident) {
+        self.found.entry(name.to_string()).or_default().push(self.file.clone());
+    }
+}
+
+impl<'ast> Visit<'ast> for Types {
+    fn visit_item(&mut self, item: &'ast syn::Item) {
+        match item {
+            syn::Item::Enum(item) => self.add(&item.ident),
+            syn::Item::Struct(item) => self.add(&item.ident),
+            syn::Item::Trait(item) => self.add(&item.ident),
+            syn::Item::Type(item) => self.add(&item.ident),
+            syn::Item::Union(item) => self.add(&item.ident),
+            _ => {}
+        }
+        visit::visit_item(self, item);
+    }
+}
+
+#[test]
+fn a_name_that_is_defined_twice_is_found() {
+    let defined = |text: &str| {
+        let mut types = Types::default();
+        types.visit_file(&syn::parse_file(text).expect("valid Rust"));
+        types.found
+    };
+    let twice = defined(
+        "struct A; mod m { enum A {} } struct Error; type B = A; fn f() { type Error = (); trait C {} }",
+    );
+    assert_eq!(
+        twice.keys().collect::<BTreeSet<_>>(),
+        BTreeSet::from([&"A".into(), &"B".into(), &"C".into(), &"Error".into()])
+    );
+    assert_eq!(repeated(&twice, &[]).len(), 1);
+    assert!(repeated(&twice, &[("A", 2)]).is_empty());
+    assert_eq!(repeated(&defined("struct A; mod m { struct A; } mod n { struct A; }"), &[("A", 2)]).len(), 1);
+    assert!(no_longer_repeated(&twice, &[("A", 3)]).is_empty());
+    assert_eq!(no_longer_repeated(&twice, &[("B", 2), ("D", 2)]).len(), 2);
+}
