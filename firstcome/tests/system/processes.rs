@@ -41,9 +41,8 @@ impl ProcessHandles {
         let folder = TempFolder::new("fleet");
         let (config, keys) = (folder.path().join("fleet.toml"), folder.path().join("keys.toml"));
         let text = format!(
-            "queue.url = \"{}\"\nledger.url = \"{}\"\nkeys.file = \"{}\"\nadmin.listen = \"127.0.0.1:0\"\nlog.filter = \"info,business=warn\"\n\
+            "ledger.url = \"{}\"\nkeys.file = \"{}\"\nadmin.listen = \"127.0.0.1:0\"\nlog.filter = \"info,business=warn\"\n\
              worker.recover_grace = \"3s\"\n{more}",
-            redis.url(),
             postgres.url(),
             keys.display(),
         );
@@ -76,7 +75,18 @@ impl ProcessHandles {
 
     /// `firstcome migrate`: also what an operator does after Redis lost everything, its functions included.
     pub(crate) fn migrate(&self) {
-        Self::command(&["migrate", "--config", self.config.to_str().unwrap()]);
+        Self::command(&[
+            "migrate",
+            "--config",
+            self.config.to_str().unwrap(),
+            "--set",
+            &self.queue_as("migrate"),
+        ]);
+    }
+
+    /// The setting of the queue's address for one of the shipped users.
+    fn queue_as(&self, user: &str) -> String {
+        format!("queue.url={}", self.redis.url_of(user))
     }
 
     pub(crate) async fn start(&mut self) {
@@ -94,7 +104,11 @@ impl ProcessHandles {
     pub(crate) async fn process(&mut self, role: &str, more: &[&str]) -> Running {
         self.starts += 1;
         let log = self.folder.path().join(format!("log-{}-{role}", self.starts));
-        let args = [&["serve", "--role", role, "--config", self.config.to_str().unwrap()], more].concat();
+        let queue = self.queue_as(role);
+        // The operator API has no user at the queue.
+        let queue = if role == "operator" { &[][..] } else { &["--set", &queue] };
+        let args =
+            [&["serve", "--role", role, "--config", self.config.to_str().unwrap()], queue, more].concat();
         let mut running = Running::start(Path::new(PROGRAM), &args, &[], &log).unwrap();
         running.wait_for_line("serving on", Duration::from_secs(20)).await.unwrap();
         running
@@ -131,7 +145,8 @@ impl ProcessHandles {
 
     /// Lets the program judge what is stored, by receipts, one a queue.
     pub(crate) fn verify(&self, receipts: &str, more: &[&str]) -> Value {
-        let args = [&["--config", self.config.to_str().unwrap()], more].concat();
+        let queue = self.queue_as("verify");
+        let args = [&["--config", self.config.to_str().unwrap(), "--set", &queue], more].concat();
         verify_with(&args, self.folder.path(), receipts)
     }
 }

@@ -56,6 +56,23 @@ const SETTINGS: [(&str, &str, &str); 4] = [
     ("maxmemory-policy", "noeviction", "otherwise applications are thrown away when the memory is full"),
 ];
 
+/// Commands that an append-only file of the queue holds, with arguments that their syntax needs.
+const REPLAYED: [&[&str]; 12] = [
+    &["MULTI"],
+    &["EXEC"],
+    &["FUNCTION", "LOAD", "x"],
+    &["HSET", CANARY, "a", "b"],
+    &["HDEL", CANARY, "a"],
+    &["HINCRBY", CANARY, "a", "1"],
+    &["SETRANGE", CANARY, "0", "a"],
+    &["XADD", CANARY, "*", "a", "b"],
+    &["XTRIM", CANARY, "MAXLEN", "0"],
+    &["ZADD", CANARY, "1", "a"],
+    &["ZREM", CANARY, "a"],
+    &["UNLINK", CANARY],
+];
+const CANARY: &str = "q:{!canary}:m";
+
 /// What must hold before a queue is opened.
 pub(super) async fn at_start(server: &Server, role: RedisRole) -> Result<(), LeadError> {
     let findings = findings(server, Depth::Start).await;
@@ -102,8 +119,14 @@ pub(super) async fn install(server: &Server) -> Result<(), Fault> {
 pub(super) async fn findings(server: &Server, depth: Depth) -> Vec<Finding> {
     let looked = async {
         let info: String = server.command(&cmd("INFO")).await?;
-        let mut findings = of_info(&parsed(&info), server.db());
+        let info = parsed(&info);
+        let mut findings = of_info(&info, server.db());
+        if info.get("role").is_some_and(|role| *role != "master") {
+            // A replica without its primary refuses every further question.
+            return Ok(findings);
+        }
         findings.extend(of_settings(server).await?);
+        findings.extend(of_default_user(server).await?);
         findings.extend(of_keys(server, depth).await?);
         if let Err(fault) = may_call(server, "progress").await {
             findings.push(Finding::refuse(fault.to_string()));
@@ -169,6 +192,32 @@ async fn of_settings(server: &Server) -> Result<Vec<Finding>, Fault> {
         }
     }
     Ok(findings)
+}
+
+/// Redis replays its append-only file as the user `default`: a server where that user lacks a right forgets at its next restart.
+async fn of_default_user(server: &Server) -> Result<Vec<Finding>, Fault> {
+    for command in REPLAYED {
+        let answer = server.command::<String>(cmd("ACL").arg("DRYRUN").arg("default").arg(command)).await;
+        match answer {
+            Ok(answer) if answer == "OK" => {}
+            Ok(_) => return Ok(vec![Finding::refuse(cannot_replay(command[0]))]),
+            Err(Fault::Redis(error)) if is_forbidden(&error) => {
+                let what = "this Redis does not allow ACL DRYRUN: the rights of its user `default`, as which it replays its \
+                            append-only file, are not checked";
+                return Ok(vec![Finding::warn(what)]);
+            }
+            Err(fault) => return Err(fault),
+        }
+    }
+    Ok(Vec::new())
+}
+
+fn cannot_replay(command: &str) -> String {
+    format!(
+        "the user `default` of this Redis may not run {command}, and Redis replays its append-only file as that user: the next \
+         restart would lose every application. Before any restart run \
+         `ACL SETUSER default off resetpass allkeys allchannels +@all`, and put that line into the ACL file (ops/redis.acl)"
+    )
 }
 
 /// By rights, or because whoever hosts the server has renamed the command.

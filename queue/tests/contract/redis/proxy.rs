@@ -41,8 +41,11 @@ impl Proxy {
         Self { port, wire, _work: work }
     }
 
-    pub(super) fn url(&self) -> String {
-        format!("redis://127.0.0.1:{}/0", self.port)
+    /// The URL through the wire, for the user of this URL of the server.
+    pub(super) fn url(&self, of_server: &str) -> String {
+        let (_, user) = of_server.split_once("?user=").unwrap();
+        let (user, password) = user.split_once("&pass=").unwrap();
+        format!("redis://{user}:{password}@127.0.0.1:{}/0", self.port)
     }
 
     pub(super) fn set(&self, wire: Wire) {

@@ -13,20 +13,9 @@ both! {
     a_missing_right_is_found_before_the_queue_is_used
 }
 
-const PASSWORD: &str = "open-sesame";
-
-/// A server whose users are the shipped ones, each with a password; the functions are installed by theirs.
-async fn guarded(kind: RedisKind) -> RedisServer {
+/// A server on which the shipped user `migrate` has installed the functions.
+async fn installed(kind: RedisKind) -> RedisServer {
     let server = RedisServer::start(kind).await;
-    for line in queue::redis_acl().lines().rev() {
-        let words: Vec<_> = ["ACL", "SETUSER"].into_iter().chain(line.split(' ').skip(1)).collect();
-        let mut words = with_selectors_whole(&words);
-        if words[2] != "default" {
-            words.push(format!(">{PASSWORD}"));
-        }
-        let words: Vec<_> = words.iter().map(String::as_str).collect();
-        meddle::<()>(&server.url(), &words).await.unwrap();
-    }
     Queue::install_redis(&as_user(&server, "migrate", RedisRole::Worker)).await.unwrap();
     server
 }
@@ -40,11 +29,11 @@ fn with_selectors_whole(words: &[&str]) -> Vec<String> {
 }
 
 fn as_user(server: &RedisServer, user: &str, role: RedisRole) -> RedisOptions {
-    RedisOptions::new(server.url_as(user, PASSWORD), role)
+    RedisOptions::new(server.url_of(user), role)
 }
 
 async fn each_role_can_do_its_own_and_is_refused_the_rest(kind: RedisKind) {
-    let server = guarded(kind).await;
+    let server = installed(kind).await;
     let worker = Queue::open_redis(as_user(&server, "worker", RedisRole::Worker)).await.unwrap();
     let signup = Queue::open_redis(as_user(&server, "signup", RedisRole::Signup)).await.unwrap();
     let verifier = Queue::open_redis(as_user(&server, "verify", RedisRole::Verify)).await.unwrap();
@@ -85,7 +74,7 @@ async fn each_role_can_do_its_own_and_is_refused_the_rest(kind: RedisKind) {
 }
 
 async fn the_gateway_reads_how_events_stand_and_no_application(kind: RedisKind) {
-    let server = guarded(kind).await;
+    let server = installed(kind).await;
     let worker = Queue::open_redis(as_user(&server, "worker", RedisRole::Worker)).await.unwrap();
     open_for_long(&worker).await;
     assert_eq!(worker.apply(&event(), applicant(1)).await.unwrap().number, number(1));
@@ -99,7 +88,7 @@ async fn the_gateway_reads_how_events_stand_and_no_application(kind: RedisKind) 
     assert!(gateway.ask(&event(), key(1), number(1), queue::InboxKind::Cancel).await.is_err());
     lacks(&gateway.publish(&[]).await);
     for command in [["HMGET", "q:{spring}:c", "x"], ["HMGET", "q:{spring}:a:0", "x"]] {
-        let answer = meddle::<redis::Value>(&server.url_as("gateway", PASSWORD), &command).await;
+        let answer = meddle::<redis::Value>(&server.url_of("gateway"), &command).await;
         assert!(answer.is_err(), "{command:?}: {answer:?}");
     }
 }
@@ -112,7 +101,7 @@ fn lacks<T: std::fmt::Debug>(answer: &Result<T, LeadError>) {
 }
 
 async fn no_role_can_do_what_is_nobodys(kind: RedisKind) {
-    let server = guarded(kind).await;
+    let server = installed(kind).await;
     let refused: [&[&str]; 19] = [
         &["CONFIG", "SET", "appendfsync", "no"],
         &["EVAL", "return 1", "0"],
@@ -136,7 +125,7 @@ async fn no_role_can_do_what_is_nobodys(kind: RedisKind) {
     ];
     for user in ["signup", "worker", "verify", "gateway", "migrate"] {
         for command in refused {
-            let answer = meddle::<redis::Value>(&server.url_as(user, PASSWORD), command).await;
+            let answer = meddle::<redis::Value>(&server.url_of(user), command).await;
             let told = answer.expect_err("refused").to_string();
             assert!(
                 told.contains("NOPERM") || told.to_lowercase().contains("permission"),
@@ -144,7 +133,10 @@ async fn no_role_can_do_what_is_nobodys(kind: RedisKind) {
             );
         }
     }
-    assert!(meddle::<redis::Value>(&server.url(), &["PING"]).await.is_err(), "the default user is off");
+    assert!(
+        meddle::<redis::Value>(&server.url_without_user(), &["PING"]).await.is_err(),
+        "the default user is off"
+    );
     assert!(meddle::<redis::Value>(&server.url_as("worker", "guess"), &["PING"]).await.is_err());
 }
 

@@ -7,6 +7,7 @@ use super::{both, meddle};
 
 both! {
     a_server_that_is_not_durable_is_refused_with_every_reason
+    a_server_that_would_lose_its_queue_at_a_restart_is_refused
     a_server_of_somebody_else_is_refused
     a_server_without_the_functions_is_refused
     a_replica_is_refused
@@ -56,6 +57,28 @@ async fn a_server_that_is_not_durable_is_refused_with_every_reason(kind: RedisKi
     assert!(changed.iter().all(|(name, ..)| why.contains(name)), "{why}");
 }
 
+/// The users file of earlier versions: with it, Redis 7.0 starts empty after a restart.
+async fn a_server_that_would_lose_its_queue_at_a_restart_is_refused(kind: RedisKind) {
+    let server = installed(kind, &[]).await;
+    let worker = || Queue::open_redis(RedisOptions::new(server.url_of("worker"), RedisRole::Worker));
+    let set_default = async |rules: &[&str]| {
+        let command = [&["ACL", "SETUSER", "default", "off", "resetpass"], rules].concat();
+        meddle::<()>(&server.url(), &command).await.unwrap();
+    };
+    worker().await.unwrap();
+    for rules in [
+        &["resetkeys", "resetchannels", "-@all"][..],
+        &["allkeys", "allchannels", "+@all", "-exec"],
+        &["resetkeys", "~cache:*", "allchannels", "+@all"],
+    ] {
+        set_default(rules).await;
+        let why = worker().await.unwrap_err().to_string();
+        assert!(why.contains("ACL SETUSER default off resetpass allkeys allchannels +@all"), "{why}");
+    }
+    set_default(&["allkeys", "allchannels", "+@all"]).await;
+    worker().await.unwrap();
+}
+
 async fn a_server_of_somebody_else_is_refused(kind: RedisKind) {
     let server = installed(kind, &[]).await;
     meddle::<()>(&server.url(), &["SET", "session:1", "x"]).await.unwrap();
@@ -103,7 +126,7 @@ async fn what_changes_later_is_found_each_minute(kind: RedisKind) {
 
 async fn where_settings_cannot_be_seen_the_queue_opens_with_a_warning(kind: RedisKind) {
     let server = installed(kind, &[]).await;
-    let hosted = ["ACL", "SETUSER", "hosted", "on", ">pw", "~*", "+@all", "-config"];
+    let hosted = ["ACL", "SETUSER", "hosted", "on", ">pw", "~*", "+@all", "-config", "-acl"];
     meddle::<()>(&server.url(), &hosted).await.unwrap();
     let options = RedisOptions::new(server.url_as("hosted", "pw"), RedisRole::Worker);
     let queue = Queue::open_redis(options).await.unwrap();
