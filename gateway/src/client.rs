@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use axum::http::{HeaderMap, HeaderValue};
-use service::http::{Network, asked_from, client_of};
+use service::http::{Network, client_address, client_key};
 
 use crate::headers::ForwardedHeaders;
 
@@ -21,7 +21,7 @@ pub(crate) struct ClientKey {
 impl ClientKey {
     pub(crate) fn of(address: IpAddr) -> Self {
         static SECRET: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-        let client = match client_of(address) {
+        let client = match client_key(address) {
             IpAddr::V4(v4) => u64::from(v4.to_bits()),
             IpAddr::V6(v6) => u64::try_from(v6.to_bits() >> 64).unwrap_or(0),
         };
@@ -76,7 +76,7 @@ impl ClientIdentity {
         let by_proxy = trusted.iter().any(|proxy| proxy.contains(peer));
         let secure = |proto: &HeaderValue| proto.as_bytes() == b"https";
         let tls = by_proxy && headers.get("x-forwarded-proto").is_some_and(secure);
-        Self { address: asked_from(peer, headers, trusted), tls }
+        Self { address: client_address(peer, headers, trusted), tls }
     }
 }
 

@@ -35,5 +35,5 @@ pub fn start(
     let diverts = Diverts::start(queue, config.events_wait, ctx);
     let gateway = Arc::new(Gateway::new(&config, diverts, ctx));
     ctx.tasks.spawn("gateway limits", Arc::clone(&gateway).keep_tidy(ctx.tasks.clone()));
-    service::http::serve_by(listener, gateway, config.http, ctx)
+    service::http::serve_handler(listener, gateway, config.http, ctx)
 }

@@ -12,7 +12,7 @@ use axum::response::Response;
 use domain::Rng;
 use metrics::Gauge;
 use service::http::Route::Named;
-use service::http::{Answer, Handler, Network};
+use service::http::{Handler, HandlerResponse, Network};
 use service::{Context, Tasks};
 
 use crate::client::{Caller, ClientIdentity, ClientKey, KnownClient};
@@ -143,18 +143,18 @@ impl Gateway {
         (Outbound::new(request, path, held), accepted)
     }
 
-    async fn forward(&self, route: &Route, (outbound, accepted): (Outbound, Accepted)) -> Answer {
+    async fn forward(&self, route: &Route, (outbound, accepted): (Outbound, Accepted)) -> HandlerResponse {
         match self.upstreams[route.upstream].exchange(outbound).await {
             Ok(mut response) => {
                 headers::back(response.headers_mut());
                 route.meter.answered(response.status());
-                Answer { response, route: Named(route.name), as_is: true }
+                HandlerResponse { response, route: Named(route.name), as_is: true }
             }
             Err(reason) => self.stopped(Some(route), reason.into(), &accepted),
         }
     }
 
-    fn stopped(&self, route: Option<&Route>, stop: Stop, accepted: &Accepted) -> Answer {
+    fn stopped(&self, route: Option<&Route>, stop: Stop, accepted: &Accepted) -> HandlerResponse {
         let (name, meter) = route.map_or((UNROUTED, &self.unrouted), |route| (route.name, &route.meter));
         let (reason, response) = match stop {
             Stop::Refused(reason) => (reason, self.error_responses.answer(reason, accepted)),
@@ -162,19 +162,19 @@ impl Gateway {
         };
         meter.refused(reason);
         meter.answered(response.status());
-        Answer { response, route: Named(name), as_is: false }
+        HandlerResponse { response, route: Named(name), as_is: false }
     }
 }
 
 impl Handler for Gateway {
-    type Caller = Caller;
+    type Connection = Caller;
 
-    fn meet(&self, peer: SocketAddr) -> Caller {
+    fn connect(&self, peer: SocketAddr) -> Caller {
         Caller::meet(peer.ip(), &self.trusted_proxies)
     }
 
     /// The gateway's own answer, or the service's.
-    async fn answer(&self, request: Request, caller: &Caller) -> Answer {
+    async fn handle(&self, request: Request, caller: &Caller) -> HandlerResponse {
         let path = match screen(&request, &self.via) {
             Ok(path) => path,
             Err(reason) => return self.stopped(None, reason.into(), &Accepted::of(request.headers())),
@@ -278,8 +278,8 @@ mod tests {
         let config = Config::read(&mut settings.part("gateway"));
         let gateway =
             Gateway::new(&config, Diverts::start(std::future::ready(queue), config.events_wait, &ctx), &ctx);
-        let caller = gateway.meet(([192, 0, 2, 1], 1).into());
-        let size = size_of_val(&gateway.answer(Request::new(Body::empty()), &caller));
+        let caller = gateway.connect(([192, 0, 2, 1], 1).into());
+        let size = size_of_val(&gateway.handle(Request::new(Body::empty()), &caller));
         assert!(size <= 2048, "{size}");
     }
 }

@@ -6,7 +6,8 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse;
 use axum::routing::get;
 
-use crate::{Context, telemetry};
+use crate::context::Context;
+use crate::telemetry;
 
 /// The routes, to serve alone or merged into others.
 pub fn routes(ctx: &Context) -> Router {

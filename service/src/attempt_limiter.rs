@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use parking_lot::Mutex;
 
-use crate::Rng;
+use crate::entropy::Rng;
 
 /// One MiB.
 const SLOTS: usize = 1 << 16;

@@ -5,7 +5,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 
-use crate::Rng;
+use crate::entropy::Rng;
 
 /// An answer that says what went wrong and what to do.
 #[derive(Debug, Clone, PartialEq)]

@@ -2,7 +2,7 @@
 
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 
-use crate::Rng;
+use crate::entropy::Rng;
 
 /// The name of the header.
 pub const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");

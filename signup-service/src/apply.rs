@@ -9,7 +9,7 @@ use axum::response::Response;
 use domain::keys::{EventKeys, NONCE_LEN};
 use domain::{AppKey, Millis, Receipt, Right};
 use queue::{Applicant, Applied, QueueState, Refused};
-use service::http::{Answer, Route};
+use service::http::{HandlerResponse, Route};
 
 use crate::documents::{EventDocuments, Tally};
 use crate::error::Error;
@@ -60,7 +60,7 @@ pub(crate) fn answer_to<'a>(
     event: &'a str,
     posted: Posted,
     client: Client,
-) -> impl Future<Output = Answer> + Send + 'a {
+) -> impl Future<Output = HandlerResponse> + Send + 'a {
     let way = if Written::is_form(&posted.headers) {
         // Rare: the page sends JSON where it can.
         Way::Form(Box::new(posted))
@@ -88,8 +88,8 @@ enum Way {
     Json(Kept),
 }
 
-fn answered(response: Response, as_is: bool) -> Answer {
-    Answer { response, route: Route::Named(CREATE_ROUTE), as_is }
+fn answered(response: Response, as_is: bool) -> HandlerResponse {
+    HandlerResponse { response, route: Route::Named(CREATE_ROUTE), as_is }
 }
 
 /// What is kept of an application in JSON while the queue is asked. What else there is of the request holds the buffer that it
@@ -107,7 +107,7 @@ impl Kept {
     }
 }
 
-async fn answer_json(call: &ApplyCall<'_>, kept: Kept) -> Answer {
+async fn answer_json(call: &ApplyCall<'_>, kept: Kept) -> HandlerResponse {
     let taken = take(call, kept.asked).await;
     let signup = call.signup;
     note(signup, call.event, &taken, &kept.trace);
@@ -117,7 +117,7 @@ async fn answer_json(call: &ApplyCall<'_>, kept: Kept) -> Answer {
     }
 }
 
-async fn answer_form(call: &ApplyCall<'_>, Posted { headers, body }: Posted) -> Answer {
+async fn answer_form(call: &ApplyCall<'_>, Posted { headers, body }: Posted) -> HandlerResponse {
     let &ApplyCall { signup, event, .. } = call;
     let typed = body.as_ref().map(|body| Typed::read(body)).unwrap_or_default();
     let asked = ask(signup, event, &headers, body, |_| fields::entrant_of_form(&typed, &headers));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use axum::extract::Request;
 use axum::http::Method;
-use service::http::{Answer, Handler, Routed};
+use service::http::{Handler, HandlerResponse, RouterHandler};
 
 use crate::apply;
 use crate::request_body::{Client, Posted};
@@ -15,24 +15,24 @@ use crate::state::SignupState;
 /// What answers all requests of the signup service.
 pub struct FastPath {
     signup: Arc<SignupState>,
-    routed: Routed,
+    routed: RouterHandler,
 }
 
 impl FastPath {
     /// The front of this signup service.
     pub fn new(signup: Arc<SignupState>) -> anyhow::Result<Self> {
-        Ok(Self { routed: Routed::new(crate::router(Arc::clone(&signup))?), signup })
+        Ok(Self { routed: RouterHandler::new(crate::router(Arc::clone(&signup))?), signup })
     }
 }
 
 impl Handler for FastPath {
-    type Caller = SocketAddr;
+    type Connection = SocketAddr;
 
-    fn meet(&self, peer: SocketAddr) -> SocketAddr {
+    fn connect(&self, peer: SocketAddr) -> SocketAddr {
         peer
     }
 
-    async fn answer(&self, request: Request, peer: &SocketAddr) -> Answer {
+    async fn handle(&self, request: Request, peer: &SocketAddr) -> HandlerResponse {
         match applied_for(&request).map(str::to_owned) {
             Some(event) => {
                 let posted = Posted::read(request).await;
@@ -40,7 +40,7 @@ impl Handler for FastPath {
                 apply::answer_to(&self.signup, &event, posted, client).await
             }
             // Boxed, or every application would wait in a state that has room for any request.
-            None => Box::pin(self.routed.answer(request, peer)).await,
+            None => Box::pin(self.routed.handle(request, peer)).await,
         }
     }
 }

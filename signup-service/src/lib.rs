@@ -48,5 +48,5 @@ pub async fn start(
     ctx: &Context,
 ) -> anyhow::Result<SocketAddr> {
     let signup = SignupState::open(config, queue, keys, ctx).await;
-    service::http::serve_by(listener, FastPath::new(signup)?, service::http::Limits::default(), ctx)
+    service::http::serve_handler(listener, FastPath::new(signup)?, service::http::Limits::default(), ctx)
 }

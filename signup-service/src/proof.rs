@@ -108,7 +108,7 @@ fn response_headers(language: Language) -> HeaderMap {
         (header::LOCATION, to_come),
     ]);
     let mut headers = std::mem::take(localised(answer, language).headers_mut());
-    service::http::make_safe(&mut headers);
+    service::http::add_security_headers(&mut headers);
     headers
 }
 

@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::extract::ConnectInfo;
 use axum::http::{Extensions, HeaderMap};
-use service::http::{Network, asked_from, client_of};
+use service::http::{Network, client_address, client_key};
 
 use crate::error::Error;
 
@@ -32,7 +32,7 @@ pub(crate) fn client(extensions: &Extensions, headers: &HeaderMap, trusted: &[Ne
 
 /// The client of a connection from this peer.
 pub(crate) fn client_at(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
-    client_of(asked_from(peer, headers, trusted))
+    client_key(client_address(peer, headers, trusted))
 }
 
 #[cfg(test)]

@@ -1,6 +1,6 @@
 //! `firstcome config check` and `config print`.
 
-use service::config::Printed;
+use service::config::PrintedSettings;
 
 use super::{Failed, Serve};
 use crate::output::say;
@@ -17,7 +17,7 @@ pub(super) fn print(args: &Serve) -> Result<(), Failed> {
     Ok(())
 }
 
-fn read(args: &Serve) -> Result<Printed, Failed> {
+fn read(args: &Serve) -> Result<PrintedSettings, Failed> {
     let mut settings = load(args.settings.config.as_deref(), &args.settings.set).map_err(Failed::Settings)?;
     Setup::read(&settings, args.role, service::clock::system()());
     settings.finish().map_err(Failed::Settings)

@@ -1,4 +1,4 @@
-//! A TOML file as flat values with their lines. Every syntax error of the file is told, not only the first.
+//! A TOML file as flat values with their lines. All syntax errors of the file are reported together.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,19 +6,19 @@ use std::path::Path;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use super::{Given, Mistakes, Origin, join};
+use super::state::{Mistakes, Origin, RawValue, join};
 
 /// Reads the file.
-pub(super) fn read(path: &Path) -> Result<BTreeMap<String, Given>, Mistakes> {
+pub(super) fn read(path: &Path) -> Result<BTreeMap<String, RawValue>, Mistakes> {
     let name = path.display().to_string();
     let text = std::fs::read_to_string(path)
-        .map_err(|error| Mistakes(vec![format!("the settings cannot be read: {error} ({name})")]))?;
+        .map_err(|error| Mistakes(vec![format!("cannot read the settings: {error} ({name})")]))?;
     parse(&name, &text)
 }
 
-fn parse(name: &str, text: &str) -> Result<BTreeMap<String, Given>, Mistakes> {
+fn parse(name: &str, text: &str) -> Result<BTreeMap<String, RawValue>, Mistakes> {
     let (root, errors) = DeTable::parse_recoverable(text);
-    let mut reader = Reader { name, text, given: BTreeMap::new(), mistakes: Vec::new() };
+    let mut reader = Reader { name, text, values: BTreeMap::new(), mistakes: Vec::new() };
     for error in &errors {
         let line = error.span().map_or(1, |span| reader.line(span.start));
         reader.mistakes.push(format!("{} ({name}:{line})", error.message()));
@@ -26,13 +26,13 @@ fn parse(name: &str, text: &str) -> Result<BTreeMap<String, Given>, Mistakes> {
     if errors.is_empty() {
         reader.table("", root.get_ref());
     }
-    if reader.mistakes.is_empty() { Ok(reader.given) } else { Err(Mistakes(reader.mistakes)) }
+    if reader.mistakes.is_empty() { Ok(reader.values) } else { Err(Mistakes(reader.mistakes)) }
 }
 
 struct Reader<'a> {
     name: &'a str,
     text: &'a str,
-    given: BTreeMap<String, Given>,
+    values: BTreeMap<String, RawValue>,
     mistakes: Vec<String>,
 }
 
@@ -46,7 +46,7 @@ impl Reader<'_> {
             let name: &str = key.get_ref();
             if name.contains('.') || name.is_empty() {
                 let line = self.line(key.span().start);
-                self.mistakes.push(format!("'{name}' cannot be a key ({}:{line})", self.name));
+                self.mistakes.push(format!("'{name}' is not a valid key ({}:{line})", self.name));
             } else {
                 self.value(join(path, name), value);
             }
@@ -69,11 +69,11 @@ impl Reader<'_> {
             DeValue::Datetime(time) => time.to_string(),
         };
         let origin = Origin::File { name: self.name.to_owned(), line: self.line(value.span().start) };
-        self.given.insert(path, Given { text, origin });
+        self.values.insert(path, RawValue { text, origin });
     }
 }
 
-/// What does not fit stays as written: the part that reads it says so with its origin.
+/// A number that does not fit stays as written: the part that reads it reports it with its origin.
 fn decimal(digits: &str, radix: u32) -> String {
     i64::from_str_radix(digits, radix).map_or_else(|_| digits.to_owned(), |number| number.to_string())
 }
@@ -84,13 +84,13 @@ mod tests {
 
     #[test]
     fn every_value_keeps_its_path_and_line() {
-        let given = parse("f.toml", "a = 0x10\n[b]\nc = 'x'\n[[e]]\nid = 1.5\n[[e]]\nid = true\n").unwrap();
-        let flat: Vec<_> = given.iter().map(|(k, g)| format!("{k}={} {}", g.text, g.origin)).collect();
+        let values = parse("f.toml", "a = 0x10\n[b]\nc = 'x'\n[[e]]\nid = 1.5\n[[e]]\nid = true\n").unwrap();
+        let flat: Vec<_> = values.iter().map(|(k, v)| format!("{k}={} {}", v.text, v.origin)).collect();
         assert_eq!(flat, ["a=16 f.toml:1", "b.c=x f.toml:3", "e.0.id=1.5 f.toml:5", "e.1.id=true f.toml:7"]);
     }
 
     #[test]
-    fn every_syntax_error_is_told_with_its_line() {
+    fn every_syntax_error_is_reported_with_its_line() {
         let mistakes = parse("f.toml", "a = \nb = 1\nc = @\n").unwrap_err();
         let lines = mistakes.lines();
         assert!(lines.iter().any(|line| line.ends_with("(f.toml:1)")), "{lines:?}");

@@ -1,4 +1,4 @@
-//! Bodies on their way: requests with a size and a deadline, answers that tell their connection when they are through.
+//! Request bodies with a size limit and a deadline, and response bodies that keep their request in flight until they are sent.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,60 +11,60 @@ use http_body_util::BodyExt as _;
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use tokio::time::{Instant, Sleep};
 
-use super::meter::Active;
-use super::wire::Turn;
+use super::metrics::GaugeGuard;
+use super::timeouts::RequestGuard;
 
-/// Why a body was not read to its end.
+/// Why a request body was not read to its end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Cut {
-    /// It is larger than allowed.
+pub(super) enum BodyError {
+    /// It is larger than the limit.
     #[error("the request body is too large")]
     TooLarge,
-    /// It did not come in time.
-    #[error("the request body came too slowly")]
+    /// It did not arrive before the deadline.
+    #[error("the request body did not arrive in time")]
     TooSlow,
 }
 
-/// Where a body notes why it was cut: the handler only sees a read error, and would blame the wrong thing.
+/// Holds the error of a body. The handler sees only a read error, and would report a wrong cause.
 #[derive(Debug, Default)]
-pub(super) struct Note(AtomicU8);
+pub(super) struct BodyErrorSlot(AtomicU8);
 
-impl Note {
-    fn write(&self, cut: Cut) -> Cut {
-        self.0.store(if cut == Cut::TooLarge { 1 } else { 2 }, Ordering::Relaxed);
-        cut
+impl BodyErrorSlot {
+    fn set(&self, error: BodyError) -> BodyError {
+        self.0.store(if error == BodyError::TooLarge { 1 } else { 2 }, Ordering::Relaxed);
+        error
     }
 
-    pub(super) fn read(&self) -> Option<Cut> {
+    pub(super) fn get(&self) -> Option<BodyError> {
         match self.0.load(Ordering::Relaxed) {
             0 => None,
-            1 => Some(Cut::TooLarge),
-            _ => Some(Cut::TooSlow),
+            1 => Some(BodyError::TooLarge),
+            _ => Some(BodyError::TooSlow),
         }
     }
 }
 
-/// A request body within its bounds.
-pub(super) struct Bounded {
+/// A request body with its limits.
+pub(super) struct LimitedBody {
     pub(super) body: Incoming,
-    /// Bytes that may still come.
-    pub(super) left: u64,
+    pub(super) bytes_left: u64,
     pub(super) deadline: Instant,
-    /// Made at the first wait: most bodies are here with their headers.
+    /// Created at the first wait: most bodies arrive with their headers.
     pub(super) timer: Option<Pin<Box<Sleep>>>,
-    pub(super) note: Arc<Note>,
-    pub(super) _turn: Turn,
+    pub(super) error: Arc<BodyErrorSlot>,
+    pub(super) _in_flight: RequestGuard,
 }
 
-impl Bounded {
-    fn check(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, Cut> {
+impl LimitedBody {
+    fn check(&mut self, frame: Frame<Bytes>) -> Result<Frame<Bytes>, BodyError> {
         let size = frame.data_ref().map_or(0, |data| data.len() as u64);
-        self.left = self.left.checked_sub(size).ok_or_else(|| self.note.write(Cut::TooLarge))?;
+        let left = self.bytes_left.checked_sub(size);
+        self.bytes_left = left.ok_or_else(|| self.error.set(BodyError::TooLarge))?;
         Ok(frame)
     }
 }
 
-impl HttpBody for Bounded {
+impl HttpBody for LimitedBody {
     type Data = Bytes;
     type Error = axum::BoxError;
 
@@ -79,7 +79,7 @@ impl HttpBody for Bounded {
         let deadline = this.deadline;
         let timer = this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         ready!(timer.as_mut().poll(cx));
-        Poll::Ready(Some(Err(this.note.write(Cut::TooSlow).into())))
+        Poll::Ready(Some(Err(this.error.set(BodyError::TooSlow).into())))
     }
 
     fn is_end_stream(&self) -> bool {
@@ -91,14 +91,14 @@ impl HttpBody for Bounded {
     }
 }
 
-/// An answer's body, and what is held until it is through.
-pub(super) struct Outgoing {
+/// A response body with the guards that end once it is sent.
+pub(super) struct ResponseBody {
     pub(super) body: Body,
-    pub(super) _turn: Turn,
-    pub(super) _active: Active,
+    pub(super) _in_flight: RequestGuard,
+    pub(super) _active: GaugeGuard,
 }
 
-impl HttpBody for Outgoing {
+impl HttpBody for ResponseBody {
     type Data = Bytes;
     type Error = axum::Error;
 
@@ -118,19 +118,19 @@ impl HttpBody for Outgoing {
     }
 }
 
-/// Most of a refused body that is still read, and for how long.
-const DRAIN: (usize, Duration) = (64 * 1024, Duration::from_secs(1));
+/// How much of a refused body is read, and for how long.
+const DRAIN_BYTES_MAX: usize = 64 * 1024;
+const DRAIN_TIME_MAX: Duration = Duration::from_secs(1);
 
-/// Reads a refused body away for a while: closing on unread bytes resets the connection, and the client would never
-/// see why it was refused.
+/// Reads and discards a refused body: closing with unread bytes resets the connection, and the client would not see the response.
 pub(super) async fn drain(mut body: Incoming) {
     let reading = async {
-        let mut left = DRAIN.0;
+        let mut left = DRAIN_BYTES_MAX;
         while let Some(Ok(frame)) = body.frame().await {
             let size = frame.data_ref().map_or(0, Bytes::len);
             let Some(rest) = left.checked_sub(size) else { return };
             left = rest;
         }
     };
-    let _ = tokio::time::timeout(DRAIN.1, reading).await;
+    let _ = tokio::time::timeout(DRAIN_TIME_MAX, reading).await;
 }

@@ -1,5 +1,5 @@
-//! What answers the requests of a listener: a router, or one handler for every path. A proxy is the latter: matching routes that
-//! it does not have would cost it more than passing the request on.
+//! What responds to the requests of a listener: a router, or one handler for all paths. A proxy is the latter: it has no routes in
+//! the router's sense, and matching them would cost more than forwarding the request.
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
@@ -11,51 +11,59 @@ use axum::response::Response;
 use tower::Service as _;
 use tower::util::MapRequestLayer;
 
-use super::meter::{RouteName, Slot, note_route};
+use super::metrics::{RouteName, RouteSlot, record_route};
 
-/// What answers requests.
+/// Responds to requests.
 pub trait Handler: Send + Sync + 'static {
-    /// What it has to know of a connection, made once for all of its requests.
-    type Caller: Send + Sync + 'static;
+    /// What the handler keeps per connection, made once for all of its requests.
+    type Connection: Send + Sync + 'static;
 
     /// A connection from this peer begins.
-    fn meet(&self, peer: SocketAddr) -> Self::Caller;
+    fn connect(&self, peer: SocketAddr) -> Self::Connection;
 
-    /// The answer to a request. A panic is caught while the future is polled, and not before.
-    fn answer(&self, request: Request, caller: &Self::Caller) -> impl Future<Output = Answer> + Send;
+    /// The response to a request. A panic is caught while the future is polled, but not before.
+    fn handle(
+        &self,
+        request: Request,
+        connection: &Self::Connection,
+    ) -> impl Future<Output = HandlerResponse> + Send;
 }
 
 impl<H: Handler> Handler for Arc<H> {
-    type Caller = H::Caller;
+    type Connection = H::Connection;
 
-    fn meet(&self, peer: SocketAddr) -> H::Caller {
-        H::meet(self, peer)
+    fn connect(&self, peer: SocketAddr) -> H::Connection {
+        H::connect(self, peer)
     }
 
-    fn answer(&self, request: Request, caller: &H::Caller) -> impl Future<Output = Answer> + Send {
-        H::answer(self, request, caller)
+    fn handle(
+        &self,
+        request: Request,
+        connection: &H::Connection,
+    ) -> impl Future<Output = HandlerResponse> + Send {
+        H::handle(self, request, connection)
     }
 }
 
-/// An answer, and what the listener has to know of it.
+/// A response, and what the listener has to know about it.
 #[derive(Debug)]
-pub struct Answer {
-    /// What the client gets.
+pub struct HandlerResponse {
+    /// The response.
     pub response: Response,
-    /// What metrics and logs call the route.
+    /// The name of the route in metrics and logs.
     pub route: Route,
-    /// Whether it has all of its headers, or is somebody else's: it passes through, no header added and no body replaced.
+    /// Whether the response is sent unchanged: it has all of its headers, or comes from an upstream.
     pub as_is: bool,
 }
 
-/// What metrics and logs call the route of a request: never what a client typed.
+/// The name of a request's route in metrics and logs; never text from the client.
 #[derive(Debug, Clone)]
 pub enum Route {
-    /// None was found.
+    /// No route matched.
     None,
-    /// By the handler's own name for it.
+    /// A name that the handler chose.
     Named(&'static str),
-    /// By the path it was matched to.
+    /// The path template that matched.
     Matched(MatchedPath),
 }
 
@@ -69,26 +77,26 @@ impl Route {
     }
 }
 
-/// A router.
+/// A router as a handler.
 #[derive(Debug)]
-pub struct Routed(Router);
+pub struct RouterHandler(Router);
 
-impl Routed {
-    /// Answers whatever the router has a route for.
+impl RouterHandler {
+    /// Wraps the router so that the matched route is known.
     pub fn new(router: Router) -> Self {
-        Self(router.layer(MapRequestLayer::new(note_route as fn(Request) -> Request)))
+        Self(router.layer(MapRequestLayer::new(record_route as fn(Request) -> Request)))
     }
 }
 
-impl Handler for Routed {
-    type Caller = SocketAddr;
+impl Handler for RouterHandler {
+    type Connection = SocketAddr;
 
-    fn meet(&self, peer: SocketAddr) -> SocketAddr {
+    fn connect(&self, peer: SocketAddr) -> SocketAddr {
         peer
     }
 
-    async fn answer(&self, mut request: Request, peer: &SocketAddr) -> Answer {
-        let slot = Slot::default();
+    async fn handle(&self, mut request: Request, peer: &SocketAddr) -> HandlerResponse {
+        let slot = RouteSlot::default();
         request.extensions_mut().insert(ConnectInfo(*peer));
         request.extensions_mut().insert(slot.clone());
         let Ok::<_, Infallible>(response) = self.0.clone().call(request).await;
@@ -96,6 +104,6 @@ impl Handler for Routed {
             Some(name) => Route::Named(name.0),
             None => slot.path().map_or(Route::None, Route::Matched),
         };
-        Answer { response, route, as_is: false }
+        HandlerResponse { response, route, as_is: false }
     }
 }

@@ -1,25 +1,25 @@
-//! What a client may take of a listener: time, bytes, places. The defaults suit small forms and JSON.
+//! The limits of a listener: time, bytes and connections. The defaults suit small forms and JSON.
 
 use std::time::Duration;
 
 use super::network::Network;
 use crate::config::Part;
 
-/// The least that hyper's buffer works with.
+/// The smallest buffer that hyper accepts.
 pub(super) const HEADER_BYTES_MIN: usize = 8 * 1024;
 
-/// Longest wait that may be set: an hour is no bound any more, but a proxy may have to carry large files.
-const WAIT_MAX_MS: i64 = 3_600_000;
+/// The longest timeout that may be set: one hour hardly limits anything, but a proxy may have to carry large files.
+const TIMEOUT_MS_MAX: i64 = 3_600_000;
 
-/// Most bytes or places that may be set: as good as no limit, and within what a semaphore can count.
+/// The highest count that may be set: in effect no limit, and within the range of a semaphore.
 const COUNT_MAX: i64 = i64::MAX >> 4;
 
-/// What a client may take.
+/// The limits of a listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
     /// From the first byte of a request to the end of its headers.
     pub header_read_timeout: Duration,
-    /// How long a connection may be silent before its first request, and between two.
+    /// How long a connection may be idle before its first request, and between two.
     pub first_byte_timeout: Duration,
     /// Request line and headers together; more is 431. hyper allows no less than 8 KiB.
     pub header_bytes_max: usize,
@@ -31,21 +31,21 @@ pub struct Limits {
     pub body_max: u64,
     /// From the end of the headers to the end of the body; more is 408.
     pub body_read_timeout: Duration,
-    /// Whether a body with a `Content-Encoding` is let through, as a proxy must; else it is 415.
+    /// Whether a body with a `Content-Encoding` is accepted, as a proxy must; otherwise the response is 415.
     pub encoded_bodies: bool,
-    /// How long a client may read nothing of its answer.
+    /// How long a client may read nothing of its response.
     pub write_stall_timeout: Duration,
-    /// Open connections; at the cap no more are accepted until one closes.
+    /// Open connections; at the limit no more are accepted until one closes.
     pub connections_max: usize,
-    /// Open connections of one client, an IPv4 address or an IPv6 /64; one more is closed at once. From `connections_max` on
-    /// it is no limit.
+    /// Open connections of one client, an IPv4 address or an IPv6 /64; one more is closed at once. Without effect from
+    /// `connections_max` on.
     pub connections_per_client_max: usize,
-    /// Whose connections are not one client's: the proxies before us.
+    /// Trusted proxies; their connections carry many clients and are not limited.
     pub proxies: Vec<Network>,
-    /// Whether a client may speak HTTP/2, without asking first.
+    /// Whether a client may speak HTTP/2 with prior knowledge.
     pub http2: bool,
-    /// From the headers of a request over HTTP/2 to the last byte of its answer. There a client that reads nothing stalls only
-    /// its own stream, so that `write_stall_timeout` does not see it.
+    /// From the headers of an HTTP/2 request to the last byte of its response. A client that reads nothing stalls only its own
+    /// stream there, so that `write_stall_timeout` does not apply.
     pub stream_timeout: Duration,
 }
 
@@ -71,18 +71,18 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The limits that are set in a part; those that are not are `self`'s.
+    /// The limits that are set in a part, with those of `self` as defaults.
     pub fn read(self, part: &mut Part<'_>) -> Self {
         Self {
-            header_read_timeout: wait(part, "header_read_timeout", self.header_read_timeout),
-            first_byte_timeout: wait(part, "first_byte_timeout", self.first_byte_timeout),
+            header_read_timeout: timeout(part, "header_read_timeout", self.header_read_timeout),
+            first_byte_timeout: timeout(part, "first_byte_timeout", self.first_byte_timeout),
             header_bytes_max: count(part, "header_bytes_max", HEADER_BYTES_MIN, self.header_bytes_max),
             headers_max: count(part, "headers_max", 1, self.headers_max),
             uri_max: count(part, "uri_max", 1, self.uri_max),
             body_max: count(part, "body_max", 0, self.body_max),
-            body_read_timeout: wait(part, "body_read_timeout", self.body_read_timeout),
+            body_read_timeout: timeout(part, "body_read_timeout", self.body_read_timeout),
             encoded_bodies: part.flag("encoded_bodies", self.encoded_bodies),
-            write_stall_timeout: wait(part, "write_stall_timeout", self.write_stall_timeout),
+            write_stall_timeout: timeout(part, "write_stall_timeout", self.write_stall_timeout),
             connections_max: count(part, "connections_max", 1, self.connections_max),
             connections_per_client_max: count(
                 part,
@@ -92,22 +92,22 @@ impl Limits {
             ),
             proxies: self.proxies,
             http2: part.flag("http2", self.http2),
-            stream_timeout: wait(part, "stream_timeout", self.stream_timeout),
+            stream_timeout: timeout(part, "stream_timeout", self.stream_timeout),
         }
     }
 }
 
-fn wait(part: &mut Part<'_>, key: &str, default: Duration) -> Duration {
-    let default_ms = i64::try_from(default.as_millis()).unwrap_or(WAIT_MAX_MS).clamp(1, WAIT_MAX_MS);
-    let ms = part.duration_ms(key, default_ms, 1..=WAIT_MAX_MS);
+fn timeout(part: &mut Part<'_>, key: &str, default: Duration) -> Duration {
+    let default_ms = i64::try_from(default.as_millis()).unwrap_or(TIMEOUT_MS_MAX).clamp(1, TIMEOUT_MS_MAX);
+    let ms = part.duration_ms(key, default_ms, 1..=TIMEOUT_MS_MAX);
     Duration::from_millis(ms.unsigned_abs())
 }
 
-fn count<T>(part: &mut Part<'_>, key: &str, least: T, default: T) -> T
+fn count<T>(part: &mut Part<'_>, key: &str, min: T, default: T) -> T
 where
     T: Copy + TryInto<i64> + TryFrom<i64>,
 {
     let whole = |number: T| number.try_into().unwrap_or(i64::MAX);
-    let default_or_most = whole(default).min(COUNT_MAX);
-    T::try_from(part.integer(key, whole(least)..=COUNT_MAX, default_or_most)).unwrap_or(default)
+    let default_or_max = whole(default).min(COUNT_MAX);
+    T::try_from(part.integer(key, whole(min)..=COUNT_MAX, default_or_max)).unwrap_or(default)
 }

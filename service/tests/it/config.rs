@@ -206,6 +206,6 @@ fn a_file_that_is_not_there_is_told_by_name() {
     let mistakes = Settings::load(Some("/nowhere/f.toml".as_ref()), std::iter::empty(), &[]).unwrap_err();
     assert_eq!(
         mistakes.to_string(),
-        "the settings cannot be read: No such file or directory (os error 2) (/nowhere/f.toml)"
+        "cannot read the settings: No such file or directory (os error 2) (/nowhere/f.toml)"
     );
 }

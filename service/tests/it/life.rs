@@ -9,7 +9,7 @@ use axum::http::{StatusCode, header};
 use axum::response::IntoResponse as _;
 use axum::routing::get;
 use axum::{Extension, Router};
-use service::http::{Answer, Handler, Route, RouteName, bind, serve_by};
+use service::http::{Handler, HandlerResponse, Route, RouteName, bind, serve_handler};
 use service::tasks::Shutdown;
 use service::telemetry;
 use testkit::RawClient;
@@ -33,13 +33,13 @@ async fn a_connection_serves_many_requests() {
 struct Theirs;
 
 impl Handler for Theirs {
-    type Caller = ();
+    type Connection = ();
 
-    fn meet(&self, _: SocketAddr) {}
+    fn connect(&self, _: SocketAddr) {}
 
-    async fn answer(&self, _: Request, (): &()) -> Answer {
+    async fn handle(&self, _: Request, (): &()) -> HandlerResponse {
         let response = ([(header::SERVER, "shop")], "theirs").into_response();
-        Answer { response, route: Route::None, as_is: true }
+        HandlerResponse { response, route: Route::None, as_is: true }
     }
 }
 
@@ -66,7 +66,7 @@ async fn every_answer_is_safe_unless_its_handler_says_otherwise() {
     assert_eq!(response.header("x-frame-options"), None);
 
     let address =
-        serve_by(bind("127.0.0.1:0".parse().unwrap()).unwrap(), Theirs, limits(), &context()).unwrap();
+        serve_handler(bind("127.0.0.1:0".parse().unwrap()).unwrap(), Theirs, limits(), &context()).unwrap();
     let response = RawClient::connect(address).await.get("/").await;
     assert_eq!((response.header("server"), response.header("referrer-policy")), (Some("shop"), None));
 }

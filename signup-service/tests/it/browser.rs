@@ -21,7 +21,7 @@ fn quick() -> Config {
 pub(crate) fn serve(harness: &SignupHarness) -> SocketAddr {
     let listener = service::http::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let fast_path = FastPath::new(Arc::clone(&harness.signup)).unwrap();
-    service::http::serve_by(listener, fast_path, service::http::Limits::default(), &harness.ctx).unwrap()
+    service::http::serve_handler(listener, fast_path, service::http::Limits::default(), &harness.ctx).unwrap()
 }
 
 pub(crate) async fn fill_in(browser: &Browser) {

@@ -185,7 +185,7 @@ impl SignupHarness {
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
         let peer = request.extensions().get::<Peer>().map_or(SOMEBODY, |peer| peer.0);
         let fast_path = FastPath::new(Arc::clone(&self.signup)).unwrap();
-        let (parts, body) = fast_path.answer(request, &peer).await.response.into_parts();
+        let (parts, body) = fast_path.handle(request, &peer).await.response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         Answer { status: parts.status.as_u16(), headers: parts.headers, body }
     }

@@ -9,7 +9,7 @@ use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use futures_util::{StreamExt as _, stream};
 use serde_json::json;
-use service::http::{Answer, Handler};
+use service::http::{Handler, HandlerResponse};
 use signup_service::{Config, FastPath};
 use testkit::{Browser, RedisKind, RedisServer};
 
@@ -85,15 +85,15 @@ struct BreaksOff {
 }
 
 impl Handler for BreaksOff {
-    type Caller = SocketAddr;
+    type Connection = SocketAddr;
 
-    fn meet(&self, peer: SocketAddr) -> SocketAddr {
+    fn connect(&self, peer: SocketAddr) -> SocketAddr {
         peer
     }
 
-    async fn answer(&self, request: Request, peer: &SocketAddr) -> Answer {
+    async fn handle(&self, request: Request, peer: &SocketAddr) -> HandlerResponse {
         let applies = request.uri().path().starts_with(CREATE);
-        let mut answer = self.fast_path.answer(request, peer).await;
+        let mut answer = self.fast_path.handle(request, peer).await;
         let left = |left: u32| left.checked_sub(1);
         if applies && self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, left).is_ok() {
             // A connection that breaks before the headers are out is tried again by the browser itself.
@@ -115,7 +115,7 @@ async fn an_answer_that_breaks_off_is_told_as_not_known_and_pressed_again_with_t
     let breaks_off = BreaksOff { fast_path, left: AtomicU32::new(2) };
     let listener = service::http::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let limits = service::http::Limits::default();
-    let at = service::http::serve_by(listener, breaks_off, limits, &harness.ctx).unwrap();
+    let at = service::http::serve_handler(listener, breaks_off, limits, &harness.ctx).unwrap();
     let browser = Browser::start(testkit::browser::Options::default()).await.unwrap();
     browser.open(&format!("http://{at}/e/spring")).await.unwrap();
     fill_in(&browser).await;

@@ -1,13 +1,13 @@
-//! Who asks behind proxies: the last address that no trusted one made up. What counts as one client is in `network`.
+//! The client's address behind proxies: the last address in `X-Forwarded-For` that was not added by a trusted proxy.
 
 use std::net::{IpAddr, Ipv4Addr};
 
 use axum::http::{HeaderMap, HeaderValue};
 
-use super::Network;
+use super::network::Network;
 
-/// The address that a request over a connection from `peer` comes from. Only a trusted proxy is believed, from the right to the left.
-pub fn asked_from(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
+/// The address that sent a request over a connection from `peer`. Only entries added by trusted proxies count, from right to left.
+pub fn client_address(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpAddr {
     let is_trusted = |address: IpAddr| trusted.iter().any(|proxy| proxy.contains(address));
     let mut address = peer.to_canonical();
     if !is_trusted(address) {
@@ -23,21 +23,21 @@ pub fn asked_from(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> IpA
     address
 }
 
-/// The addresses of all `X-Forwarded-For` lines from the right; none where there is no address.
+/// The entries of all `X-Forwarded-For` lines from the right; `None` for an entry that is not an address.
 fn hops(headers: &HeaderMap) -> impl Iterator<Item = Option<IpAddr>> {
     let lines: Vec<&[u8]> =
         headers.get_all("x-forwarded-for").into_iter().map(HeaderValue::as_bytes).collect();
-    lines.into_iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b',').map(hop))
+    lines.into_iter().rev().flat_map(|line| line.rsplit(|byte| *byte == b',').map(parse_hop))
 }
 
-/// One hop, with or without a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]:80`.
-fn hop(text: &[u8]) -> Option<IpAddr> {
+/// One entry, with or without a port: `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]:80`.
+fn parse_hop(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok()?.trim();
     let address = text.parse::<IpAddr>().ok();
     let with_port = || text.parse::<std::net::SocketAddr>().ok().map(|both| both.ip());
     let in_brackets = || text.strip_prefix('[')?.strip_suffix(']')?.parse::<std::net::Ipv6Addr>().ok();
     let found = address.or_else(with_port).or_else(|| in_brackets().map(IpAddr::V6))?.to_canonical();
-    // Some write it for an address they do not know.
+    // Some proxies write 0.0.0.0 for an unknown address.
     (found != IpAddr::V4(Ipv4Addr::UNSPECIFIED)).then_some(found)
 }
 
@@ -45,17 +45,17 @@ fn hop(text: &[u8]) -> Option<IpAddr> {
 mod tests {
     use super::*;
 
-    fn asker(peer: &str, lines: &[&str]) -> String {
+    fn client(peer: &str, lines: &[&str]) -> String {
         let mut headers = HeaderMap::new();
         for line in lines {
             headers.append("x-forwarded-for", line.parse().unwrap());
         }
         let trusted = ["10.0.0.0/8".parse().unwrap(), "2001:db8:aaaa::/48".parse().unwrap()];
-        asked_from(peer.parse().unwrap(), &headers, &trusted).to_string()
+        client_address(peer.parse().unwrap(), &headers, &trusted).to_string()
     }
 
     #[test]
-    fn only_a_trusted_proxy_says_who_asks() {
+    fn only_trusted_proxies_set_the_client_address() {
         for (peer, lines, address) in [
             ("203.0.113.9", &["198.51.100.1"][..], "203.0.113.9"),
             ("203.0.113.9", &[], "203.0.113.9"),
@@ -76,7 +76,7 @@ mod tests {
             ("10.0.0.1", &["\u{e9}"], "10.0.0.1"),
             ("10.0.0.1", &[], "10.0.0.1"),
         ] {
-            assert_eq!(asker(peer, lines), address, "{peer} {lines:?}");
+            assert_eq!(client(peer, lines), address, "{peer} {lines:?}");
         }
     }
 }

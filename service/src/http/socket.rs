@@ -1,0 +1,107 @@
+//! The socket of a connection. It counts reads and writes, and fails once the client has not read for too long.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+
+use super::limits::Limits;
+use super::timeouts::Activity;
+use crate::lazy_timer::LazyTimer;
+
+/// Up to this many bytes are copied into one buffer before they are written: a vectored write takes longer in the kernel.
+const COPY_MAX: usize = 4096;
+
+/// A socket with a write timeout.
+pub(super) struct TimedSocket {
+    stream: TcpStream,
+    activity: Arc<Activity>,
+    write_stall_timeout: Duration,
+    /// Whether the last write took nothing; then the timer runs.
+    is_stalled: bool,
+    timer: LazyTimer,
+}
+
+impl TimedSocket {
+    pub(super) fn new(stream: TcpStream, activity: Arc<Activity>, limits: &Limits) -> Self {
+        let write_stall_timeout = limits.write_stall_timeout;
+        let timer = LazyTimer::after(write_stall_timeout);
+        Self { stream, activity, write_stall_timeout, is_stalled: false, timer }
+    }
+
+    /// The result of a write, or an error once the client has not read for too long.
+    fn after_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        result: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if result.is_ready() {
+            self.is_stalled = false;
+            self.activity.count_write();
+            return result;
+        }
+        if !self.is_stalled {
+            self.is_stalled = true;
+            self.timer.set_after(self.write_stall_timeout);
+        }
+        ready!(self.timer.poll(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+}
+
+impl AsyncRead for TimedSocket {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        let this = self.get_mut();
+        let before = buf.filled().len();
+        let result = Pin::new(&mut this.stream).poll_read(cx, buf);
+        if buf.filled().len() > before {
+            this.activity.count_read();
+        }
+        result
+    }
+}
+
+impl AsyncWrite for TimedSocket {
+    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.stream).poll_write(cx, buf);
+        this.after_write(cx, result)
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let this = self.get_mut();
+        let size: usize = bufs.iter().map(|buf| buf.len()).sum();
+        let result = if size <= COPY_MAX {
+            let mut whole = [0; COPY_MAX];
+            let mut at = 0;
+            for buf in bufs {
+                whole[at..at + buf.len()].copy_from_slice(buf);
+                at += buf.len();
+            }
+            Pin::new(&mut this.stream).poll_write(cx, &whole[..at])
+        } else {
+            Pin::new(&mut this.stream).poll_write_vectored(cx, bufs)
+        };
+        this.after_write(cx, result)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+    }
+}
