@@ -186,7 +186,8 @@ async fn open(queue: &Queue, event: &EventId, n: u32) -> Result<()> {
     };
     let figures = Figures::default();
     let (number_limit, state) = (n, EventState::Open);
-    let arming = Arming { epoch: Epoch(1), number_limit: 0, settings: settings.clone(), rev: 1 };
+    let arming =
+        Arming { epoch: Epoch(1), number_limit: 0, unopened: false, settings: settings.clone(), rev: 1 };
     queue.arm(event, 1, arming).await?;
     let (rev, round, settled_seq, outcomes) = (1, 1, None, Vec::new());
     let projection = Projection { rev, settings, state, number_limit, round, figures, settled_seq, outcomes };

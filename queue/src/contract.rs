@@ -114,6 +114,10 @@ pub struct Arming {
     pub epoch: Epoch,
     /// No number above this was ever given; the queue goes on above it, and what it skips becomes a gap.
     pub number_limit: u32,
+    /// Whether the ledger knows of no number and has the event as not yet opened. A queue that agrees, because it gave no number
+    /// and its own opening is still to come, goes on without a gap: no application can have been accepted. A queue that has to
+    /// be made anew cannot agree.
+    pub unopened: bool,
     /// The settings, for a queue that has to be made.
     pub settings: EventSettings,
     /// The settings' rev.

@@ -24,6 +24,7 @@ pub(crate) async fn arm(worker: &WorkerContext, term: &mut Term) -> Result<(), C
     let event = worker.ledger.extend(&term.event, term.fence).await?;
     let epoch = worker.ledger.start_epoch(&term.event, term.fence).await?;
     let arming = Arming {
+        unopened: is_unopened(worker, &event).await?,
         epoch: epoch.epoch,
         number_limit: epoch.number_limit,
         settings: event.settings,
@@ -36,6 +37,12 @@ pub(crate) async fn arm(worker: &WorkerContext, term: &mut Term) -> Result<(), C
     );
     term.unjudged = Some(armed);
     Ok(())
+}
+
+/// Whether, as far as the ledger knows, the event has not opened and no number was given.
+async fn is_unopened(worker: &WorkerContext, event: &LedgerEvent) -> Result<bool, ChoreError> {
+    let status = worker.ledger.queue_status(&event.settings.id).await?;
+    Ok(event.state == EventState::Scheduled && status.is_none_or(|status| status.seq == 0))
 }
 
 /// Holds the release back if the queue that was armed forgot somebody. Remembered until it is done: an armed queue tells it no more.

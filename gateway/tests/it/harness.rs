@@ -105,7 +105,7 @@ impl GatewayHarness {
     /// Arms the queue of an event.
     pub(crate) async fn arm(&self, settings: EventSettings) {
         let event = settings.id.clone();
-        let arming = Arming { epoch: Epoch(1), number_limit: 0, settings, rev: 1 };
+        let arming = Arming { epoch: Epoch(1), number_limit: 0, unopened: false, settings, rev: 1 };
         self.queue.arm(&event, 1, arming).await.unwrap();
     }
 

@@ -71,7 +71,7 @@ async fn arm(server: &Server, event: &EventId, fence: i64, arming: &Arming) -> R
     let settings = &arming.settings;
     let question =
         about(server, "arm", event, fence).arg(arming.epoch.0).arg(arming.number_limit).arg(arming.rev);
-    let question = told(question, settings)?.arg(prefix_bits(settings));
+    let question = told(question, settings)?.arg(prefix_bits(settings)).arg(u8::from(arming.unopened));
     let mut reply = server.lead(question).await?;
     Ok(Armed { seq: reply.int()?, skipped: reply.int()?, forgot: reply.int::<u8>()? == 1 })
 }

@@ -356,6 +356,9 @@ local function arm(keys, args)
   end
   local limit = math.max(queue.limit, tonumber(args[5]))
   local skipped = math.max(0, limit - queue.seq)
+  -- Neither side has opened the event or knows of a number, so no application can have been accepted.
+  local opens_at = math.min(queue.opens_at or 0, tonumber(args[8]))
+  if args[13] == '1' and queue.made and not lost and queue.seq == 0 and queue.now < opens_at then skipped = 0 end
   if skipped > 0 then
     local rest, last_from, last_to = string.match(queue.gaps or '', '^(.-),?(%d+)%-(%d+)$')
     local from = queue.seq + 1

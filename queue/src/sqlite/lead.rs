@@ -60,7 +60,8 @@ async fn arm(
         Some(_) => {}
     }
     let record = held.record.as_mut().ok_or(sqlx::Error::RowNotFound)?;
-    let mut armed = record.arm(arming);
+    let arming = Arming { unopened: arming.unopened && !made_anew, ..arming.clone() };
+    let mut armed = record.arm(&arming, now);
     armed.forgot = made_anew && armed.skipped > 0;
     record.fence = fence;
     record.close_if_due(now);

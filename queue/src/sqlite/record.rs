@@ -80,9 +80,11 @@ impl Record {
     }
 
     /// Goes on above every number that may ever have been given.
-    pub(super) fn arm(&mut self, arming: &Arming) -> Armed {
+    pub(super) fn arm(&mut self, arming: &Arming, now: Millis) -> Armed {
         let limit = self.number_limit.max(arming.number_limit);
-        let skipped = limit.saturating_sub(self.seq);
+        let opens_at = self.settings.opens_at.min(arming.settings.opens_at);
+        let unopened = arming.unopened && self.seq == 0 && now < opens_at;
+        let skipped = if unopened { 0 } else { limit.saturating_sub(self.seq) };
         if skipped > 0 {
             self.gaps.push(self.seq + 1, limit);
         }

@@ -194,7 +194,7 @@ pub(crate) fn settings() -> EventSettings {
 }
 
 pub(crate) fn arming(epoch: u32, number_limit: u32) -> Arming {
-    Arming { epoch: Epoch(epoch), number_limit, settings: settings(), rev: 1 }
+    Arming { epoch: Epoch(epoch), number_limit, unopened: false, settings: settings(), rev: 1 }
 }
 
 pub(crate) fn projection() -> Projection {

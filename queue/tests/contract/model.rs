@@ -165,9 +165,13 @@ impl Model {
         let made_anew = self.queue.is_none();
         let queue = self.queue.get_or_insert_with(|| Kept::new(arming));
         (queue.fence, queue.epoch) = (fence, arming.epoch.0);
-        let last = queue.seq.max(queue.number_limit).max(arming.number_limit);
+        let opens_at = queue.settings.opens_at.min(arming.settings.opens_at);
+        let unopened = arming.unopened && !made_anew && queue.seq == 0 && self.now < opens_at;
+        let last = if unopened { 0 } else { queue.seq.max(queue.number_limit).max(arming.number_limit) };
         let skipped = last - queue.seq;
-        queue.gaps.push(queue.seq + 1, last);
+        if skipped > 0 {
+            queue.gaps.push(queue.seq + 1, last);
+        }
         (queue.seq, queue.number_limit) = (last, last);
         self.close_if_due();
         Ok(Armed { seq: last, skipped, forgot: made_anew && skipped > 0 })

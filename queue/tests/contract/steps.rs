@@ -237,8 +237,10 @@ impl ReferenceStateMachine for Steps {
                 app_key: key(who), req_hash: ReqHash([secret; 8]), contact: contact(who),
             })),
             4 => cancels(&told.model),
-            if armed { 1 } else { 20 } => (fence.clone(), epoch..epoch + 3, number_limit).prop_map(|(fence, epoch, limit)|
-                Step::Arm { fence, arming: arming(epoch, limit) }),
+            if armed { 1 } else { 20 } => (fence.clone(), epoch..epoch + 3, number_limit, any::<bool>())
+                .prop_map(|(fence, epoch, limit, unopened)| {
+                    Step::Arm { fence, arming: Arming { unopened, ..arming(epoch, limit) } }
+                }),
             6 => (fence.clone(), projections(seq, rev)).prop_map(|(fence, projection)| Step::Project { fence, projection }),
             5 => (fence.clone(), n.clone()).prop_map(|(fence, n)| Step::Release { fence, n }),
             1 => (fence.clone(), 0..seq + 3, prop::collection::vec(0..PEOPLE, 0..4))

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use domain::{EventState, Gap, Outcome};
-use queue::{Closing, Figures, InboxKind, LeadError, PlaceRow, QueueState, Refused, Restored};
+use queue::{Arming, Closing, Figures, InboxKind, LeadError, PlaceRow, QueueState, Refused, Restored};
 
 use crate::harness::{
     CLOSES, FENCE, OPENS, QueueHarness, applicant, arming, contact, event, key, number, projection, restored,
@@ -22,6 +22,8 @@ macro_rules! cases {
             an_unarmed_queue_takes_no_writes_and_denies_nobody
             a_restart_loses_nothing_and_disarms
             arming_goes_on_above_every_number_that_may_have_been_given
+            a_restart_before_the_opening_skips_no_number
+            after_the_opening_a_queue_never_counts_as_unopened
             a_new_queue_for_an_old_event_starts_above_its_limit
             a_lower_fence_or_an_old_epoch_is_refused
             the_head_is_in_order_and_never_popped
@@ -192,6 +194,34 @@ pub(crate) async fn arming_goes_on_above_every_number_that_may_have_been_given(h
     // A limit that was projected binds, too: the ledger is never behind the queue but after a loss of its own.
     let armed = harness.queue().arm(&event(), FENCE, arming(3, 0)).await.unwrap();
     assert_eq!((armed.seq, armed.skipped), (3_000, 999));
+}
+
+pub(crate) async fn a_restart_before_the_opening_skips_no_number(harness: &mut QueueHarness) {
+    let unopened = |epoch| Arming { unopened: true, ..arming(epoch, 1_000) };
+    harness.set_clock(OPENS - 500);
+    harness.restart().await;
+    let armed = harness.queue().arm(&event(), FENCE, unopened(2)).await.unwrap();
+    assert_eq!((armed.seq, armed.skipped, armed.forgot), (0, 0, false));
+    // The ledger does not vouch for it: a number may have been given.
+    let armed =
+        harness.queue().arm(&event(), FENCE, Arming { unopened: false, ..unopened(3) }).await.unwrap();
+    assert_eq!((armed.seq, armed.skipped), (1_000, 1_000));
+}
+
+pub(crate) async fn after_the_opening_a_queue_never_counts_as_unopened(harness: &mut QueueHarness) {
+    let unopened = |epoch| Arming { unopened: true, ..arming(epoch, 1_000) };
+    harness.set_clock(OPENS - 500);
+    harness.queue().arm(&event(), FENCE, unopened(2)).await.unwrap();
+    harness.project(|p| p.number_limit = 1_000).await;
+    harness.set_clock(OPENS);
+    assert_eq!(harness.apply(1).await.unwrap().number, number(1));
+    let armed = harness.queue().arm(&event(), FENCE, unopened(3)).await.unwrap();
+    assert_eq!((armed.seq, armed.skipped), (1_000, 999));
+    // Neither does a queue that has to be made anew.
+    let other = "lost".parse().unwrap();
+    harness.set_clock(OPENS - 500);
+    let armed = harness.queue().arm(&other, FENCE, unopened(4)).await.unwrap();
+    assert_eq!((armed.seq, armed.skipped, armed.forgot), (1_000, 1_000, true));
 }
 
 pub(crate) async fn a_new_queue_for_an_old_event_starts_above_its_limit(harness: &mut QueueHarness) {

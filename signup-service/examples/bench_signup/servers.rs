@@ -142,7 +142,8 @@ async fn armed_queue(url: &str, context: &Context) -> Queue {
 
 async fn open(queue: &Queue, settings: EventSettings) {
     let event = settings.id.clone();
-    let arming = Arming { epoch: Epoch(1), number_limit: 0, settings: settings.clone(), rev: 1 };
+    let arming =
+        Arming { epoch: Epoch(1), number_limit: 0, unopened: false, settings: settings.clone(), rev: 1 };
     queue.arm(&event, 1, arming).await.unwrap();
     let projection = Projection {
         rev: 1,

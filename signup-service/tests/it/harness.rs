@@ -154,7 +154,8 @@ impl SignupHarness {
     }
 
     pub(crate) async fn arm(&self, event: &str) {
-        let arming = Arming { epoch: Epoch(1), number_limit: 0, settings: settings(event), rev: 1 };
+        let arming =
+            Arming { epoch: Epoch(1), number_limit: 0, unopened: false, settings: settings(event), rev: 1 };
         self.queue.arm(&event.parse().unwrap(), 1, arming).await.unwrap();
     }
 

@@ -80,7 +80,8 @@ async fn after_a_restart_a_place_is_safe_and_never_unknown() {
 async fn numbers_that_were_skipped_are_nobody() {
     let mut harness = SignupHarness::open().await;
     harness.crowd(2).await;
-    let arming = Arming { epoch: Epoch(2), number_limit: 500, settings: settings("spring"), rev: 2 };
+    let arming =
+        Arming { epoch: Epoch(2), number_limit: 500, unopened: false, settings: settings("spring"), rev: 2 };
     harness.queue.arm(&spring(), 1, arming).await.unwrap();
     harness.project(|p| p.number_limit = 900).await;
     let third = harness.apply("010-7777-7777", Some("x")).await.json();
@@ -94,7 +95,8 @@ async fn numbers_that_were_skipped_are_nobody() {
 async fn a_page_that_was_armed_anew_between_two_refreshes_counts_no_skipped_numbers() {
     let harness = SignupHarness::open().await;
     harness.crowd(2).await;
-    let arming = Arming { epoch: Epoch(2), number_limit: 500, settings: settings("spring"), rev: 2 };
+    let arming =
+        Arming { epoch: Epoch(2), number_limit: 500, unopened: false, settings: settings("spring"), rev: 2 };
     harness.queue.arm(&spring(), 1, arming).await.unwrap();
     let mut projection = harness.projection.clone();
     (projection.round, projection.number_limit) = (99, 900);

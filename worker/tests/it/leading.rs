@@ -14,6 +14,25 @@ async fn limit(harness: &WorkerHarness) -> u32 {
 }
 
 #[tokio::test]
+async fn a_restart_before_the_opening_leaves_the_first_number_at_1() {
+    let opens_at = service::clock::system()() + 3000;
+    let mut harness = WorkerHarness::open_with(settings(5, opens_at)).await;
+    for _ in 0..2 {
+        let worker = harness.start().await;
+        until_rounds(&harness, 1).await;
+        harness.stop(worker).await;
+        harness.close_queue().await;
+        harness.open_queue().await;
+    }
+    let worker = harness.start().await;
+    until("the opening", async || (service::clock::system()() > opens_at).then_some(())).await;
+    until_rounds(&harness, 1).await;
+    assert_eq!(harness.apply(1..=2).await, [1, 2]);
+    harness.until_shown([1, 2], Outcome::Ordered).await;
+    harness.stop(worker).await;
+}
+
+#[tokio::test]
 async fn a_wiped_queue_gets_back_everybody_whom_the_ledger_knows() {
     let mut harness = WorkerHarness::open(5).await;
     harness.stub.play(|asked| if person(asked) == 2 { Play::no(409) } else { Play::Honest });
@@ -84,7 +103,8 @@ async fn a_restore_that_was_cut_short_is_finished_by_the_next_leader() {
     let lead = harness.ledger.lead(&spring()).await.unwrap().unwrap();
     let epoch = harness.ledger.start_epoch(&spring(), lead.fence).await.unwrap();
     let (settings, rev) = (lead.event.settings, lead.event.rev);
-    let arming = Arming { epoch: epoch.epoch, number_limit: epoch.number_limit, settings, rev };
+    let arming =
+        Arming { epoch: epoch.epoch, number_limit: epoch.number_limit, unopened: false, settings, rev };
     harness.queue().arm(&spring(), lead.fence.0, arming).await.unwrap();
     harness.ledger.step_down(&spring(), lead.fence).await.unwrap();
 

@@ -106,6 +106,7 @@ impl Stores {
             self.ledger.start_epoch(&spring(), self.fence).await.unwrap(),
         );
         let arming = Arming {
+            unopened: false,
             epoch: epoch.epoch,
             number_limit: epoch.number_limit,
             settings: event.settings,
