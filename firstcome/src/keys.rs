@@ -2,7 +2,7 @@
 //! old keys no receipt could be read and everybody could apply a second time.
 
 use std::io::Write as _;
-use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
+use std::os::unix::fs::{MetadataExt as _, OpenOptionsExt as _};
 use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
@@ -49,13 +49,10 @@ pub(crate) fn make(file: &Path, rng: &Rng) -> anyhow::Result<()> {
 /// Reads a key file. One that others can read is refused.
 pub(crate) fn read(file: &Path) -> anyhow::Result<Keyring> {
     let shown = file.display();
-    let mode = std::fs::metadata(file)
-        .with_context(|| {
-            format!("cannot read {shown}; `firstcome keys make {shown}` makes one for all processes")
-        })?
-        .permissions()
-        .mode();
-    let others_may_read = mode.trailing_zeros() < 6;
+    let metadata = std::fs::metadata(file).with_context(|| {
+        format!("cannot read {shown}; `firstcome keys make {shown}` makes one for all processes")
+    })?;
+    let others_may_read = open_to_others(metadata.mode(), metadata.uid(), metadata.gid());
     ensure!(!others_may_read, "{shown} can be read by others: chmod 600 {shown}");
     let table: toml::Table =
         std::fs::read_to_string(file)?.parse().with_context(|| format!("{shown} is not TOML"))?;
@@ -77,8 +74,17 @@ pub(crate) fn read(file: &Path) -> anyhow::Result<Keyring> {
     Keyring::new(current, roots).with_context(|| format!("in {shown}"))
 }
 
+/// Whether others than the owner and root have rights to a file. The group root may read a file of root: systemd passes a
+/// credential as such a file, mode 0440, with an access control list for the service's user.
+fn open_to_others(mode: u32, uid: u32, gid: u32) -> bool {
+    let harmless = if (uid, gid) == (0, 0) { 0o740 } else { 0o700 };
+    mode & 0o777 & !harmless != 0
+}
+
 #[cfg(test)]
 mod tests {
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
     use testkit::TempFolder;
 
@@ -107,6 +113,16 @@ mod tests {
         let folder = TempFolder::new("keys");
         std::fs::write(folder.path().join("queue.db"), "").unwrap();
         assert!(told(&folder).contains("put the key file back"));
+    }
+
+    #[test]
+    fn a_credential_of_systemd_is_not_open_to_others() {
+        let root_group = [0o400, 0o440, 0o600, 0o640].map(|mode| open_to_others(mode, 0, 0));
+        assert_eq!(root_group, [false; 4]);
+        let other_group = [0o440, 0o640].map(|mode| open_to_others(mode, 0, 5) && open_to_others(mode, 5, 0));
+        assert_eq!(other_group, [true; 2]);
+        assert_eq!([0o400, 0o600].map(|mode| open_to_others(mode, 5, 5)), [false; 2]);
+        assert_eq!([0o404, 0o460, 0o450, 0o401].map(|mode| open_to_others(mode, 0, 0)), [true; 4]);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use testkit::{Http, Running, TempFolder};
 
 mod described;
 mod operating;
+mod units;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_firstcome");
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../firstcome.toml");
