@@ -8,6 +8,7 @@ use std::time::Duration;
 use testkit::{Http, Running, TempFolder};
 
 mod described;
+mod logs;
 mod operating;
 mod units;
 
