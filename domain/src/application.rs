@@ -56,9 +56,9 @@ pub enum ApplicationState {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
     /// Admission gives it a seat.
-    Move,
+    Admit,
     /// The applicant asks to cancel.
-    AskCancel,
+    RequestCancel,
     /// The inbox finds the request of somebody who was withdrawn before being admitted.
     RecordCancel,
     /// A maker starts an order call.
@@ -84,23 +84,23 @@ impl ApplicationState {
     pub fn after(self, step: Step) -> Option<Self> {
         use ApplicationState::{Ended, Ordering, Parked, Undoing, Waiting, Withdrawn};
         Some(match (self, step) {
-            (Waiting, Step::Move) => Ordering { attempts: 0 },
-            (Waiting, Step::AskCancel) => Withdrawn,
+            (Waiting, Step::Admit) => Ordering { attempts: 0 },
+            (Waiting, Step::RequestCancel) => Withdrawn,
             (Waiting, Step::Settle) => Ended(Outcome::SoldOut),
             (Ordering { attempts }, Step::Call) => Ordering { attempts: attempts + 1 },
             (Ordering { .. }, Step::OrderAccepted) => Ended(Outcome::Ordered),
-            (Withdrawn, Step::RecordCancel) | (Ordering { attempts: 0 }, Step::AskCancel) => {
+            (Withdrawn, Step::RecordCancel) | (Ordering { attempts: 0 }, Step::RequestCancel) => {
                 Ended(Outcome::Cancelled)
             }
             (Ordering { attempts: 1 }, Step::OrderRejected) => Ended(Outcome::Rejected),
             (Ordering { .. }, Step::OrderRejected) | (Parked { undo: None }, Step::Reject) => {
                 Undoing { undo: Undo::Reject, attempts: 0 }
             }
-            (Ordering { .. } | Parked { .. } | Ended(Outcome::Ordered), Step::AskCancel) => {
+            (Ordering { .. } | Parked { .. } | Ended(Outcome::Ordered), Step::RequestCancel) => {
                 Undoing { undo: Undo::Cancel, attempts: 0 }
             }
             (Undoing { undo, attempts }, Step::Call) => Undoing { undo, attempts: attempts + 1 },
-            (Undoing { undo: Undo::Reject, attempts }, Step::AskCancel) => {
+            (Undoing { undo: Undo::Reject, attempts }, Step::RequestCancel) => {
                 Undoing { undo: Undo::Cancel, attempts }
             }
             (Undoing { undo, .. }, Step::OrderDeleted) => Ended(undo.outcome()),
@@ -146,8 +146,8 @@ mod tests {
     #[test]
     fn an_end_is_final_but_for_cancelling_an_order() {
         let steps = [
-            Step::Move,
-            Step::AskCancel,
+            Step::Admit,
+            Step::RequestCancel,
             Step::RecordCancel,
             Step::Call,
             Step::OrderAccepted,
@@ -186,7 +186,7 @@ mod tests {
 
     #[test]
     fn who_is_withdrawn_is_never_admitted() {
-        assert_eq!(Waiting.after(Step::AskCancel), Some(Withdrawn));
-        assert_eq!(Withdrawn.after(Step::Move), None);
+        assert_eq!(Waiting.after(Step::RequestCancel), Some(Withdrawn));
+        assert_eq!(Withdrawn.after(Step::Admit), None);
     }
 }

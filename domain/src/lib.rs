@@ -19,5 +19,5 @@ pub use keys::{Keyring, Kid};
 pub use outcome::Outcome;
 pub use pace::{Bucket, Pace};
 pub use receipt::{Receipt, Right};
-pub use standing::{Gap, Gaps, Place, Stock};
+pub use standing::{Gap, Gaps, Position, Stock};
 pub use time::{Millis, Now, Rng};

@@ -48,14 +48,14 @@ impl Gaps {
 
 /// Where one number stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Place {
+pub struct Position {
     /// How many stand before it now; only ever falls.
     pub ahead: u32,
     /// Its rank among all numbers that were really given, from 1. Within the capacity means in range.
     pub rank: u32,
 }
 
-impl Place {
+impl Position {
     /// The place of `number` in a queue that has moved through `admitted_through`.
     pub fn of(number: Number, admitted_through: u32, gaps: &Gaps) -> Self {
         let before = number.get() - 1;
@@ -93,8 +93,8 @@ mod tests {
     fn skipped_numbers_are_nobody() {
         let mut gaps = Gaps::default();
         gaps.push(11, 1010);
-        let place = Place::of(number(1011), 5, &gaps);
-        assert_eq!(place, Place { ahead: 5, rank: 11 });
+        let place = Position::of(number(1011), 5, &gaps);
+        assert_eq!(place, Position { ahead: 5, rank: 11 });
         assert_eq!((place.waitlisted(11), place.waitlisted(10)), (None, Some(1)));
     }
 
@@ -121,7 +121,7 @@ mod tests {
             }
             prop_assume!(!gaps.holds(n));
             let (low, high) = (moved[0].min(moved[1]), moved[0].max(moved[1]));
-            let (early, late) = (Place::of(number(n), low, &gaps), Place::of(number(n), high, &gaps));
+            let (early, late) = (Position::of(number(n), low, &gaps), Position::of(number(n), high, &gaps));
             prop_assert!(late.ahead <= early.ahead);
             let there = (low + 1..n).filter(|m| !gaps.holds(*m)).count();
             prop_assert_eq!(early.ahead as usize, there);

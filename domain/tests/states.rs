@@ -28,13 +28,13 @@ fn states() -> Vec<ApplicationState> {
 }
 
 const STEPS: [(Step, &str); 11] = [
-    (Step::Move, "move"),
-    (Step::AskCancel, "cancel asked"),
-    (Step::RecordCancel, "cancel recorded"),
+    (Step::Admit, "admit"),
+    (Step::RequestCancel, "request cancel"),
+    (Step::RecordCancel, "record cancel"),
     (Step::Call, "call"),
-    (Step::OrderAccepted, "yes"),
-    (Step::OrderRejected, "no"),
-    (Step::OrderDeleted, "gone"),
+    (Step::OrderAccepted, "accepted"),
+    (Step::OrderRejected, "rejected"),
+    (Step::OrderDeleted, "deleted"),
     (Step::Park, "park"),
     (Step::Retry, "retry"),
     (Step::Reject, "reject"),

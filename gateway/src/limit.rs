@@ -67,10 +67,10 @@ fn quota(rate: Rate, burst: NonZeroU32) -> Quota {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use testkit::HandClock;
+    use testkit::ManualClock;
 
-    fn limit(per_client: &str, burst: u32, global: Option<&str>, keys_max: usize) -> (Limit, HandClock) {
-        let clock = HandClock::at(1_000_000);
+    fn limit(per_client: &str, burst: u32, global: Option<&str>, keys_max: usize) -> (Limit, ManualClock) {
+        let clock = ManualClock::at(1_000_000);
         let config = LimitConfig {
             name: "x".into(),
             per_client: per_client.parse().unwrap(),

@@ -73,7 +73,7 @@ async fn record_unseated(
 /// stays as it is.
 async fn cancel(tx: &mut Tx, event: &EventId, app_key: AppKey, now: Millis) -> Result<(), LedgerError> {
     let Some(row) = read::application(tx, event, app_key).await? else { return Ok(()) };
-    match row.state.after(Step::AskCancel) {
+    match row.state.after(Step::RequestCancel) {
         Some(ApplicationState::Ended(outcome)) => answer::end(tx, &row, outcome, None, now).await,
         Some(ApplicationState::Undoing { .. }) => start_undoing(tx, &row, "cancel").await,
         _ => Ok(()),

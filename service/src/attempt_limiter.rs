@@ -12,7 +12,7 @@ const SLOTS: usize = 1 << 16;
 const WINDOW_MS: i64 = 60_000;
 
 #[derive(Debug, Clone, Copy, Default)]
-struct Slot {
+struct MinuteWindow {
     since: i64,
     tries: u32,
 }
@@ -21,33 +21,33 @@ struct Slot {
 #[derive(Debug)]
 pub struct AttemptLimiter {
     seed: u64,
-    slots: Mutex<Vec<Slot>>,
+    windows: Mutex<Vec<MinuteWindow>>,
 }
 
 impl AttemptLimiter {
-    /// Counts whose slots nobody outside can predict.
+    /// Counts whose windows nobody outside can predict.
     pub fn new(rng: &Rng) -> Self {
         let mut seed = [0; 8];
         rng(&mut seed);
-        Self { seed: u64::from_be_bytes(seed), slots: Mutex::new(vec![Slot::default(); SLOTS]) }
+        Self { seed: u64::from_be_bytes(seed), windows: Mutex::new(vec![MinuteWindow::default(); SLOTS]) }
     }
 
     /// Counts a try; over `most` a minute it is refused, with the seconds to wait.
     pub fn try_now(&self, who: impl Hash, most: u32, now: i64) -> Result<(), u32> {
-        let mut slots = self.slots.lock();
-        let slot = &mut slots[self.slot(who)];
-        if !(0..WINDOW_MS).contains(&(now - slot.since)) {
-            *slot = Slot { since: now, tries: 0 };
+        let mut windows = self.windows.lock();
+        let window = &mut windows[self.window(who)];
+        if !(0..WINDOW_MS).contains(&(now - window.since)) {
+            *window = MinuteWindow { since: now, tries: 0 };
         }
-        slot.tries = slot.tries.saturating_add(1);
-        if slot.tries <= most {
+        window.tries = window.tries.saturating_add(1);
+        if window.tries <= most {
             return Ok(());
         }
-        let left = slot.since + WINDOW_MS - now;
+        let left = window.since + WINDOW_MS - now;
         Err(u32::try_from(left.unsigned_abs().div_ceil(1000)).unwrap_or(60))
     }
 
-    fn slot(&self, who: impl Hash) -> usize {
+    fn window(&self, who: impl Hash) -> usize {
         let mut hasher = DefaultHasher::new();
         (self.seed, who).hash(&mut hasher);
         usize::try_from(hasher.finish() % SLOTS as u64).unwrap_or(0)

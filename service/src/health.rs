@@ -8,13 +8,13 @@ use parking_lot::Mutex;
 
 /// What a part says about itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Standing {
+enum CheckStatus {
     Ok,
     Warned(String),
     Failed(String),
 }
 
-type Checks = Arc<Mutex<BTreeMap<&'static str, Standing>>>;
+type Checks = Arc<Mutex<BTreeMap<&'static str, CheckStatus>>>;
 
 /// All checks of a process. A clone is the same set.
 #[derive(Debug, Clone, Default)]
@@ -50,17 +50,17 @@ impl Health {
     pub fn readiness(&self, stopping: bool) -> Readiness {
         let checks = self.checks.lock();
         let mut report = String::new();
-        for (name, standing) in checks.iter() {
-            let _ = match standing {
-                Standing::Ok => writeln!(report, "[+]{name} ok"),
-                Standing::Warned(text) => writeln!(report, "[!]{name} {text}"),
-                Standing::Failed(text) => writeln!(report, "[-]{name} {text}"),
+        for (name, status) in checks.iter() {
+            let _ = match status {
+                CheckStatus::Ok => writeln!(report, "[+]{name} ok"),
+                CheckStatus::Warned(text) => writeln!(report, "[!]{name} {text}"),
+                CheckStatus::Failed(text) => writeln!(report, "[-]{name} {text}"),
             };
         }
         if stopping {
             report.push_str("[-]process stopping\n");
         }
-        let failed = checks.values().any(|standing| matches!(standing, Standing::Failed(_)));
+        let failed = checks.values().any(|status| matches!(status, CheckStatus::Failed(_)));
         Readiness { ready: !failed && !stopping, report }
     }
 }
@@ -68,21 +68,21 @@ impl Health {
 impl Check {
     /// All is well.
     pub fn ok(&self) {
-        self.say(Standing::Ok);
+        self.say(CheckStatus::Ok);
     }
 
     /// It works, but an operator should look.
     pub fn warn(&self, text: impl Into<String>) {
-        self.say(Standing::Warned(text.into()));
+        self.say(CheckStatus::Warned(text.into()));
     }
 
     /// It does not work: the process is not ready.
     pub fn fail(&self, text: impl Into<String>) {
-        self.say(Standing::Failed(text.into()));
+        self.say(CheckStatus::Failed(text.into()));
     }
 
-    fn say(&self, standing: Standing) {
-        self.checks.lock().insert(self.name, standing);
+    fn say(&self, status: CheckStatus) {
+        self.checks.lock().insert(self.name, status);
     }
 }
 

@@ -8,7 +8,7 @@ use axum::http::HeaderValue;
 use bytes::Bytes;
 use domain::event::Text;
 use domain::keys::EventKeys;
-use domain::{EventId, EventState, Gap, Millis, Number, Place, Release, Stock};
+use domain::{EventId, EventState, Gap, Millis, Number, Position, Release, Stock};
 use metrics::Counter;
 use queue::QueueSnapshot;
 use serde::Serialize;
@@ -206,8 +206,8 @@ impl EventDocuments {
     }
 
     /// Where a number stands.
-    pub(crate) fn place(&self, number: Number) -> Place {
-        Place::of(number, self.view.admitted_through, &self.view.gaps)
+    pub(crate) fn place(&self, number: Number) -> Position {
+        Position::of(number, self.view.admitted_through, &self.view.gaps)
     }
 
     /// Its number on the waitlist, if the capacity does not reach it.

@@ -1,5 +1,5 @@
-//! A real browser for page tests: headless Chromium as a phone, steered through chromedriver (W3C `WebDriver`).
-//! It reaches the loopback only, so that a page that needs anything from elsewhere fails its test.
+//! A real browser for tests of pages: headless Chromium as a phone, controlled through chromedriver (W3C `WebDriver`).
+//! It can reach only loopback addresses, so that a page that loads anything else fails its test.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -10,35 +10,35 @@ use rustix::process::Pid;
 use serde_json::{Value, json};
 
 use crate::folder::TempFolder;
-use crate::http::Http;
-use crate::process::{Running, kill_family};
+use crate::http::HttpClient;
+use crate::process::{ChildProcess, kill_tree};
 
-/// What a fresh machine lacks.
+/// The command that installs the browser.
 pub const INSTALL: &str =
     "apt-get install -y --no-install-recommends chromium chromium-driver fontconfig fonts-noto-cjk";
 
-/// The name under which `WebDriver` hands out an element (its section 12.1).
+/// The key of an element in `WebDriver` responses (section 12.1).
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
-/// Brings an element into view and gives its middle, or nothing if a finger there would not hit it.
+/// Scrolls an element into view and returns its center, or null if a click there would not hit it.
 const HIT: &str = "const e = arguments[0]; e.scrollIntoView({block: 'center'}); const r = e.getBoundingClientRect();
     const at = [r.x + r.width / 2, r.y + r.height / 2]; return r.width > 0 && e.contains(document.elementFromPoint(...at)) ? at : null";
 const COMMAND_TIMEOUT: Duration = Duration::from_secs(30);
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
-/// How the browser presents itself.
+/// The properties of the browser.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// What it asks for in `Accept-Language`, first choice first.
+    /// The value of `Accept-Language`, first choice first.
     pub language: String,
     /// Width of the screen in CSS pixels.
     pub width: u32,
     /// Height of the screen in CSS pixels.
     pub height: u32,
-    /// Whether it is a phone: touch, and a viewport that obeys `<meta name="viewport">`.
+    /// Whether it is a phone: touch input, and a viewport set by `<meta name="viewport">`.
     pub mobile: bool,
     /// Whether pages may run scripts.
     pub javascript: bool,
-    /// Whether its owner prefers dark pages.
+    /// Whether dark pages are preferred.
     pub dark: bool,
 }
 
@@ -59,23 +59,23 @@ impl Default for Options {
 /// One browser window, closed on drop.
 #[derive(Debug)]
 pub struct Browser {
-    http: Http,
+    http: HttpClient,
     session: String,
     javascript: bool,
-    /// Fields drop in this order: first the browser, then its driver, then the folder of both.
-    _window: Window,
-    _driver: Running,
+    /// Fields drop in this order: the browser, then its driver, then the folder of both.
+    _process: BrowserProcess,
+    _driver: ChildProcess,
     _folder: TempFolder,
 }
 
-/// The browser's own process: a killed driver would leave it behind.
+/// The process of the browser: it outlives a driver that was killed.
 #[derive(Debug)]
-struct Window(Option<Pid>);
+struct BrowserProcess(Option<Pid>);
 
-impl Drop for Window {
+impl Drop for BrowserProcess {
     fn drop(&mut self) {
         if let Some(pid) = self.0 {
-            kill_family(pid);
+            kill_tree(pid);
         }
     }
 }
@@ -87,22 +87,22 @@ impl Browser {
         let mut driver = start_driver(&folder)?;
         let line = driver.wait_for_line("started successfully on port ", COMMAND_TIMEOUT).await?;
         let port = line.rsplit(' ').next().unwrap_or_default().trim_end_matches('.');
-        let http = Http::new(format!("http://127.0.0.1:{port}")).with_timeout(COMMAND_TIMEOUT);
+        let http = HttpClient::new(format!("http://127.0.0.1:{port}")).with_timeout(COMMAND_TIMEOUT);
         let wanted = capabilities(&options, folder.path());
-        let made =
+        let session =
             command(&http, Method::POST, "/session", &wanted).await.context("cannot start chromium")?;
-        let pid = made["capabilities"]["goog:processID"].as_i64().and_then(|pid| i32::try_from(pid).ok());
-        let session = made["sessionId"].as_str().context("chromedriver gave no session")?.to_owned();
-        let window = Window(pid.and_then(Pid::from_raw));
+        let pid = session["capabilities"]["goog:processID"].as_i64().and_then(|pid| i32::try_from(pid).ok());
+        let session = session["sessionId"].as_str().context("chromedriver returned no session")?.to_owned();
+        let process = BrowserProcess(pid.and_then(Pid::from_raw));
         let javascript = options.javascript;
-        let browser = Self { http, session, javascript, _window: window, _driver: driver, _folder: folder };
+        let browser = Self { http, session, javascript, _process: process, _driver: driver, _folder: folder };
         let scheme = if options.dark { "dark" } else { "light" };
         let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
         browser.devtools("Emulation.setEmulatedMedia", &media).await?;
         Ok(browser)
     }
 
-    /// Goes to an address and waits until the page is loaded.
+    /// Opens a URL and waits until the page is loaded.
     pub async fn open(&self, url: &str) -> Result<()> {
         self.post("url", &json!({ "url": url })).await.map(drop)
     }
@@ -113,7 +113,7 @@ impl Browser {
         text_of(&self.get(&format!("element/{element}/text")).await?)
     }
 
-    /// An attribute as it stands in the page, `None` if it is not there.
+    /// An attribute; `None` if it is missing.
     pub async fn attribute(&self, css: &str, name: &str) -> Result<Option<String>> {
         let element = self.find(css).await?;
         let value = self.get(&format!("element/{element}/attribute/{name}")).await?;
@@ -126,13 +126,13 @@ impl Browser {
         Ok(found.as_array().is_some_and(|all| !all.is_empty()))
     }
 
-    /// Clicks the first element that matches; an error if it is hidden or covered.
+    /// Clicks the first element that matches. An error if it is hidden or covered.
     pub async fn click(&self, css: &str) -> Result<()> {
         let element = self.find(css).await?;
         if self.javascript {
             return self.post(&format!("element/{element}/click"), &json!({})).await.map(drop);
         }
-        // chromedriver's click awaits a timer of the page, which never fires without scripts.
+        // chromedriver's click waits for a timer of the page, which never fires without scripts.
         let at = self.post("execute/sync", &json!({"script": HIT, "args": [{ ELEMENT: element }]})).await?;
         ensure!(at.is_array(), "{css} is hidden or covered");
         for kind in ["mousePressed", "mouseReleased"] {
@@ -142,7 +142,7 @@ impl Browser {
         Ok(())
     }
 
-    /// Replaces what a field holds by typing.
+    /// Replaces the content of a field by typing.
     pub async fn fill(&self, css: &str, text: &str) -> Result<()> {
         let element = self.find(css).await?;
         self.post(&format!("element/{element}/clear"), &json!({})).await?;
@@ -151,39 +151,43 @@ impl Browser {
 
     /// Waits until an element matches.
     pub async fn wait_for(&self, css: &str, timeout: Duration) -> Result<()> {
-        let there = tokio::time::timeout(timeout, async {
+        let found = tokio::time::timeout(timeout, async {
             while !self.exists(css).await? {
-                tokio::time::sleep(LOOK_AGAIN).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
             Ok(())
         });
-        let Ok(result) = there.await else { bail!("no {css} within {timeout:?} in {}", self.told().await) };
+        let Ok(result) = found.await else {
+            bail!("no {css} within {timeout:?} in {}", self.describe().await)
+        };
         result
     }
 
     /// Waits until the page shows a text.
     pub async fn wait_for_text(&self, text: &str, timeout: Duration) -> Result<()> {
-        let there = tokio::time::timeout(timeout, async {
-            // Between two pages there is no body, or one that is just being thrown away.
+        let found = tokio::time::timeout(timeout, async {
+            // Between two pages there is no body, or one that is being discarded.
             while !self.text("body").await.is_ok_and(|body| body.contains(text)) {
-                tokio::time::sleep(LOOK_AGAIN).await;
+                tokio::time::sleep(POLL_INTERVAL).await;
             }
         });
-        let Ok(()) = there.await else { bail!("no {text:?} within {timeout:?} in {}", self.told().await) };
+        let Ok(()) = found.await else {
+            bail!("no {text:?} within {timeout:?} in {}", self.describe().await)
+        };
         Ok(())
     }
 
-    /// The page's HTML as it stands now.
+    /// The current HTML of the page.
     pub async fn source(&self) -> Result<String> {
         text_of(&self.get("source").await?)
     }
 
-    /// The address of the page.
+    /// The URL of the page.
     pub async fn url(&self) -> Result<String> {
         text_of(&self.get("url").await?)
     }
 
-    /// Writes what the screen shows to a PNG file, making its folder.
+    /// Writes a screenshot to a PNG file, and creates its folder.
     pub async fn screenshot(&self, path: &Path) -> Result<()> {
         let shot = text_of(&self.get("screenshot").await?)?;
         let png = data_encoding::BASE64.decode(shot.as_bytes())?;
@@ -191,52 +195,52 @@ impl Browser {
         std::fs::write(path, png).with_context(|| format!("cannot write {}", path.display()))
     }
 
-    /// Runs a function body in the page and gives what it returns. Works with scripts switched off too: it is the test's, not the page's.
+    /// Runs a function body in the page and returns its result. Works also if the page may not run scripts.
     pub async fn script(&self, js: &str) -> Result<Value> {
         self.post("execute/sync", &json!({"script": js, "args": []})).await
     }
 
-    /// Loads the page again.
+    /// Reloads the page.
     pub async fn reload(&self) -> Result<()> {
         self.post("refresh", &json!({})).await.map(drop)
     }
 
     async fn find(&self, css: &str) -> Result<String> {
         let found = self.post("element", &json!({"using": "css selector", "value": css})).await?;
-        text_of(&found[ELEMENT]).with_context(|| format!("{css} is no element"))
+        text_of(&found[ELEMENT]).with_context(|| format!("{css} is not an element"))
     }
 
     async fn devtools(&self, method: &str, params: &Value) -> Result<Value> {
         self.post("goog/cdp/execute", &json!({"cmd": method, "params": params})).await
     }
 
-    async fn get(&self, what: &str) -> Result<Value> {
-        command(&self.http, Method::GET, &format!("/session/{}/{what}", self.session), &Value::Null).await
+    async fn get(&self, endpoint: &str) -> Result<Value> {
+        command(&self.http, Method::GET, &format!("/session/{}/{endpoint}", self.session), &Value::Null).await
     }
 
-    async fn post(&self, what: &str, body: &Value) -> Result<Value> {
-        let done =
-            command(&self.http, Method::POST, &format!("/session/{}/{what}", self.session), body).await;
-        done.with_context(|| format!("{what} {body}"))
+    async fn post(&self, endpoint: &str, body: &Value) -> Result<Value> {
+        let path = format!("/session/{}/{endpoint}", self.session);
+        let result = command(&self.http, Method::POST, &path, body).await;
+        result.with_context(|| format!("{endpoint} {body}"))
     }
 
-    /// The page, for a message.
-    async fn told(&self) -> String {
+    /// The URL and the text of the page, for a message.
+    async fn describe(&self) -> String {
         let url = self.url().await.unwrap_or_default();
         format!("{url}:\n{}", self.text("body").await.unwrap_or_default())
     }
 }
 
-/// Where the screenshot of that name belongs: `target/screens` of the workspace.
+/// The path of a screenshot in `target/screens` of the workspace.
 pub fn screen_path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/screens").join(format!("{name}.png"))
 }
 
-fn start_driver(folder: &TempFolder) -> Result<Running> {
+fn start_driver(folder: &TempFolder) -> Result<ChildProcess> {
     let at = path(folder.path());
-    // Chromium writes to its home, whatever profile it is given.
+    // Chromium writes to its home folder, whatever its profile.
     let env = [("HOME", at), ("TMPDIR", at), ("LANG", "C.UTF-8")];
-    Running::start(&installed("chromedriver"), &["--port=0"], &env, &folder.path().join("driver.log"))
+    ChildProcess::start(&installed("chromedriver"), &["--port=0"], &env, &folder.path().join("driver.log"))
 }
 
 fn installed(name: &str) -> PathBuf {
@@ -270,17 +274,17 @@ fn capabilities(options: &Options, folder: &Path) -> Value {
     json!({"capabilities": {"alwaysMatch": {"browserName": "chrome", "goog:chromeOptions": chrome}}})
 }
 
-async fn command(http: &Http, method: Method, path: &str, body: &Value) -> Result<Value> {
+async fn command(http: &HttpClient, method: Method, path: &str, body: &Value) -> Result<Value> {
     let body = if body.is_null() { String::new() } else { body.to_string() };
-    let answer = http.send(method, path, &[("content-type", "application/json")], body.into()).await?;
-    let mut said = answer.json();
-    let message = said["value"]["message"].as_str().unwrap_or_default();
-    ensure!(answer.status == 200, "chromedriver: {}", message.lines().next().unwrap_or_default());
-    Ok(said["value"].take())
+    let response = http.send(method, path, &[("content-type", "application/json")], body.into()).await?;
+    let mut reply = response.json();
+    let message = reply["value"]["message"].as_str().unwrap_or_default();
+    ensure!(response.status == 200, "chromedriver: {}", message.lines().next().unwrap_or_default());
+    Ok(reply["value"].take())
 }
 
 fn text_of(value: &Value) -> Result<String> {
-    Ok(value.as_str().with_context(|| format!("chromedriver gave {value}, not a text"))?.to_owned())
+    Ok(value.as_str().with_context(|| format!("chromedriver returned {value}, not a text"))?.to_owned())
 }
 
 fn path(path: &Path) -> &str {

@@ -3,23 +3,23 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 
-/// A clock set by hand, in milliseconds. Clones show the same time.
+/// A clock set by the test, in milliseconds. Clones show the same time.
 #[derive(Debug, Clone)]
-pub struct HandClock(Arc<AtomicI64>);
+pub struct ManualClock(Arc<AtomicI64>);
 
-impl HandClock {
+impl ManualClock {
     /// A clock that shows this time.
     pub fn at(ms: i64) -> Self {
         Self(Arc::new(AtomicI64::new(ms)))
     }
 
-    /// What the product takes as its source of time.
+    /// The function that the product takes as its clock.
     pub fn now(&self) -> Arc<dyn Fn() -> i64 + Send + Sync> {
         let time = Arc::clone(&self.0);
         Arc::new(move || time.load(Ordering::SeqCst))
     }
 
-    /// Moves the clock, backwards if negative.
+    /// Moves the clock; backwards if negative.
     pub fn advance(&self, ms: i64) {
         self.0.fetch_add(ms, Ordering::SeqCst);
     }
@@ -35,8 +35,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whoever_was_handed_the_clock_sees_it_move() {
-        let clock = HandClock::at(1000);
+    fn a_clock_function_follows_the_clock() {
+        let clock = ManualClock::at(1000);
         let now = clock.now();
         assert_eq!(now(), 1000);
         clock.clone().advance(500);

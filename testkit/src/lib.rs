@@ -1,5 +1,5 @@
-//! For tests only: private folders, a hand-set clock, seeded chance, child processes, servers, HTTP and a browser.
-//! Knows none of the product's crates, so that each of them may use it in its tests.
+//! For tests only: private folders and servers, a manual clock, seeded randomness, child processes, HTTP clients and a browser.
+//! It uses none of the product's crates, so that each of them can use it in its tests.
 
 pub mod bench;
 pub mod browser;
@@ -14,12 +14,12 @@ pub mod rng;
 pub mod servers;
 
 pub use browser::Browser;
-pub use clock::HandClock;
+pub use clock::ManualClock;
 pub use eventually::{until, until_some};
 pub use folder::TempFolder;
-pub use http::{Answer, Http, HttpError};
+pub use http::{HttpClient, HttpError, HttpResponse};
 pub use order_stub::OrderStub;
-pub use process::{Running, cpu_time};
+pub use process::{ChildProcess, cpu_time};
 pub use raw_client::{RawClient, RawResponse};
 pub use rng::seeded;
 pub use servers::postgres::Postgres;

@@ -1,14 +1,14 @@
-//! Rng that a seed repeats. Not for keys: whoever knows the seed knows all that follows.
+//! A seeded random source for tests. Never for keys: the seed determines all bytes.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 const GOLDEN: u64 = 0x9e37_79b9_7f4a_7c15;
 
-/// What the product takes as its source of randomness: it fills the bytes.
+/// The type that the product takes as its random source: fills the bytes.
 pub type Rng = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
 
-/// A source of bytes (splitmix64) that gives the same ones for the same seed.
+/// A source (splitmix64) that returns the same bytes for the same seed.
 pub fn seeded(seed: u64) -> Rng {
     let state = AtomicU64::new(seed);
     Arc::new(move |bytes| {
@@ -30,7 +30,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn it_gives_the_published_words_of_splitmix64() {
+    fn seeded_bytes_are_those_of_splitmix64() {
         let rng = seeded(1_234_567);
         for expected in [6_457_827_717_110_365_317, 3_203_168_211_198_807_973, 9_817_491_932_198_370_423] {
             let mut word = [0; 8];
@@ -40,7 +40,7 @@ mod tests {
     }
 
     #[test]
-    fn another_seed_gives_other_bytes() {
+    fn a_different_seed_results_in_different_bytes() {
         let draw = |seed| {
             let mut bytes = [0; 13];
             seeded(seed)(&mut bytes);

@@ -1,4 +1,4 @@
-//! Real servers for tests, each private to its test: own folder, own port, gone afterwards.
+//! Real servers for tests. Each has its own folder and port, and ends with its test.
 
 pub mod postgres;
 pub mod redis;

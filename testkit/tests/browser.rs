@@ -21,7 +21,7 @@ const PAGE: &str = r#"<!doctype html><html lang="ko"><meta charset="utf-8"><titl
 <img id="far" src="http://example.com/x.png" alt="">
 <script>setTimeout(() => { const p = document.createElement("p"); p.id = "late"; p.textContent = "예비 3번"; document.body.append(p) }, 200)</script>"#;
 
-/// Serves the page under every address, and tells below `/apply` what was posted.
+/// Serves the page at every path, and shows the body of a POST request.
 fn site() -> String {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
@@ -57,7 +57,7 @@ fn answer(stream: &TcpStream) -> Option<()> {
 }
 
 #[tokio::test]
-async fn a_korean_phone_reads_fills_and_sends_a_page() -> Result<()> {
+async fn a_korean_phone_reads_fills_and_sends_a_form() -> Result<()> {
     let (site, browser) = (site(), Browser::start(Options::default()).await?);
     browser.open(&format!("{site}/e/spring")).await?;
     assert_eq!(browser.url().await?, format!("{site}/e/spring"));
@@ -78,7 +78,7 @@ async fn a_korean_phone_reads_fills_and_sends_a_page() -> Result<()> {
 }
 
 #[tokio::test]
-async fn the_screen_is_that_of_a_small_phone() -> Result<()> {
+async fn the_default_screen_is_that_of_a_small_phone() -> Result<()> {
     let (site, browser) = (site(), Browser::start(Options::default()).await?);
     browser.open(&site).await?;
     let measured = "const e = document.documentElement; return [innerWidth, innerHeight, e.scrollWidth, navigator.maxTouchPoints > 0]";
@@ -86,7 +86,7 @@ async fn the_screen_is_that_of_a_small_phone() -> Result<()> {
     browser.script("document.querySelector('input').style.minWidth = '400px'").await?;
     assert_eq!(browser.script("return document.documentElement.scrollWidth > 360").await?, json!(true));
     let far = "return document.querySelector('#far').naturalWidth";
-    assert_eq!(browser.script(far).await?, json!(0), "nothing comes from elsewhere");
+    assert_eq!(browser.script(far).await?, json!(0), "nothing is loaded from other hosts");
     let png = screen_path("testkit-phone");
     browser.screenshot(&png).await?;
     assert!(std::fs::read(png)?.starts_with(b"\x89PNG"));
@@ -94,20 +94,20 @@ async fn the_screen_is_that_of_a_small_phone() -> Result<()> {
 }
 
 #[tokio::test]
-async fn with_scripts_switched_off_the_page_still_works() -> Result<()> {
+async fn a_page_works_without_scripts() -> Result<()> {
     let browser = Browser::start(Options { javascript: false, ..Options::default() }).await?;
     browser.open(&site()).await?;
     assert_eq!(browser.text("#plain").await?, "스크립트 없이");
     browser.fill("input[name=phone]", "010").await?;
     assert!(browser.wait_for("#late", Duration::from_millis(500)).await.is_err(), "no script ran");
-    assert_eq!(browser.script("return document.title").await?, json!("봄 행사"), "the test's own scripts do");
+    assert_eq!(browser.script("return document.title").await?, json!("봄 행사"), "scripts of the test run");
     assert!(browser.click("#hidden").await.is_err());
     browser.click("button").await?;
     browser.wait_for_text("phone=010", SOON).await
 }
 
 #[tokio::test]
-async fn an_english_desktop_at_night_is_one_too() -> Result<()> {
+async fn a_dark_english_desktop_is_possible() -> Result<()> {
     let options = Options {
         language: "en-US".into(),
         width: 1200,
@@ -127,7 +127,7 @@ async fn an_english_desktop_at_night_is_one_too() -> Result<()> {
 }
 
 #[tokio::test]
-async fn what_does_not_come_is_told_with_the_page() -> Result<()> {
+async fn a_missing_element_or_text_is_reported_with_the_page() -> Result<()> {
     let (site, browser) = (site(), Browser::start(Options::default()).await?);
     browser.open(&site).await?;
     let error = browser.wait_for_text("매진", Duration::from_millis(200)).await.unwrap_err().to_string();

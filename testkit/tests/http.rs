@@ -1,4 +1,4 @@
-//! The HTTP client, against servers that behave and servers that do not.
+//! The HTTP client against working and failing servers.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::io::{Read, Write};
@@ -7,19 +7,19 @@ use std::time::Duration;
 
 use anyhow::Result;
 use serde_json::json;
-use testkit::{Http, HttpError};
+use testkit::{HttpClient, HttpError};
 
-/// A server that reads one request and leaves the rest to `answer`; what it read can be asked for.
-fn serve_once(answer: fn(TcpStream)) -> (Http, std::thread::JoinHandle<String>) {
+/// A server that reads one request and passes the connection to `answer`. Joining the thread returns the request.
+fn serve_once(answer: fn(TcpStream)) -> (HttpClient, std::thread::JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let base = format!("http://{}/", listener.local_addr().unwrap());
-    let heard = std::thread::spawn(move || {
+    let request = std::thread::spawn(move || {
         let (mut stream, _) = listener.accept().unwrap();
         let request = read_request(&mut stream);
         answer(stream);
         request
     });
-    (Http::new(base), heard)
+    (HttpClient::new(base), request)
 }
 
 fn read_request(stream: &mut TcpStream) -> String {
@@ -41,21 +41,21 @@ fn is_whole(request: &str) -> bool {
     body.len() >= length.map_or(0, |n| n.parse().unwrap())
 }
 
-fn say(mut stream: TcpStream, answer: &str) {
-    stream.write_all(answer.as_bytes()).unwrap();
+fn send(mut stream: TcpStream, response: &str) {
+    stream.write_all(response.as_bytes()).unwrap();
 }
 
 #[tokio::test]
-async fn json_goes_out_and_comes_back() -> Result<()> {
-    let (http, heard) = serve_once(|stream| {
-        say(stream, "HTTP/1.1 201 Created\r\nX-Epoch: 3\r\nContent-Length: 12\r\n\r\n{\"number\":7}");
+async fn json_is_sent_and_received() -> Result<()> {
+    let (http, received) = serve_once(|stream| {
+        send(stream, "HTTP/1.1 201 Created\r\nX-Epoch: 3\r\nContent-Length: 12\r\n\r\n{\"number\":7}");
     });
-    let answer = http.post_json("/apply", &json!({"이름": "홍"}), &[("idempotency-key", "k1")]).await?;
+    let response = http.post_json("/apply", &json!({"이름": "홍"}), &[("idempotency-key", "k1")]).await?;
     assert_eq!(
-        (answer.status, answer.header("x-epoch"), answer.json()),
+        (response.status, response.header("x-epoch"), response.json()),
         (201, Some("3"), json!({"number": 7}))
     );
-    let request = heard.join().unwrap();
+    let request = received.join().unwrap();
     assert!(request.starts_with("POST /apply HTTP/1.1\r\n"), "{request}");
     assert!(request.contains("idempotency-key: k1\r\n"), "{request}");
     assert!(request.contains("content-type: application/json\r\n"), "{request}");
@@ -64,41 +64,42 @@ async fn json_goes_out_and_comes_back() -> Result<()> {
 }
 
 #[tokio::test]
-async fn a_form_is_posted_as_a_page_would_and_a_redirect_is_not_followed() -> Result<()> {
-    let (http, heard) = serve_once(|stream| {
-        say(stream, "HTTP/1.1 303 See Other\r\nLocation: /a/x\r\nContent-Length: 0\r\n\r\n");
+async fn a_form_is_encoded_and_a_redirect_is_not_followed() -> Result<()> {
+    let (http, received) = serve_once(|stream| {
+        send(stream, "HTTP/1.1 303 See Other\r\nLocation: /a/x\r\nContent-Length: 0\r\n\r\n");
     });
-    let answer = http.post_form("/e/spring", &[("phone", "010 1234")]).await?;
-    assert_eq!((answer.status, answer.header("location")), (303, Some("/a/x")));
-    let request = heard.join().unwrap();
+    let response = http.post_form("/e/spring", &[("phone", "010 1234")]).await?;
+    assert_eq!((response.status, response.header("location")), (303, Some("/a/x")));
+    let request = received.join().unwrap();
     assert!(request.contains("content-type: application/x-www-form-urlencoded\r\n"), "{request}");
     assert!(request.ends_with("phone=010%201234"), "{request}");
     Ok(())
 }
 
 #[tokio::test]
-async fn the_failures_tell_whether_the_request_may_have_arrived() {
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let refused = Http::new(format!("http://{nobody}")).get("/").await;
+async fn an_error_says_whether_the_request_may_have_arrived() {
+    let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let refused = HttpClient::new(format!("http://{closed}")).get("/").await;
     assert!(matches!(refused, Err(HttpError::NotConnected(_))), "{refused:?}");
 
-    let (http, _heard) = serve_once(|stream| say(stream, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"));
+    let (http, _received) =
+        serve_once(|stream| send(stream, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"));
     let cut_short = http.get("/").await;
     assert!(matches!(cut_short, Err(HttpError::Broken(_))), "{cut_short:?}");
 
-    let (http, _heard) = serve_once(drop);
-    let hung_up = http.get("/").await;
-    assert!(matches!(hung_up, Err(HttpError::Broken(_))), "{hung_up:?}");
+    let (http, _received) = serve_once(drop);
+    let closed = http.get("/").await;
+    assert!(matches!(closed, Err(HttpError::Broken(_))), "{closed:?}");
 }
 
 #[tokio::test]
-async fn a_server_that_never_ends_its_answer_costs_no_more_than_the_timeout() {
-    let (http, _heard) = serve_once(|mut stream| {
+async fn an_incomplete_response_ends_at_the_timeout() {
+    let (http, _received) = serve_once(|mut stream| {
         stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf").unwrap();
-        // Ends when the client hangs up.
+        // Ends when the client closes.
         let _ = stream.read(&mut [0; 1]);
     });
     let timeout = Duration::from_millis(100);
-    let answer = http.with_timeout(timeout).get("/").await;
-    assert_eq!(answer.unwrap_err(), HttpError::TimedOut(timeout));
+    let response = http.with_timeout(timeout).get("/").await;
+    assert_eq!(response.unwrap_err(), HttpError::TimedOut(timeout));
 }

@@ -1,4 +1,4 @@
-//! Child processes, tried on a shell.
+//! Child processes, tested with a shell.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::path::Path;
@@ -6,25 +6,25 @@ use std::process::Command;
 use std::time::Duration;
 
 use anyhow::Result;
-use testkit::{Running, TempFolder};
+use testkit::{ChildProcess, TempFolder};
 
 const SOON: Duration = Duration::from_secs(10);
-/// The shell waits for its child and so can be told to end while it does.
+/// The shell waits for a child process, so that its trap can run.
 const WAIT_LONG: &str = "sleep 20 & trap 'kill $!; echo bye; exit 3' TERM; echo ready on port 4711; wait";
 
-fn shell(script: &str, folder: &TempFolder) -> Running {
+fn shell(script: &str, folder: &TempFolder) -> ChildProcess {
     let log = folder.path().join("shell.log");
-    Running::start(Path::new("/bin/sh"), &["-c", script], &[("GREETING", "안녕")], &log).unwrap()
+    ChildProcess::start(Path::new("/bin/sh"), &["-c", script], &[("GREETING", "안녕")], &log).unwrap()
 }
 
-fn lives(pid: u32) -> bool {
-    // A zombie counts as gone: only its parent still knows it.
-    let shown = Command::new("ps").args(["-o", "stat=", "-p", &pid.to_string()]).output().unwrap();
-    !matches!(shown.stdout.first(), None | Some(b'Z'))
+fn is_running(pid: u32) -> bool {
+    // A zombie has ended; only its parent has not waited for it.
+    let output = Command::new("ps").args(["-o", "stat=", "-p", &pid.to_string()]).output().unwrap();
+    !matches!(output.stdout.first(), None | Some(b'Z'))
 }
 
 #[tokio::test]
-async fn a_line_is_found_in_its_output_as_soon_as_it_is_whole() -> Result<()> {
+async fn a_line_of_output_is_found_once_it_is_complete() -> Result<()> {
     let folder = TempFolder::new("line");
     let mut shell =
         shell("printf 'half'; echo ' and half'; echo $GREETING HOME=$HOME >&2; sleep 600", &folder);
@@ -32,13 +32,13 @@ async fn a_line_is_found_in_its_output_as_soon_as_it_is_whole() -> Result<()> {
     assert_eq!(
         shell.wait_for_line("안녕", SOON).await?,
         "안녕 HOME=",
-        "only what was passed is in its environment"
+        "the environment contains only what was passed"
     );
     Ok(())
 }
 
 #[tokio::test]
-async fn waiting_for_a_line_ends_with_the_process_and_shows_its_log() {
+async fn waiting_for_a_line_fails_with_the_log_when_the_process_ends() {
     let folder = TempFolder::new("dead");
     let mut shell = shell("echo cannot open the ledger; exit 5", &folder);
     let error = shell.wait_for_line("ready", SOON).await.unwrap_err().to_string();
@@ -46,7 +46,7 @@ async fn waiting_for_a_line_ends_with_the_process_and_shows_its_log() {
 }
 
 #[tokio::test]
-async fn waiting_for_a_line_that_never_comes_has_an_end() {
+async fn waiting_for_a_missing_line_ends_at_the_timeout() {
     let folder = TempFolder::new("silent");
     let mut shell = shell("sleep 600", &folder);
     let error = shell.wait_for_line("ready", Duration::from_millis(100)).await.unwrap_err().to_string();
@@ -54,7 +54,7 @@ async fn waiting_for_a_line_that_never_comes_has_an_end() {
 }
 
 #[tokio::test]
-async fn a_restarted_process_is_not_taken_for_its_predecessor() -> Result<()> {
+async fn a_restarted_process_has_only_its_own_log() -> Result<()> {
     let folder = TempFolder::new("again");
     shell("echo ready 1", &folder).wait(SOON).await?;
     let mut second = shell("echo ready 2; sleep 600", &folder);
@@ -63,35 +63,35 @@ async fn a_restarted_process_is_not_taken_for_its_predecessor() -> Result<()> {
 }
 
 #[tokio::test]
-async fn stop_lets_it_finish_and_kill_does_not() -> Result<()> {
+async fn stop_lets_a_process_finish_and_kill_does_not() -> Result<()> {
     let folder = TempFolder::new("stop");
     let mut polite = shell(WAIT_LONG, &folder);
     polite.wait_for_line("ready on port", SOON).await?;
     assert_eq!(polite.stop(SOON).await?.code(), Some(3));
     assert!(polite.log().ends_with("bye\n"));
-    assert!(polite.stop(SOON).await.is_err(), "it has ended: its id may be another's by now");
+    assert!(polite.stop(SOON).await.is_err(), "it has ended: its ID may belong to another process");
 
     let mut killed = shell(WAIT_LONG, &folder);
     killed.wait_for_line("ready", SOON).await?;
     killed.kill().await?;
-    assert!(!lives(killed.pid()));
+    assert!(!is_running(killed.pid()));
     assert!(!killed.log().contains("bye"));
     Ok(())
 }
 
 #[tokio::test]
-async fn who_does_not_stop_in_time_is_killed() -> Result<()> {
-    let folder = TempFolder::new("deaf");
-    let mut deaf = shell("trap '' TERM; echo ready; exec sleep 600", &folder);
-    deaf.wait_for_line("ready", SOON).await?;
-    let error = deaf.stop(Duration::from_millis(100)).await.unwrap_err().to_string();
+async fn a_process_that_does_not_stop_in_time_is_killed() -> Result<()> {
+    let folder = TempFolder::new("trap");
+    let mut stubborn = shell("trap '' TERM; echo ready; exec sleep 600", &folder);
+    stubborn.wait_for_line("ready", SOON).await?;
+    let error = stubborn.stop(Duration::from_millis(100)).await.unwrap_err().to_string();
     assert!(error.contains("did not stop"), "{error}");
-    assert!(!lives(deaf.pid()));
+    assert!(!is_running(stubborn.pid()));
     Ok(())
 }
 
 #[tokio::test]
-async fn a_frozen_process_does_nothing_until_it_is_thawed() -> Result<()> {
+async fn a_frozen_process_executes_nothing_until_it_is_thawed() -> Result<()> {
     let folder = TempFolder::new("ice");
     let mut shell =
         shell("trap 'echo heard; exit 0' USR1; echo ready; while :; do sleep 0.01; done", &folder);
@@ -105,12 +105,12 @@ async fn a_frozen_process_does_nothing_until_it_is_thawed() -> Result<()> {
 }
 
 #[tokio::test]
-async fn nothing_outlives_its_test() {
+async fn a_process_ends_with_its_test() {
     let folder = TempFolder::new("drop");
     let pid = {
         let shell = shell("exec sleep 600", &folder);
-        assert!(lives(shell.pid()));
+        assert!(is_running(shell.pid()));
         shell.pid()
     };
-    assert!(!lives(pid));
+    assert!(!is_running(pid));
 }

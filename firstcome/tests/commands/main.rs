@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::{Command, Output};
 use std::time::Duration;
 
-use testkit::{Http, Running, TempFolder};
+use testkit::{ChildProcess, HttpClient, TempFolder};
 
 mod described;
 mod logs;
@@ -137,14 +137,14 @@ async fn the_demo_prints_links_that_answer_and_lines_that_can_be_pasted() {
     let folder = TempFolder::new("demo");
     let (data, log) = (folder.path().join("data"), folder.path().join("log"));
     let args = ["demo", "--data", data.to_str().unwrap(), "--listen", "127.0.0.1:0", "--crowd", "40"];
-    let mut demo = Running::start(Path::new(PROGRAM), &args, &[], &log).unwrap();
+    let mut demo = ChildProcess::start(Path::new(PROGRAM), &args, &[], &log).unwrap();
     demo.wait_for_line("Stop ", Duration::from_secs(20)).await.unwrap();
     let shown = demo.log();
     let after = |label: &str| {
         shown.lines().find_map(|line| line.trim().strip_prefix(label)).unwrap().trim().to_owned()
     };
     let link = |label: &str| after(label).split_whitespace().next().unwrap().to_owned();
-    let gateway = Http::new(link("Shop").trim_end_matches('/'));
+    let gateway = HttpClient::new(link("Shop").trim_end_matches('/'));
     assert_eq!(link("Event page"), format!("{}/e/demo", gateway.base()));
     for path in ["/", "/e/demo", PRODUCT] {
         assert_eq!(gateway.get(path).await.unwrap().status, 200, "{path}");
@@ -154,10 +154,10 @@ async fn the_demo_prints_links_that_answer_and_lines_that_can_be_pasted() {
         404,
         "nobody orders past the event"
     );
-    let health = Http::new(link("Health").strip_suffix("/readyz?verbose").unwrap());
+    let health = HttpClient::new(link("Health").strip_suffix("/readyz?verbose").unwrap());
     assert_eq!(health.get("/readyz").await.unwrap().status, 200);
     let (operator, token) = after("Operator console").split_once("/#token=").map(both).unwrap();
-    assert_eq!(Http::new(&operator).get("/").await.unwrap().status, 200);
+    assert_eq!(HttpClient::new(&operator).get("/").await.unwrap().status, 200);
     let operate = after("Operate");
     assert!(
         operate.contains(&format!("FIRSTCOME_OPERATOR_URL={operator} FIRSTCOME_TOKEN={token} ")),

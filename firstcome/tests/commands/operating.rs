@@ -5,7 +5,7 @@ use std::process::{Command, Output};
 use std::time::Duration;
 
 use serde_json::Value;
-use testkit::{Http, Running, TempFolder};
+use testkit::{ChildProcess, HttpClient, TempFolder};
 
 use crate::{PROGRAM, run, told};
 
@@ -13,7 +13,7 @@ const SOON: Duration = Duration::from_secs(20);
 
 /// A system on embedded stores, and somebody who holds a token.
 pub(crate) struct Shift {
-    _system: Running,
+    _system: ChildProcess,
     pub(crate) folder: TempFolder,
     pub(crate) operator: String,
     pub(crate) signup: String,
@@ -35,7 +35,7 @@ impl Shift {
         );
         std::fs::write(&config, text).unwrap();
         let args = ["serve", "--config", config.to_str().unwrap()];
-        let mut system = Running::start(Path::new(PROGRAM), &args, &[], &log).unwrap();
+        let mut system = ChildProcess::start(Path::new(PROGRAM), &args, &[], &log).unwrap();
         system.wait_for_line("serving on", SOON).await.unwrap();
         // Three listeners, in the order in which they are opened: the signup service, the operator API, health.
         let shown = system.log();
@@ -94,7 +94,7 @@ impl Shift {
 
     /// Applies at the signup service as soon as it knows the event to be open, and gives the receipt.
     async fn apply(&self, phone: &str) -> String {
-        let http = Http::new(&self.signup);
+        let http = HttpClient::new(&self.signup);
         let body = serde_json::json!({"name": "홍길동", "phone": phone, "consent": true});
         let path = "/application/com/v1/create/application/spring";
         for _ in 0..200 {
@@ -254,7 +254,7 @@ async fn a_operator_of_its_own_needs_the_ledger_alone() {
     );
     std::fs::write(&config, text).unwrap();
     let args = ["serve", "--role", "operator", "--config", config.to_str().unwrap()];
-    let mut operator = Running::start(Path::new(PROGRAM), &args, &[], &log).unwrap();
+    let mut operator = ChildProcess::start(Path::new(PROGRAM), &args, &[], &log).unwrap();
     let line = operator.wait_for_line("serving on", SOON).await.unwrap();
     let url = line.split("serving on ").nth(1).unwrap().split_whitespace().next().unwrap();
     let program = |args: &[&str]| {

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use testkit::OrderStub;
-use testkit::order_stub::{Asked, Play};
+use testkit::order_stub::{Behavior, ReceivedCall};
 
 use crate::harness::{Told, careful, examine, examine_stub, examine_stub_with, run};
 
@@ -22,14 +22,14 @@ const NO_MEMBERS: &str = "a body without its members is refused";
 const QUICK: &str = "calls one after the other are quick enough";
 const CLEAN: &str = "what was made here is taken back";
 
-fn put(asked: &Asked) -> bool {
+fn put(asked: &ReceivedCall) -> bool {
     asked.method == "PUT"
 }
 
 /// Another order number each time.
-fn another() -> Play {
+fn another() -> Behavior {
     static NEXT: AtomicUsize = AtomicUsize::new(0);
-    Play::yes(format!("{{\"order_no\":\"N-{}\"}}", NEXT.fetch_add(1, Ordering::Relaxed)))
+    Behavior::accept(format!("{{\"order_no\":\"N-{}\"}}", NEXT.fetch_add(1, Ordering::Relaxed)))
 }
 
 /// What came first for a path, and how many calls of that method came for it.
@@ -41,7 +41,7 @@ impl Paths {
     }
 
     /// The methods that came for the path before this one.
-    fn before(&self, asked: &Asked) -> Vec<String> {
+    fn before(&self, asked: &ReceivedCall) -> Vec<String> {
         let mut all = self.0.lock().unwrap();
         let before =
             all.iter().filter(|(path, _)| *path == asked.path).map(|(_, method)| method.clone()).collect();
@@ -54,8 +54,8 @@ impl Paths {
 async fn a_careful_service_passes() {
     let (told, stub) = examine_stub(careful).await;
     assert_eq!((told.code, told.wrong()), (Some(0), vec![]), "{:#}", told.report);
-    assert!(stub.orders().values().all(|kept| !kept.live));
-    let first = &stub.asked()[0];
+    assert!(stub.orders().values().all(|kept| !kept.is_live));
+    let first = &stub.received()[0];
     assert_eq!(first.header("guid").len(), 32);
     assert!(first.header("traceparent").contains(first.header("guid")));
 }
@@ -84,7 +84,7 @@ async fn two_calls_that_race_into_two_orders_are_found() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_conflict_told_as_a_no_to_the_loser_of_a_race_is_found() {
     let (told, _) = examine_stub(|asked| match (asked.json()["number"].as_u64(), asked.nth) {
-        (Some(2_000_000_002), 2) => Play::no(409),
+        (Some(2_000_000_002), 2) => Behavior::reject(409),
         _ => careful(asked),
     })
     .await;
@@ -98,7 +98,7 @@ async fn a_conflict_told_as_a_no_to_the_loser_of_a_race_is_found() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_error_to_the_loser_of_a_race_is_no_mistake_if_the_next_call_finds_the_order() {
     let (told, _) = examine_stub(|asked| match (asked.json()["number"].as_u64(), asked.nth) {
-        (Some(2_000_000_002), 2) => Play::page(503),
+        (Some(2_000_000_002), 2) => Behavior::error_page(503),
         _ => careful(asked),
     })
     .await;
@@ -108,10 +108,11 @@ async fn an_error_to_the_loser_of_a_race_is_no_mistake_if_the_next_call_finds_th
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn somebody_whose_name_is_lost_must_get_an_order() {
-    let nobody =
-        |asked: &Asked| put(asked) && asked.json()["guid"].is_string() && asked.json()["name"].is_null();
+    let nobody = |asked: &ReceivedCall| {
+        put(asked) && asked.json()["guid"].is_string() && asked.json()["name"].is_null()
+    };
     let (told, _) =
-        examine_stub(move |asked| if nobody(asked) { Play::no(422) } else { careful(asked) }).await;
+        examine_stub(move |asked| if nobody(asked) { Behavior::reject(422) } else { careful(asked) }).await;
     let (said, todo) = told.only_wrong(NOBODY);
     assert!(said.contains("422, a no") && todo.contains("came back by receipt"), "{said} {todo}");
 }
@@ -119,13 +120,14 @@ async fn somebody_whose_name_is_lost_must_get_an_order() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_delete_that_is_not_there_breaks_what_rests_on_it() {
     let (told, stub) = examine_stub(|asked| {
-        let missing = Play::Say { does: false, status: 405, kind: "text/plain", body: String::new() };
+        let missing =
+            Behavior::Respond { executes: false, status: 405, kind: "text/plain", body: String::new() };
         if put(asked) { careful(asked) } else { missing }
     })
     .await;
     assert_eq!(told.wrong(), [TAKEN_BACK, BACK_AGAIN, GONE, NEVER_CAME, BEFORE, CLEAN]);
     assert!(told.finding(TAKEN_BACK).1.contains("take PUT and DELETE"));
-    let live = stub.orders().values().filter(|kept| kept.live).count();
+    let live = stub.orders().values().filter(|kept| kept.is_live).count();
     assert_eq!(told.report["left"]["live"].as_array().unwrap().len(), live, "what stays is told");
     assert_eq!(told.report["left"]["tombstones"], 0);
 }
@@ -135,7 +137,7 @@ async fn a_second_delete_must_say_the_same() {
     let paths = Paths::new();
     let (told, _) = examine_stub(move |asked| {
         let again = paths.before(asked).contains(&"DELETE".to_owned());
-        if !put(asked) && again { Play::page(500) } else { careful(asked) }
+        if !put(asked) && again { Behavior::error_page(500) } else { careful(asked) }
     })
     .await;
     let (said, _) = told.only_wrong(BACK_AGAIN);
@@ -146,7 +148,8 @@ async fn a_second_delete_must_say_the_same() {
 async fn a_delete_of_an_unknown_key_that_answers_404_is_found() {
     let paths = Paths::new();
     let (told, _) = examine_stub(move |asked| {
-        let not_found = Play::Say { does: true, status: 404, kind: "application/json", body: "{}".into() };
+        let not_found =
+            Behavior::Respond { executes: true, status: 404, kind: "application/json", body: "{}".into() };
         let never_came = paths.before(asked).is_empty() && !put(asked);
         if never_came { not_found } else { careful(asked) }
     })
@@ -173,7 +176,7 @@ async fn a_tombstone_told_as_a_no_is_found() {
     let paths = Paths::new();
     let (told, _) = examine_stub(move |asked| {
         let deleted = paths.before(asked).contains(&"DELETE".to_owned());
-        if put(asked) && deleted { Play::no(409) } else { careful(asked) }
+        if put(asked) && deleted { Behavior::reject(409) } else { careful(asked) }
     })
     .await;
     assert_eq!(told.wrong(), [GONE, BEFORE]);
@@ -182,11 +185,11 @@ async fn a_tombstone_told_as_a_no_is_found() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_of_garbage_must_be_refused_as_problem_json_and_make_nothing() {
-    let garbage = |asked: &Asked| put(asked) && !asked.json()["guid"].is_string();
+    let garbage = |asked: &ReceivedCall| put(asked) && !asked.json()["guid"].is_string();
     for (play, word) in [
-        (Play::Honest, "200: it was taken"),
-        (Play::page(500), "500"),
-        (Play::page(400), "400 without Content-Type: application/problem+json"),
+        (Behavior::Normal, "200: it was taken"),
+        (Behavior::error_page(500), "500"),
+        (Behavior::error_page(400), "400 without Content-Type: application/problem+json"),
     ] {
         let (told, _) =
             examine_stub(move |asked| if garbage(asked) { play.clone() } else { careful(asked) }).await;
@@ -203,7 +206,7 @@ async fn a_refused_body_must_not_burn_its_key() {
     let (told, _) = examine_stub(move |asked| {
         let before = paths.before(asked);
         let refused = asked.json()["number"] == 2_000_000_005 && before.len() == 1;
-        if refused { Play::no(409) } else { careful(asked) }
+        if refused { Behavior::reject(409) } else { careful(asked) }
     })
     .await;
     assert!(told.only_wrong(NO_JSON).0.contains("400, but then the key makes no order any more"));
@@ -219,28 +222,34 @@ async fn a_yes_that_cannot_be_shown_is_found() {
         ("made", "no JSON"),
     ] {
         let (told, _) =
-            examine_stub(move |asked| if put(asked) { Play::yes(body) } else { Play::Honest }).await;
+            examine_stub(move |asked| if put(asked) { Behavior::accept(body) } else { Behavior::Normal })
+                .await;
         assert!(told.only_wrong("a PUT makes an order").0.contains(word), "{:#}", told.report);
     }
-    let accepted = Play::Say { does: false, status: 202, kind: "application/json", body: "{}".into() };
+    let accepted =
+        Behavior::Respond { executes: false, status: 202, kind: "application/json", body: "{}".into() };
     let (told, _) = examine_stub(move |_| accepted.clone()).await;
     assert!(told.only_wrong("a PUT makes an order").1.contains("when the order is there, not before"));
-    let (told, _) =
-        examine_stub(|_| Play::Say { does: false, status: 409, kind: "application/json", body: "{}".into() })
-            .await;
+    let (told, _) = examine_stub(|_| Behavior::Respond {
+        executes: false,
+        status: 409,
+        kind: "application/json",
+        body: "{}".into(),
+    })
+    .await;
     assert!(told.only_wrong("a PUT makes an order").1.contains("problem+json (rule 3)"));
-    let (told, _) = examine_stub(|_| Play::no(410)).await;
+    let (told, _) = examine_stub(|_| Behavior::reject(410)).await;
     assert!(told.only_wrong("a PUT makes an order").0.contains("410 to a new key"));
 }
 
-fn in_a_row(asked: &Asked) -> bool {
+fn in_a_row(asked: &ReceivedCall) -> bool {
     asked.nth == 1 && asked.json()["number"].as_u64() > Some(2_000_000_006)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_that_are_not_answered_in_a_row_of_them_are_found() {
     let (told, _) =
-        examine_stub(|asked| if in_a_row(asked) { Play::page(503) } else { careful(asked) }).await;
+        examine_stub(|asked| if in_a_row(asked) { Behavior::error_page(503) } else { careful(asked) }).await;
     let (said, _) = told.only_wrong(QUICK);
     assert!(said.contains("3 of 3 without an order, the last one 503"), "{said}");
     assert!(told.report["speed"].is_null());
@@ -250,7 +259,7 @@ async fn calls_that_are_not_answered_in_a_row_of_them_are_found() {
 async fn calls_that_take_more_than_half_of_their_time_are_found() {
     let late = Duration::from_millis(1100);
     let (told, _) = examine_stub_with(&["--timeout-ms", "2000"], move |asked| {
-        if in_a_row(asked) { Play::After(late) } else { careful(asked) }
+        if in_a_row(asked) { Behavior::Delay(late) } else { careful(asked) }
     })
     .await;
     let (said, todo) = told.only_wrong(QUICK);
@@ -266,7 +275,7 @@ async fn a_service_that_dies_during_the_examination_is_not_asked_for_ever() {
     let calls = AtomicUsize::new(0);
     let (told, stub) = examine_stub(move |asked| match calls.fetch_add(1, Ordering::SeqCst) {
         0..16 => careful(asked),
-        _ => Play::Close { does: false },
+        _ => Behavior::Close { executes: false },
     })
     .await;
     assert!(told.wrong().contains(&QUICK) && told.wrong().contains(&CLEAN), "{:#}", told.report);
@@ -277,7 +286,7 @@ async fn a_service_that_dies_during_the_examination_is_not_asked_for_ever() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn to_people_a_finding_says_what_to_do_and_the_program_ends_with_1() {
     let stub = OrderStub::start().await;
-    stub.play(|asked| match asked.nth {
+    stub.behave(|asked| match asked.nth {
         2 if asked.json()["number"] == 2_000_000_001 => another(),
         _ => careful(asked),
     });
@@ -289,8 +298,8 @@ async fn to_people_a_finding_says_what_to_do_and_the_program_ends_with_1() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_named_event_is_the_one_that_is_used() {
     let stub = OrderStub::start().await;
-    stub.play(careful);
+    stub.behave(careful);
     let told: Told = examine(&stub.base(), &["--event", "spring"]).await;
     assert!(told.code == Some(0) && told.report["event"] == "spring");
-    assert!(stub.asked().iter().all(|asked| asked.path.starts_with("/orders/spring:")));
+    assert!(stub.received().iter().all(|asked| asked.path.starts_with("/orders/spring:")));
 }

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 use testkit::OrderStub;
-use testkit::order_stub::{Asked, Play};
+use testkit::order_stub::{Behavior, ReceivedCall};
 use tokio::process::Command;
 
 /// What a run of doctor said.
@@ -54,7 +54,7 @@ pub(crate) async fn examine(url: &str, more: &[&str]) -> Told {
 
 /// Examines a stub that plays like that.
 pub(crate) async fn examine_stub(
-    script: impl Fn(&Asked) -> Play + Send + Sync + 'static,
+    script: impl Fn(&ReceivedCall) -> Behavior + Send + Sync + 'static,
 ) -> (Told, OrderStub) {
     examine_stub_with(&[], script).await
 }
@@ -62,15 +62,15 @@ pub(crate) async fn examine_stub(
 /// The same with more arguments.
 pub(crate) async fn examine_stub_with(
     more: &[&str],
-    script: impl Fn(&Asked) -> Play + Send + Sync + 'static,
+    script: impl Fn(&ReceivedCall) -> Behavior + Send + Sync + 'static,
 ) -> (Told, OrderStub) {
     let stub = OrderStub::start().await;
-    stub.play(script);
+    stub.behave(script);
     (examine(&stub.base(), more).await, stub)
 }
 
 /// A service that refuses bodies which are no application, as it should.
-pub(crate) fn careful(asked: &Asked) -> Play {
+pub(crate) fn careful(asked: &ReceivedCall) -> Behavior {
     let application = asked.method != "PUT" || asked.json()["guid"].is_string();
-    if application { Play::Honest } else { Play::no(400) }
+    if application { Behavior::Normal } else { Behavior::reject(400) }
 }

@@ -2,7 +2,7 @@
 
 use std::net::TcpListener;
 
-use testkit::order_stub::Play;
+use testkit::order_stub::Behavior;
 
 use crate::harness::{Told, examine, examine_stub, examine_stub_with, run};
 
@@ -32,7 +32,8 @@ async fn a_name_that_nobody_knows() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_that_does_not_answer_in_time() {
-    let (seen, stub) = examine_stub_with(&["--timeout-ms", "400"], |_| Play::Silent { does: true }).await;
+    let (seen, stub) =
+        examine_stub_with(&["--timeout-ms", "400"], |_| Behavior::NoResponse { executes: true }).await;
     told(&seen, &["no answer within 400 ms"], "overloaded");
     assert_eq!(stub.calls(), 2, "what may have been made is tried to be taken back");
     assert_eq!(seen.report["left"]["live"].as_array().unwrap().len(), 1, "and told if it could not be");
@@ -40,15 +41,16 @@ async fn a_service_that_does_not_answer_in_time() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_is_closed_or_speaks_something_else() {
-    let (closed, _) = examine_stub(|_| Play::Close { does: false }).await;
+    let (closed, _) = examine_stub(|_| Behavior::Close { executes: false }).await;
     told(&closed, &["no whole answer"], "HTTP/1.1");
-    let (cut, _) = examine_stub(|_| Play::Cut).await;
+    let (cut, _) = examine_stub(|_| Behavior::Truncate).await;
     told(&cut, &["breaks off"], "half an answer is none");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn each_answer_of_another_service_is_told_as_what_it_means() {
-    let say = |status, kind| Play::Say { does: false, status, kind, body: "<h1>Hello</h1>".into() };
+    let say =
+        |status, kind| Behavior::Respond { executes: false, status, kind, body: "<h1>Hello</h1>".into() };
     for (play, words, todo) in [
         (say(404, "text/plain"), vec!["404"], "is the address right? calls go to http://127.0.0.1"),
         (say(401, "text/plain"), vec!["401"], "wants a login"),
@@ -60,7 +62,7 @@ async fn each_answer_of_another_service_is_told_as_what_it_means() {
         (say(200, "text/html"), vec!["no JSON"], "an HTML page comes from a web server"),
         (say(418, "text/html"), vec!["418 with an HTML page"], "an HTML page comes from a web server"),
         (
-            Play::Redirect("https://shop.example/login".into()),
+            Behavior::Redirect("https://shop.example/login".into()),
             vec!["302", "https://shop.example/login"],
             "not followed",
         ),
@@ -73,11 +75,10 @@ async fn each_answer_of_another_service_is_told_as_what_it_means() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_that_does_not_take_the_test_event_asks_for_one() {
-    let (seen, _) =
-        examine_stub(
-            |asked| if asked.path.starts_with("/orders/doctor-") { Play::no(422) } else { Play::Honest },
-        )
-        .await;
+    let (seen, _) = examine_stub(|asked| {
+        if asked.path.starts_with("/orders/doctor-") { Behavior::reject(422) } else { Behavior::Normal }
+    })
+    .await;
     told(&seen, &["422, a no, to the event doctor-"], "--event EVENT");
 }
 

@@ -2,7 +2,7 @@
 
 use service::Context;
 use shop::Config;
-use testkit::{Http, TempFolder};
+use testkit::{HttpClient, TempFolder};
 
 use crate::harness::{examine, run};
 
@@ -28,7 +28,7 @@ async fn the_shop_passes_and_keeps_no_live_order() {
     assert!(told.report["ok"] == true && told.report["left"]["live"] == serde_json::json!([]));
     let speed = &told.report["speed"];
     assert!(speed["calls"] == 3 && speed["p99_ms"].as_f64() > Some(40.0), "{speed}");
-    let live = Http::new(&harness.base).get("/list/order/spring").await.unwrap();
+    let live = HttpClient::new(&harness.base).get("/list/order/spring").await.unwrap();
     assert_eq!((live.status, live.text().as_str()), (200, ""));
     // Every key of the examination: one order, two at once, nobody, never made, two bodies, three in a row.
     assert_eq!(told.report["left"]["tombstones"], 9);

@@ -11,7 +11,7 @@ use serde_json::json;
 use service::Context;
 use service::telemetry::LogFormat;
 use testkit::browser::{Browser, Options, screen_path};
-use testkit::{Http, TempFolder};
+use testkit::{HttpClient, TempFolder};
 
 /// Patience with a page; an answer that needs it all is a failure.
 pub(crate) const SOON: Duration = Duration::from_secs(15);
@@ -83,7 +83,7 @@ impl Stage {
 
     /// Waits until the page answers: the queue is armed a moment after the start.
     async fn until(&self, path: &str) {
-        let http = Http::new(&self.base);
+        let http = HttpClient::new(&self.base);
         for _ in 0..200 {
             if http.get(path).await.is_ok_and(|answer| answer.status == 200) {
                 return;
@@ -124,7 +124,7 @@ impl Stage {
 
     /// Somebody else applies, without a browser.
     pub(crate) async fn others_apply(&self, people: u32) {
-        let http = Http::new(&self.base);
+        let http = HttpClient::new(&self.base);
         for person in 0..people {
             let body =
                 json!({ "name": "다른 사람", "phone": format!("010-7777-{person:04}"), "consent": true });

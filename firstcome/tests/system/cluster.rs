@@ -13,7 +13,7 @@ use domain::keys::Root;
 use domain::{AppKey, Keyring, Kid, Receipt};
 use serde_json::Value;
 use service::Context;
-use testkit::{Http, Running, TempFolder};
+use testkit::{ChildProcess, HttpClient, TempFolder};
 
 use crate::harness::PROGRAM;
 use crate::processes::{ProcessHandles, free_ports};
@@ -25,8 +25,8 @@ const GRACE: Duration = Duration::from_secs(20);
 
 pub(crate) struct TestCluster {
     // Processes go before the servers they use.
-    gateways: Vec<Running>,
-    operator: Running,
+    gateways: Vec<ChildProcess>,
+    operator: ChildProcess,
     processes: ProcessHandles,
     shop: ShopThread,
     gateway_ports: Vec<u16>,
@@ -58,7 +58,7 @@ impl TestCluster {
         cluster
     }
 
-    async fn start_gateway(&mut self, nth: usize) -> Running {
+    async fn start_gateway(&mut self, nth: usize) -> ChildProcess {
         let listen = format!("gateway.listen=127.0.0.1:{}", self.gateway_ports[nth]);
         let signup = format!("gateway.upstream.signup.url={}", self.processes.urls().join(", "));
         self.processes.process("gateway", &["--set", &listen, "--set", &signup]).await
@@ -237,8 +237,8 @@ impl ShopThread {
         Self { address, context, thread: Some(thread), _folder: folder }
     }
 
-    fn http(&self) -> Http {
-        Http::new(format!("http://{}", self.address))
+    fn http(&self) -> HttpClient {
+        HttpClient::new(format!("http://{}", self.address))
     }
 }
 

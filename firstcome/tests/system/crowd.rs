@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
-use testkit::Http;
-use testkit::http::Answer;
+use testkit::HttpClient;
+use testkit::HttpResponse;
 use tokio::task::JoinSet;
 
 /// Gateways that the crowd comes through; each holds at most 64 connections.
@@ -25,7 +25,7 @@ pub(crate) struct Ack {
 /// The crowd before one system.
 #[derive(Clone)]
 pub(crate) struct Crowd {
-    gateways: Arc<Vec<Http>>,
+    gateways: Arc<Vec<HttpClient>>,
     event: String,
 }
 
@@ -36,12 +36,13 @@ impl Crowd {
 
     /// The same crowd before several signup services; each person keeps to one.
     pub(crate) fn before_all(bases: &[String], event: &str) -> Self {
-        let gateway = |nth: usize| Http::new(&bases[nth % bases.len()]).with_timeout(Duration::from_secs(5));
+        let gateway =
+            |nth: usize| HttpClient::new(&bases[nth % bases.len()]).with_timeout(Duration::from_secs(5));
         let gateways = (0..GATEWAYS).map(gateway).collect();
         Self { gateways: Arc::new(gateways), event: event.to_owned() }
     }
 
-    fn gateway(&self, person: u32) -> &Http {
+    fn gateway(&self, person: u32) -> &HttpClient {
         &self.gateways[person as usize % GATEWAYS]
     }
 
@@ -113,10 +114,10 @@ impl Crowd {
     }
 
     /// Presses until the answer is neither a broken connection nor "later".
-    async fn until_answered<F, R>(&self, person: u32, press: F) -> Answer
+    async fn until_answered<F, R>(&self, person: u32, press: F) -> HttpResponse
     where
         F: Fn() -> R,
-        R: Future<Output = Result<Answer, testkit::http::HttpError>>,
+        R: Future<Output = Result<HttpResponse, testkit::http::HttpError>>,
     {
         for _ in 0..PRESSES_MAX {
             match press().await {

@@ -8,7 +8,7 @@ use domain::AppKey;
 use loadtest::{Browse, Report, Spike};
 use serde_json::Value;
 use shop::capacity::Capacity;
-use testkit::Http;
+use testkit::HttpClient;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
@@ -61,14 +61,14 @@ async fn leavers(crowd: &Crowd, stay: u32, leave: u32) -> (Vec<Ack>, Vec<Ack>) {
 }
 
 /// The product page before the event: the shop's; and while it runs: the event's.
-async fn product_leads_to(http: &Http) -> Option<String> {
+async fn product_leads_to(http: &HttpClient) -> Option<String> {
     let answer = http.get(PRODUCT).await.unwrap();
     let to = answer.header("location").map(str::to_owned);
     assert_eq!(answer.status, if to.is_some() { 303 } else { 200 }, "{}", answer.text());
     to
 }
 
-async fn until_diverted(http: &Http, to: Option<&str>) {
+async fn until_diverted(http: &HttpClient, to: Option<&str>) {
     for _ in 0..100 {
         if product_leads_to(http).await.as_deref() == to {
             return;
@@ -84,12 +84,12 @@ async fn open_event(cluster: &TestCluster, seats: u32, pace: u32) -> Crowd {
     cluster.create_event(seats, pace, 40);
     crowd.until("the signup services to know the event", |p| p["state"] == "scheduled").await;
     for gateway in cluster.gateway_urls() {
-        until_diverted(&Http::new(&gateway), None).await;
+        until_diverted(&HttpClient::new(&gateway), None).await;
     }
     cluster.operate(&["event", "open", "spring"]);
     crowd.until("the event to be open", |p| p["state"] == "open").await;
     for gateway in cluster.gateway_urls() {
-        until_diverted(&Http::new(&gateway), Some("/e/spring")).await;
+        until_diverted(&HttpClient::new(&gateway), Some("/e/spring")).await;
     }
     crowd
 }
@@ -181,7 +181,7 @@ fn never_above(starts: &Starts, span: (i64, i64), pace: u32) {
 
 /// One client that asks without end gets its share and no more; everybody else has their own.
 async fn greedy(gateway: &str) {
-    let http = Http::new(gateway);
+    let http = HttpClient::new(gateway);
     let mut asking = JoinSet::new();
     for _ in 0..600 {
         let http = http.clone();
@@ -234,7 +234,7 @@ async fn twenty_thousand_through_the_gateway_leave_a_thousand_orders_and_a_quiet
         + keeps_pace(&starts, (raised.quick, raised.sold), QUICK, &late);
     println!("{} order calls in all; {judged} windows of 10 s judged", starts.total());
     cluster.settle().await;
-    until_diverted(&Http::new(&cluster.gateway_urls()[0]), None).await;
+    until_diverted(&HttpClient::new(&cluster.gateway_urls()[0]), None).await;
     let report = cluster.stop_and_verify(&all).await;
     assert_eq!(report["sold"].as_u64(), Some(u64::from(SEATS)));
 }

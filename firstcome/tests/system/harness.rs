@@ -12,7 +12,7 @@ use ledger::{LedgerError, OrderRow};
 use serde_json::Value;
 use service::Context;
 use service::telemetry::LogFormat;
-use testkit::{Running, TempFolder};
+use testkit::{ChildProcess, TempFolder};
 
 use crate::crowd::Ack;
 
@@ -122,7 +122,7 @@ pub(crate) struct Outside {
     pub(crate) port: u16,
     config: PathBuf,
     starts: u32,
-    running: Option<Running>,
+    running: Option<ChildProcess>,
 }
 
 impl Outside {
@@ -156,7 +156,7 @@ impl Outside {
         self.starts += 1;
         let log = self.folder.path().join(format!("log-{}", self.starts));
         let args = ["serve", "--config", self.config.to_str().unwrap()];
-        let mut running = Running::start(Path::new(PROGRAM), &args, &[], &log).unwrap();
+        let mut running = ChildProcess::start(Path::new(PROGRAM), &args, &[], &log).unwrap();
         running.wait_for_line("serving on", Duration::from_secs(20)).await.unwrap();
         self.running = Some(running);
     }

@@ -7,15 +7,15 @@ use std::time::Duration;
 
 use domain::EventSettings;
 use serde_json::Value;
-use testkit::{Postgres, RedisKind, RedisServer, Running, TempFolder};
+use testkit::{ChildProcess, Postgres, RedisKind, RedisServer, TempFolder};
 
 use crate::crowd::Ack;
 use crate::harness::{PROGRAM, receipts, verify_with};
 
 pub(crate) struct ProcessHandles {
     // Processes go before the servers they use.
-    signups: Vec<Running>,
-    workers: Vec<Running>,
+    signups: Vec<ChildProcess>,
+    workers: Vec<ChildProcess>,
     pub(crate) redis: RedisServer,
     pub(crate) postgres: Postgres,
     pub(crate) folder: TempFolder,
@@ -101,7 +101,7 @@ impl ProcessHandles {
     }
 
     /// Starts a role in a process of its own.
-    pub(crate) async fn process(&mut self, role: &str, more: &[&str]) -> Running {
+    pub(crate) async fn process(&mut self, role: &str, more: &[&str]) -> ChildProcess {
         self.starts += 1;
         let log = self.folder.path().join(format!("log-{}-{role}", self.starts));
         let queue = self.queue_as(role);
@@ -109,7 +109,7 @@ impl ProcessHandles {
         let queue = if role == "operator" { &[][..] } else { &["--set", &queue] };
         let args =
             [&["serve", "--role", role, "--config", self.config.to_str().unwrap()], queue, more].concat();
-        let mut running = Running::start(Path::new(PROGRAM), &args, &[], &log).unwrap();
+        let mut running = ChildProcess::start(Path::new(PROGRAM), &args, &[], &log).unwrap();
         running.wait_for_line("serving on", Duration::from_secs(20)).await.unwrap();
         running
     }

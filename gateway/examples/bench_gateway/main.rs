@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use proxies::{Backend, Kind, Proxy};
 use serde_json::Value;
-use testkit::bench::Found;
+use testkit::bench::Measurement;
 
 /// As in the program.
 #[global_allocator]
@@ -47,11 +47,11 @@ fn measure(out: &Path) {
             found.push(round(proxy));
         }
     }
-    let medians: Vec<Found> = found.iter().map(|rounds| Found::median(rounds)).collect();
+    let medians: Vec<Measurement> = found.iter().map(|rounds| Measurement::median(rounds)).collect();
     for (kind, one) in Kind::ALL.iter().zip(&medians) {
         println!("{:<10} {one}", kind.name());
     }
-    let beside = |(kind, peer): (&Kind, &Found)| {
+    let beside = |(kind, peer): (&Kind, &Measurement)| {
         let bar = (*kind == Kind::Nginx).then_some(BAR);
         medians[0].beside(
             kind.name(),
@@ -67,7 +67,7 @@ fn measure(out: &Path) {
     std::fs::write(out, serde_json::to_string_pretty(&rows).unwrap()).unwrap();
 }
 
-fn round(proxy: &Proxy) -> Found {
+fn round(proxy: &Proxy) -> Measurement {
     let before = proxy.cpu();
     let load = Command::new("taskset")
         .args(["-c", "1", "wrk", "-t1", &format!("-c{CONNECTIONS}"), &format!("-d{}s", ROUND.as_secs())])
@@ -86,5 +86,9 @@ fn round(proxy: &Proxy) -> Found {
     let rate: f64 = number("Requests/sec:").parse().unwrap();
     let answers: f64 =
         said.split(" requests in ").next().unwrap().split_whitespace().last().unwrap().parse().unwrap();
-    Found { rate, cpu_us: cpu.as_secs_f64() * 1e6 / answers, busy: cpu.as_secs_f64() / ROUND.as_secs_f64() }
+    Measurement {
+        rate,
+        cpu_us: cpu.as_secs_f64() * 1e6 / answers,
+        busy: cpu.as_secs_f64() / ROUND.as_secs_f64(),
+    }
 }

@@ -7,7 +7,7 @@ use domain::{Epoch, EventSettings, EventState, Kind, Release};
 use gateway::Config;
 use queue::{Arming, Figures, Projection, Queue};
 use service::{Context, Health, Settings, Tasks};
-use testkit::{HandClock, TempFolder, seeded};
+use testkit::{ManualClock, TempFolder, seeded};
 
 use crate::client::Client;
 use crate::stub::Stub;
@@ -60,7 +60,7 @@ pub(crate) fn config(shop: SocketAddr, flags: &[(&str, &str)]) -> Config {
 }
 
 pub(crate) struct GatewayHarness {
-    pub(crate) clock: HandClock,
+    pub(crate) clock: ManualClock,
     pub(crate) queue: Queue,
     pub(crate) ctx: Context,
     pub(crate) shop: Stub,
@@ -86,7 +86,7 @@ impl GatewayHarness {
         flags: &[(&str, &str)],
         reachable: impl Future<Output = ()> + Send + 'static,
     ) -> Self {
-        let (folder, clock) = (TempFolder::new("gateway"), HandClock::at(OPENS - 1000));
+        let (folder, clock) = (TempFolder::new("gateway"), ManualClock::at(OPENS - 1000));
         let queue = Queue::open_sqlite(&folder.path().join("queue.db"), clock.now()).await.unwrap();
         let (tasks, health) = (Tasks::default(), Health::default());
         let ctx = Context { now: clock.now(), rng: seeded(1), tasks, health };

@@ -8,7 +8,7 @@ use domain::event::Text;
 use domain::{AppKey, EventId, EventSettings, Fence, Kind, Number, Release};
 use ledger::{ATTEMPTS_MAX, Admission, Answer, Call, CancelRequest, Candidate, Ledger, Recorded};
 use sqlx::{ConnectOptions, Connection};
-use testkit::{HandClock, Postgres, TempFolder};
+use testkit::{ManualClock, Postgres, TempFolder};
 
 pub(crate) const NOON: i64 = 1_795_345_200_000;
 
@@ -30,13 +30,13 @@ pub(crate) struct LedgerHarness {
 
 /// A clock set by hand, in a file too, where the database server reads it.
 pub(crate) struct Clock {
-    hand: HandClock,
+    hand: ManualClock,
     folder: TempFolder,
 }
 
 impl Clock {
     fn at(ms: i64) -> Self {
-        let clock = Self { hand: HandClock::at(ms), folder: TempFolder::new("ledger") };
+        let clock = Self { hand: ManualClock::at(ms), folder: TempFolder::new("ledger") };
         // The server may run as somebody else.
         std::fs::set_permissions(clock.folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
         clock.advance(0);

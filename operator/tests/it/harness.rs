@@ -14,7 +14,7 @@ use ledger::{Answer as OrderAnswer, Candidate, Ledger, Recorded};
 use operator::{Config, OperatorState, Role, Token, router};
 use serde_json::{Value, json};
 use service::{Context, Health, Tasks};
-use testkit::{HandClock, TempFolder, seeded};
+use testkit::{ManualClock, TempFolder, seeded};
 use tower::ServiceExt as _;
 
 /// 2026-11-22 11:00:00 UTC; the event opens an hour later, for an hour.
@@ -80,7 +80,7 @@ pub(crate) fn config() -> Config {
 }
 
 pub(crate) struct OperatorHarness {
-    pub(crate) clock: HandClock,
+    pub(crate) clock: ManualClock,
     pub(crate) ledger: Ledger,
     pub(crate) ctx: Context,
     router: Router,
@@ -95,7 +95,7 @@ impl OperatorHarness {
     }
 
     pub(crate) async fn empty() -> Self {
-        let (folder, clock) = (TempFolder::new("operator"), HandClock::at(NOW));
+        let (folder, clock) = (TempFolder::new("operator"), ManualClock::at(NOW));
         let ledger = Ledger::open_sqlite(&folder.path().join("ledger.db"), clock.now()).await.unwrap();
         let (tasks, health) = (Tasks::default(), Health::default());
         let ctx = Context { now: clock.now(), rng: seeded(1), tasks, health };

@@ -11,7 +11,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 
 use super::duration::{parse_ms, print_ms};
-use super::state::{Origin, RawValue, ReadKey, State, is_below, join};
+use super::state::{Origin, RawValue, ReadKey, ReadState, is_below, join};
 
 /// Printed in place of a secret.
 const SECRET: &str = "\"(secret)\"";
@@ -19,12 +19,12 @@ const SECRET: &str = "\"(secret)\"";
 /// The settings below one path.
 #[derive(Debug)]
 pub struct Part<'a> {
-    state: &'a RefCell<State>,
+    state: &'a RefCell<ReadState>,
     path: String,
 }
 
 impl<'a> Part<'a> {
-    pub(super) fn new(state: &'a RefCell<State>, path: String) -> Self {
+    pub(super) fn new(state: &'a RefCell<ReadState>, path: String) -> Self {
         Self { state, path }
     }
 

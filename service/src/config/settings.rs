@@ -6,7 +6,7 @@ use std::path::Path;
 
 use super::part::Part;
 use super::print::PrintedSettings;
-use super::state::{Mistakes, Origin, RawValue, State, is_below};
+use super::state::{Mistakes, Origin, RawValue, ReadState, is_below};
 use super::{file, suggest};
 
 /// The prefix of the environment variables. A double underscore stands for the dot.
@@ -15,7 +15,7 @@ pub const ENV_PREFIX: &str = "FIRSTCOME_";
 /// The merged settings, and what has been read of them.
 #[derive(Debug)]
 pub struct Settings {
-    state: RefCell<State>,
+    state: RefCell<ReadState>,
 }
 
 impl Settings {
@@ -36,7 +36,7 @@ impl Settings {
         for (key, text) in flags {
             values.insert(key.clone(), RawValue { text: text.clone(), origin: Origin::Flag(key.clone()) });
         }
-        Ok(Self { state: RefCell::new(State { values, ..State::default() }) })
+        Ok(Self { state: RefCell::new(ReadState { values, ..ReadState::default() }) })
     }
 
     /// The settings below a path such as `signup`; the empty path is the root.
@@ -63,7 +63,7 @@ impl Settings {
     }
 }
 
-fn unknown_keys(state: &State) -> Vec<String> {
+fn unknown_keys(state: &ReadState) -> Vec<String> {
     let unread = state.values.iter().filter(|(path, _)| !state.read.contains_key(*path));
     let unknown = unread.filter(|(path, _)| !state.skipped.iter().any(|skipped| is_below(path, skipped)));
     unknown

@@ -57,7 +57,7 @@ impl fmt::Display for Mistakes {
 
 /// The state of reading the settings.
 #[derive(Debug, Default)]
-pub(super) struct State {
+pub(super) struct ReadState {
     /// By dotted path. The index of a list element, from 0, is one step of the path.
     pub(super) values: BTreeMap<String, RawValue>,
     pub(super) read: BTreeMap<String, ReadKey>,

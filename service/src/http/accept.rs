@@ -13,7 +13,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use super::connection_count::ConnectionCounts;
 use super::handler::{Handler, RouterHandler};
 use super::limits::{HEADER_BYTES_MIN, Limits};
-use super::server::Server;
+use super::server::HttpServer;
 use super::{http1, http2};
 use crate::context::Context;
 use crate::tasks::Tasks;
@@ -60,13 +60,13 @@ pub fn serve_handler<H: Handler>(
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let server = Arc::new(Server::new(handler, limits));
+    let server = Arc::new(HttpServer::new(handler, limits));
     ctx.tasks.spawn("http accept", accept_all(listener, server, ctx.tasks.clone()));
     tracing::info!(%address, "listening on {address}");
     Ok(address)
 }
 
-async fn accept_all<H: Handler>(listener: tokio::net::TcpListener, server: Arc<Server<H>>, tasks: Tasks) {
+async fn accept_all<H: Handler>(listener: tokio::net::TcpListener, server: Arc<HttpServer<H>>, tasks: Tasks) {
     let permits = Arc::new(Semaphore::new(server.limits.connections_max.min(Semaphore::MAX_PERMITS)));
     let counts = Arc::new(ConnectionCounts::default());
     let mut pause = None;
@@ -90,7 +90,7 @@ async fn accept_all<H: Handler>(listener: tokio::net::TcpListener, server: Arc<S
     }
 }
 
-struct Accepted {
+struct AcceptedConnection {
     stream: TcpStream,
     peer: SocketAddr,
     permit: OwnedSemaphorePermit,
@@ -101,19 +101,19 @@ async fn accept(
     listener: &tokio::net::TcpListener,
     permits: &Arc<Semaphore>,
     pause: Option<Duration>,
-) -> io::Result<Accepted> {
+) -> io::Result<AcceptedConnection> {
     if let Some(pause) = pause {
         tokio::time::sleep(pause).await;
     }
     let permit = Arc::clone(permits).acquire_owned().await.map_err(io::Error::other)?;
     let (stream, peer) = listener.accept().await?;
-    Ok(Accepted { stream, peer, permit })
+    Ok(AcceptedConnection { stream, peer, permit })
 }
 
 /// Serves an accepted connection in a task, or closes it if its client holds too many.
 fn start_connection<H: Handler>(
-    Accepted { stream, peer, permit }: Accepted,
-    server: &Arc<Server<H>>,
+    AcceptedConnection { stream, peer, permit }: AcceptedConnection,
+    server: &Arc<HttpServer<H>>,
     counts: &Arc<ConnectionCounts>,
     tasks: &Tasks,
 ) {
@@ -146,7 +146,7 @@ fn as_ms(pause: Duration) -> u64 {
 async fn serve_connection<H: Handler>(
     stream: TcpStream,
     peer: SocketAddr,
-    server: Arc<Server<H>>,
+    server: Arc<HttpServer<H>>,
     tasks: Tasks,
 ) {
     let _open = server.count_connection();
@@ -160,7 +160,7 @@ async fn serve_connection<H: Handler>(
 async fn serve_either<H: Handler>(
     stream: TcpStream,
     peer: SocketAddr,
-    server: Arc<Server<H>>,
+    server: Arc<HttpServer<H>>,
     tasks: Tasks,
 ) -> anyhow::Result<()> {
     if server.limits.http2 && http2::begins_with_preface(&stream, &server.limits, &tasks).await? {

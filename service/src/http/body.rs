@@ -92,13 +92,13 @@ impl HttpBody for LimitedBody {
 }
 
 /// A response body with the guards that end once it is sent.
-pub(super) struct ResponseBody {
+pub(super) struct SentBody {
     pub(super) body: Body,
     pub(super) _in_flight: RequestGuard,
     pub(super) _active: GaugeGuard,
 }
 
-impl HttpBody for ResponseBody {
+impl HttpBody for SentBody {
     type Data = Bytes;
     type Error = axum::Error;
 

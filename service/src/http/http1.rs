@@ -12,7 +12,7 @@ use hyper_util::rt::TokioIo;
 use tokio::net::TcpStream;
 
 use super::handler::Handler;
-use super::server::{ConnectionService, Server};
+use super::server::{ConnectionService, HttpServer};
 use super::socket::TimedSocket;
 use super::timeouts::{Activity, Http1Timeouts};
 use crate::lazy_wake::LazyWake;
@@ -22,7 +22,7 @@ use crate::tasks::Tasks;
 pub(super) async fn serve<H: Handler>(
     stream: TcpStream,
     peer: SocketAddr,
-    server: Arc<Server<H>>,
+    server: Arc<HttpServer<H>>,
     tasks: Tasks,
 ) -> anyhow::Result<()> {
     let activity = Arc::new(Activity::default());

@@ -16,7 +16,7 @@ use tokio::net::TcpStream;
 
 use super::handler::Handler;
 use super::limits::Limits;
-use super::server::{ConnectionService, Server};
+use super::server::{ConnectionService, HttpServer};
 use super::socket::TimedSocket;
 use super::timeouts::{Activity, Http2IdleTimeout};
 use crate::lazy_wake::LazyWake;
@@ -72,7 +72,7 @@ impl<F: Future<Output = ()> + Send + 'static> Executor<F> for StreamExecutor {
 pub(super) async fn serve<H: Handler>(
     stream: TcpStream,
     peer: SocketAddr,
-    server: Arc<Server<H>>,
+    server: Arc<HttpServer<H>>,
     tasks: Tasks,
 ) -> anyhow::Result<()> {
     let activity = Arc::new(Activity::default());

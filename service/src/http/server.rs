@@ -14,7 +14,7 @@ use futures_util::future::Either;
 use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
-use super::body::{BodyError, BodyErrorSlot, LimitedBody, ResponseBody, drain};
+use super::body::{BodyError, BodyErrorSlot, LimitedBody, SentBody, drain};
 use super::handler::{Handler, HandlerResponse, Route};
 use super::limits::Limits;
 use super::metrics::{GaugeGuard, HttpMetrics};
@@ -24,7 +24,7 @@ use crate::problem::Problem;
 use crate::tasks::panic_message;
 
 /// The handler of a listener with its limits.
-pub(super) struct Server<H> {
+pub(super) struct HttpServer<H> {
     handler: H,
     pub(super) limits: Limits,
     metrics: HttpMetrics,
@@ -32,13 +32,13 @@ pub(super) struct Server<H> {
 
 /// Responds to the requests of one connection.
 pub(super) struct ConnectionService<H: Handler> {
-    server: Arc<Server<H>>,
+    server: Arc<HttpServer<H>>,
     peer: SocketAddr,
     connection: H::Connection,
 }
 
 impl<H: Handler> ConnectionService<H> {
-    pub(super) fn new(server: Arc<Server<H>>, peer: SocketAddr) -> Self {
+    pub(super) fn new(server: Arc<HttpServer<H>>, peer: SocketAddr) -> Self {
         Self { connection: server.handler.connect(peer), server, peer }
     }
 
@@ -46,12 +46,12 @@ impl<H: Handler> ConnectionService<H> {
         &self,
         request: hyper::Request<Incoming>,
         in_flight: RequestGuard,
-    ) -> impl Future<Output = hyper::Response<ResponseBody>> + Send {
+    ) -> impl Future<Output = hyper::Response<SentBody>> + Send {
         self.server.respond(request, self, in_flight)
     }
 }
 
-impl<H: Handler> Server<H> {
+impl<H: Handler> HttpServer<H> {
     pub(super) fn new(handler: H, limits: Limits) -> Self {
         Self { handler, limits, metrics: HttpMetrics::new() }
     }
@@ -68,7 +68,7 @@ impl<H: Handler> Server<H> {
         request: hyper::Request<Incoming>,
         connection: &ConnectionService<H>,
         in_flight: RequestGuard,
-    ) -> impl Future<Output = hyper::Response<ResponseBody>> + Send {
+    ) -> impl Future<Output = hyper::Response<SentBody>> + Send {
         let info = RequestInfo {
             begun: Instant::now(),
             active: self.metrics.count_request(),
@@ -92,7 +92,7 @@ impl<H: Handler> Server<H> {
         info: RequestInfo,
         response: HandlerResponse,
         in_flight: RequestGuard,
-    ) -> hyper::Response<ResponseBody> {
+    ) -> hyper::Response<SentBody> {
         let HandlerResponse { mut response, route, as_is } = response;
         if !as_is {
             complete(&mut response);
@@ -109,7 +109,7 @@ impl<H: Handler> Server<H> {
         let RequestInfo { method, peer, .. } = &info;
         // The route, never the path: a receipt in a path is a secret.
         tracing::debug!(%method, route, status = status.as_u16(), took_us = took.as_micros(), %peer, "request completed");
-        response.map(|body| ResponseBody { body, _in_flight: in_flight, _active: info.active })
+        response.map(|body| SentBody { body, _in_flight: in_flight, _active: info.active })
     }
 
     /// The problem of a request that is refused before its body is read.

@@ -10,7 +10,7 @@ use service::Context;
 use service::tasks::Shutdown;
 use shop::capacity::Capacity;
 use shop::{Config, Shop};
-use testkit::{Answer, Http, TempFolder, seeded};
+use testkit::{HttpClient, HttpResponse, TempFolder, seeded};
 
 /// A fast shop with a large capacity, so that a test fails only for its own subject.
 pub(crate) fn quick() -> Config {
@@ -19,7 +19,7 @@ pub(crate) fn quick() -> Config {
 }
 
 pub(crate) struct ShopHarness {
-    pub(crate) http: Http,
+    pub(crate) http: HttpClient,
     pub(crate) folder: TempFolder,
     shop: Shop,
     ctx: Context,
@@ -39,7 +39,7 @@ impl ShopHarness {
         let listener = service::http::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let config = Config { database: folder.path().join("shop.db"), ..config };
         let shop = shop::start(config, listener, &ctx).await.unwrap();
-        Self { http: Http::new(format!("http://{}", shop.address)), folder, shop, ctx }
+        Self { http: HttpClient::new(format!("http://{}", shop.address)), folder, shop, ctx }
     }
 
     /// Stops the shop gracefully and returns how the tasks ended.
@@ -59,19 +59,19 @@ impl ShopHarness {
         names.iter().map(|name| self.folder.path().join(name)).filter(|file| file.exists()).collect()
     }
 
-    pub(crate) async fn put(&self, event: &str, key: &str) -> Answer {
+    pub(crate) async fn put(&self, event: &str, key: &str) -> HttpResponse {
         self.put_body(event, key, &body(event)).await
     }
 
-    pub(crate) async fn put_body(&self, event: &str, key: &str, body: &Value) -> Answer {
+    pub(crate) async fn put_body(&self, event: &str, key: &str, body: &Value) -> HttpResponse {
         self.call(Method::PUT, &format!("/order/int/v1/orders/{event}:{key}"), body.to_string()).await
     }
 
-    pub(crate) async fn delete(&self, event: &str, key: &str) -> Answer {
+    pub(crate) async fn delete(&self, event: &str, key: &str) -> HttpResponse {
         self.call(Method::DELETE, &format!("/order/int/v1/orders/{event}:{key}"), String::new()).await
     }
 
-    pub(crate) async fn call(&self, method: Method, path: &str, body: String) -> Answer {
+    pub(crate) async fn call(&self, method: Method, path: &str, body: String) -> HttpResponse {
         let json = [("content-type", "application/json")];
         self.http.send(method, path, &json, Bytes::from(body)).await.unwrap()
     }
@@ -97,7 +97,7 @@ pub(crate) fn body(event: &str) -> Value {
     json!({ "event": event, "number": 41207, "guid": "74f8e04a2ea886508a525de79f28e6d5", "name": "홍길동", "phone": "+821012345678" })
 }
 
-pub(crate) fn order_no(response: &Answer) -> String {
+pub(crate) fn order_no(response: &HttpResponse) -> String {
     response.json()["order_no"]
         .as_str()
         .unwrap_or_else(|| panic!("{}: {}", response.status, response.text()))
@@ -105,7 +105,7 @@ pub(crate) fn order_no(response: &Answer) -> String {
 }
 
 /// Status and stable code of a problem.
-pub(crate) fn problem(response: &Answer) -> (u16, String) {
+pub(crate) fn problem(response: &HttpResponse) -> (u16, String) {
     assert_eq!(response.header("content-type"), Some("application/problem+json"), "{}", response.text());
     (response.status, response.json()["code"].as_str().unwrap().to_owned())
 }

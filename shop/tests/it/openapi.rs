@@ -4,7 +4,7 @@
 use hyper::Method;
 use serde_json::{Value, json};
 use shop::Config;
-use testkit::Answer;
+use testkit::HttpResponse;
 
 use crate::harness::{ShopHarness, body, key, quick};
 
@@ -90,7 +90,7 @@ fn matches(pattern: &str, text: &str) -> bool {
 }
 
 /// Why a response is not one that the document lists for the method.
-fn wrong(document: &Value, method: &Method, answer: &Answer) -> Vec<String> {
+fn wrong(document: &Value, method: &Method, answer: &HttpResponse) -> Vec<String> {
     let operation = &document["paths"]["/orders/{event}:{key}"][method.as_str().to_lowercase()];
     let Some(response) = operation["responses"].get(answer.status.to_string()) else {
         return vec![format!("{method} does not list {}", answer.status)];
@@ -163,7 +163,7 @@ fn every_reference_of_the_document_resolves() {
 #[test]
 fn the_validator_rejects_a_response_that_violates_the_schema() {
     let document = document();
-    let answer = |status, kind: &str, body: &str| Answer {
+    let answer = |status, kind: &str, body: &str| HttpResponse {
         status,
         headers: [(hyper::header::CONTENT_TYPE, kind.parse().unwrap())].into_iter().collect(),
         body: bytes::Bytes::from(body.to_owned()),

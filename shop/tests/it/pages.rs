@@ -1,12 +1,12 @@
 //! The pages without script, and the regular checkout.
 
 use shop::Config;
-use testkit::{Answer, Http};
+use testkit::{HttpClient, HttpResponse};
 use tokio::task::JoinSet;
 
 use crate::harness::{ShopHarness, key, order_no, quick};
 
-async fn get_in(http: &Http, path: &str, language: &str) -> Answer {
+async fn get_in(http: &HttpClient, path: &str, language: &str) -> HttpResponse {
     http.send(hyper::Method::GET, path, &[("accept-language", language)], bytes::Bytes::new()).await.unwrap()
 }
 

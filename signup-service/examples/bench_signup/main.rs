@@ -12,7 +12,7 @@ mod servers;
 use std::path::Path;
 use std::time::Duration;
 
-use testkit::bench::Found;
+use testkit::bench::Measurement;
 
 use crate::servers::{Kind, Server};
 
@@ -50,7 +50,7 @@ fn measure(out: &Path) {
                 found.push(round(server, at).await);
             }
         }
-        (Found::median(&of_bare), Found::median(&of_durable))
+        (Measurement::median(&of_bare), Measurement::median(&of_durable))
     });
     println!("durable  {durable}");
     println!("bare     {bare}");
@@ -66,11 +66,11 @@ fn measure(out: &Path) {
     std::fs::write(out, serde_json::to_string_pretty(&rows).unwrap()).unwrap();
 }
 
-async fn round(server: &Server, at: usize) -> Found {
+async fn round(server: &Server, at: usize) -> Measurement {
     let before = server.cpu();
     let event = servers::event_of(at).into();
     let (answers, took) = generator::answers(server.address, CLIENTS, ROUND, event).await;
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
     let answers = answers as f64;
-    Found::of(answers, took, server.cpu().saturating_sub(before))
+    Measurement::of(answers, took, server.cpu().saturating_sub(before))
 }

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::{Gaps, Number, Outcome, Place, Release};
+use domain::{Gaps, Number, Outcome, Position, Release};
 use serde_json::{Value, json};
 use signup_service::{Config, FastPath};
 use testkit::Browser;
@@ -148,7 +148,7 @@ async fn the_script_s_sums_are_the_server_s_own() {
     let sums = format!("return {}.map(([n, m, g]) => place(n, m, g))", json!(given));
     let sums = browser.script(&sums).await.unwrap();
     for (sum, (n, moved, gaps)) in sums.as_array().unwrap().iter().zip(&cases) {
-        let place = Place::of(Number::new(*n).unwrap(), *moved, gaps);
+        let place = Position::of(Number::new(*n).unwrap(), *moved, gaps);
         assert_eq!(*sum, json!({ "ahead": place.ahead, "rank": place.rank }), "{n} {moved} {gaps:?}");
     }
 }

@@ -171,7 +171,7 @@ async fn a_started_signup_keeps_its_documents_fresh_and_stops_when_told() {
     let config = signup_service::Config { refresh_ms: 50, ..Default::default() };
     let (queue, keys) = (harness.queue.clone(), crate::harness::keys());
     let at = signup_service::start(config, queue, keys, listener, &harness.ctx).await.unwrap();
-    let http = testkit::Http::new(format!("http://{at}"));
+    let http = testkit::HttpClient::new(format!("http://{at}"));
     assert_eq!(http.get(PROGRESS).await.unwrap().json()["paused"], false);
     harness.project(|p| p.settings.release = Release::Paused).await;
     let seen = async { while http.get(PROGRESS).await.unwrap().json()["paused"] == false {} };

@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use service::http::Handler as _;
 use service::{Context, Health, Tasks};
 use signup_service::{Config, FastPath, SignupState};
-use testkit::{HandClock, RedisServer, TempFolder, seeded};
+use testkit::{ManualClock, RedisServer, TempFolder, seeded};
 
 /// 2026-11-22 20:00:00 in Korea: when the event opens.
 pub(crate) const OPENS: i64 = 1_795_345_200_000;
@@ -83,7 +83,7 @@ pub(crate) fn keys() -> Arc<Keyring> {
 }
 
 pub(crate) struct SignupHarness {
-    pub(crate) clock: HandClock,
+    pub(crate) clock: ManualClock,
     pub(crate) queue: Queue,
     pub(crate) signup: Arc<SignupState>,
     pub(crate) ctx: Context,
@@ -100,14 +100,14 @@ impl SignupHarness {
 
     pub(crate) async fn unarmed_with(config: Config) -> Self {
         let folder = TempFolder::new("signup");
-        let clock = HandClock::at(OPENS + 1000);
+        let clock = ManualClock::at(OPENS + 1000);
         let queue = Queue::open_sqlite(&folder.path().join("queue.db"), clock.now()).await.unwrap();
         Self { _folder: Some(folder), ..Self::before(queue, clock, config) }
     }
 
     /// An open event whose line lies in this server, each of its connections made.
     pub(crate) async fn open_on(server: &RedisServer, response_timeout: Duration) -> Self {
-        let clock = HandClock::at(OPENS + 1000);
+        let clock = ManualClock::at(OPENS + 1000);
         let options = RedisOptions {
             hand_clock: Some(clock.now()),
             response_timeout,
@@ -123,7 +123,7 @@ impl SignupHarness {
         harness
     }
 
-    fn before(queue: Queue, clock: HandClock, config: Config) -> Self {
+    fn before(queue: Queue, clock: ManualClock, config: Config) -> Self {
         let ctx =
             Context { now: clock.now(), rng: seeded(1), tasks: Tasks::default(), health: Health::default() };
         let signup = Arc::new(SignupState::new(config, queue.clone(), keys(), &ctx));

@@ -1,4 +1,4 @@
-//! A Postgres cluster of a test's own, which can be killed and started again. Never the machine's own cluster.
+//! A private Postgres cluster that a test can kill and start again. Never the cluster of the machine.
 
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
@@ -9,32 +9,32 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail, ensure};
 
 use crate::folder::TempFolder;
-use crate::process::Running;
+use crate::process::ChildProcess;
 
 const READY: &str = "database system is ready to accept connections";
 const START_MAX: Duration = Duration::from_mins(1);
 const INSTALL: &str = "apt-get install -y --no-install-recommends postgresql";
 
-/// Postgres trusts whoever reaches it, on 127.0.0.1 only. It is as durable as a real one: settings that
-/// matter are left alone, `fsync` above all.
+/// Postgres with `trust` authentication on 127.0.0.1. It is as durable as in production: settings that matter, `fsync` above all,
+/// keep their defaults.
 #[derive(Debug)]
 pub struct Postgres {
-    // Fields drop in this order: the server goes before its files.
-    server: Running,
+    // Fields drop in this order: the server before its files.
+    server: ChildProcess,
     port: u16,
     programs: PathBuf,
     folder: TempFolder,
 }
 
 impl Postgres {
-    /// A new, empty cluster; about 0.8 seconds, most of it `initdb`.
+    /// Starts an empty cluster; takes about 0.8 s, most of it for `initdb`.
     ///
     /// # Panics
     /// If Postgres is not installed, or does not start.
     pub async fn start() -> Self {
         match Self::try_start().await {
             Ok(started) => started,
-            Err(why) => panic!("{why:#}"),
+            Err(error) => panic!("{error:#}"),
         }
     }
 
@@ -42,47 +42,47 @@ impl Postgres {
         let programs = programs()?;
         let folder = TempFolder::new("pg");
         init(&programs, folder.path())?;
-        // Somebody else may take the port before Postgres does.
+        // Another process may take the port before Postgres does.
         let mut tries = 0;
         let (server, port) = loop {
             let port = free_port()?;
             match serve(&programs, folder.path(), port).await {
                 Ok(server) => break (server, port),
-                Err(why) if tries == 5 => return Err(why),
+                Err(error) if tries == 5 => return Err(error),
                 Err(_) => tries += 1,
             }
         };
         Ok(Self { server, port, programs, folder })
     }
 
-    /// The address of its database `postgres`, as its superuser.
+    /// The URL of its database `postgres`, as the superuser.
     pub fn url(&self) -> String {
         self.url_as("postgres")
     }
 
-    /// The address for another of its users.
+    /// The URL for another user.
     pub fn url_as(&self, user: &str) -> String {
         format!("postgres://{user}@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// The process id of the server that all its others come from.
+    /// The ID of its main process.
     pub fn pid(&self) -> u32 {
         self.server.pid()
     }
 
-    /// Ends all its processes as a power cut would (SIGKILL).
+    /// Kills all its processes (SIGKILL), as a power failure would.
     pub async fn kill(&mut self) -> Result<()> {
-        self.server.kill_family().await
+        self.server.kill_tree().await
     }
 
-    /// Starts it again after `kill`, on the same files and the same port.
+    /// Starts it again after `kill`, with the same files and port.
     pub async fn restart(&mut self) -> Result<()> {
         self.server = serve(&self.programs, self.folder.path(), self.port).await?;
         Ok(())
     }
 }
 
-/// The folder of the installed programs; the newest, if there are several.
+/// The folder of the installed programs, of the newest version.
 fn programs() -> Result<PathBuf> {
     let installed = std::fs::read_dir("/usr/lib/postgresql").into_iter().flatten().flatten();
     let mut versions: Vec<_> = installed.map(|entry| entry.path().join("bin")).collect();
@@ -100,7 +100,7 @@ fn version(bin: &Path) -> Option<u32> {
     bin.parent()?.file_name()?.to_str()?.parse().ok()
 }
 
-/// Postgres refuses to run as root; then it runs as nobody.
+/// The start of a command line. Postgres refuses to run as root, so root runs it as the user `nobody`.
 fn command(program: &Path, root: bool) -> Vec<String> {
     let mut words = Vec::new();
     if root {
@@ -117,11 +117,11 @@ fn init(programs: &Path, folder: &Path) -> Result<()> {
     let data = folder.join("data");
     std::fs::create_dir(&data)?;
     if root {
-        let given = Command::new("chown").arg("nobody:nogroup").arg(&data).status()?;
-        ensure!(given.success(), "cannot give {} to nobody", data.display());
+        let changed = Command::new("chown").arg("nobody:nogroup").arg(&data).status()?;
+        ensure!(changed.success(), "cannot change the owner of {} to nobody", data.display());
     }
     let words = command(&programs.join("initdb"), root);
-    let made = Command::new(&words[0])
+    let output = Command::new(&words[0])
         .args(&words[1..])
         .args(["--auth=trust", "--username=postgres", "--encoding=UTF8", "--no-locale"])
         .args(["--no-sync", "--wal-segsize=1", "--no-instructions", "-D"])
@@ -130,13 +130,13 @@ fn init(programs: &Path, folder: &Path) -> Result<()> {
         .stdin(Stdio::null())
         .output()
         .with_context(|| format!("cannot run {}", words[0]))?;
-    if !made.status.success() {
-        bail!("initdb failed: {}", String::from_utf8_lossy(&made.stderr));
+    if !output.status.success() {
+        bail!("initdb failed: {}", String::from_utf8_lossy(&output.stderr));
     }
     Ok(())
 }
 
-async fn serve(programs: &Path, folder: &Path, port: u16) -> Result<Running> {
+async fn serve(programs: &Path, folder: &Path, port: u16) -> Result<ChildProcess> {
     let data = folder.join("data").to_string_lossy().into_owned();
     let port = port.to_string();
     let mut words = command(&programs.join("postgres"), rustix::process::geteuid().is_root());
@@ -150,13 +150,14 @@ async fn serve(programs: &Path, folder: &Path, port: u16) -> Result<Running> {
         words.extend(["-c".to_owned(), setting.to_owned()]);
     }
     let args: Vec<_> = words[1..].iter().map(String::as_str).collect();
-    let mut server = Running::start(Path::new(&words[0]), &args, &[("LC_ALL", "C")], &folder.join("log"))?;
+    let mut server =
+        ChildProcess::start(Path::new(&words[0]), &args, &[("LC_ALL", "C")], &folder.join("log"))?;
     server.wait_for_line(READY, START_MAX).await?;
     Ok(server)
 }
 
-/// A port that nobody uses now, below those that the kernel gives to clients: one of theirs could be taken, or even reach
-/// itself, while the server is down.
+/// A free port below the kernel's range for clients: a client could take a port of that range, or even connect to itself, while the
+/// server is down.
 fn free_port() -> Result<u16> {
     static NEXT: AtomicU16 = AtomicU16::new(0);
     let start = u16::try_from(std::process::id() % 1900).unwrap_or_default() * 10;
@@ -174,7 +175,7 @@ mod tests {
     use super::*;
 
     #[tokio::test]
-    async fn a_killed_cluster_comes_back_on_its_port_with_its_files() {
+    async fn a_killed_cluster_restarts_on_its_port_with_its_files() {
         let mut postgres = Postgres::start().await;
         let (url, pid) = (postgres.url(), postgres.pid());
         postgres.kill().await.unwrap();

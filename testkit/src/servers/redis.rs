@@ -1,4 +1,4 @@
-//! A Redis or Valkey of a test's own, which can be killed, paused, wiped and put back to an older copy. Never the machine's own.
+//! A private Redis or Valkey server that a test can kill, pause, wipe and restore from a copy. Never the server of the machine.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
@@ -7,9 +7,9 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 
 use crate::folder::TempFolder;
-use crate::process::Running;
+use crate::process::ChildProcess;
 
-/// What all versions say, on a socket or on a port.
+/// What all versions log, for a socket or a port.
 const READY: &str = "eady to accept connections";
 const START_MAX: Duration = Duration::from_mins(1);
 const REDIS_INSTALL: &str = "apt-get install -y --no-install-recommends redis-tools";
@@ -28,24 +28,24 @@ const ADMIN: &str = "user admin on >open-sesame allkeys allchannels +@all";
 /// Which server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RedisKind {
-    /// The one of the Linux distribution: Redis 7.0 on Debian 12.
+    /// Redis of the Linux distribution: 7.0 on Debian 12.
     Redis,
     /// Valkey 9.
     Valkey,
 }
 
-/// A server with an empty database, reached by a Unix socket only, so that no two tests can want one port.
+/// A server with an empty database. It listens only on a Unix socket, so that no two tests compete for a port.
 #[derive(Debug)]
 pub struct RedisServer {
-    // Fields drop in this order: the server goes before its files.
-    server: Running,
+    // Fields drop in this order: the server before its files.
+    server: ChildProcess,
     program: PathBuf,
     more: Vec<String>,
     folder: TempFolder,
 }
 
 impl RedisServer {
-    /// A new server; about 50 milliseconds.
+    /// Starts a server; takes about 50 ms.
     ///
     /// # Panics
     /// If it is not installed, or does not start.
@@ -53,14 +53,14 @@ impl RedisServer {
         Self::start_with(kind, &[]).await
     }
 
-    /// A new server with these command line arguments after the usual ones, which they override.
+    /// Starts a server with more arguments, which override the usual ones.
     ///
     /// # Panics
     /// If it is not installed, or does not start.
     pub async fn start_with(kind: RedisKind, more: &[&str]) -> Self {
         match Self::try_start(kind, more).await {
             Ok(started) => started,
-            Err(why) => panic!("{why:#}"),
+            Err(error) => panic!("{error:#}"),
         }
     }
 
@@ -97,19 +97,19 @@ impl RedisServer {
         format!("redis+unix://{}", self.socket().display())
     }
 
-    /// The Unix socket that it listens on.
+    /// Its Unix socket.
     pub fn socket(&self) -> PathBuf {
         self.folder.path().join("socket")
     }
 
-    /// Its process id.
+    /// Its process ID.
     pub fn pid(&self) -> u32 {
         self.server.pid()
     }
 
-    /// Ends it as a power cut would (SIGKILL), with whatever it forked.
+    /// Kills it and its forks (SIGKILL), as a power failure would.
     pub async fn kill(&mut self) -> Result<()> {
-        self.server.kill_family().await
+        self.server.kill_tree().await
     }
 
     /// Stops the server as `systemctl stop` does (SIGTERM), and waits until it has ended.
@@ -130,40 +130,40 @@ impl RedisServer {
         Ok(std::io::Write::write_all(&mut file, b"*4\r\n$4\r\nHSET\r\n$9\r\nq:{sp")?)
     }
 
-    /// Starts it again after `kill`, on the files that are there; back when they are loaded.
+    /// Starts it again after `kill`. Returns when its files are loaded.
     pub async fn restart(&mut self) -> Result<()> {
         self.server = serve(&self.program, self.folder.path(), &self.more).await?;
         Ok(())
     }
 
-    /// Freezes it (SIGSTOP): connections stay open, nothing answers.
+    /// Stops its execution (SIGSTOP): connections stay open without a response.
     pub fn freeze(&mut self) -> Result<()> {
         self.server.freeze()
     }
 
-    /// Lets it go on after `freeze`.
+    /// Continues it after `freeze`.
     pub fn thaw(&mut self) -> Result<()> {
         self.server.thaw()
     }
 
-    /// Throws its files away. Only while it is dead.
+    /// Removes its files. Only after `kill`.
     pub fn wipe(&self) -> Result<()> {
         let data = self.data();
         std::fs::remove_dir_all(&data).and_then(|()| std::fs::create_dir(&data)).context("cannot wipe")
     }
 
-    /// Copies its files, as a backup would: what it has acknowledged by now is in the copy.
+    /// Copies its files, as a backup would: acknowledged writes are in the copy.
     pub fn copy_data(&self, to: &Path) -> Result<()> {
         copy(&self.data(), to)
     }
 
-    /// Puts a copy in the place of its files. Only while it is dead.
+    /// Replaces its files by a copy. Only after `kill`.
     pub fn put_back(&self, from: &Path) -> Result<()> {
         self.wipe()?;
         copy(from, &self.data())
     }
 
-    /// What it has written into its log.
+    /// Its log.
     pub fn log(&self) -> String {
         self.server.log()
     }
@@ -173,8 +173,8 @@ impl RedisServer {
     }
 }
 
-/// `redis-server` of the path; else the server that Debian ships as a checker in `redis-tools`, which starts no service of
-/// its own when installed. It is told what to be by its name.
+/// `redis-server` of the path; otherwise `redis-check-rdb` of Debian's `redis-tools`, which is the same program and starts no
+/// service when installed. The name of a link decides how it runs.
 fn redis(folder: &Path) -> Result<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let find =
@@ -215,7 +215,7 @@ fn users() -> Result<String> {
 }
 
 /// Starts the program on the shipped settings. Only the address, the folder and the file of users differ from them.
-async fn serve(program: &Path, folder: &Path, more: &[String]) -> Result<Running> {
+async fn serve(program: &Path, folder: &Path, more: &[String]) -> Result<ChildProcess> {
     let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
     let overrides = [
         ("--bind", "127.0.0.1".to_owned()),
@@ -227,7 +227,7 @@ async fn serve(program: &Path, folder: &Path, more: &[String]) -> Result<Running
     let mut args = vec![SHIPPED_SETTINGS];
     args.extend(overrides.iter().flat_map(|(name, value)| [*name, value.as_str()]));
     args.extend(more.iter().map(String::as_str));
-    let mut server = Running::start(program, &args, &[("LC_ALL", "C")], &folder.join("log"))?;
+    let mut server = ChildProcess::start(program, &args, &[("LC_ALL", "C")], &folder.join("log"))?;
     server.wait_for_line(READY, START_MAX).await?;
     Ok(server)
 }
@@ -253,48 +253,48 @@ mod tests {
 
     use super::*;
 
-    /// One command with plain words, and its whole answer.
-    fn ask(server: &RedisServer, command: &str) -> String {
+    /// Sends one command and returns the complete reply.
+    fn run(server: &RedisServer, command: &str) -> String {
         let mut socket = UnixStream::connect(server.socket()).unwrap();
         write!(socket, "AUTH admin {PASSWORD}\r\n{command}\r\nQUIT\r\n").unwrap();
-        let mut answer = String::new();
-        socket.read_to_string(&mut answer).unwrap();
-        answer.strip_prefix("+OK\r\n").unwrap().strip_suffix("+OK\r\n").unwrap().to_owned()
+        let mut reply = String::new();
+        socket.read_to_string(&mut reply).unwrap();
+        reply.strip_prefix("+OK\r\n").unwrap().strip_suffix("+OK\r\n").unwrap().to_owned()
     }
 
-    async fn a_killed_server_comes_back_as_it_was_or_as_it_is_told(kind: RedisKind) {
+    async fn a_killed_server_restarts_with_its_files_or_a_copy(kind: RedisKind) {
         let mut server = RedisServer::start(kind).await;
         let copies = TempFolder::new("copies");
         let copy = copies.path().join("one");
-        assert_eq!(ask(&server, "SET a 1"), "+OK\r\n");
+        assert_eq!(run(&server, "SET a 1"), "+OK\r\n");
         server.copy_data(&copy).unwrap();
-        assert_eq!(ask(&server, "SET a 2"), "+OK\r\n");
+        assert_eq!(run(&server, "SET a 2"), "+OK\r\n");
         let pid = server.pid();
         server.kill().await.unwrap();
         assert!(UnixStream::connect(server.socket()).is_err());
         server.restart().await.unwrap();
         assert_ne!(server.pid(), pid);
-        assert_eq!(ask(&server, "GET a"), "$1\r\n2\r\n");
+        assert_eq!(run(&server, "GET a"), "$1\r\n2\r\n");
         server.kill().await.unwrap();
         server.put_back(&copy).unwrap();
         server.restart().await.unwrap();
-        assert_eq!(ask(&server, "GET a"), "$1\r\n1\r\n");
+        assert_eq!(run(&server, "GET a"), "$1\r\n1\r\n");
         server.kill().await.unwrap();
         server.wipe().unwrap();
         server.restart().await.unwrap();
-        assert_eq!(ask(&server, "GET a"), "$-1\r\n");
+        assert_eq!(run(&server, "GET a"), "$-1\r\n");
         let folder = server.folder.path().to_owned();
         drop(server);
         assert!(!folder.exists());
     }
 
     #[tokio::test]
-    async fn a_killed_redis_comes_back_as_it_was_or_as_it_is_told() {
-        a_killed_server_comes_back_as_it_was_or_as_it_is_told(RedisKind::Redis).await;
+    async fn a_killed_redis_restarts_with_its_files_or_a_copy() {
+        a_killed_server_restarts_with_its_files_or_a_copy(RedisKind::Redis).await;
     }
 
     #[tokio::test]
-    async fn a_killed_valkey_comes_back_as_it_was_or_as_it_is_told() {
-        a_killed_server_comes_back_as_it_was_or_as_it_is_told(RedisKind::Valkey).await;
+    async fn a_killed_valkey_restarts_with_its_files_or_a_copy() {
+        a_killed_server_restarts_with_its_files_or_a_copy(RedisKind::Valkey).await;
     }
 }

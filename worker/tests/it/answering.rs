@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use data_encoding::BASE64;
 use domain::Outcome;
-use testkit::order_stub::{Kept, Play};
+use testkit::order_stub::{Behavior, StoredOrder};
 use tokio::sync::Semaphore;
 
 use crate::harness::{WorkerHarness, person, until};
@@ -13,37 +13,38 @@ use crate::log::Log;
 use crate::people::{applicant, contact, key};
 
 /// Everything that is no answer, each for one person's first call.
-fn no_answers(base: &str) -> Vec<Play> {
-    let later = Play::Say { does: true, status: 202, kind: "application/json", body: order_no("A") };
+fn no_answers(base: &str) -> Vec<Behavior> {
+    let later =
+        Behavior::Respond { executes: true, status: 202, kind: "application/json", body: order_no("A") };
     vec![
-        Play::page(500),
-        Play::page(503),
-        Play::page(429),
-        Play::page(404),
-        Play::page(401),
-        Play::page(409),
-        Play::page(422),
+        Behavior::error_page(500),
+        Behavior::error_page(503),
+        Behavior::error_page(429),
+        Behavior::error_page(404),
+        Behavior::error_page(401),
+        Behavior::error_page(409),
+        Behavior::error_page(422),
         gone(),
         later,
-        Play::Silent { does: false },
-        Play::Silent { does: true },
-        Play::Close { does: false },
-        Play::Close { does: true },
-        Play::Cut,
-        Play::Redirect(format!("{base}/elsewhere")),
-        Play::yes(r#"{"order_no":"A"#),
-        Play::yes("{}"),
-        Play::yes(r#"{"order_no":5}"#),
-        Play::yes(r#"{"order_no":""}"#),
-        Play::yes(r#"{"order_no":"A\u0007B"}"#),
-        Play::yes(order_no(&"A".repeat(101))),
-        Play::yes(format!("{}{}", order_no("A"), " ".repeat(100 * 1024))),
+        Behavior::NoResponse { executes: false },
+        Behavior::NoResponse { executes: true },
+        Behavior::Close { executes: false },
+        Behavior::Close { executes: true },
+        Behavior::Truncate,
+        Behavior::Redirect(format!("{base}/elsewhere")),
+        Behavior::accept(r#"{"order_no":"A"#),
+        Behavior::accept("{}"),
+        Behavior::accept(r#"{"order_no":5}"#),
+        Behavior::accept(r#"{"order_no":""}"#),
+        Behavior::accept(r#"{"order_no":"A\u0007B"}"#),
+        Behavior::accept(order_no(&"A".repeat(101))),
+        Behavior::accept(format!("{}{}", order_no("A"), " ".repeat(100 * 1024))),
     ]
 }
 
 /// A tombstone that is not ours.
-fn gone() -> Play {
-    Play::Say { does: false, status: 410, kind: "application/problem+json", body: "{}".into() }
+fn gone() -> Behavior {
+    Behavior::Respond { executes: false, status: 410, kind: "application/problem+json", body: "{}".into() }
 }
 
 fn order_no(order_no: &str) -> String {
@@ -56,18 +57,18 @@ async fn whatever_comes_instead_of_an_answer_one_order_is_made() {
     harness.config.call_timeout = Duration::from_millis(500);
     let plays = no_answers(&harness.stub.base());
     let people = 1..=u32::try_from(plays.len()).unwrap();
-    harness.stub.play(move |asked| match asked.nth {
+    harness.stub.behave(move |asked| match asked.nth {
         1 => plays[person(asked) as usize - 1].clone(),
-        _ => Play::Honest,
+        _ => Behavior::Normal,
     });
     let worker = harness.start().await;
     harness.apply(people.clone()).await;
     harness.until_shown(people.clone(), Outcome::Ordered).await;
-    let asked = harness.stub.asked();
+    let asked = harness.stub.received();
     assert!(asked.iter().all(|asked| asked.method == "PUT" && asked.path.starts_with("/orders/spring:")));
     for n in people {
         let (row, mine) = (harness.row(n).await.unwrap(), format!("spring:{}", key(n)));
-        let kept = Kept { order_no: row.order_no.unwrap(), live: true };
+        let kept = StoredOrder { order_no: row.order_no.unwrap(), is_live: true };
         assert_eq!(harness.stub.orders()[&mine], kept);
         assert_eq!(asked.iter().filter(|asked| person(asked) == n).count(), 2, "person {n}");
     }
@@ -83,7 +84,7 @@ async fn a_call_says_who_ordered_what_and_can_be_followed() {
     harness.until_shown([7], Outcome::Ordered).await;
     harness.cancel(7).await;
     harness.until_shown([7], Outcome::Cancelled).await;
-    let [put, delete] = &harness.stub.asked()[..] else { panic!("{:?}", harness.calls()) };
+    let [put, delete] = &harness.stub.received()[..] else { panic!("{:?}", harness.calls()) };
     let guid = key(7).guid();
     assert_eq!(
         put.json(),
@@ -110,7 +111,9 @@ async fn a_call_says_who_ordered_what_and_can_be_followed() {
 async fn a_no_at_the_first_try_gives_the_seat_to_the_next_number() {
     for status in [409, 422] {
         let mut harness = WorkerHarness::open(1).await;
-        harness.stub.play(move |asked| if person(asked) == 1 { Play::no(status) } else { Play::Honest });
+        harness.stub.behave(
+            move |asked| if person(asked) == 1 { Behavior::reject(status) } else { Behavior::Normal },
+        );
         let worker = harness.start().await;
         harness.apply([1, 2]).await;
         harness.until_shown([2], Outcome::Ordered).await;
@@ -124,32 +127,32 @@ async fn a_no_at_the_first_try_gives_the_seat_to_the_next_number() {
 async fn a_no_after_silence_is_taken_back_before_the_seat_goes_on() {
     let mut harness = WorkerHarness::open(1).await;
     harness.config.call_timeout = Duration::from_millis(500);
-    harness.stub.play(|asked| match (person(asked), asked.method.as_str(), asked.nth) {
-        (1, "PUT", 1) => Play::Silent { does: true },
-        (1, "PUT", _) => Play::no(409),
-        (1, "DELETE", 3) => Play::page(502),
-        _ => Play::Honest,
+    harness.stub.behave(|asked| match (person(asked), asked.method.as_str(), asked.nth) {
+        (1, "PUT", 1) => Behavior::NoResponse { executes: true },
+        (1, "PUT", _) => Behavior::reject(409),
+        (1, "DELETE", 3) => Behavior::error_page(502),
+        _ => Behavior::Normal,
     });
     let worker = harness.start().await;
     harness.apply([1, 2]).await;
     harness.until_shown([2], Outcome::Ordered).await;
     harness.until_shown([1], Outcome::Rejected).await;
     assert_eq!(harness.calls(), ["PUT 1", "PUT 1", "DELETE 1", "DELETE 1", "PUT 2"]);
-    assert!(!harness.stub.orders()[&format!("spring:{}", key(1))].live);
+    assert!(!harness.stub.orders()[&format!("spring:{}", key(1))].is_live);
     harness.stop_and_verify(worker).await;
 }
 
 #[tokio::test]
 async fn a_seat_is_kept_as_long_as_nobody_knows() {
     let mut harness = WorkerHarness::open(1).await;
-    harness.stub.play(|asked| if asked.nth % 2 == 0 { Play::page(503) } else { gone() });
+    harness.stub.behave(|asked| if asked.nth % 2 == 0 { Behavior::error_page(503) } else { gone() });
     let worker = harness.start().await;
     harness.apply([1, 2]).await;
     until("four calls", async || (harness.stub.calls() >= 4).then_some(())).await;
-    let waits = harness.stub.asked().windows(2).map(|two| two[1].at - two[0].at).collect::<Vec<_>>();
+    let waits = harness.stub.received().windows(2).map(|two| two[1].at - two[0].at).collect::<Vec<_>>();
     assert!(waits.iter().zip([100, 200, 400]).all(|(wait, least)| wait.as_millis() >= least), "{waits:?}");
     assert_eq!((harness.seats().await, harness.state(2).await), ((0, 1, 0), None));
-    harness.stub.play(|_| Play::Honest);
+    harness.stub.behave(|_| Behavior::Normal);
     harness.until_shown([1], Outcome::Ordered).await;
     assert!(harness.calls().iter().all(|call| call == "PUT 1"), "{:?}", harness.calls());
     harness.stop_and_verify(worker).await;
@@ -159,18 +162,18 @@ async fn a_seat_is_kept_as_long_as_nobody_knows() {
 async fn an_order_service_that_is_away_is_tried_now_and_then_and_used_at_once_when_back() {
     let mut harness = WorkerHarness::open(40).await;
     harness.config.calls_max = 4;
-    harness.stub.play(|_| Play::page(503));
+    harness.stub.behave(|_| Behavior::error_page(503));
     let worker = harness.start().await;
     harness.apply(1..=40).await;
     let tries = async || {
-        let asked = harness.stub.asked();
+        let asked = harness.stub.received();
         let rests = asked.windows(2).filter(|two| two[1].at - two[0].at >= Duration::from_millis(400));
         (rests.count() >= 2).then_some(asked.len())
     };
     let in_vain = until("two tries after it opened", tries).await;
     // Five in a row open it; the three beside the fifth were under way.
     assert!(in_vain <= 8 + 2, "{in_vain} calls into an outage");
-    harness.stub.play(|_| Play::Honest);
+    harness.stub.behave(|_| Behavior::Normal);
     harness.until_shown(1..=40, Outcome::Ordered).await;
     let used = harness.stub.calls() - in_vain;
     assert!((40..=41).contains(&used), "{used} calls for 40 orders");
@@ -182,9 +185,9 @@ async fn an_order_that_is_cancelled_gives_its_seat_only_after_it_is_gone() {
     let mut harness = WorkerHarness::open(1).await;
     let gate = Arc::new(Semaphore::new(0));
     let closed = Arc::clone(&gate);
-    harness.stub.play(move |asked| match asked.method.as_str() {
-        "DELETE" => Play::Late(Arc::clone(&closed)),
-        _ => Play::Honest,
+    harness.stub.behave(move |asked| match asked.method.as_str() {
+        "DELETE" => Behavior::Gate(Arc::clone(&closed)),
+        _ => Behavior::Normal,
     });
     let worker = harness.start().await;
     harness.apply([1, 2]).await;
@@ -205,9 +208,9 @@ async fn a_call_that_comes_after_its_own_delete_makes_nothing() {
     let mut harness = WorkerHarness::open(1).await;
     let gate = Arc::new(Semaphore::new(0));
     let closed = Arc::clone(&gate);
-    harness.stub.play(move |asked| match (person(asked), asked.method.as_str()) {
-        (1, "PUT") => Play::Late(Arc::clone(&closed)),
-        _ => Play::Honest,
+    harness.stub.behave(move |asked| match (person(asked), asked.method.as_str()) {
+        (1, "PUT") => Behavior::Gate(Arc::clone(&closed)),
+        _ => Behavior::Normal,
     });
     let worker = harness.start().await;
     harness.apply([1, 2]).await;
@@ -217,7 +220,7 @@ async fn a_call_that_comes_after_its_own_delete_makes_nothing() {
     harness.until_shown([2], Outcome::Ordered).await;
     gate.add_permits(1);
     until("the late PUT", async || (gate.available_permits() == 0).then_some(())).await;
-    let nothing = Kept { order_no: String::new(), live: false };
+    let nothing = StoredOrder { order_no: String::new(), is_live: false };
     assert_eq!(harness.stub.orders()[&format!("spring:{}", key(1))], nothing);
     harness.stop_and_verify(worker).await;
     assert_eq!(harness.calls(), ["PUT 1", "DELETE 1", "PUT 2"]);
@@ -229,18 +232,18 @@ async fn the_log_holds_no_personal_data_whatever_the_order_service_says() {
     let log = Log::keep();
     let mut harness = WorkerHarness::open(4).await;
     harness.config.call_timeout = Duration::from_millis(500);
-    harness.stub.play(|asked| {
+    harness.stub.behave(|asked| {
         let told = asked.json();
         let echo =
             format!("{} {}", told["name"].as_str().unwrap_or(""), told["phone"].as_str().unwrap_or(""));
         match (person(asked), asked.nth) {
-            (1, 1) => Play::yes(format!("\"{echo}\"")),
-            (1, 2) => Play::yes(format!(r#"{{"order_no":["{echo}"]}}"#)),
-            (2, 1) => Play::Redirect(format!("/?who={}", asked.header("guid"))),
-            (2, 2) => Play::Silent { does: true },
-            (3, 1) => Play::Cut,
-            (4, _) => Play::no(409),
-            _ => Play::Honest,
+            (1, 1) => Behavior::accept(format!("\"{echo}\"")),
+            (1, 2) => Behavior::accept(format!(r#"{{"order_no":["{echo}"]}}"#)),
+            (2, 1) => Behavior::Redirect(format!("/?who={}", asked.header("guid"))),
+            (2, 2) => Behavior::NoResponse { executes: true },
+            (3, 1) => Behavior::Truncate,
+            (4, _) => Behavior::reject(409),
+            _ => Behavior::Normal,
         }
     });
     let worker = harness.start().await;

@@ -10,7 +10,7 @@ use ledger::{ApplicationRow, By, Change, Changed, Ledger, LedgerEvent, OrderRow}
 use queue::{InboxKind, PlaceRow, Queue, Refused};
 use service::Context;
 use service::tasks::Shutdown;
-use testkit::order_stub::Asked;
+use testkit::order_stub::ReceivedCall;
 use testkit::{OrderStub, TempFolder};
 use worker::order_service::HttpOrders;
 use worker::verify::{Report, Witness, look_twice};
@@ -199,7 +199,7 @@ impl WorkerHarness {
 
     /// The calls so far, as `PUT 1`, by the person's number in these tests.
     pub(crate) fn calls(&self) -> Vec<String> {
-        self.stub.asked().iter().map(|asked| format!("{} {}", asked.method, person(asked))).collect()
+        self.stub.received().iter().map(|asked| format!("{} {}", asked.method, person(asked))).collect()
     }
 
     /// What the checker says, with the receipts and the order service's own list.
@@ -207,7 +207,7 @@ impl WorkerHarness {
         let orders = self.stub.orders().into_iter().map(|(key, kept)| OrderRow {
             app_key: key.strip_prefix("spring:").unwrap().parse().unwrap(),
             order_no: kept.order_no,
-            live: kept.live,
+            live: kept.is_live,
         });
         let witness = Witness { acks: Some(self.acks.clone()), orders: Some(orders.collect()) };
         look_twice((self.queue(), &self.ledger), &spring(), &witness, async {}).await.unwrap()
@@ -226,7 +226,7 @@ fn shows(place: &PlaceRow, outcome: Outcome) -> bool {
 }
 
 /// Who is asked about: the person whose key is in the path.
-pub(crate) fn person(asked: &Asked) -> u32 {
+pub(crate) fn person(asked: &ReceivedCall) -> u32 {
     let key_of = |n: &u32| asked.path.ends_with(&key(*n).to_string());
     (1..100).find(key_of).unwrap_or_else(|| panic!("nobody's: {}", asked.path))
 }

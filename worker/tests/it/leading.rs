@@ -3,7 +3,7 @@
 use domain::{EventState, Outcome, Release};
 use ledger::Change;
 use queue::Arming;
-use testkit::order_stub::Play;
+use testkit::order_stub::Behavior;
 
 use crate::harness::{WorkerHarness, person, until, until_rounds};
 use crate::log::Log;
@@ -35,7 +35,7 @@ async fn a_restart_before_the_opening_leaves_the_first_number_at_1() {
 #[tokio::test]
 async fn a_wiped_queue_gets_back_everybody_whom_the_ledger_knows() {
     let mut harness = WorkerHarness::open(5).await;
-    harness.stub.play(|asked| if person(asked) == 2 { Play::no(409) } else { Play::Honest });
+    harness.stub.behave(|asked| if person(asked) == 2 { Behavior::reject(409) } else { Behavior::Normal });
     let worker = harness.start().await;
     harness.apply(1..=8).await;
     harness.until_shown([1, 3, 4, 5, 6], Outcome::Ordered).await;
@@ -125,7 +125,9 @@ async fn an_event_whose_queue_contradicts_the_ledger_is_frozen_and_says_so() {
     let foreign = other.copy_of_queue().await;
 
     let mut harness = WorkerHarness::open(5).await;
-    harness.stub.play(|asked| if person(asked) == 3 { Play::page(503) } else { Play::Honest });
+    harness
+        .stub
+        .behave(|asked| if person(asked) == 3 { Behavior::error_page(503) } else { Behavior::Normal });
     let worker = harness.start().await;
     harness.apply(1..=3).await;
     harness.until_shown(1..=2, Outcome::Ordered).await;
@@ -140,7 +142,7 @@ async fn an_event_whose_queue_contradicts_the_ledger_is_frozen_and_says_so() {
     let why = until("the freeze", async || harness.ledger.event(&spring()).await.unwrap().frozen).await;
     assert!(why.contains("at number 2") && why.contains("put back"), "{why}");
     // Nobody is admitted; numbers are still given, and the orders of those who were admitted are made.
-    harness.stub.play(|_| Play::Honest);
+    harness.stub.behave(|_| Behavior::Normal);
     assert_eq!(harness.apply(41..=42).await, [skipped + 1, skipped + 2]);
     until("the order of 3", async || harness.state(3).await.filter(|state| *state == "ordered")).await;
     until_rounds(&harness, 2).await;
@@ -185,7 +187,7 @@ async fn the_release_valve_pauses_drains_and_runs() {
         ..settings(5, service::clock::system()() - 1000)
     })
     .await;
-    harness.stub.play(|_| Play::page(503));
+    harness.stub.behave(|_| Behavior::error_page(503));
     let worker = harness.start().await;
     harness.apply(1..=5).await;
     until("four tried", async || (harness.stub.calls() >= 4).then_some(())).await;
@@ -195,7 +197,7 @@ async fn the_release_valve_pauses_drains_and_runs() {
     // Calls under way are finished.
     until_rounds(&harness, 1).await;
     let tried = harness.stub.calls();
-    harness.stub.play(|_| Play::Honest);
+    harness.stub.behave(|_| Behavior::Normal);
     until_rounds(&harness, 3).await;
     assert_eq!((harness.stub.calls(), harness.seats().await), (tried, (1, 4, 0)));
 
@@ -217,7 +219,9 @@ async fn two_workers_make_each_order_once_and_hand_the_lead_over() {
         ..settings(35, service::clock::system()() - 1000)
     })
     .await;
-    harness.stub.play(|asked| if person(asked).is_multiple_of(7) { Play::no(409) } else { Play::Honest });
+    harness.stub.behave(|asked| {
+        if person(asked).is_multiple_of(7) { Behavior::reject(409) } else { Behavior::Normal }
+    });
     let first = harness.start().await;
     until("the first leader", async || harness.queue().view(&spring()).await.ok()).await;
     let second = harness.start().await;

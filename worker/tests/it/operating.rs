@@ -4,7 +4,7 @@ use domain::event::Text;
 use domain::{AppKey, EventId, EventSettings, EventState, Outcome};
 use ledger::{Change, ChangeError, EndParked, EventPatch};
 use queue::{Queue, Refused};
-use testkit::order_stub::Play;
+use testkit::order_stub::Behavior;
 
 use crate::harness::{WorkerHarness, person, until, until_rounds};
 use crate::people::{applicant, key, settings, spring};
@@ -68,7 +68,7 @@ async fn a_new_pace_is_kept_from_the_next_call_on() {
 #[tokio::test]
 async fn more_or_fewer_are_ordering_at_once_as_the_operator_says() {
     let mut harness = WorkerHarness::open_with(EventSettings { in_flight_max: 1, ..open(9) }).await;
-    harness.stub.play(|_| Play::page(503));
+    harness.stub.behave(|_| Behavior::error_page(503));
     let worker = harness.start().await;
     harness.apply(1..=9).await;
     let held =
@@ -79,12 +79,12 @@ async fn more_or_fewer_are_ordering_at_once_as_the_operator_says() {
     harness.change(Change::InFlightMax(4)).await;
     held(4).await;
     harness.change(Change::InFlightMax(2)).await;
-    harness.stub.play(|asked| if person(asked) > 4 { Play::page(503) } else { Play::Honest });
+    harness.stub.behave(|asked| if person(asked) > 4 { Behavior::error_page(503) } else { Behavior::Normal });
     harness.until_shown(1..=4, Outcome::Ordered).await;
     held(2).await;
     until_rounds(&harness, 2).await;
     assert_eq!(harness.seats().await, (3, 2, 4));
-    harness.stub.play(|_| Play::Honest);
+    harness.stub.behave(|_| Behavior::Normal);
     harness.until_shown(5..=9, Outcome::Ordered).await;
     harness.stop_and_verify(worker).await;
 }
@@ -279,7 +279,9 @@ async fn the_operator_sees_the_queue_by_the_ledger() {
 #[tokio::test]
 async fn a_parked_one_is_ended_by_the_operator() {
     let mut harness = WorkerHarness::open(2).await;
-    harness.stub.play(|asked| if person(asked) == 1 { Play::Silent { does: true } } else { Play::Honest });
+    harness.stub.behave(|asked| {
+        if person(asked) == 1 { Behavior::NoResponse { executes: true } } else { Behavior::Normal }
+    });
     harness.config.call_timeout = std::time::Duration::from_millis(100);
     let worker = harness.start().await;
     harness.apply(1..=3).await;
@@ -288,7 +290,7 @@ async fn a_parked_one_is_ended_by_the_operator() {
     assert_eq!(write(&harness.file("ledger.db"), &sql).await, 1);
     until("the parking", async || harness.state(1).await.filter(|state| *state == "parked")).await;
     harness.until_shown([2], Outcome::Ordered).await;
-    harness.stub.play(|_| Play::Honest);
+    harness.stub.behave(|_| Behavior::Normal);
     let by = ledger::By { actor: "kim", reason: "they called" };
     harness.ledger.end_parked(&spring(), key(1), EndParked::Reject, by).await.unwrap().unwrap();
     // The order that nobody answered for is taken back first, then the seat goes on.

@@ -7,7 +7,7 @@ use ledger::{Answer, Call, CancelRequest, Candidate, Ledger, Settling};
 use queue::{Arming, Figures, InboxKind, Projection, Queue, Shown};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection as _, SqlSafeStr as _};
-use testkit::{HandClock, TempFolder};
+use testkit::{ManualClock, TempFolder};
 use worker::verify::Witness;
 
 use crate::people::{applicant, key, settings, spring};
@@ -29,7 +29,7 @@ pub(crate) enum Stage {
 pub(crate) struct Stores {
     queue: Queue,
     ledger: Ledger,
-    clock: HandClock,
+    clock: ManualClock,
     fence: Fence,
     folder: TempFolder,
     pub(crate) witness: Witness,
@@ -47,7 +47,7 @@ impl Stores {
     }
 
     async fn open() -> Self {
-        let (folder, clock) = (TempFolder::new("stores"), HandClock::at(NOON));
+        let (folder, clock) = (TempFolder::new("stores"), ManualClock::at(NOON));
         let (queue, ledger) = open(folder.path(), &clock).await;
         ledger.create_event(&settings(6, NOON), "test").await.unwrap();
         let fence = ledger.lead(&spring()).await.unwrap().unwrap().fence;
@@ -202,7 +202,7 @@ impl Stores {
 
 /// Copied stores that nobody has open.
 pub(crate) struct Copied {
-    clock: HandClock,
+    clock: ManualClock,
     folder: TempFolder,
 }
 
@@ -218,7 +218,7 @@ impl Copied {
     }
 }
 
-async fn open(folder: &Path, clock: &HandClock) -> (Queue, Ledger) {
+async fn open(folder: &Path, clock: &ManualClock) -> (Queue, Ledger) {
     let queue = Queue::open_sqlite(&folder.join("queue.db"), clock.now()).await.unwrap();
     (queue, Ledger::open_sqlite(&folder.join("ledger.db"), clock.now()).await.unwrap())
 }

@@ -8,8 +8,9 @@ use crate::known::REPEATED_NAMES;
 use crate::modules::{self, ModuleTree};
 use crate::workspace::hold;
 
-/// Names of the same kind of thing in every crate.
-const ALLOWED: [&str; 2] = ["Config", "Error"];
+/// Names of the same thing in several crates. `Now` and `Rng` are the same function types in `domain` and `service`, neither of which
+/// uses the other.
+const ALLOWED: [&str; 4] = ["Config", "Error", "Now", "Rng"];
 
 /// The files that define a type of each name, once for each definition.
 type Definitions = BTreeMap<String, Vec<String>>;
