@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use serde_json::json;
-use testkit::{Answer, Http, Running, TempFolder};
+use testkit::{ChildProcess, HttpClient, HttpResponse, TempFolder};
 
 use super::PROGRAM;
 
@@ -13,7 +13,7 @@ const SOON: Duration = Duration::from_secs(20);
 const PHONE: &str = "01012345678";
 
 /// All parts in one process, with every log line there is. The shop behind the gateway does not answer.
-async fn start(folder: &Path) -> (Running, Http) {
+async fn start(folder: &Path) -> (ChildProcess, HttpClient) {
     let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
     let config = folder.join("firstcome.toml");
     let text = format!(
@@ -26,12 +26,12 @@ async fn start(folder: &Path) -> (Running, Http) {
     );
     std::fs::write(&config, text).unwrap();
     let args = ["serve", "--config", config.to_str().unwrap()];
-    let mut running = Running::start(Path::new(PROGRAM), &args, &[], &folder.join("log")).unwrap();
+    let mut running = ChildProcess::start(Path::new(PROGRAM), &args, &[], &folder.join("log")).unwrap();
     running.wait_for_line("serving on", SOON).await.unwrap();
-    (running, Http::new(format!("http://127.0.0.1:{port}")))
+    (running, HttpClient::new(format!("http://127.0.0.1:{port}")))
 }
 
-async fn apply(gateway: &Http) -> Answer {
+async fn apply(gateway: &HttpClient) -> HttpResponse {
     let body = json!({"name": "홍길동", "phone": PHONE, "consent": true});
     let path = "/application/com/v1/create/application/spring";
     for _ in 0..200 {
