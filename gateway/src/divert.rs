@@ -13,6 +13,7 @@ use service::health::Check;
 use tokio::sync::Notify;
 
 use crate::error::Elsewhere;
+use crate::page::Page;
 use crate::path;
 
 /// How often the queue is read.
@@ -72,8 +73,9 @@ impl Table {
         }
         // Of two events on one path the one that opens first has it.
         paths.sort_by_key(|(path, at)| (std::cmp::Reverse(path.len()), standings[*at].opens_at));
+        let page = Page::new();
         let divert = |standing: Standing| {
-            let elsewhere = Elsewhere::at(&format!("/e/{}", standing.event));
+            let elsewhere = Elsewhere::at(&format!("/e/{}", standing.event), &page);
             Divert { standing, elsewhere }
         };
         Self { diverts: standings.into_iter().map(divert).collect(), paths }

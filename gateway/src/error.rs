@@ -4,12 +4,13 @@
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use axum::body::{Body, Bytes};
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use service::Problem;
 
 use crate::messages::{self, Message};
-use crate::page::Page;
+use crate::page::{Next, Page};
 use service::Language;
 
 /// Why a request was not forwarded, or its answer not passed back.
@@ -41,6 +42,8 @@ pub(crate) enum Reason {
     Method,
     /// Another protocol is asked for.
     Upgrade,
+    /// The body has a transfer coding besides `chunked`.
+    TransferCoding,
     /// The request has been here before.
     Loop,
     /// An event's page takes this path's place.
@@ -48,7 +51,7 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
-    pub(crate) const ALL: [Self; 15] = [
+    pub(crate) const ALL: [Self; 16] = [
         Self::TooFast,
         Self::TooManyAtOnce,
         Self::Full,
@@ -62,6 +65,7 @@ impl Reason {
         Self::NotFound,
         Self::Method,
         Self::Upgrade,
+        Self::TransferCoding,
         Self::Loop,
         Self::Diverted,
     ];
@@ -82,6 +86,7 @@ impl Reason {
             Self::NotFound => (StatusCode::NOT_FOUND, "not-found"),
             Self::Method => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
             Self::Upgrade => (StatusCode::NOT_IMPLEMENTED, "upgrade-not-supported"),
+            Self::TransferCoding => (StatusCode::NOT_IMPLEMENTED, "transfer-coding-not-supported"),
             Self::Loop => (StatusCode::LOOP_DETECTED, "loop"),
             Self::Diverted => (StatusCode::CONFLICT, "event-diverted"),
         }
@@ -115,12 +120,18 @@ impl Reason {
 pub(crate) struct Accepted {
     kinds: Option<HeaderValue>,
     languages: Option<HeaderValue>,
+    /// Whether the browser may load the page again by itself: a form that was sent would be lost.
+    may_reload: bool,
 }
 
 impl Accepted {
-    pub(crate) fn of(headers: &HeaderMap) -> Self {
-        let (kinds, languages) = (headers.get(header::ACCEPT), headers.get(header::ACCEPT_LANGUAGE));
-        Self { kinds: kinds.cloned(), languages: languages.cloned() }
+    pub(crate) fn of(request: &Request) -> Self {
+        let headers = request.headers();
+        Self {
+            kinds: headers.get(header::ACCEPT).cloned(),
+            languages: headers.get(header::ACCEPT_LANGUAGE).cloned(),
+            may_reload: matches!(*request.method(), Method::GET | Method::HEAD),
+        }
     }
 
     /// Whether a person looks at the answer.
@@ -147,7 +158,10 @@ struct Rendered {
 /// One reason in one language, with its waits.
 #[derive(Debug)]
 struct Told {
+    /// Pages that load again by themselves.
     pages: Vec<Rendered>,
+    /// Pages for a form that was sent.
+    form_pages: Vec<Rendered>,
     problems: Vec<Rendered>,
 }
 
@@ -176,7 +190,11 @@ impl ErrorResponses {
             Language::Korean => &self.korean[reason as usize],
             Language::English => &self.english[reason as usize],
         };
-        let variants = if accepted.wants_page() { &told.pages } else { &told.problems };
+        let variants = match (accepted.wants_page(), accepted.may_reload) {
+            (true, true) => &told.pages,
+            (true, false) => &told.form_pages,
+            (false, _) => &told.problems,
+        };
         let at = self.next_wait.fetch_add(1, Ordering::Relaxed) % variants.len();
         let rendered = &variants[at];
         let mut answer = Response::new(Body::from(rendered.body.clone()));
@@ -193,15 +211,17 @@ fn tell(reason: Reason, language: Language, page: &Page) -> Told {
         None => vec![None],
     };
     let words = reason.words(language);
-    let pages = waits.iter().map(|wait| {
-        let html = Page::html(language, words, *wait);
-        rendered(reason, language, *wait, "text/html; charset=utf-8", Bytes::from(html), Some(page.policy()))
-    });
+    let page_with = |wait: Option<u32>, next: Next<'_>| {
+        let html = Bytes::from(Page::html(language, words, next));
+        rendered(reason, language, wait, "text/html; charset=utf-8", html, Some(page.policy()))
+    };
+    let pages = waits.iter().map(|wait| page_with(*wait, wait.map_or(Next::Nothing, Next::Reload)));
+    let form_pages = waits.iter().map(|wait| page_with(*wait, wait.map_or(Next::Nothing, Next::SendAgain)));
     let problems = waits.iter().map(|wait| {
         let json = problem(reason, language).to_json().to_string();
         rendered(reason, language, *wait, "application/problem+json", Bytes::from(json), None)
     });
-    Told { pages: pages.collect(), problems: problems.collect() }
+    Told { pages: pages.collect(), form_pages: form_pages.collect(), problems: problems.collect() }
 }
 
 fn problem(reason: Reason, language: Language) -> Problem {
@@ -239,19 +259,38 @@ fn rendered(
 #[derive(Debug)]
 pub(crate) struct Elsewhere {
     location: HeaderValue,
-    korean: Bytes,
-    english: Bytes,
+    korean: Conflict,
+    english: Conflict,
+}
+
+/// The answer to a request that is not a look, in one language.
+#[derive(Debug)]
+struct Conflict {
+    page: Rendered,
+    problem: Rendered,
+}
+
+impl Conflict {
+    fn new(link: &str, language: Language, page: &Page) -> Self {
+        let problem = problem(Reason::Diverted, language).with("link", link).to_json().to_string();
+        let html = Page::html(language, Reason::Diverted.words(language), Next::Go(link));
+        let rendered = |kind, body, policy| rendered(Reason::Diverted, language, None, kind, body, policy);
+        Self {
+            page: rendered("text/html; charset=utf-8", Bytes::from(html), Some(page.policy())),
+            problem: rendered("application/problem+json", Bytes::from(problem), None),
+        }
+    }
 }
 
 impl Elsewhere {
-    pub(crate) fn at(connection: &str) -> Self {
-        let body = |language| {
-            let problem = problem(Reason::Diverted, language).with("link", connection);
-            Bytes::from(problem.to_json().to_string())
-        };
-        let location = HeaderValue::from_str(connection)
+    pub(crate) fn at(link: &str, page: &Page) -> Self {
+        let location = HeaderValue::from_str(link)
             .unwrap_or_else(|_| unreachable!("event ids fit in a header: a-z, 0-9 and dashes"));
-        Self { location, korean: body(Language::Korean), english: body(Language::English) }
+        Self {
+            location,
+            korean: Conflict::new(link, Language::Korean, page),
+            english: Conflict::new(link, Language::English, page),
+        }
     }
 
     /// For `GET` and `HEAD`.
@@ -263,19 +302,18 @@ impl Elsewhere {
         (StatusCode::SEE_OTHER, headers).into_response()
     }
 
-    /// For all other methods.
+    /// For all other methods: a page for a browser, else a problem document.
     pub(crate) fn conflict(&self, accepted: &Accepted) -> Response {
-        let language = accepted.language();
-        let body = match language {
-            Language::Korean => self.korean.clone(),
-            Language::English => self.english.clone(),
+        let conflict = match accepted.language() {
+            Language::Korean => &self.korean,
+            Language::English => &self.english,
         };
-        let rendered = rendered(Reason::Diverted, language, None, "application/problem+json", body, None);
-        let mut answer = Response::new(Body::from(rendered.body));
-        *answer.status_mut() = StatusCode::CONFLICT;
-        *answer.headers_mut() = rendered.headers;
-        answer.headers_mut().insert(header::LOCATION, self.location.clone());
-        answer
+        let rendered = if accepted.wants_page() { &conflict.page } else { &conflict.problem };
+        let mut response = Response::new(Body::from(rendered.body.clone()));
+        *response.status_mut() = StatusCode::CONFLICT;
+        response.headers_mut().clone_from(&rendered.headers);
+        response.headers_mut().insert(header::LOCATION, self.location.clone());
+        response
     }
 }
 
@@ -283,8 +321,34 @@ impl Elsewhere {
 mod tests {
     use super::*;
 
-    fn headers(pairs: &[(header::HeaderName, &'static str)]) -> HeaderMap {
-        pairs.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect()
+    fn accepted(method: Method, pairs: &[(header::HeaderName, &'static str)]) -> Accepted {
+        let mut request = Request::new(Body::empty());
+        *request.method_mut() = method;
+        for (name, value) in pairs {
+            request.headers_mut().insert(name.clone(), HeaderValue::from_static(value));
+        }
+        Accepted::of(&request)
+    }
+
+    fn body(response: Response) -> String {
+        use futures_util::FutureExt as _;
+        let body = axum::body::to_bytes(response.into_body(), 10_000).now_or_never();
+        String::from_utf8(body.unwrap().unwrap().to_vec()).unwrap()
+    }
+
+    #[test]
+    fn only_a_page_that_was_looked_at_loads_again_by_itself() {
+        let error_responses = ErrorResponses::new();
+        let browser = [(header::ACCEPT, "text/html"), (header::ACCEPT_LANGUAGE, "en")];
+        for reason in Reason::ALL.into_iter().filter(|reason| reason.retry_s().is_some()) {
+            for (method, reloads) in [(Method::GET, true), (Method::HEAD, true), (Method::POST, false)] {
+                let response = error_responses.answer(reason, &accepted(method.clone(), &browser));
+                assert!(response.headers().contains_key(header::RETRY_AFTER), "{reason:?} {method}");
+                let page = body(response);
+                assert_eq!(page.contains("http-equiv=\"refresh\""), reloads, "{reason:?} {method}: {page}");
+                assert_eq!(page.contains("send the form again"), !reloads, "{reason:?} {method}: {page}");
+            }
+        }
     }
 
     #[test]
@@ -311,13 +375,13 @@ mod tests {
     #[test]
     fn a_browser_gets_a_page_and_a_program_a_problem_in_its_language() {
         let error_responses = ErrorResponses::new();
-        let browser = headers(&[(header::ACCEPT, "text/html,*/*;q=0.8"), (header::ACCEPT_LANGUAGE, "en-US")]);
-        let answer = error_responses.answer(Reason::Full, &Accepted::of(&browser));
+        let browser = [(header::ACCEPT, "text/html,*/*;q=0.8"), (header::ACCEPT_LANGUAGE, "en-US")];
+        let answer = error_responses.answer(Reason::Full, &accepted(Method::GET, &browser));
         assert_eq!(answer.headers()[header::CONTENT_TYPE], "text/html; charset=utf-8");
         assert_eq!(answer.headers()[header::CONTENT_LANGUAGE], "en");
         assert!(answer.headers().contains_key(header::CONTENT_SECURITY_POLICY));
         let answer = error_responses
-            .answer(Reason::Full, &Accepted::of(&headers(&[(header::ACCEPT, "application/json")])));
+            .answer(Reason::Full, &accepted(Method::GET, &[(header::ACCEPT, "application/json")]));
         assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/problem+json");
         assert_eq!(answer.headers()[header::CONTENT_LANGUAGE], "ko");
         assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);

@@ -98,7 +98,13 @@ impl ForwardedHeaders {
 const ADDED: usize = 8;
 
 /// Makes the headers of a request fit to go on.
-pub(crate) fn forward<B>(request: &mut Request<B>, marks: &ForwardedHeaders, via: &Via, rng: &Rng) {
+pub(crate) fn forward<B>(
+    request: &mut Request<B>,
+    marks: &ForwardedHeaders,
+    upstream_host: &HeaderValue,
+    via: &Via,
+    rng: &Rng,
+) {
     let version = request.version();
     let authority = request.uri().authority().and_then(|named| HeaderValue::from_str(named.as_str()).ok());
     let headers = request.headers_mut();
@@ -110,6 +116,9 @@ pub(crate) fn forward<B>(request: &mut Request<B>, marks: &ForwardedHeaders, via
         // HTTP/2 names it before the headers.
         headers.insert(X_FORWARDED_HOST, host.clone());
         headers.insert(header::HOST, host);
+    } else {
+        // HTTP/1.0 may name none, and HTTP/1.1 to the service must.
+        headers.insert(header::HOST, upstream_host.clone());
     }
     join_cookies(headers, version);
     headers.insert(header::FORWARDED, marks.forwarded.clone());

@@ -27,6 +27,10 @@ pub(crate) struct Messages {
     pub(crate) again: &'static str,
     /// The link that tries again now.
     pub(crate) now: &'static str,
+    /// How to send a form again, with the seconds in `{s}`.
+    pub(crate) send_again: &'static str,
+    /// The link to the event's page.
+    pub(crate) to_event: &'static str,
 }
 
 const fn words(head: &'static str, text: &'static str) -> Message {
@@ -42,6 +46,8 @@ const KOREAN: Messages = Messages {
     diverted: words("선착순 신청으로 판매하고 있어요", "이벤트 페이지에서 신청해 주세요."),
     again: "{s}초 뒤 자동으로 다시 시도해요.",
     now: "지금 다시 시도",
+    send_again: "입력한 내용은 아직 전송되지 않았어요. {s}초 뒤에 뒤로 가서 다시 보내 주세요.",
+    to_event: "이벤트 페이지로 가기",
 };
 
 const ENGLISH: Messages = Messages {
@@ -56,6 +62,8 @@ const ENGLISH: Messages = Messages {
     diverted: words("This is sold first come, first served", "Please apply on the event's page."),
     again: "Trying again by itself in {s} s.",
     now: "Try again now",
+    send_again: "What you entered was not sent. Go back in {s} s and send the form again.",
+    to_event: "Go to the event's page",
 };
 
 /// The words of a language.

@@ -15,6 +15,19 @@ h1{margin:8px 0 6px;font-size:1.6rem;line-height:1.3;letter-spacing:-.02em}\
 p{margin:0 0 12px;color:var(--soft)}\
 a{color:var(--key);display:inline-flex;align-items:center;min-height:48px}";
 
+/// What the reader of a page can do next.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Next<'a> {
+    /// Nothing here.
+    Nothing,
+    /// The page loads again by itself after these seconds.
+    Reload(u32),
+    /// The form that was sent can be sent again after these seconds. Loading again would lose it.
+    SendAgain(u32),
+    /// Follow this link.
+    Go(&'a str),
+}
+
 /// The page's frame.
 pub(crate) struct Page {
     policy: HeaderValue,
@@ -36,20 +49,29 @@ impl Page {
         self.policy.clone()
     }
 
-    /// The page; with a wait it tries again by itself.
-    pub(crate) fn html(language: Language, words: Message, wait: Option<u32>) -> String {
-        let (messages, Message { head, text }) = (messages::of(language), words);
-        let (refresh, again) = wait.map_or_else(Default::default, |seconds| {
-            let told = messages.again.replace("{s}", &seconds.to_string());
-            (
-                format!("<meta http-equiv=\"refresh\" content=\"{seconds}\">"),
-                format!("<p role=\"status\">{told}</p><p><a href=\"\">{}</a></p>", messages.now),
-            )
-        });
+    /// The page.
+    pub(crate) fn html(language: Language, words: Message, next: Next<'_>) -> String {
+        let messages = messages::of(language);
+        let Message { head, text } = words;
+        let refresh = match next {
+            Next::Reload(seconds) => format!("<meta http-equiv=\"refresh\" content=\"{seconds}\">"),
+            _ => String::new(),
+        };
+        let again = match next {
+            Next::Nothing => String::new(),
+            Next::Reload(seconds) => {
+                let told = messages.again.replace("{s}", &seconds.to_string());
+                format!("<p role=\"status\">{told}</p><p><a href=\"\">{}</a></p>", messages.now)
+            }
+            Next::SendAgain(seconds) => {
+                format!("<p role=\"status\">{}</p>", messages.send_again.replace("{s}", &seconds.to_string()))
+            }
+            Next::Go(link) => format!("<p><a href=\"{link}\">{}</a></p>", messages.to_event),
+        };
         format!(
             "<!doctype html><html lang=\"{}\"><head><meta charset=\"utf-8\">\
              <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><meta name=\"robots\" content=\"noindex\">\
-             <title>{head}</title><connection rel=\"icon\" href=\"data:,\">{refresh}<style>{CSS}</style></head>\
+             <title>{head}</title><link rel=\"icon\" href=\"data:,\">{refresh}<style>{CSS}</style></head>\
              <body><main><h1>{head}</h1><p>{text}</p>{again}</main></body></html>",
             language.tag()
         )

@@ -114,32 +114,32 @@ impl Gateway {
         if !route.is_signup {
             let looks = *request.method() == Method::GET || *request.method() == Method::HEAD;
             let diverted = self.diverts.instead_of(path, |elsewhere| {
-                if looks {
-                    elsewhere.redirect()
-                } else {
-                    elsewhere.conflict(&Accepted::of(request.headers()))
-                }
+                if looks { elsewhere.redirect() } else { elsewhere.conflict(&Accepted::of(request)) }
             });
             if let Some(answer) = diverted {
                 return Err(Stop::Diverted(Box::new(answer)));
             }
         }
+        let permit = self.upstreams[route.upstream].hold(turn).ok_or(Reason::UpstreamFull)?;
+        // Last, so that a request without a place takes no share of what is for all.
         if !limit.lets_anybody() {
             return Err(Reason::Full.into());
         }
-        self.upstreams[route.upstream].hold(turn).ok_or(Reason::UpstreamFull.into())
+        Ok(permit)
     }
 
     /// Makes the request fit for the service, and keeps what a refusal would need should that not answer.
     fn prepare(
         &self,
         mut request: Request,
+        route: &Route,
         path: Option<PathAndQuery>,
         marks: &ForwardedHeaders,
         held: Permit,
     ) -> (Outbound, Accepted) {
-        let accepted = Accepted::of(request.headers());
-        headers::forward(&mut request, marks, &self.via, &self.rng);
+        let accepted = Accepted::of(&request);
+        let host = &self.upstreams[route.upstream].host;
+        headers::forward(&mut request, marks, host, &self.via, &self.rng);
         (Outbound::new(request, path, held), accepted)
     }
 
@@ -177,12 +177,12 @@ impl Handler for Gateway {
     async fn handle(&self, request: Request, caller: &Caller) -> HandlerResponse {
         let path = match screen(&request, &self.via) {
             Ok(path) => path,
-            Err(reason) => return self.stopped(None, reason.into(), &Accepted::of(request.headers())),
+            Err(reason) => return self.stopped(None, reason.into(), &Accepted::of(&request)),
         };
         let matched = path.as_ref().map_or(request.uri().path(), PathAndQuery::path);
         let route = self.routes.iter().find(|route| path::is_below(matched, route.prefix));
         let Some(route) = route.filter(|_| !path::is_inner(matched)) else {
-            return self.stopped(None, Reason::NotFound.into(), &Accepted::of(request.headers()));
+            return self.stopped(None, Reason::NotFound.into(), &Accepted::of(&request));
         };
         if !route.is_signup {
             self.diverts.known().await;
@@ -200,8 +200,8 @@ impl Handler for Gateway {
             }
         };
         match self.admit(route, matched, &request, *key) {
-            Ok(held) => self.forward(route, self.prepare(request, path, marks, held)).await,
-            Err(stop) => self.stopped(Some(route), stop, &Accepted::of(request.headers())),
+            Ok(held) => self.forward(route, self.prepare(request, route, path, marks, held)).await,
+            Err(stop) => self.stopped(Some(route), stop, &Accepted::of(&request)),
         }
     }
 }
@@ -234,6 +234,9 @@ fn screen(request: &Request, via: &Via) -> Result<Option<PathAndQuery>, Reason> 
     if asks_for_upgrade(headers) {
         return Err(Reason::Upgrade);
     }
+    if has_other_coding(headers) {
+        return Err(Reason::TransferCoding);
+    }
     let named = request.uri().authority().map(|named| named.as_str().as_bytes());
     let hosts = headers.get(header::HOST).map(header::HeaderValue::as_bytes).or(named);
     // HTTP/1.0 knew no host.
@@ -254,6 +257,13 @@ fn screen(request: &Request, via: &Via) -> Result<Option<PathAndQuery>, Reason> 
             PathAndQuery::try_from(text).map(Some).map_err(|_| Reason::AmbiguousPath)
         }
     }
+}
+
+/// Whether the body has a transfer coding besides `chunked`. The header is dropped on the way, so the service would take the coded
+/// bytes for the body itself.
+fn has_other_coding(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    codings.any(|coding| !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"))
 }
 
 /// Whether another protocol is asked for. HTTP/2 is offered by some with every request, and may be passed over.

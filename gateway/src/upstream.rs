@@ -1,6 +1,7 @@
 //! A service behind the gateway: how many requests it gets at once, how long it may take, and what is done when it does not
 //! answer. Nothing waits in line for it, and nothing that may have been carried out is sent twice.
 
+mod address;
 mod concurrency;
 mod connection;
 mod pool;
@@ -14,7 +15,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::uri::PathAndQuery;
-use axum::http::{Extensions, StatusCode, Uri, Version};
+use axum::http::{Extensions, HeaderValue, StatusCode, Uri, Version, header};
 use axum::response::Response;
 use tokio::time::Instant;
 
@@ -35,6 +36,8 @@ pub(crate) struct Upstream {
     answer_timeout: Duration,
     pause_timeout: Duration,
     exchange_timeout: Duration,
+    /// The `Host` for a client that names none.
+    pub(crate) host: HeaderValue,
     meter: UpstreamMeter,
 }
 
@@ -74,6 +77,7 @@ impl Upstream {
             answer_timeout: config.answer_timeout,
             pause_timeout: config.pause_timeout,
             exchange_timeout: config.exchange_timeout,
+            host: host(config),
             meter,
         }
     }
@@ -101,6 +105,11 @@ impl Upstream {
         self.meter.answered(now.duration_since(begun));
         if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
             // Nobody asked for it: what follows would be no HTTP.
+            return Err(Reason::UpstreamBroken);
+        }
+        let headers = answer.headers();
+        if headers.contains_key(header::TRANSFER_ENCODING) && headers.contains_key(header::CONTENT_LENGTH) {
+            // Two lengths: a server that another party tampers with (RFC 9112 6.3). The connection is dropped with it.
             return Err(Reason::UpstreamBroken);
         }
         *answer.version_mut() = Version::HTTP_11;
@@ -141,7 +150,7 @@ impl Upstream {
             let (connection, is_new) = match self.pool.take(begun) {
                 Some(connection) => (connection, false),
                 // Rare, and large.
-                None => (Box::pin(self.pool.connect()).await.map_err(|error| away(&error))?, true),
+                None => (Box::pin(self.pool.connect(deadline)).await.map_err(|error| away(&error))?, true),
             };
             request = match connection.ask(request, &mut patience).await {
                 Ok(answered) => return Ok(answered),
@@ -150,6 +159,12 @@ impl Upstream {
             };
         }
     }
+}
+
+/// The authority of the service's first address.
+fn host(config: &UpstreamConfig) -> HeaderValue {
+    let authority = config.authorities.first().map_or("", |authority| authority.as_str());
+    HeaderValue::from_str(authority).unwrap_or_else(|_| unreachable!("an authority is valid in a header"))
 }
 
 fn away(error: &io::Error) -> Reason {

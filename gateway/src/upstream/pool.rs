@@ -11,6 +11,7 @@ use metrics::Gauge;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
+use super::address::{Address, Attempt};
 use super::connection::UpstreamConnection;
 use crate::config::UpstreamConfig;
 use crate::meter::Counted;
@@ -18,21 +19,14 @@ use crate::meter::Counted;
 /// How long after a refused connection the second and last try comes: a service that is started anew is away for a moment.
 const AGAIN: Duration = Duration::from_millis(20);
 
-/// How long a process that took no connection is passed over while others take them.
+/// How long an address that accepted no connection is passed over: at first, and at most. It doubles with every failed probe.
 const AWAY: Duration = Duration::from_secs(1);
+const AWAY_MAX: Duration = Duration::from_secs(10);
 
 /// A connection without a request.
 struct Idle {
     connection: Box<UpstreamConnection>,
     since: Instant,
-}
-
-/// One process of the service.
-struct Address {
-    /// Host and port; the name is looked up at each connection, because a service may move.
-    text: String,
-    /// Until then it is only asked if no other takes connections.
-    away_until: Mutex<Option<Instant>>,
 }
 
 /// The connections to one service that have no request.
@@ -50,8 +44,10 @@ pub(super) struct Pool {
 impl Pool {
     pub(super) fn new(config: &UpstreamConfig, open: Gauge) -> Self {
         let address = |authority: &Authority| {
-            let (host, port) = (authority.host(), authority.port_u16().unwrap_or(80));
-            Address { text: format!("{host}:{port}"), away_until: Mutex::default() }
+            Address::new(
+                format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(80)),
+                AWAY..=AWAY_MAX,
+            )
         };
         Self {
             addresses: config.authorities.iter().map(address).collect(),
@@ -90,29 +86,43 @@ impl Pool {
         drop(closing);
     }
 
-    /// Makes a connection to the next process that takes one, each in its time. Those that were away a moment ago come last.
-    pub(super) async fn connect(&self) -> io::Result<Box<UpstreamConnection>> {
-        let now = Instant::now();
-        let (mut in_turn, away): (Vec<_>, Vec<_>) =
-            self.addresses.iter().partition(|address| !address.is_away(now));
+    /// Connects to the next address that accepts, before `deadline`. Addresses that were away a moment ago come last.
+    pub(super) async fn connect(&self, deadline: Instant) -> io::Result<Box<UpstreamConnection>> {
         let turn = self.turn.fetch_add(1, Ordering::Relaxed);
-        let here = in_turn.len().max(1);
-        in_turn.rotate_left(turn % here);
         let mut failed = None;
-        for address in in_turn.into_iter().chain(away) {
-            match tokio::time::timeout(self.connect_timeout, self.connect_to(&address.text)).await {
-                Ok(Ok(connection)) => return Ok(connection),
-                Ok(Err(error)) => failed = Some(error),
-                Err(_) => failed = Some(ErrorKind::TimedOut.into()),
+        let mut tried = vec![false; self.addresses.len()];
+        for last_resort in [false, true] {
+            for nth in 0..self.addresses.len() {
+                let at = (turn + nth) % self.addresses.len();
+                if tried[at] {
+                    continue;
+                }
+                let Some(attempt) = self.addresses[at].begin(Instant::now(), last_resort) else { continue };
+                tried[at] = true;
+                match self.attempt(attempt, deadline).await {
+                    Ok(connection) => return Ok(connection),
+                    Err(error) => failed = Some(error),
+                }
             }
-            address.note_away(now);
         }
-        Err(failed.unwrap_or_else(|| ErrorKind::NotFound.into()))
+        Err(failed.unwrap_or_else(|| ErrorKind::TimedOut.into()))
+    }
+
+    async fn attempt(&self, attempt: Attempt<'_>, deadline: Instant) -> io::Result<Box<UpstreamConnection>> {
+        let limit = deadline.min(Instant::now() + self.connect_timeout);
+        let result = tokio::time::timeout_at(limit, self.connect_to(attempt.address())).await;
+        let result = result.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
+        match &result {
+            Ok(_) => attempt.succeeded(),
+            // The time is taken now: the attempt itself may have lasted as long as an address is passed over.
+            Err(error) => attempt.failed(Instant::now(), error.kind() == ErrorKind::TimedOut),
+        }
+        result
     }
 
     async fn connect_to(&self, address: &str) -> io::Result<Box<UpstreamConnection>> {
         let stream = match dial(address).await {
-            // Another process may take it at once; a lone one is given a second chance.
+            // With several addresses the next one is tried at once; a single one gets a second chance.
             Err(error) if is_refusal(&error) && self.addresses.len() == 1 => {
                 tokio::time::sleep(AGAIN).await;
                 dial(address).await?
@@ -124,20 +134,6 @@ impl Pool {
 
     fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Address {
-    fn is_away(&self, now: Instant) -> bool {
-        self.away().is_some_and(|until| now < until)
-    }
-
-    fn note_away(&self, now: Instant) {
-        *self.away() = Some(now + AWAY);
-    }
-
-    fn away(&self) -> MutexGuard<'_, Option<Instant>> {
-        self.away_until.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

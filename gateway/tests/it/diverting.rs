@@ -50,6 +50,20 @@ async fn from_the_opening_on_a_path_leads_to_the_event_s_page() {
         assert_eq!(answer.problem(), (409, "event-diverted".into()), "{method}");
         assert!(answer.body.contains("\"link\":\"/e/spring\""), "{answer:?}");
     }
+    for (language, text) in [("ko", "이벤트 페이지로 가기"), ("en", "Go to the event's page")] {
+        client
+            .send(format!(
+                "POST /order/create HTTP/1.1\r\nhost: shop\r\naccept: text/html\r\naccept-language: {language}\r\ncontent-length: 0\r\n\r\n"
+            ))
+            .await;
+        let page = client.answer().await;
+        assert_eq!((page.status, page.header("content-type")), (409, Some("text/html; charset=utf-8")));
+        assert!(page.body.contains(&format!("<a href=\"/e/spring\">{text}</a>")), "{page:?}");
+        assert!(
+            !page.body.contains("refresh") && page.header("content-security-policy").is_some(),
+            "{page:?}"
+        );
+    }
     for path in ["/", "/products/springtime", "/products/summer", "/e/spring", "/order"] {
         assert_eq!(client.get(path).await.status, 200, "{path}");
     }

@@ -150,6 +150,8 @@ async fn an_old_client_and_an_old_shop_are_understood() {
     let mut old = harness.client().await;
     old.send("GET / HTTP/1.0\r\n\r\n").await;
     assert!(old.rest().await.ends_with("\r\n\r\nok"));
+    let own = harness.shop.address.to_string();
+    assert_eq!(harness.shop.asked()[0].headers("host"), [own.as_str()], "HTTP/1.1 needs a host");
     let mut client = harness.client().await;
     client.send("GET /old HTTP/1.1\r\nhost: shop\r\n\r\n").await;
     assert_eq!(client.answer().await.header("transfer-encoding"), Some("chunked"));

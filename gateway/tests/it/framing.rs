@@ -52,6 +52,29 @@ async fn what_is_no_http_or_can_be_read_two_ways_never_reaches_the_shop() {
 }
 
 #[tokio::test]
+async fn a_transfer_coding_besides_chunked_is_501_and_never_reaches_the_shop() {
+    let harness = GatewayHarness::with(&[]).await;
+    for codings in ["gzip, chunked", "chunked, chunked", "gzip\r\ntransfer-encoding: chunked"] {
+        let mut client = harness.client().await;
+        let body = "2\r\nhi\r\n0\r\n\r\n";
+        client
+            .send(format!("POST /x HTTP/1.1\r\nhost: shop\r\ntransfer-encoding: {codings}\r\n\r\n{body}"))
+            .await;
+        assert_eq!(
+            client.answer().await.problem(),
+            (501, "transfer-coding-not-supported".into()),
+            "{codings}"
+        );
+    }
+    assert_eq!(harness.shop.count("/x"), 0);
+    let mut client = harness.client().await;
+    client
+        .send("POST /x HTTP/1.1\r\nhost: shop\r\ntransfer-encoding: Chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n")
+        .await;
+    assert_eq!(client.answer().await.status, 200);
+}
+
+#[tokio::test]
 async fn nothing_behind_a_request_with_two_lengths_is_taken_for_a_request() {
     let harness = GatewayHarness::with(&[]).await;
     for lengths in [

@@ -58,6 +58,21 @@ async fn when_all_together_ask_too_much_it_is_503() {
 }
 
 #[tokio::test]
+async fn a_request_without_a_place_takes_no_share_of_the_global_limit() {
+    let flags = [("limit.browse.global", "10/s"), ("upstream.shop.connections_max", "1")];
+    let harness = GatewayHarness::with(&flags).await;
+    let mut held = harness.client().await;
+    held.send("GET /gate HTTP/1.1\r\nhost: shop\r\n\r\n").await;
+    until(async || harness.shop.count("/gate") == 1).await;
+    // One more request a tenth of a second: it finds no place, and leaves the share to the next.
+    harness.clock.advance(100);
+    assert_eq!(harness.client().await.get("/").await.problem(), (503, "upstream-full".into()));
+    harness.shop.let_through(1);
+    assert_eq!(held.answer().await.status, 200);
+    assert_eq!(held.get("/").await.status, 200);
+}
+
+#[tokio::test]
 async fn a_client_has_no_more_under_way_than_it_may() {
     let harness = GatewayHarness::with(&[("client_in_flight_max", "2")]).await;
     let mut held = Vec::new();
@@ -89,32 +104,40 @@ async fn two_hundred_phones_behind_one_address_poll_without_being_held_back() {
 }
 
 #[tokio::test]
-async fn what_is_counted_has_names_of_routes_and_reasons_never_of_paths() {
+async fn metrics_carry_names_of_routes_and_reasons_and_never_paths() {
     service::telemetry::render();
-    let harness = GatewayHarness::with(&TIGHT).await;
+    // The recorder belongs to the process, so that this test counts on a route of its own.
+    let flags = [
+        ("route.2.prefix", "/metered"),
+        ("route.2.upstream", "shop"),
+        ("route.2.limit", "metered"),
+        ("limit.metered.per_client", "10/s"),
+        ("limit.metered.burst", "5"),
+    ];
+    let harness = GatewayHarness::with(&flags).await;
     let mut client = harness.client().await;
     for _ in 0..6 {
-        client.get("/very-secret").await;
+        client.get("/metered/very-secret").await;
     }
-    client.get("/a%2fsecret").await;
+    client.get("/metered/a%2fsecret").await;
     tokio::time::timeout(
         Duration::from_secs(10),
         until(async || {
-            service::telemetry::render().contains("firstcome_gateway_client_keys{limit=\"browse\"} 1")
+            service::telemetry::render().contains("firstcome_gateway_client_keys{limit=\"metered\"} 1")
         }),
     )
     .await
     .unwrap();
     let text = service::telemetry::render();
     for line in [
-        "firstcome_gateway_requests_total{route=\"/\",class=\"2xx\"} 5",
-        "firstcome_gateway_requests_total{route=\"/\",class=\"4xx\"} 1",
-        "firstcome_gateway_refused_total{route=\"/\",reason=\"too-many-requests\"} 1",
-        "firstcome_gateway_refused_total{route=\"unrouted\",reason=\"ambiguous-path\"} 1",
-        "gateway_upstream_duration_seconds_count{upstream=\"shop\"} 5",
-        "firstcome_gateway_upstream_in_flight{upstream=\"shop\"} 0",
-        "firstcome_gateway_upstream_connections{upstream=\"shop\"} 1",
-        "http_route=\"/\",http_response_status_code=\"200\"",
+        "firstcome_gateway_requests_total{route=\"/metered\",class=\"2xx\"} 5",
+        "firstcome_gateway_requests_total{route=\"/metered\",class=\"4xx\"} 1",
+        "firstcome_gateway_refused_total{route=\"/metered\",reason=\"too-many-requests\"} 1",
+        "firstcome_gateway_refused_total{route=\"unrouted\",reason=\"ambiguous-path\"} ",
+        "firstcome_gateway_upstream_duration_seconds_count{upstream=\"shop\"} ",
+        "firstcome_gateway_upstream_in_flight{upstream=\"shop\"} ",
+        "firstcome_gateway_upstream_connections{upstream=\"shop\"} ",
+        "http_route=\"/metered\",http_response_status_code=\"200\"",
     ] {
         assert!(text.contains(line), "{line} is not in\n{text}");
     }

@@ -109,6 +109,62 @@ async fn everybody_gets_their_own_answer_whoever_goes_away() {
     assert_eq!(harness.client().await.get("/echo/last").await.body, "/echo/last");
 }
 
+/// An address that swallows packets: nobody accepts, and the backlog is full.
+async fn black_hole() -> (tokio::net::TcpListener, Vec<tokio::net::TcpStream>) {
+    let socket = tokio::net::TcpSocket::new_v4().unwrap();
+    socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = socket.listen(0).unwrap();
+    let address = listener.local_addr().unwrap();
+    let mut filling = Vec::new();
+    let connect = async || {
+        tokio::time::timeout(Duration::from_millis(300), tokio::net::TcpStream::connect(address)).await
+    };
+    while let Ok(connected) = connect().await {
+        filling.push(connected.unwrap());
+        assert!(filling.len() < 16, "the backlog is never full");
+    }
+    (listener, filling)
+}
+
+#[tokio::test]
+async fn an_address_that_swallows_packets_is_passed_over_and_probed_by_one_request_at_a_time() {
+    const TIMEOUT: Duration = Duration::from_secs(2);
+    let (silent, _filling) = black_hole().await;
+    let good = Stub::start().await;
+    let urls = format!("http://{}, http://{}", silent.local_addr().unwrap(), good.address);
+    let flags = [("upstream.shop.url", urls.as_str()), ("upstream.shop.connect_timeout", "2s")];
+    let harness = GatewayHarness::with(&flags).await;
+    // `/bye` closes its connection, so that each request needs a new one.
+    let get = async || {
+        let begun = tokio::time::Instant::now();
+        assert_eq!(harness.client().await.get("/bye").await.status, 200);
+        begun.elapsed() >= TIMEOUT
+    };
+    let mut waited = 0;
+    for _ in 0..10 {
+        waited += usize::from(get().await);
+    }
+    assert_eq!(waited, 1, "requests that waited for the silent address");
+    tokio::time::sleep(Duration::from_millis(1100)).await;
+    let at_once = futures_util::future::join_all((0..10).map(|_| get())).await;
+    assert!(at_once.iter().filter(|waited| **waited).count() <= 1, "{at_once:?}");
+}
+
+#[tokio::test]
+async fn a_connection_attempt_ends_with_its_request() {
+    let (silent, _filling) = black_hole().await;
+    let url = format!("http://{}", silent.local_addr().unwrap());
+    let flags = [
+        ("upstream.shop.url", url.as_str()),
+        ("upstream.shop.connect_timeout", "10s"),
+        ("upstream.shop.exchange_timeout", "500ms"),
+    ];
+    let harness = GatewayHarness::with(&flags).await;
+    let begun = tokio::time::Instant::now();
+    assert_eq!(harness.client().await.get("/").await.problem(), (503, "upstream-down".into()));
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+}
+
 #[tokio::test]
 async fn connections_go_round_among_the_processes_of_a_service_and_past_one_that_is_away() {
     let (one, other) = (Stub::start().await, Stub::start().await);
