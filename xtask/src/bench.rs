@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 
+use crate::needs;
 use crate::step::{self, cargo};
 use crate::task::Bench;
 
@@ -12,6 +13,9 @@ pub(crate) fn run(bench: Bench) -> Result<()> {
         Bench::Signup => ("signup", "signup-service", "bench_signup", false),
         Bench::Gateway => ("gateway", "gateway", "bench_gateway", false),
     };
+    if name == "gateway" {
+        needs::for_bench_gateway()?;
+    }
     let out = step::root().join("target/bench").join(format!("{name}.json"));
     let mut command = cargo(&["run", "--release", "-p", package, "--example", example, "--"]);
     command.arg(&out).args(long.then_some("--long"));

@@ -75,6 +75,32 @@ const NEEDS: [Need; 9] = [
     Need { what: "Schemathesis, for the APIs", probe: Probe::Tool(SCHEMATHESIS), packages: &[] },
 ];
 
+/// What `bench gateway` compares with, and what it measures with.
+const BENCH_GATEWAY: [Need; 4] = [
+    Need { what: "nginx, to compare with", probe: Probe::Program("nginx"), packages: &["nginx-light"] },
+    Need { what: "HAProxy, to compare with", probe: Probe::Program("haproxy"), packages: &["haproxy"] },
+    Need { what: "wrk, which sends the requests", probe: Probe::Program("wrk"), packages: &["wrk"] },
+    Need {
+        what: "taskset, which binds a program to a core",
+        probe: Probe::Program("taskset"),
+        packages: &["util-linux"],
+    },
+];
+
+/// Fails with the packages that `bench gateway` lacks. It installs none: Debian starts these servers as services when they are
+/// installed, and a developer decides about that.
+pub(crate) fn for_bench_gateway() -> Result<()> {
+    let missing: Vec<&Need> = BENCH_GATEWAY.iter().filter(|need| !is_there(&need.probe)).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    let list = missing.iter().map(|need| format!("  - {}", need.what)).collect::<Vec<_>>().join("\n");
+    bail!(
+        "bench gateway needs:\n{list}\nInstall that with (as root; nginx and haproxy start as services, which may be stopped):\n  {}",
+        apt_line(&missing).join(" ")
+    )
+}
+
 /// Makes sure that the tests have what they need; installs it if allowed.
 pub(crate) fn ensure(install: bool) -> Result<()> {
     let missing = missing(is_there);

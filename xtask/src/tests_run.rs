@@ -1,8 +1,11 @@
 //! `cargo xtask test`: what the tests need, the tests, the examples in the documentation.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
-use anyhow::Result;
+use anyhow::{Context as _, Result};
+use serde_json::Value;
 
 use crate::needs;
 use crate::step::{self, Stopwatch, cargo};
@@ -18,11 +21,14 @@ pub(crate) fn run(install: bool, filters: &[String]) -> Result<()> {
     if step::works(cargo(&["nextest", "--version"])) {
         step::run(cargo(&[&["nextest", "run", "--workspace"], &*filters].concat()), ADVICE)?;
     } else {
-        // `--tests` leaves the examples in the documentation out, which follow if there are any.
-        step::run(
-            cargo(&[&["test", "--workspace", "--tests", "--no-fail-fast", "--"], &*filters].concat()),
-            ADVICE,
-        )?;
+        let targets = Targets::of_workspace()?;
+        let parallel = cargo(
+            &[&["test", "--workspace", "--no-fail-fast", "--lib", "--bins"], &*targets.parallel()].concat(),
+        );
+        let alone = cargo(&[&["test", "--workspace", "--no-fail-fast"], &*targets.alone()].concat());
+        let results = [with(parallel, &filters), with(alone, &[&["--test-threads=1"], &*filters].concat())]
+            .map(|command| step::run(command, ADVICE));
+        results.into_iter().collect::<Result<()>>()?;
     }
     if filters.is_empty() && has_doctest(step::root()) {
         step::run(cargo(&["test", "--workspace", "--doc"]), ADVICE)?;
@@ -33,6 +39,46 @@ pub(crate) fn run(install: bool, filters: &[String]) -> Result<()> {
         step::root().join("target/screens").display()
     );
     Ok(())
+}
+
+/// The test binaries of the workspace. Those that start whole systems or a browser run their tests one after the other: side by side
+/// on a small machine they would measure each other. `.config/nextest.toml` says the same to nextest.
+struct Targets(BTreeSet<String>);
+
+const ALONE: [&str; 2] = ["page", "system"];
+
+impl Targets {
+    fn of_workspace() -> Result<Self> {
+        let output =
+            cargo(&["metadata", "--no-deps", "--format-version=1"]).stderr(Stdio::inherit()).output()?;
+        let metadata: Value = serde_json::from_slice(&output.stdout).context("cargo metadata failed")?;
+        let packages = metadata["packages"].as_array().into_iter().flatten();
+        let targets = packages.flat_map(|package| package["targets"].as_array().into_iter().flatten());
+        let tests = targets.filter(|target| target["kind"][0] == "test");
+        Ok(Self(tests.filter_map(|target| target["name"].as_str().map(str::to_owned)).collect()))
+    }
+
+    fn parallel(&self) -> Vec<&str> {
+        self.0
+            .iter()
+            .filter(|name| !ALONE.contains(&name.as_str()))
+            .flat_map(|name| ["--test", name])
+            .collect()
+    }
+
+    fn alone(&self) -> Vec<&str> {
+        self.0
+            .iter()
+            .filter(|name| ALONE.contains(&name.as_str()))
+            .flat_map(|name| ["--test", name])
+            .collect()
+    }
+}
+
+/// The command with these arguments for the test programs.
+fn with(mut command: Command, arguments: &[&str]) -> Command {
+    command.arg("--").args(arguments);
+    command
 }
 
 /// Whether any crate has an example in its documentation: without one, looking takes cargo longer than the tests.

@@ -265,7 +265,7 @@ async fn a_operator_of_its_own_needs_the_ledger_alone() {
     assert!(listed.status.success() && told(&listed).contains("no event yet"), "{}", told(&listed));
     let paused = program(&["release", "pause", "spring"]);
     assert_eq!(
-        (paused.status.code(), told(&paused).contains("may look")),
+        (paused.status.code(), told(&paused).contains("may read")),
         (Some(4), true),
         "{}",
         told(&paused)

@@ -184,7 +184,7 @@ fn run(core: &str, line: &[PathBuf], folder: TempFolder, port: u16) -> Running {
         }
         std::thread::sleep(Duration::from_millis(25));
     }
-    panic!("{} does not listen: are nginx-light, haproxy and wrk installed?", line[0].display());
+    panic!("{} does not listen on port {port}", line[0].display());
 }
 
 fn free_port() -> u16 {

@@ -13,11 +13,11 @@ pub(super) struct Address {
     text: String,
     /// The first and the longest time for which it is passed over.
     backoff: RangeInclusive<Duration>,
-    state: Mutex<State>,
+    state: Mutex<Reachability>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum State {
+enum Reachability {
     Reachable,
     /// Passed over until then. A silent address swallows packets, so that every attempt costs the connect timeout; another
     /// refuses at once, and may be tried when nothing else is left.
@@ -40,17 +40,19 @@ pub(super) struct Attempt<'a> {
 
 impl Address {
     pub(super) fn new(text: String, backoff: RangeInclusive<Duration>) -> Self {
-        Self { text, backoff, state: Mutex::new(State::Reachable) }
+        Self { text, backoff, state: Mutex::new(Reachability::Reachable) }
     }
 
     /// Begins an attempt; `None` while the address is passed over. As a last resort an address that refuses is tried all the same.
     pub(super) fn begin(&self, now: Instant, last_resort: bool) -> Option<Attempt<'_>> {
         let mut state = self.state.lock();
         match *state {
-            State::Reachable => {}
-            State::Away { until, backoff, .. } if now >= until => *state = State::Probed { backoff },
-            State::Away { silent: false, .. } if last_resort => {}
-            State::Away { .. } | State::Probed { .. } => return None,
+            Reachability::Reachable => {}
+            Reachability::Away { until, backoff, .. } if now >= until => {
+                *state = Reachability::Probed { backoff }
+            }
+            Reachability::Away { silent: false, .. } if last_resort => {}
+            Reachability::Away { .. } | Reachability::Probed { .. } => return None,
         }
         Some(Attempt { address: self, done: false })
     }
@@ -58,12 +60,12 @@ impl Address {
     fn failed(&self, now: Instant, silent: bool) {
         let mut state = self.state.lock();
         let backoff = match *state {
-            State::Reachable => *self.backoff.start(),
-            State::Probed { backoff } => (backoff * 2).min(*self.backoff.end()),
+            Reachability::Reachable => *self.backoff.start(),
+            Reachability::Probed { backoff } => (backoff * 2).min(*self.backoff.end()),
             // Another attempt of the same moment has failed before.
-            State::Away { .. } => return,
+            Reachability::Away { .. } => return,
         };
-        *state = State::Away { until: now + backoff, backoff, silent };
+        *state = Reachability::Away { until: now + backoff, backoff, silent };
     }
 }
 
@@ -76,7 +78,7 @@ impl<'a> Attempt<'a> {
     /// The address accepted the connection.
     pub(super) fn succeeded(mut self) {
         self.done = true;
-        *self.address.state.lock() = State::Reachable;
+        *self.address.state.lock() = Reachability::Reachable;
     }
 
     /// The address did not; `silent` if it sent no answer at all.
@@ -88,7 +90,7 @@ impl<'a> Attempt<'a> {
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        let was_probe = matches!(*self.address.state.lock(), State::Probed { .. });
+        let was_probe = matches!(*self.address.state.lock(), Reachability::Probed { .. });
         if !self.done && was_probe {
             self.address.failed(Instant::now(), true);
         }

@@ -3,7 +3,7 @@
 use ledger::{Ledger, LedgerError};
 use testkit::Postgres;
 
-use crate::harness::{LedgerHarness, Session, Store, meddle, newcomers};
+use crate::harness::{LedgerHarness, Store, meddle, newcomers};
 
 async fn refusal(url: &str) -> String {
     Ledger::open_postgres(url, 2).await.unwrap_err().to_string()

@@ -105,7 +105,7 @@ impl Server {
         Question { command, nonce }
     }
 
-    /// InboxEntries over the pool.
+    /// Sends a question over the pool.
     pub(super) async fn ask(&self, question: Question) -> Result<Answer, Fault> {
         let mut conn = self.pooled().await?;
         let asked = conn.req_packed_command(&question.command).await.map_err(Fault::from);
@@ -116,12 +116,12 @@ impl Server {
         answer
     }
 
-    /// InboxEntries for a reader of the applicants' side.
+    /// Sends a question of the applicants' side.
     pub(super) async fn read(&self, question: Question) -> Result<Reply, Refused> {
         self.ask(question).await?.for_applicants()
     }
 
-    /// InboxEntries for the leader.
+    /// Sends a leader's question.
     pub(super) async fn lead(&self, question: Question) -> Result<Reply, LeadError> {
         self.ask(question).await?.for_the_leader()
     }
