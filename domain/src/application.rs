@@ -1,21 +1,21 @@
-//! What an application goes through, in the queue and in the ledger, and the only steps between. Drawn in docs/states.md.
+//! The states of an application in the queue and in the ledger, and the steps between them. docs/states.md shows the diagram.
 
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::Outcome;
 
-/// Why an order is taken back at the order service before the application ends.
+/// Why the order of an application is deleted at the order service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Undo {
     /// The applicant cancelled.
     Cancel,
-    /// The order service said no after an attempt whose answer never came: that one may have made an order.
+    /// The order service rejected the order after a call without a response, which may have made an order.
     Reject,
 }
 
 impl Undo {
-    /// What the application ends as, once the order service confirmed the tombstone.
+    /// The outcome once the order service has confirmed the tombstone.
     pub fn outcome(self) -> Outcome {
         match self {
             Self::Cancel => Outcome::Cancelled,
@@ -24,63 +24,63 @@ impl Undo {
     }
 }
 
-/// Where an application stands.
+/// The state of an application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ApplicationState {
     /// In the queue, without a seat.
     Waiting,
-    /// In the queue, taken back before it was admitted; only the ledger says `cancelled`.
+    /// In the queue, withdrawn by the applicant before it was admitted. The ledger will record `cancelled`.
     Withdrawn,
-    /// In the ledger with a seat; the order service has not answered yet. `attempts` counts the calls made.
+    /// In the ledger with a seat, while the order is made.
     Ordering {
         /// Order calls made so far.
         attempts: u32,
     },
-    /// In the ledger with a seat, while the order is taken back.
+    /// In the ledger with a seat, while the order is deleted.
     Undoing {
-        /// Why.
+        /// Why the order is deleted.
         undo: Undo,
         /// Order calls made so far, of either kind.
         attempts: u32,
     },
-    /// Called too often without an answer: keeps its seat until an operator ends it.
+    /// In the ledger with a seat, after too many calls without a response. An operator has to act.
     Parked {
-        /// Why the order was being taken back, if it was.
+        /// Why the order was being deleted, if it was.
         undo: Option<Undo>,
     },
     /// Ended.
     Ended(Outcome),
 }
 
-/// What happens to an application.
+/// A step between two states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Admission gives it a seat.
+    /// Admission assigns a seat.
     Admit,
-    /// The applicant asks to cancel.
+    /// The applicant requests to cancel.
     RequestCancel,
-    /// The inbox finds the request of somebody who was withdrawn before being admitted.
+    /// The inbox records the cancellation of a withdrawn application.
     RecordCancel,
-    /// A maker starts an order call.
+    /// The order dispatcher starts a call.
     Call,
     /// The order service made the order.
     OrderAccepted,
-    /// The order service said no.
+    /// The order service rejected the order.
     OrderRejected,
     /// The order service confirmed the tombstone.
     OrderDeleted,
-    /// Too many calls without an answer.
+    /// Too many calls had no response.
     Park,
-    /// An operator has a parked one called again.
+    /// An operator requests another call for a parked application.
     Retry,
-    /// An operator ends a parked one.
+    /// An operator ends a parked application.
     Reject,
     /// The event is settled.
     Settle,
 }
 
 impl ApplicationState {
-    /// The state after the step; `None` if that step cannot be taken from here.
+    /// The state after the step; `None` if the step is not possible in this state.
     pub fn after(self, step: Step) -> Option<Self> {
         use ApplicationState::{Ended, Ordering, Parked, Undoing, Waiting, Withdrawn};
         Some(match (self, step) {
@@ -106,15 +106,15 @@ impl ApplicationState {
             (Undoing { undo, .. }, Step::OrderDeleted) => Ended(undo.outcome()),
             (Ordering { .. }, Step::Park) => Parked { undo: None },
             (Undoing { undo, .. }, Step::Park) => Parked { undo: Some(undo) },
-            // The calls from before may have made an order: the next answer is not that of the only call.
+            // An earlier call may have made an order, so the next response is not that of the only call.
             (Parked { undo: None }, Step::Retry) => Ordering { attempts: 1 },
-            // What was being taken back goes on being taken back, for the reason it had.
+            // An order that was being deleted is still to be deleted, for the same reason.
             (Parked { undo: Some(undo) }, Step::Retry | Step::Reject) => Undoing { undo, attempts: 0 },
             _ => return None,
         })
     }
 
-    /// Whether it holds a seat.
+    /// Whether the application holds a seat.
     pub fn has_seat(self) -> bool {
         matches!(
             self,
@@ -125,7 +125,7 @@ impl ApplicationState {
         )
     }
 
-    /// The word that is stored and shown.
+    /// The name that is stored and shown.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Waiting => "waiting",
@@ -144,7 +144,7 @@ mod tests {
     use ApplicationState::{Ended, Ordering, Parked, Undoing, Waiting, Withdrawn};
 
     #[test]
-    fn an_end_is_final_but_for_cancelling_an_order() {
+    fn an_outcome_is_final_except_that_an_order_can_be_cancelled() {
         let steps = [
             Step::Admit,
             Step::RequestCancel,
@@ -159,14 +159,14 @@ mod tests {
             Step::Settle,
         ];
         for outcome in Outcome::ALL {
-            let ways_out: Vec<_> =
+            let possible: Vec<_> =
                 steps.iter().filter(|step| Ended(outcome).after(**step).is_some()).collect();
-            assert_eq!(ways_out.is_empty(), outcome != Outcome::Ordered, "{outcome:?}: {ways_out:?}");
+            assert_eq!(possible.is_empty(), outcome != Outcome::Ordered, "{outcome:?}: {possible:?}");
         }
     }
 
     #[test]
-    fn a_no_after_an_unanswered_call_takes_the_order_back_first() {
+    fn a_rejection_after_a_call_without_response_deletes_first() {
         assert_eq!(Ordering { attempts: 1 }.after(Step::OrderRejected), Some(Ended(Outcome::Rejected)));
         let undoing = Ordering { attempts: 2 }.after(Step::OrderRejected).unwrap();
         assert_eq!(undoing, Undoing { undo: Undo::Reject, attempts: 0 });
@@ -174,7 +174,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parked_one_is_called_again_as_one_that_may_have_an_order() {
+    fn a_parked_application_is_retried_as_if_it_had_an_order() {
         let again = Parked { undo: None }.after(Step::Retry).unwrap();
         let called = again.after(Step::Call).unwrap();
         assert_eq!(called.after(Step::OrderRejected), Some(Undoing { undo: Undo::Reject, attempts: 0 }));
@@ -185,7 +185,7 @@ mod tests {
     }
 
     #[test]
-    fn who_is_withdrawn_is_never_admitted() {
+    fn a_withdrawn_application_is_never_admitted() {
         assert_eq!(Waiting.after(Step::RequestCancel), Some(Withdrawn));
         assert_eq!(Withdrawn.after(Step::Admit), None);
     }

@@ -1,4 +1,4 @@
-//! An event: its settings, their limits, and its states. What a state lets people do is told here once.
+//! An event: its settings, their limits, and its states.
 
 use serde::{Deserialize, Serialize};
 
@@ -6,16 +6,16 @@ use crate::id::EventId;
 use crate::pace::Pace;
 use crate::time::Millis;
 
-/// Most seats of an event, and most applications in its queue: ten million, the size that the Redis layout was measured at.
+/// Most seats of an event, and most applications in its queue: ten million, the size with which the Redis layout was measured.
 pub const CAPACITY_MAX: u32 = 10_000_000;
-/// Most order calls that may be unanswered at once.
+/// Most order calls in flight at once.
 pub const IN_FLIGHT_MAX: u32 = 10_000;
 /// Longest title or announcement, in characters.
 pub const TEXT_MAX: usize = 200;
 /// Most paths of the shop that one event may divert.
 pub const DIVERTS_MAX: usize = 32;
 
-/// What happens when a number's turn comes.
+/// What happens to an application once it is admitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -23,19 +23,19 @@ pub enum Kind {
     Order,
 }
 
-/// The release valve.
+/// The release of an event: whether applications are admitted and ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Release {
-    /// People are admitted, orders are made.
+    /// Applications are admitted and ordered.
     Running,
-    /// No order call is started; those under way finish.
+    /// No order call is started; those in flight finish.
     Paused,
-    /// Nobody is admitted any more; orders of those who were are made.
+    /// No more applications are admitted; those admitted are ordered.
     Draining,
 }
 
-/// A text in both languages of the page.
+/// A text in the two languages of the pages.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Text {
@@ -46,65 +46,65 @@ pub struct Text {
 }
 
 impl Text {
-    /// A text from its two halves.
+    /// A text in Korean and English.
     pub fn new(ko: impl Into<String>, en: impl Into<String>) -> Self {
         Self { ko: ko.into(), en: en.into() }
     }
 
-    /// The half in the language of that tag: English for `en`, Korean for everything else.
+    /// The text in a language: English for the tag `en`, Korean for any other.
     pub fn in_language(&self, tag: &str) -> &str {
         if tag == "en" { &self.en } else { &self.ko }
     }
 }
 
-/// What an operator sets. Stored in the ledger under a rev, projected into the queue.
+/// The settings of an event. The ledger stores them with a rev and projects them into the queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventSettings {
     /// The event.
     pub id: EventId,
-    /// What the page calls it.
+    /// The title on the page.
     pub title: Text,
-    /// What happens when a number's turn comes.
+    /// What happens to an application once it is admitted.
     pub kind: Kind,
-    /// Seats.
+    /// The number of seats.
     pub capacity: u32,
-    /// When applying becomes possible.
+    /// When applications begin.
     pub opens_at: Millis,
-    /// When applying ends, for good.
+    /// When applications end, for good.
     pub closes_at: Millis,
-    /// The intake valve: `false` holds applying back, reversibly.
+    /// Whether applications are accepted while the event is open; `false` pauses them.
     pub intake: bool,
-    /// The release valve.
+    /// Whether applications are admitted and ordered.
     pub release: Release,
     /// Order calls started per second.
     pub pace: Pace,
-    /// Most order calls unanswered at once.
+    /// Most order calls in flight at once.
     pub in_flight_max: u32,
-    /// Most numbers that the queue may give.
+    /// Most numbers that the queue may assign.
     pub applications_max: u32,
-    /// What the operator tells the applicants, or empty.
+    /// A message of the operator to the applicants; may be empty.
     pub announcement: Text,
-    /// Whether the event settles by itself once it has closed and the orders are through.
+    /// Whether the event settles by itself once it has closed and no order is in progress.
     pub settle_after_close: bool,
-    /// Paths of the shop that sell this event's stock: each, and what is below it, leads to the event's page from the opening
-    /// until the event is settled, so that nobody buys past the queue.
+    /// Paths of the shop that sell the stock of this event. From the opening until the event is settled the gateway redirects them, and
+    /// all paths below them, to the page of the event, so that the queue cannot be bypassed.
     #[serde(default)]
     pub diverts: Vec<String>,
-    /// The key id that application keys derive from; fixed when the event is made.
+    /// The ID of the key from which application keys derive; fixed when the event is created.
     pub pepper: String,
 }
 
-/// A setting that cannot be.
+/// An invalid setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadSettings {
     /// See the message.
-    #[error("capacity is between 1 and {CAPACITY_MAX}")]
+    #[error("capacity must be between 1 and {CAPACITY_MAX}")]
     Capacity,
     /// See the message.
-    #[error("in_flight_max is between 1 and {IN_FLIGHT_MAX}")]
+    #[error("in_flight_max must be between 1 and {IN_FLIGHT_MAX}")]
     InFlight,
     /// See the message.
-    #[error("applications_max is between the capacity and {CAPACITY_MAX}")]
+    #[error("applications_max must be between the capacity and {CAPACITY_MAX}")]
     Applications,
     /// See the message.
     #[error("closes_at must be after opens_at")]
@@ -121,7 +121,7 @@ pub enum BadSettings {
     Diverts,
 }
 
-/// Whether it is a path in its one normal form, below the root, so that comparing it with a normalised request path is enough.
+/// Whether a path is normalised and below the root, so that it can be compared with a normalised request path.
 fn is_plain_path(path: &str) -> bool {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-._~".contains(c);
     let segment = |s: &str| !s.is_empty() && s != "." && s != ".." && s.chars().all(plain);
@@ -151,7 +151,7 @@ impl EventSettings {
         }
     }
 
-    /// Every mistake in the settings, not just the first.
+    /// All mistakes in the settings.
     pub fn mistakes(&self) -> Vec<BadSettings> {
         let long = |text: &str| text.chars().count() > TEXT_MAX;
         let texts = [&self.title.ko, &self.title.en, &self.announcement.ko, &self.announcement.en];
@@ -173,27 +173,27 @@ impl EventSettings {
     }
 }
 
-/// Where an event stands.
+/// The state of an event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EventState {
-    /// Not open yet.
+    /// Before the opening.
     Scheduled,
-    /// People may apply.
+    /// Applications are accepted.
     Open,
-    /// Nobody may apply any more; those in the queue still get their turn.
+    /// No more applications are accepted; those in the queue are still admitted.
     Closed,
-    /// Being settled: no order is under way that was not before.
+    /// The event is being settled.
     Settling,
-    /// Settled: every application has its outcome.
+    /// Every application has its outcome.
     Settled,
 }
 
 impl EventState {
-    /// All of them, in order.
+    /// All states, in order.
     pub const ALL: [Self; 5] = [Self::Scheduled, Self::Open, Self::Closed, Self::Settling, Self::Settled];
 
-    /// The word that is stored and shown.
+    /// The name that is stored and shown.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Scheduled => "scheduled",
@@ -204,21 +204,21 @@ impl EventState {
         }
     }
 
-    /// The state of that name.
+    /// The state with that name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|s| s.as_str() == name)
     }
 
-    /// The state by the clock: times that have come count, even if nobody was told yet.
+    /// The state at the time `now`: a time that has passed counts even if the state was not updated yet.
     pub fn at(self, settings: &EventSettings, now: Millis) -> Self {
         match self {
             Self::Scheduled | Self::Open if now >= settings.closes_at => Self::Closed,
             Self::Scheduled if now >= settings.opens_at => Self::Open,
-            told => told,
+            state => state,
         }
     }
 
-    /// Whether this state may follow: states only go forward, and none comes back.
+    /// Whether the event may change to the `next` state. No state is reached twice.
     pub fn may_become(self, next: Self) -> bool {
         matches!(
             (self, next),
@@ -239,14 +239,14 @@ mod tests {
     }
 
     #[test]
-    fn all_mistakes_are_told_at_once() {
+    fn all_mistakes_are_reported_together() {
         assert_eq!(settings().mistakes(), []);
         let bad = EventSettings { capacity: 0, in_flight_max: 0, closes_at: 1000, ..settings() };
         assert_eq!(bad.mistakes(), [BadSettings::Capacity, BadSettings::InFlight, BadSettings::Times]);
     }
 
     #[test]
-    fn only_a_path_in_its_normal_form_is_diverted() {
+    fn only_a_normalised_path_can_be_diverted() {
         let diverting = |path: &str| EventSettings { diverts: vec![path.into()], ..settings() }.mistakes();
         for path in ["/products/spring", "/order/com/v1/create/order", "/p/a-b_c.d~1"] {
             assert_eq!(diverting(path), [], "{path}");
@@ -259,8 +259,8 @@ mod tests {
     }
 
     #[test]
-    fn times_that_have_come_count_and_never_take_a_state_back() {
-        let states = |told: EventState| [999, 1000, 2000].map(|now| told.at(&settings(), now));
+    fn a_time_that_has_passed_only_advances_the_state() {
+        let states = |state: EventState| [999, 1000, 2000].map(|now| state.at(&settings(), now));
         assert_eq!(
             states(EventState::Scheduled),
             [EventState::Scheduled, EventState::Open, EventState::Closed]
@@ -270,7 +270,7 @@ mod tests {
     }
 
     #[test]
-    fn an_event_never_goes_back() {
+    fn an_event_never_returns_to_an_earlier_state() {
         for from in EventState::ALL {
             for to in EventState::ALL {
                 assert!(!from.may_become(to) || from < to, "{from:?} -> {to:?}");

@@ -1,4 +1,4 @@
-//! Identifiers. Each has one printed form, used alike in code, SQL, JSON, logs and paths.
+//! Identifiers. Each has one text form, in code, SQL, JSON, logs and paths.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -8,14 +8,14 @@ use std::sync::Arc;
 use data_encoding::HEXLOWER_PERMISSIVE;
 use serde::{Deserialize, Serialize};
 
-/// Longest event id, in bytes: it stands in every path, key and receipt.
+/// Longest event ID, in bytes: it is part of every path, key and receipt.
 pub const EVENT_ID_MAX: usize = 40;
 
-/// Why a text is not an id.
+/// Why a text is not an ID.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadId {
     /// Not `[a-z0-9][a-z0-9-]{0,39}`.
-    #[error("an event id is 1 to 40 of a-z, 0-9 and '-', and starts with a letter or digit")]
+    #[error("an event ID has 1 to 40 characters of a-z, 0-9 and '-', and starts with a letter or digit")]
     Event,
     /// Not 32 hexadecimal digits.
     #[error("an application key is 32 hexadecimal digits")]
@@ -25,13 +25,13 @@ pub enum BadId {
     Number,
 }
 
-/// What people apply for: `[a-z0-9][a-z0-9-]{0,39}`. A clone shares the text.
+/// The ID of an event: `[a-z0-9][a-z0-9-]{0,39}`. A clone shares the text.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct EventId(Arc<str>);
 
 impl EventId {
-    /// The id as text.
+    /// The ID as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -47,7 +47,7 @@ impl FromStr for EventId {
     }
 }
 
-/// So that a map by event is asked with a piece of a path.
+/// Allows looking up a map by event with a part of a path.
 impl Borrow<str> for EventId {
     fn borrow(&self) -> &str {
         &self.0
@@ -73,12 +73,12 @@ impl fmt::Display for EventId {
     }
 }
 
-/// One person in one event: the first 16 bytes of an HMAC over event and identity, so it tells nothing about either.
+/// A person in an event: the first 16 bytes of an HMAC over event and identity, which reveals neither.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct AppKey(pub [u8; 16]);
 
 impl AppKey {
-    /// The application's GUID and trace id: the key with the version and variant bits of a `UUIDv8` (RFC 9562 5.8), 32 hex digits.
+    /// The GUID and trace ID of the application: the key with the version and variant bits of a `UUIDv8` (RFC 9562 5.8), 32 hex digits.
     pub fn guid(self) -> String {
         let mut bytes = self.0;
         bytes[6] = (bytes[6] & 0x0f) | 0x80;
@@ -107,7 +107,7 @@ impl FromStr for AppKey {
     }
 }
 
-/// The place in the queue: given once, from 1, never reused, never changed.
+/// The number of an application in the queue, from 1. It is never reused or changed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Number(u32);
@@ -117,7 +117,7 @@ impl Number {
     pub fn new(n: u32) -> Option<Self> {
         (n > 0).then_some(Self(n))
     }
-    /// The number as it is counted, from 1.
+    /// The number as an integer.
     pub fn get(self) -> u32 {
         self.0
     }
@@ -142,25 +142,25 @@ impl fmt::Display for Number {
     }
 }
 
-/// The queue's epoch: rises whenever the queue may have lost something, so that a caller from before is told.
+/// The epoch of the queue. It rises whenever the queue may have lost data, so that an older receipt is recognised.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Epoch(pub u32);
 
-/// A leader's rank: only rises; a write that carries a lower one is refused.
+/// The fencing token of a leader. It only rises, and a write with a lower one is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Fence(pub i64);
 
-/// First 8 bytes of an HMAC over the client's secret; all zero means that the client had none.
+/// The first 8 bytes of an HMAC over the secret of a client; all zero for a client without a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ReqHash(pub [u8; 8]);
 
 impl ReqHash {
-    /// No secret was given.
+    /// No secret.
     pub const NONE: Self = Self([0; 8]);
 
-    /// Whether both were made from the same secret. No secret matches nothing, not even another missing one.
+    /// Whether both were made from the same secret. No secret matches nothing, not even no secret.
     pub fn proves(self, other: Self) -> bool {
         self != Self::NONE && self == other
     }
@@ -181,14 +181,14 @@ mod tests {
     }
 
     #[test]
-    fn an_application_key_reads_back_what_it_prints() {
+    fn an_application_key_parses_its_text_form() {
         let key = AppKey([0xab; 16]);
         assert_eq!(key.to_string().parse(), Ok(key));
         assert_eq!("ab".parse::<AppKey>(), Err(BadId::AppKey));
     }
 
     #[test]
-    fn a_guid_carries_the_bits_of_a_version_8_uuid() {
+    fn a_guid_has_the_bits_of_a_version_8_uuid() {
         let guid = AppKey([0xff; 16]).guid();
         assert_eq!((&guid[12..13], &guid[16..17]), ("8", "b"));
     }

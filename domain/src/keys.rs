@@ -1,4 +1,4 @@
-//! Keys: one root secret for each key id, from which every purpose derives its own. Nothing here is stored or printed.
+//! Keys: one root secret per key ID, from which the key of each purpose derives. This module stores and prints nothing.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -8,34 +8,35 @@ use aes_gcm::{Aes256Gcm, Nonce};
 use data_encoding::BASE32_NOPAD;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
+use subtle::ConstantTimeEq as _;
 
 use crate::id::{AppKey, EventId, Number, ReqHash};
 use crate::person::{Contact, Phone};
 
-/// Bytes of the nonce that seals a contact. Random ones are safe for 2^32 seals with one key (NIST SP 800-38D 8.3); an event has a
-/// key of its own, and its queue ten million applications.
+/// Bytes of the nonce that seals a contact. Random nonces are safe for 2^32 seals with one key (NIST SP 800-38D 8.3). Each event has
+/// its own key, and at most ten million applications.
 pub const NONCE_LEN: usize = 12;
 
-/// A usual contact, sealed: room made once.
+/// The usual length of a sealed contact, allocated at once.
 const SEALED_USUAL: usize = 128;
 
-/// Names a root secret, so that a new one can come into use while the old ones still open what they made: 1 to 8 of a-z, 0-9.
+/// The ID of a root secret, 1 to 8 characters of a-z and 0-9. With IDs a new secret can be introduced while older ones stay valid.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Kid(String);
 
 impl Kid {
-    /// The key id, if it is well formed.
+    /// The key ID, if it is well formed.
     pub fn new(text: &str) -> Option<Self> {
         let plain = text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());
         (plain && (1..=8).contains(&text.len())).then(|| Self(text.to_owned()))
     }
-    /// The key id as text.
+    /// The key ID as text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
 }
 
-/// A root secret, kept as an HMAC that has already taken it in: it is asked several times for each application.
+/// A root secret, kept as an initialised HMAC, since each application uses it several times.
 #[derive(Clone)]
 pub struct Root(Hmac<Sha256>);
 
@@ -48,7 +49,7 @@ impl Root {
         )
     }
 
-    /// HMAC-SHA256 over the purpose and the parts, each with its length before it, so that no two lists of parts collide.
+    /// HMAC-SHA256 over the purpose and the parts, each preceded by its length, so that no two lists of parts collide.
     pub(crate) fn mac(&self, purpose: &str, parts: &[&[u8]]) -> [u8; 32] {
         let mut mac = self.0.clone();
         for part in std::iter::once(purpose.as_bytes()).chain(parts.iter().copied()) {
@@ -65,29 +66,29 @@ impl fmt::Debug for Root {
     }
 }
 
-/// All root secrets of a deployment, and which one makes new things.
+/// All root secrets of a deployment, and the current one.
 #[derive(Debug, Clone)]
 pub struct Keyring {
     current: Kid,
     roots: BTreeMap<Kid, Root>,
 }
 
-/// Why keys cannot be used.
+/// Why a key cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum KeyError {
-    /// The key that shall make new things is not in the ring.
-    #[error("key id '{0}' is named as current but has no secret")]
+    /// The current key is not in the ring.
+    #[error("key ID '{0}' is current but has no secret")]
     NoCurrent(String),
-    /// What is to be opened was made with a key that is not in the ring.
-    #[error("key id '{0}' is not in the ring")]
+    /// The data was made with a key that is not in the ring.
+    #[error("key ID '{0}' is not in the ring")]
     Unknown(String),
-    /// What is to be opened was altered, or belongs to another application.
+    /// The data was altered, or belongs to another application.
     #[error("the seal does not match")]
     BadSeal,
 }
 
 impl Keyring {
-    /// A ring whose `current` root makes new things.
+    /// A ring with a `current` root for new data.
     pub fn new(current: Kid, roots: impl IntoIterator<Item = (Kid, Root)>) -> Result<Self, KeyError> {
         let roots: BTreeMap<_, _> = roots.into_iter().collect();
         if roots.contains_key(&current) {
@@ -97,7 +98,7 @@ impl Keyring {
         }
     }
 
-    /// The key id that makes new things.
+    /// The ID of the current key.
     pub fn current(&self) -> &Kid {
         &self.current
     }
@@ -106,8 +107,8 @@ impl Keyring {
         self.roots.get(kid).ok_or_else(|| KeyError::Unknown(kid.0.clone()))
     }
 
-    /// An event's own keys. `pepper` is the key id that the event was made with: it stays when the current one changes,
-    /// else one person would get a second number.
+    /// The keys of an event. `pepper` is the key ID with which the event was created. It stays when the current key changes; otherwise a
+    /// person would get a second number.
     pub fn event(&self, event: &EventId, pepper: &Kid) -> Result<EventKeys, KeyError> {
         let root = self.root(pepper)?.clone();
         let contact = root.mac("contact", &[event.as_str().as_bytes()]);
@@ -115,7 +116,7 @@ impl Keyring {
     }
 }
 
-/// What an event derives: application keys, hashes of secrets, recovery codes and the seal of contacts.
+/// The keys of an event: they derive application keys, hashes of secrets and recovery codes, and seal contacts.
 #[derive(Clone)]
 pub struct EventKeys {
     event: EventId,
@@ -136,12 +137,12 @@ impl EventKeys {
         self.root.mac(purpose, &all)
     }
 
-    /// The key of the person with this phone, in this event.
+    /// The application key of the person with this phone number.
     pub fn app_key(&self, phone: &Phone) -> AppKey {
         AppKey(first(&self.mac("app-key", &[b"phone", phone.reveal().as_bytes()])))
     }
 
-    /// The hash of the client's secret; an empty secret is none.
+    /// The hash of the secret of a client; an empty secret counts as none.
     pub fn req_hash(&self, secret: &str) -> ReqHash {
         if secret.is_empty() {
             ReqHash::NONE
@@ -150,22 +151,21 @@ impl EventKeys {
         }
     }
 
-    /// The recovery code: 8 base32 letters that turn a view receipt into a full one.
+    /// The recovery code, 8 base32 characters, which turns a view receipt into a full one.
     pub fn recovery_code(&self, key: AppKey, number: Number) -> String {
         let mac = self.mac("recovery", &[&key.0, &number.get().to_be_bytes()]);
         BASE32_NOPAD.encode(&mac[..5])
     }
 
-    /// Whether a typed code is this application's: case, spaces and dashes do not matter. Compared in constant time.
+    /// Whether a typed code is that of the application; case, spaces and dashes do not matter. Compared in constant time.
     pub fn recovers(&self, typed: &str, key: AppKey, number: Number) -> bool {
         let plain: String =
             typed.chars().filter(char::is_ascii_alphanumeric).map(|c| c.to_ascii_uppercase()).collect();
         let code = self.recovery_code(key, number);
-        plain.len() == code.len()
-            && plain.bytes().zip(code.bytes()).fold(0, |differs, (a, b)| differs | (a ^ b)) == 0
+        plain.as_bytes().ct_eq(code.as_bytes()).into()
     }
 
-    /// Seals a contact for rest, bound to its application. `nonce` must never repeat: take it from chance.
+    /// Encrypts a contact for storage, bound to its application. `nonce` must be random, since it must never repeat.
     pub fn seal(&self, contact: &Contact, key: AppKey, nonce: [u8; NONCE_LEN]) -> Vec<u8> {
         let mut sealed = Vec::with_capacity(SEALED_USUAL);
         sealed.extend_from_slice(&nonce);
@@ -179,7 +179,7 @@ impl EventKeys {
         sealed
     }
 
-    /// Opens what [`EventKeys::seal`] sealed for the same application.
+    /// Decrypts a contact that [`EventKeys::seal`] encrypted for the same application.
     pub fn open(&self, sealed: &[u8], key: AppKey) -> Result<Contact, KeyError> {
         let (nonce, body) = sealed.split_first_chunk::<NONCE_LEN>().ok_or(KeyError::BadSeal)?;
         let plain = self
@@ -209,14 +209,14 @@ mod tests {
     }
 
     #[test]
-    fn two_events_know_one_person_under_unrelated_keys() {
+    fn a_person_has_unrelated_keys_in_two_events() {
         assert_eq!(keys("spring", 1).app_key(&phone()), keys("spring", 1).app_key(&phone()));
         assert_ne!(keys("spring", 1).app_key(&phone()), keys("summer", 1).app_key(&phone()));
         assert_ne!(keys("spring", 1).app_key(&phone()), keys("spring", 2).app_key(&phone()));
     }
 
     #[test]
-    fn a_recovery_code_is_read_as_people_type_it() {
+    fn a_recovery_code_matches_in_any_case_and_grouping() {
         let (keys, key, number) = (keys("spring", 1), AppKey([3; 16]), Number::new(7).unwrap());
         let code = keys.recovery_code(key, number);
         assert_eq!(code.len(), 8);
@@ -227,7 +227,7 @@ mod tests {
     }
 
     #[test]
-    fn a_sealed_contact_opens_for_its_application_only() {
+    fn a_sealed_contact_opens_only_for_its_application() {
         let contact = Contact { name: Name::parse("홍길동").unwrap(), phone: phone() };
         let mut sealed = keys("spring", 1).seal(&contact, AppKey([3; 16]), [9; NONCE_LEN]);
         assert_eq!(keys("spring", 1).open(&sealed, AppKey([3; 16])), Ok(contact));

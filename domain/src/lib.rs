@@ -1,5 +1,5 @@
-//! The rules of Firstcome: ids, settings, states, outcome, pace, standing, receipt.
-//! No IO, no clock, no randomness: time and chance come in as arguments.
+//! The rules of Firstcome: IDs, settings, states, outcomes, pace, position, receipts.
+//! No I/O, no clock, no randomness: times and random bytes are arguments.
 
 pub mod application;
 pub mod event;
@@ -8,8 +8,8 @@ pub mod keys;
 pub mod outcome;
 pub mod pace;
 pub mod person;
+pub mod position;
 pub mod receipt;
-pub mod standing;
 pub mod time;
 
 pub use application::{ApplicationState, Undo};
@@ -18,6 +18,6 @@ pub use id::{AppKey, Epoch, EventId, Fence, Number, ReqHash};
 pub use keys::{Keyring, Kid};
 pub use outcome::Outcome;
 pub use pace::{Bucket, Pace};
+pub use position::{Gap, Gaps, Position, Stock};
 pub use receipt::{Receipt, Right};
-pub use standing::{Gap, Gaps, Position, Stock};
 pub use time::{Millis, Now, Rng};

@@ -1,25 +1,25 @@
-//! How an application ends: once, and for good, but for one way out of `ordered`.
+//! The outcome of an application. It is final, except that `ordered` may become `cancelled`.
 
 use serde::{Deserialize, Serialize};
 
-/// The end of an application. The names are the ones stored and shown.
+/// How an application ended. The names are those that are stored and shown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// The order service made the order.
     Ordered,
-    /// The order service said no.
+    /// The order service rejected the order.
     Rejected,
-    /// The applicant took it back.
+    /// The applicant cancelled.
     Cancelled,
-    /// Called, but not confirmed in time.
+    /// The applicant did not confirm in time.
     Expired,
-    /// The event was settled before the turn came.
+    /// The event was settled before the application was admitted.
     SoldOut,
 }
 
 impl Outcome {
-    /// All of them, for tables and metrics.
+    /// All outcomes, for tables and metrics.
     pub const ALL: [Self; 5] = [Self::Ordered, Self::Rejected, Self::Cancelled, Self::Expired, Self::SoldOut];
 
     /// The name that is stored and shown.
@@ -33,12 +33,12 @@ impl Outcome {
         }
     }
 
-    /// The outcome of that name.
+    /// The outcome with that name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|o| o.as_str() == name)
     }
 
-    /// Whether `next` may take this one's place: only `ordered` may become `cancelled`, after the order service confirmed it.
+    /// Whether `next` may replace this outcome: only `ordered` may become `cancelled`, after the order service has confirmed it.
     pub fn may_become(self, next: Self) -> bool {
         (self, next) == (Self::Ordered, Self::Cancelled)
     }

@@ -1,4 +1,4 @@
-//! The pace of release: a token bucket in whole millionths, so that it is exact however many workers take from it.
+//! The pace of order calls: a token bucket in whole millionths, so that it is exact with any number of workers.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,24 +11,24 @@ use crate::time::Millis;
 pub type Micro = i64;
 const ONE: Micro = 1_000_000;
 
-/// A token that nobody took for so long is void: an idle line must not save up a burst.
+/// How long an unused token is valid, in milliseconds: an idle event must not save up a burst.
 const UNUSED_MAX_MS: i64 = 500;
 
-/// The most that may be saved up while somebody is taking, as milliseconds of pace, beside one token.
+/// How much may be saved up while tokens are taken, in milliseconds of pace, besides one token.
 const BURST_MS: i64 = 250;
 
-/// A refill looks no further back than this: an hour brings a token even at the slowest pace.
+/// The longest time, in milliseconds, that a refill counts: one hour yields a token even at the slowest pace.
 const ELAPSED_MAX_MS: i64 = 3_600_000;
 
-/// Order calls started per second: from 0.001 to 100,000, in steps of 0.001, so that every millisecond brings a whole number
-/// of millionths and no refill ever rounds.
+/// Order calls started per second: from 0.001 to 100,000 in steps of 0.001, so that every millisecond yields a whole number of
+/// millionths and no refill rounds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
 pub struct Pace(Micro);
 
-/// Not a pace.
+/// The text is not a pace.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a pace is order calls per second: 0.001 to 100000, with at most 3 decimals")]
+#[error("a pace is a number of order calls per second from 0.001 to 100000, with at most 3 decimals")]
 pub struct BadPace;
 
 impl Pace {
@@ -87,45 +87,45 @@ impl fmt::Display for Pace {
     }
 }
 
-/// Tokens at a moment. It is stored with the event and only ever changed under the event's row lock.
+/// Tokens at a point in time. The bucket is stored with the event and changed only under the row lock of the event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Bucket {
     /// Millionths of tokens, never negative.
     pub tokens: Micro,
-    /// When `tokens` was true.
+    /// The time of `tokens`.
     pub refilled_at: Millis,
 }
 
 impl Bucket {
-    /// An empty bucket: how an event starts, and how it resumes.
+    /// An empty bucket, with which an event starts and resumes.
     pub fn empty(now: Millis) -> Self {
         Self { tokens: 0, refilled_at: now }
     }
 
-    /// The bucket `now`: what came in since, less what went void. After an idle spell one token is left, so that the first
-    /// caller need not wait and the next ones come at the pace. A clock that went back adds nothing.
+    /// The bucket at the time `now`: with new tokens, without expired ones. After an idle time one token is left, so that the first call
+    /// need not wait and the next ones follow at the pace. A clock that went back adds nothing.
     pub fn refilled(self, pace: Pace, now: Millis) -> Self {
         let elapsed = (now - self.refilled_at).clamp(0, ELAPSED_MAX_MS);
         let after = |ms: i64| self.tokens + ms * pace.per_ms();
-        let went_void = elapsed > UNUSED_MAX_MS && after(elapsed - UNUSED_MAX_MS) >= ONE;
-        // A part of a token may be under way when a quarter second of them comes in: without room for both, a slow pace would
-        // lose what does not fit, and be slower than it was set.
-        let most = if went_void { ONE } else { ONE + BURST_MS * pace.per_ms() };
-        Self { tokens: after(elapsed).min(most), refilled_at: self.refilled_at.max(now) }
+        let has_expired = elapsed > UNUSED_MAX_MS && after(elapsed - UNUSED_MAX_MS) >= ONE;
+        // The bucket may hold a part of a token when 250 ms of tokens are added. Without room for both, a slow pace would lose what does
+        // not fit, and be slower than set.
+        let max = if has_expired { ONE } else { ONE + BURST_MS * pace.per_ms() };
+        Self { tokens: after(elapsed).min(max), refilled_at: self.refilled_at.max(now) }
     }
 
-    /// Whole tokens that can be taken.
+    /// The number of whole tokens.
     pub fn whole(self) -> u32 {
         u32::try_from(self.tokens / ONE).unwrap_or(0)
     }
 
-    /// The bucket after taking `n` tokens; `None` if it holds fewer.
+    /// The bucket after `n` tokens were taken; `None` if it holds fewer.
     pub fn take(self, n: u32) -> Option<Self> {
         let left = self.tokens - i64::from(n) * ONE;
         (left >= 0).then_some(Self { tokens: left, ..self })
     }
 
-    /// How long until a whole token is there, if nobody takes one before.
+    /// Milliseconds until the bucket holds a whole token, if none is taken before.
     pub fn wait_ms(self, pace: Pace) -> Millis {
         ((ONE - self.tokens).max(0) * 1000).div_euclid(pace.0) + 1
     }
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn a_pace_reads_back_what_it_prints() {
+    fn a_pace_parses_its_text_form() {
         for text in ["1", "80", "0.5", "0.001", "100000", "12.25"] {
             assert_eq!(pace(text).to_string(), text);
         }
@@ -151,35 +151,35 @@ mod tests {
     }
 
     #[test]
-    fn an_idle_queue_saves_one_token_and_no_more() {
+    fn an_idle_bucket_saves_one_token() {
         let bucket = Bucket::empty(0).refilled(pace("100"), 60_000);
         assert_eq!(bucket.whole(), 1);
         assert_eq!(Bucket::empty(0).refilled(pace("0.1"), 60_000).whole(), 1);
     }
 
     #[test]
-    fn a_short_stall_is_caught_up_by_a_quarter_second_of_pace_and_one_at_most() {
+    fn after_a_short_stall_250_ms_of_pace_and_one_token_are_left() {
         assert_eq!(Bucket::empty(0).refilled(pace("100"), 200).whole(), 20);
         assert_eq!(Bucket::empty(0).refilled(pace("100"), 400).whole(), 26);
     }
 
     #[test]
-    fn a_clock_that_goes_back_gives_nothing() {
+    fn a_clock_that_goes_back_adds_nothing() {
         let bucket = Bucket { tokens: 5, refilled_at: 1000 };
         assert_eq!(bucket.refilled(pace("100"), 0), bucket);
     }
 
     #[test]
-    fn what_is_not_there_cannot_be_taken() {
+    fn missing_tokens_cannot_be_taken() {
         let bucket = Bucket { tokens: ONE, refilled_at: 0 };
         assert_eq!(bucket.take(2), None);
         assert_eq!(bucket.take(1), Some(Bucket { tokens: 0, refilled_at: 0 }));
     }
 
     proptest! {
-        /// Whoever asks, and however unevenly within a quarter second, gets the pace: exact to one token.
+        /// The tokens taken in intervals below 250 ms follow the pace, exact to one token.
         #[test]
-        fn any_number_of_takers_keep_the_pace(milli in prop_oneof![200i64..20_000, 1000i64..5_000_000], steps in prop::collection::vec(1i64..200, 1..300)) {
+        fn tokens_taken_in_uneven_intervals_follow_the_pace(milli in prop_oneof![200i64..20_000, 1000i64..5_000_000], steps in prop::collection::vec(1i64..200, 1..300)) {
             let micro = milli * 1000;
             let pace = Pace::from_micro(micro).unwrap();
             let (mut bucket, mut now, mut taken) = (Bucket::empty(0), 0, 0i64);

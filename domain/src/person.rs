@@ -1,5 +1,5 @@
-//! Who applies: one normal form for each name and phone number, so that one person is one key.
-//! It does not check that the phone belongs to the person; the limit of identity `open` is stated in docs/security.md.
+//! The personal data of an applicant: one normal form per name and phone number, so that a person has one application key.
+//! Whether the phone number belongs to the person is not checked; docs/security.md states this limit of identity `open`.
 
 use std::fmt;
 
@@ -8,30 +8,30 @@ use serde::{Deserialize, Serialize};
 /// Longest name, in characters as typed.
 pub const NAME_MAX: usize = 50;
 
-/// Why a field was refused. `code` is stable; the words are made where the language is known.
+/// Why a field is invalid. Messages for applicants are made where their language is known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadField {
-    /// Nothing in it but space.
+    /// The field is empty or blank.
     #[error("is empty")]
     Empty,
-    /// Longer than its limit.
+    /// The field is longer than its limit.
     #[error("is too long")]
     TooLong,
-    /// Holds a control or formatting character.
-    #[error("holds a character that cannot be used")]
+    /// The field contains a control or formatting character.
+    #[error("contains a character that is not allowed")]
     BadCharacter,
-    /// Not a phone number of 8 to 15 digits.
+    /// The field is not a phone number of 8 to 15 digits.
     #[error("is not a phone number")]
     NotAPhone,
 }
 
-/// A person's name, trimmed, its inner white space single.
+/// The name of a person, trimmed, with single spaces.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Name(String);
 
 impl Name {
-    /// Reads a name as it was typed.
+    /// Parses a name as typed.
     pub fn parse(typed: &str) -> Result<Self, BadField> {
         if typed.chars().count() > NAME_MAX {
             return Err(BadField::TooLong);
@@ -43,13 +43,13 @@ impl Name {
         if name.is_empty() { Err(BadField::Empty) } else { Ok(Self(name)) }
     }
 
-    /// The name in full: for the order service only.
+    /// The full name, for the order service only.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 }
 
-/// Zero-width and direction marks: they make two names look alike, or a log line lie.
+/// Zero-width and direction characters. They make different names look the same, and log lines misleading.
 fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}')
 }
@@ -67,7 +67,7 @@ impl fmt::Debug for Name {
 pub struct Phone(String);
 
 impl Phone {
-    /// Reads a phone number as it was typed: full-width digits, spaces, dots, dashes and brackets are understood.
+    /// Parses a phone number as typed, with full-width digits, spaces, dots, dashes and parentheses.
     pub fn parse(typed: &str) -> Result<Self, BadField> {
         if typed.chars().count() > 40 {
             return Err(BadField::TooLong);
@@ -87,7 +87,7 @@ impl Phone {
     fn from_digits(plain: &str) -> Result<Self, BadField> {
         let international = plain.strip_prefix('+').or_else(|| plain.strip_prefix("00"));
         let (country, rest) = match international {
-            // "+82 010-…" is a common slip: the trunk zero does not belong after the country code.
+            // "+82 010-…" is a common mistake: the trunk zero is not part of a number with a country code.
             Some(digits) => digits.strip_prefix("820").map_or(("", digits), |rest| ("82", rest)),
             None => ("82", plain.strip_prefix('0').ok_or(BadField::NotAPhone)?),
         };
@@ -96,13 +96,13 @@ impl Phone {
         if fits { Ok(Self(["+", country, rest].concat())) } else { Err(BadField::NotAPhone) }
     }
 
-    /// The number in full: for deriving the application key, and for the order service.
+    /// The full number, for the application key and the order service.
     pub fn reveal(&self) -> &str {
         &self.0
     }
 }
 
-/// Full-width forms to the ASCII ones that they stand for.
+/// Maps full-width characters to ASCII.
 fn narrow(c: char) -> char {
     match c {
         '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
@@ -118,12 +118,12 @@ impl fmt::Debug for Phone {
     }
 }
 
-/// What the order service needs to know of a person. Sealed wherever it rests.
+/// The personal data for the order service. It is stored encrypted only.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contact {
-    /// The person's name.
+    /// The name.
     pub name: Name,
-    /// The person's phone.
+    /// The phone number.
     pub phone: Phone,
 }
 
@@ -132,7 +132,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_person_has_one_phone_however_it_is_typed() {
+    fn a_phone_number_has_one_form_however_it_is_typed() {
         for typed in [
             "010-1234-5678",
             "01012345678",
@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_phone_is_refused() {
+    fn an_invalid_phone_number_is_refused() {
         for typed in [
             "12345678",
             "010-12a4-5678",
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_is_trimmed_and_bounded() {
+    fn a_name_is_trimmed_and_limited() {
         assert_eq!(Name::parse("  홍 \t 길동 ").unwrap().reveal(), "홍 길동");
         assert_eq!(Name::parse(" "), Err(BadField::Empty));
         assert_eq!(Name::parse(&"가".repeat(51)), Err(BadField::TooLong));
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn debugging_shows_no_personal_data() {
+    fn debug_output_contains_no_personal_data() {
         let contact =
             Contact { name: Name::parse("홍길동").unwrap(), phone: Phone::parse("01012345678").unwrap() };
         let shown = format!("{contact:?}");

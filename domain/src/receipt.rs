@@ -1,9 +1,10 @@
-//! The receipt: signed proof of an application. It holds no personal data, and what it says can be checked without a store.
+//! The receipt: signed proof of an application. It contains no personal data and can be checked without a store.
 //!
 //! `{kid}.{base64url(payload ‖ mac)}`; payload = version 1, right, epoch, number, application key, event; mac = the first
-//! 16 bytes of HMAC-SHA256. The algorithm is fixed by the version byte: there is none to choose.
+//! 16 bytes of HMAC-SHA256. The version byte fixes the algorithm, so that no sender can choose one.
 
 use data_encoding::BASE64URL_NOPAD;
+use subtle::ConstantTimeEq as _;
 
 use crate::id::{AppKey, Epoch, EventId, Number};
 use crate::keys::{Keyring, Kid};
@@ -12,15 +13,15 @@ const VERSION: u8 = 1;
 const MAC_LEN: usize = 16;
 const HEAD_LEN: usize = 1 + 1 + 4 + 4 + 16;
 
-/// Longest receipt as text: key id, dot, and the longest payload in base64.
+/// The longest receipt as text: key ID, dot, and the longest payload in base64.
 pub const RECEIPT_MAX: usize = 8 + 1 + (HEAD_LEN + crate::id::EVENT_ID_MAX + MAC_LEN).div_ceil(3) * 4;
 
 /// What the holder of a receipt may do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Right {
-    /// See, cancel, confirm.
+    /// See, cancel and confirm.
     Full,
-    /// See only: it was given to somebody who knew the phone number but not the secret.
+    /// Only see: the client knew the phone number but not the secret.
     View,
 }
 
@@ -29,17 +30,17 @@ pub enum Right {
 pub struct Receipt {
     /// The event applied for.
     pub event: EventId,
-    /// The queue's epoch when the number was given.
+    /// The epoch of the queue when the number was assigned.
     pub epoch: Epoch,
-    /// The place in the queue.
+    /// The number in the queue.
     pub number: Number,
-    /// The application.
+    /// The key of the application.
     pub app_key: AppKey,
-    /// What its holder may do.
+    /// What the holder may do.
     pub right: Right,
 }
 
-/// The text is no receipt of ours: altered, cut, made up, or signed by a key that we no longer have.
+/// The text is not a receipt of this system: altered, truncated, forged, or signed by a key that is no longer in the ring.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("this is not a receipt of this system")]
 pub struct BadReceipt;
@@ -59,7 +60,7 @@ impl Receipt {
         text
     }
 
-    /// Reads a receipt and checks its signature, in constant time.
+    /// Parses a receipt and checks its signature in constant time.
     pub fn read(text: &str, keys: &Keyring) -> Result<Self, BadReceipt> {
         if text.len() > RECEIPT_MAX {
             return Err(BadReceipt);
@@ -69,9 +70,9 @@ impl Receipt {
         let root = keys.root(&kid).map_err(|_| BadReceipt)?;
         let bytes = BASE64URL_NOPAD.decode(body.as_bytes()).map_err(|_| BadReceipt)?;
         let (payload, mac) = bytes.split_last_chunk::<MAC_LEN>().ok_or(BadReceipt)?;
-        let ours = root.mac("receipt", &[kid.as_str().as_bytes(), payload]);
-        let differs = mac.iter().zip(&ours[..MAC_LEN]).fold(0, |differs, (a, b)| differs | (a ^ b));
-        if differs == 0 { Self::from_payload(payload).ok_or(BadReceipt) } else { Err(BadReceipt) }
+        let expected = root.mac("receipt", &[kid.as_str().as_bytes(), payload]);
+        let is_valid = bool::from(mac.ct_eq(&expected[..MAC_LEN]));
+        if is_valid { Self::from_payload(payload).ok_or(BadReceipt) } else { Err(BadReceipt) }
     }
 
     fn payload(&self) -> Vec<u8> {
@@ -127,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn a_receipt_reads_back_what_was_signed() {
+    fn a_signed_receipt_parses_to_the_same_receipt() {
         let ring = ring("k1", &[("k1", 1)]);
         for right in [Right::Full, Right::View] {
             let text = receipt(right).sign(&ring);
@@ -137,7 +138,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_rotation_old_receipts_stay_valid_and_a_withdrawn_key_ends_them() {
+    fn an_old_receipt_is_valid_while_its_key_is_in_the_ring() {
         let old = receipt(Right::Full).sign(&ring("k1", &[("k1", 1)]));
         assert!(Receipt::read(&old, &ring("k2", &[("k1", 1), ("k2", 2)])).is_ok());
         assert_eq!(Receipt::read(&old, &ring("k2", &[("k2", 2)])), Err(BadReceipt));
@@ -156,7 +157,7 @@ mod tests {
         }
 
         #[test]
-        fn junk_is_refused_without_a_panic(text in ".{0,200}") {
+        fn any_other_text_is_refused_without_a_panic(text in ".{0,200}") {
             prop_assert_eq!(Receipt::read(&text, &ring("k1", &[("k1", 1)])), Err(BadReceipt));
         }
     }

@@ -1,12 +1,12 @@
-//! The types by which time and chance are handed in. The real clock and the real chance live in `service`.
+//! The types by which time and random bytes are passed in. The system's clock and random source are in `service`.
 
 use std::sync::Arc;
 
 /// Milliseconds since 1970-01-01 UTC.
 pub type Millis = i64;
 
-/// Answers the time when asked; a test's answers what the test set.
+/// Returns the current time. Tests use a clock that they set.
 pub type Now = Arc<dyn Fn() -> Millis + Send + Sync>;
 
-/// Fills the bytes with chance; a test's is seeded.
+/// Fills the bytes with random ones. Tests use a seeded one.
 pub type Rng = Arc<dyn Fn(&mut [u8]) + Send + Sync>;

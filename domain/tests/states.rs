@@ -1,5 +1,5 @@
-//! The pictures in docs/states.md, held against the transition functions that they show.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+//! Compares the diagrams in docs/states.md with the transition functions.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::collections::BTreeSet;
 
@@ -8,11 +8,11 @@ use domain::{ApplicationState, EventState, Outcome, Undo};
 
 const DOC: &str = include_str!("../../docs/states.md");
 
-/// The arrows of the nth picture, `from --> to` or `from --> to: step`.
+/// The arrows of the nth diagram, `from --> to` or `from --> to: step`.
 fn drawn(nth: usize) -> BTreeSet<String> {
-    let picture = DOC.split("```mermaid").nth(nth + 1).unwrap().split("```").next().unwrap();
+    let diagram = DOC.split("```mermaid").nth(nth + 1).unwrap().split("```").next().unwrap();
     let arrows =
-        picture.lines().map(str::trim).filter(|line| line.contains("-->") && !line.starts_with("[*]"));
+        diagram.lines().map(str::trim).filter(|line| line.contains("-->") && !line.starts_with("[*]"));
     arrows.map(str::to_owned).collect()
 }
 
@@ -42,7 +42,7 @@ const STEPS: [(Step, &str); 11] = [
 ];
 
 #[test]
-fn an_application_takes_exactly_the_steps_that_are_drawn() {
+fn the_diagram_of_an_application_has_exactly_its_steps() {
     let mut taken = BTreeSet::new();
     for from in states() {
         for (step, label) in STEPS {
@@ -55,7 +55,7 @@ fn an_application_takes_exactly_the_steps_that_are_drawn() {
 }
 
 #[test]
-fn an_event_takes_exactly_the_steps_that_are_drawn() {
+fn the_diagram_of_an_event_has_exactly_its_steps() {
     let pairs = EventState::ALL.into_iter().flat_map(|from| EventState::ALL.map(|to| (from, to)));
     let taken: BTreeSet<String> = pairs
         .filter(|(from, to)| from.may_become(*to))

@@ -1,4 +1,4 @@
-//! The routes that operators' tools look for: `/livez`, `/readyz`, `/metrics`. They are for a listener that the public cannot reach.
+//! The routes `/livez`, `/readyz` and `/metrics` for operators' tools, on a listener that the public cannot reach.
 
 use axum::Router;
 use axum::extract::{RawQuery, State};
@@ -9,7 +9,7 @@ use axum::routing::get;
 use crate::context::Context;
 use crate::telemetry;
 
-/// The routes, to serve alone or merged into others.
+/// The routes, to be served alone or merged into a router.
 pub fn routes(ctx: &Context) -> Router {
     Router::new()
         .route("/livez", get(livez))
@@ -18,7 +18,7 @@ pub fn routes(ctx: &Context) -> Router {
         .with_state(ctx.clone())
 }
 
-/// Never looks at anything else: a process whose database is away must not be restarted for it.
+/// Depends on nothing else: a process whose database is unavailable must not be restarted.
 async fn livez() -> &'static str {
     "ok\n"
 }

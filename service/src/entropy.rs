@@ -1,50 +1,50 @@
-//! The one place that asks the machine for chance. Everybody else is handed a [`Rng`].
+//! Random bytes from the operating system. This is the only place that reads them; all other code gets an [`Rng`].
 
 use std::cell::RefCell;
 use std::sync::Arc;
 
-/// Fills the bytes with chance; a test's is seeded.
+/// Fills the bytes with random ones. Tests use a seeded one.
 pub type Rng = Arc<dyn Fn(&mut [u8]) + Send + Sync>;
 
-/// So many bytes are fetched at once by each thread: a system call for every nonce took 3 % of the time of an application.
+/// Bytes that each thread fetches at once: a system call for every nonce took 3 % of the time of an application.
 const POOL: usize = 1024;
 
 thread_local! {
-    static UNUSED: RefCell<Unused> = const { RefCell::new(Unused { bytes: [0; POOL], left: 0 }) };
+    static UNUSED: RefCell<UnusedBytes> = const { RefCell::new(UnusedBytes { bytes: [0; POOL], left: 0 }) };
 }
 
-/// Random bytes that nobody was given yet. What is given is wiped here.
-struct Unused {
+/// Random bytes that have not been used. Used ones are overwritten.
+struct UnusedBytes {
     bytes: [u8; POOL],
     left: usize,
 }
 
-impl Unused {
-    fn give(&mut self, wanted: &mut [u8]) {
-        if self.left < wanted.len() {
+impl UnusedBytes {
+    fn take(&mut self, out: &mut [u8]) {
+        if self.left < out.len() {
             fetch(&mut self.bytes);
             self.left = POOL;
         }
-        let given = &mut self.bytes[self.left - wanted.len()..self.left];
-        wanted.copy_from_slice(given);
-        given.fill(0);
-        self.left -= wanted.len();
+        let taken = &mut self.bytes[self.left - out.len()..self.left];
+        out.copy_from_slice(taken);
+        taken.fill(0);
+        self.left -= out.len();
     }
 }
 
-/// The chance of the operating system.
+/// The random source of the operating system.
 pub fn system() -> Rng {
-    Arc::new(|wanted| match wanted.len() {
-        0..=POOL => UNUSED.with_borrow_mut(|unused| unused.give(wanted)),
-        _ => fetch(wanted),
+    Arc::new(|out| match out.len() {
+        0..=POOL => UNUSED.with_borrow_mut(|unused| unused.take(out)),
+        _ => fetch(out),
     })
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is where chance comes from")]
+#[expect(clippy::disallowed_methods, reason = "this is the source that `Rng` stands for")]
 fn fetch(bytes: &mut [u8]) {
     if let Err(error) = getrandom::fill(bytes) {
-        // Going on would make keys and nonces that can be guessed, and no caller could do better than stop.
-        tracing::error!(%error, "the operating system gives no random bytes; stopping at once");
+        // Without random bytes keys and nonces could be guessed, and no caller can do better than abort.
+        tracing::error!(%error, "the operating system returned no random bytes; aborting");
         std::process::abort();
     }
 }
@@ -56,7 +56,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn no_bytes_are_given_twice_and_any_length_is_served() {
+    fn no_bytes_are_used_twice_and_any_length_is_filled() {
         let (rng, mut seen) = (system(), BTreeSet::new());
         for _ in 0..10_000 {
             let mut nonce = [0; 24];

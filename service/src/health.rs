@@ -1,4 +1,5 @@
-//! What the parts of a process say about themselves, and whether it is ready. Being alive is not judged here.
+//! Health checks: each part of a process reports its status, and all of them decide whether the process is ready. They do not decide
+//! whether the process is alive.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -6,23 +7,23 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
-/// What a part says about itself.
+/// The status that a part has reported.
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum CheckStatus {
     Ok,
-    Warned(String),
-    Failed(String),
+    Warning(String),
+    Failure(String),
 }
 
 type Checks = Arc<Mutex<BTreeMap<&'static str, CheckStatus>>>;
 
-/// All checks of a process. A clone is the same set.
+/// All checks of a process. A clone refers to the same set.
 #[derive(Debug, Clone, Default)]
 pub struct Health {
     checks: Checks,
 }
 
-/// One part's line in the report.
+/// The check of one part.
 #[derive(Debug, Clone)]
 pub struct Check {
     name: &'static str,
@@ -34,54 +35,54 @@ pub struct Check {
 pub struct Readiness {
     /// Whether no check fails.
     pub ready: bool,
-    /// One line a check: `[+]name ok`, `[!]name warning`, `[-]name why`.
+    /// One line per check: `[+]name ok`, `[!]name warning`, `[-]name cause`.
     pub report: String,
 }
 
 impl Health {
-    /// A check of that name. It fails until its owner says otherwise, so that a part that never starts is seen.
+    /// Adds a check. It fails until its part reports a status, so that a part that never starts is noticed.
     pub fn check(&self, name: &'static str) -> Check {
         let check = Check { name, checks: Arc::clone(&self.checks) };
         check.fail("not started yet");
         check
     }
 
-    /// Whether no check fails. `stopping` fails too: nobody should send new work to a process that is leaving.
+    /// Whether no check fails. A process that is `stopping` is not ready: it must get no new work.
     pub fn readiness(&self, stopping: bool) -> Readiness {
         let checks = self.checks.lock();
         let mut report = String::new();
         for (name, status) in checks.iter() {
             let _ = match status {
                 CheckStatus::Ok => writeln!(report, "[+]{name} ok"),
-                CheckStatus::Warned(text) => writeln!(report, "[!]{name} {text}"),
-                CheckStatus::Failed(text) => writeln!(report, "[-]{name} {text}"),
+                CheckStatus::Warning(text) => writeln!(report, "[!]{name} {text}"),
+                CheckStatus::Failure(text) => writeln!(report, "[-]{name} {text}"),
             };
         }
         if stopping {
             report.push_str("[-]process stopping\n");
         }
-        let failed = checks.values().any(|status| matches!(status, CheckStatus::Failed(_)));
+        let failed = checks.values().any(|status| matches!(status, CheckStatus::Failure(_)));
         Readiness { ready: !failed && !stopping, report }
     }
 }
 
 impl Check {
-    /// All is well.
+    /// Reports that the part works.
     pub fn ok(&self) {
-        self.say(CheckStatus::Ok);
+        self.set(CheckStatus::Ok);
     }
 
-    /// It works, but an operator should look.
+    /// Reports that the part works, with a warning for the operator.
     pub fn warn(&self, text: impl Into<String>) {
-        self.say(CheckStatus::Warned(text.into()));
+        self.set(CheckStatus::Warning(text.into()));
     }
 
-    /// It does not work: the process is not ready.
+    /// Reports that the part does not work: the process is not ready.
     pub fn fail(&self, text: impl Into<String>) {
-        self.say(CheckStatus::Failed(text.into()));
+        self.set(CheckStatus::Failure(text.into()));
     }
 
-    fn say(&self, status: CheckStatus) {
+    fn set(&self, status: CheckStatus) {
         self.checks.lock().insert(self.name, status);
     }
 }
@@ -91,7 +92,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_part_that_never_started_keeps_the_process_unready() {
+    fn a_part_that_never_starts_keeps_the_process_unready() {
         let health = Health::default();
         let queue = health.check("queue");
         let readiness = health.readiness(false);
@@ -101,7 +102,7 @@ mod tests {
     }
 
     #[test]
-    fn a_warning_is_told_but_stays_ready() {
+    fn a_warning_is_reported_and_the_process_stays_ready() {
         let health = Health::default();
         health.check("ledger").ok();
         health.check("queue").warn("durability is declared, not checked");
@@ -111,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn a_process_that_stops_is_not_ready() {
+    fn a_stopping_process_is_not_ready() {
         let health = Health::default();
         assert!(!health.readiness(true).ready);
         assert_eq!(health.readiness(true).report, "[-]process stopping\n");

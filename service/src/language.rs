@@ -1,4 +1,4 @@
-//! Which of our languages to answer in: what was asked for by hand, else what the client prefers, else Korean.
+//! The language of a response: the one that the user chose, else the one that the client prefers, else Korean.
 
 use axum::http::{HeaderMap, HeaderValue, header};
 
@@ -20,25 +20,25 @@ impl Language {
         }
     }
 
-    /// The language of that tag.
+    /// The language with that tag.
     pub fn of_tag(tag: &str) -> Option<Self> {
         let primary = tag.split('-').next().unwrap_or(tag);
         [Self::Korean, Self::English].into_iter().find(|l| l.tag().eq_ignore_ascii_case(primary))
     }
 
-    /// The language for an API answer: `Accept-Language` alone.
+    /// The language of an API response, by `Accept-Language` only.
     pub fn of_client(headers: &HeaderMap) -> Self {
         Self::preferred(headers.get(header::ACCEPT_LANGUAGE))
     }
 
-    /// The same, of the header's line.
+    /// The language by the value of `Accept-Language`.
     pub fn preferred(accepted: Option<&HeaderValue>) -> Self {
         accepted.and_then(|line| line.to_str().ok()).and_then(best).unwrap_or(Self::Korean)
     }
 
-    /// The language for a page: as asked for by hand, else the cookie from an earlier time, else the client's.
-    pub fn of_page(asked: Option<&str>, headers: &HeaderMap) -> Self {
-        asked
+    /// The language of a page: the one `chosen` in the URL, else the one in the cookie, else the one that the client prefers.
+    pub fn of_page(chosen: Option<&str>, headers: &HeaderMap) -> Self {
+        chosen
             .and_then(Self::of_tag)
             .or_else(|| cookie(headers).and_then(Self::of_tag))
             .unwrap_or_else(|| Self::of_client(headers))
@@ -50,7 +50,7 @@ fn cookie(headers: &HeaderMap) -> Option<&str> {
     cookies.flat_map(|line| line.split(';')).find_map(|pair| pair.trim().strip_prefix("lang="))
 }
 
-/// The first of ours with the highest `q`.
+/// The first supported language with the highest `q`.
 fn best(accepted: &str) -> Option<Language> {
     let mut best: Option<(Language, f32)> = None;
     for item in accepted.split(',').take(20) {
@@ -69,7 +69,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_client_s_order_of_preference_is_kept() {
+    fn the_language_with_the_highest_preference_wins() {
         for (accepted, language) in [
             ("en-US,en;q=0.9,ko;q=0.8", Some(Language::English)),
             ("ko-KR", Some(Language::Korean)),
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_asked_for_by_hand_wins_over_the_cookie_and_that_over_the_client() {
+    fn a_choice_wins_over_the_cookie_and_the_cookie_over_the_client() {
         let mut headers = HeaderMap::new();
         assert_eq!(Language::of_page(None, &headers), Language::Korean);
         headers.insert(header::ACCEPT_LANGUAGE, "en".parse().unwrap());

@@ -1,5 +1,5 @@
-//! The API's description (OpenAPI 3.1): names each operation after its path, holds every path to the house rules, and serves
-//! the document. It describes no route itself; routes and their words stand together where they are handled.
+//! The OpenAPI 3.1 document of an API: names each operation by its path, checks every path by the rules for URIs, and serves the
+//! document. Routes are described where they are handled.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -15,83 +15,87 @@ use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::schema::ComponentsBuilder;
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response as Described};
 
-/// What the first segment of a path may be; it is the operation's tag too.
+/// The values of the first segment of a path. It is also the tag of the operation.
 const SERVICES: [&str; 6] = ["event", "application", "gate", "order", "audit", "auth"];
-/// Public, for operators, between services.
+/// The areas: public, for operators, between services.
 const AREAS: [&str; 3] = ["com", "adm", "int"];
-/// The verbs that only read: GET.
-const READING: [&str; 4] = ["get", "list", "stream", "check"];
-/// The verbs that do something: POST.
-const DOING: [&str; 20] = [
+/// The verbs that read, with GET.
+const READ_VERBS: [&str; 4] = ["get", "list", "stream", "check"];
+/// The verbs that act, with POST.
+const ACTION_VERBS: [&str; 20] = [
     "accept", "cancel", "clone", "close", "confirm", "create", "drain", "find", "open", "pause", "preview",
     "reject", "replay", "report", "requeue", "resume", "rotate", "settle", "undo", "unfreeze",
 ];
-/// Where people's pages are: they are no API.
+/// The prefixes of pages, which are not part of the API.
 const PAGES: [&str; 2] = ["/e/", "/a/"];
-/// What the listener itself may answer, whatever the route.
+/// The error responses of the listener, for every route.
 const LISTENER: [(u16, &str); 7] = [
-    (400, "Not a request that can be read"),
-    (408, "The body did not come in time"),
+    (400, "The request is malformed"),
+    (408, "The body did not arrive in time"),
     (413, "The body is too large"),
     (414, "The address is too long"),
-    (415, "Not a body of this kind"),
-    (431, "Too many or too large headers"),
+    (415, "The content type is not supported"),
+    (431, "The headers are too many or too large"),
     (500, "Something went wrong on our side"),
 ];
 
-/// RFC 9457. Members beside these belong to the code.
+/// RFC 9457. A code may have more members.
 #[derive(ToSchema)]
 #[schema(as = Problem)]
-#[expect(dead_code, reason = "it is only described: `problem::Problem` writes itself")]
-struct ProblemShape {
+#[expect(dead_code, reason = "the schema only; `problem::Problem` writes the JSON")]
+struct ProblemSchema {
     /// `/problems/{code}`.
     r#type: String,
-    /// The stable word that clients may depend on.
+    /// The stable code that clients may depend on.
     code: String,
     /// What went wrong, in a few words.
     title: String,
     /// The HTTP status.
     #[schema(minimum = 400, maximum = 599)]
     status: i32,
-    /// What it means for the reader.
+    /// The consequence for the reader.
     #[schema(required = false)]
     detail: String,
 }
 
-/// A problem as an answer in the document.
+/// A problem as a response in the document.
 pub fn problem(description: &str) -> RefOr<Described> {
     let content = Content::new(Some(Ref::from_schema_name("Problem")));
     let response = ResponseBuilder::new().description(description);
     RefOr::T(response.content("application/problem+json", content).build())
 }
 
-/// Problems as answers in the document, by status.
-pub fn problems(told: &[(u16, &str)]) -> BTreeMap<String, RefOr<Described>> {
-    told.iter().map(|(status, description)| (status.to_string(), problem(description))).collect()
+/// Problems as responses in the document, by status.
+pub fn problems(responses: &[(u16, &str)]) -> BTreeMap<String, RefOr<Described>> {
+    responses.iter().map(|(status, description)| (status.to_string(), problem(description))).collect()
 }
 
-/// Gives each operation its name and tag, and the answers that the listener may give.
+/// Adds the name and tag of each operation, and the error responses of the listener.
 pub fn finish(mut doc: OpenApi, title: &str, description: &str) -> OpenApi {
     title.clone_into(&mut doc.info.title);
     doc.info.description = Some(description.to_owned());
-    let shape = ComponentsBuilder::new().schema_from::<ProblemShape>().build();
-    doc.components.get_or_insert_default().schemas.extend(shape.schemas);
+    let schema = ComponentsBuilder::new().schema_from::<ProblemSchema>().build();
+    doc.components.get_or_insert_default().schemas.extend(schema.schemas);
     for (path, item) in &mut doc.paths.paths {
-        let named = Named::of(path);
+        let parsed = ApiPath::parse(path);
         for operation in operations_mut(item) {
-            for (status, told) in LISTENER {
-                operation.responses.responses.entry(status.to_string()).or_insert_with(|| problem(told));
+            for (status, description) in LISTENER {
+                operation
+                    .responses
+                    .responses
+                    .entry(status.to_string())
+                    .or_insert_with(|| problem(description));
             }
-            if let Ok(named) = &named {
-                operation.operation_id = Some(named.operation_id());
-                operation.tags = Some(vec![named.service.to_owned()]);
+            if let Ok(path) = &parsed {
+                operation.operation_id = Some(path.operation_id());
+                operation.tags = Some(vec![path.service.to_owned()]);
             }
         }
     }
     doc
 }
 
-/// Every path, method or name that breaks a rule of the house: `/{service}/{area}/{version}/{verb}/{resource}[/{id}]`.
+/// Every path, method or name that breaks the rules for URIs: `/{service}/{area}/{version}/{verb}/{resource}[/{id}]`.
 pub fn uri_mistakes(doc: &OpenApi) -> Vec<String> {
     let mut mistakes = Vec::new();
     let mut ids = BTreeSet::new();
@@ -99,34 +103,35 @@ pub fn uri_mistakes(doc: &OpenApi) -> Vec<String> {
         if path == "/" || PAGES.iter().any(|page| path.starts_with(page)) {
             continue;
         }
-        match Named::of(path) {
-            Err(why) => mistakes.push(format!("{path}: {why}")),
-            Ok(named) => {
+        match ApiPath::parse(path) {
+            Err(mistake) => mistakes.push(format!("{path}: {mistake}")),
+            Ok(parsed) => {
                 for (method, operation) in operations(item) {
-                    mistakes.extend(named.mistakes(method, operation).map(|why| format!("{path}: {why}")));
+                    let found = parsed.mistakes(method, operation);
+                    mistakes.extend(found.map(|mistake| format!("{path}: {mistake}")));
                 }
             }
         }
         for (_, operation) in operations(item) {
             let id = operation.operation_id.clone().unwrap_or_default();
             if !ids.insert(id.clone()) {
-                mistakes.push(format!("{path}: another operation is called '{id}' too"));
+                mistakes.push(format!("{path}: another operation is also named '{id}'"));
             }
         }
     }
     mistakes
 }
 
-/// A path, taken apart.
-struct Named<'a> {
+/// The segments of a path.
+struct ApiPath<'a> {
     service: &'a str,
     verb: &'a str,
     resource: &'a str,
 }
 
-impl<'a> Named<'a> {
-    fn of(path: &'a str) -> Result<Self, String> {
-        let mut segments = path.strip_prefix('/').ok_or("does not begin with '/'")?.split('/');
+impl<'a> ApiPath<'a> {
+    fn parse(path: &'a str) -> Result<Self, String> {
+        let mut segments = path.strip_prefix('/').ok_or("does not start with '/'")?.split('/');
         let mut next = |what: &str| segments.next().ok_or(format!("has no {what}"));
         let (service, area, version) = (next("service")?, next("area")?, next("version")?);
         let (verb, resource) = (next("verb")?, next("resource")?);
@@ -137,12 +142,12 @@ impl<'a> Named<'a> {
             !name.is_empty() && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
         };
         match () {
-            () if !SERVICES.contains(&service) => Err(format!("'{service}' is no service")),
-            () if !AREAS.contains(&area) => Err(format!("'{area}' is no area")),
-            () if !numbered => Err(format!("'{version}' is no version")),
-            () if method_of(verb).is_none() => Err(format!("'{verb}' is not in the table of verbs")),
-            () if !word(resource) => Err(format!("'{resource}' is no resource")),
-            () if !segments.clone().all(id) => Err("only ids may follow the resource".into()),
+            () if !SERVICES.contains(&service) => Err(format!("'{service}' is not a service")),
+            () if !AREAS.contains(&area) => Err(format!("'{area}' is not an area")),
+            () if !numbered => Err(format!("'{version}' is not a version")),
+            () if method_of(verb).is_none() => Err(format!("'{verb}' is not a known verb")),
+            () if !word(resource) => Err(format!("'{resource}' is not a resource")),
+            () if !segments.clone().all(id) => Err("only IDs may follow the resource".into()),
             () => Ok(Self { service, verb, resource }),
         }
     }
@@ -164,7 +169,7 @@ impl<'a> Named<'a> {
         let tagged = operation.tags.as_deref().is_some_and(|tags| tags == [self.service.to_owned()]);
         let checks = [
             (method != wanted, format!("'{}' is {wanted}, not {method}", self.verb)),
-            (operation.operation_id.as_deref() != Some(&id), format!("its operation is not called '{id}'")),
+            (operation.operation_id.as_deref() != Some(&id), format!("its operation is not named '{id}'")),
             (!tagged, format!("it is not tagged '{}'", self.service)),
         ];
         checks.into_iter().filter_map(|(wrong, why)| wrong.then_some(why))
@@ -180,8 +185,8 @@ fn method_of(verb: &str) -> Option<&'static str> {
         "set" => Some("PUT"),
         "update" => Some("PATCH"),
         "delete" => Some("DELETE"),
-        _ if READING.contains(&verb) => Some("GET"),
-        _ if DOING.contains(&verb) => Some("POST"),
+        _ if READ_VERBS.contains(&verb) => Some("GET"),
+        _ if ACTION_VERBS.contains(&verb) => Some("POST"),
         _ => None,
     }
 }
@@ -210,14 +215,15 @@ pub fn routes<S: Clone + Send + Sync + 'static>(doc: &OpenApi) -> anyhow::Result
     let mut hasher = DefaultHasher::new();
     body.hash(&mut hasher);
     let etag = HeaderValue::try_from(format!("\"{:016x}\"", hasher.finish()))?;
-    Ok(Router::new().route("/openapi.json", get(async move |asked: HeaderMap| shown(&asked, body, etag))))
+    Ok(Router::new()
+        .route("/openapi.json", get(async move |headers: HeaderMap| respond(&headers, body, etag))))
 }
 
-fn shown(asked: &HeaderMap, body: Bytes, etag: HeaderValue) -> Response {
-    let known = asked.get(header::IF_NONE_MATCH).is_some_and(|known| *known == etag);
+fn respond(request: &HeaderMap, body: Bytes, etag: HeaderValue) -> Response {
+    let is_current = request.get(header::IF_NONE_MATCH).is_some_and(|cached| *cached == etag);
     let headers =
         [(header::ETAG, etag), (header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=60"))];
-    if known {
+    if is_current {
         return (StatusCode::NOT_MODIFIED, headers).into_response();
     }
     (headers, [(header::CONTENT_TYPE, "application/json")], body).into_response()
@@ -237,7 +243,7 @@ mod tests {
     }
 
     #[test]
-    fn a_path_that_keeps_the_rules_names_its_operation() {
+    fn a_valid_path_names_its_operation() {
         let good = doc(&[
             ("/gate/adm/v1/set/in-flight-max/{event}", HttpMethod::Put),
             ("/event/com/v12/get/event/{event}", HttpMethod::Get),
@@ -254,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_of_wrong_path_is_caught() {
+    fn every_kind_of_invalid_path_is_reported() {
         for (path, method) in [
             ("/events/adm/v1/get/event", HttpMethod::Get),
             ("/event/admin/v1/get/event", HttpMethod::Get),
@@ -290,20 +296,20 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_document_is_served_once_to_those_who_keep_it() {
+    async fn a_cached_document_gets_304() {
         use tower::ServiceExt as _;
         let router: Router = routes(&doc(&[("/event/adm/v1/get/event", HttpMethod::Get)])).unwrap();
-        let ask = |tag: Option<HeaderValue>| {
+        let get = |tag: Option<HeaderValue>| {
             let mut request = axum::extract::Request::new(axum::body::Body::empty());
             *request.uri_mut() = "/openapi.json".parse().unwrap();
             request.headers_mut().extend(tag.map(|tag| (header::IF_NONE_MATCH, tag)));
             router.clone().oneshot(request)
         };
-        let first = ask(None).await.unwrap();
+        let first = get(None).await.unwrap();
         assert_eq!(first.status(), StatusCode::OK);
         assert_eq!(first.headers()[header::CONTENT_TYPE], "application/json");
-        let again = ask(Some(first.headers()[header::ETAG].clone())).await.unwrap();
+        let again = get(Some(first.headers()[header::ETAG].clone())).await.unwrap();
         assert_eq!(again.status(), StatusCode::NOT_MODIFIED);
-        assert_eq!(ask(Some("\"x\"".parse().unwrap())).await.unwrap().status(), StatusCode::OK);
+        assert_eq!(get(Some("\"x\"".parse().unwrap())).await.unwrap().status(), StatusCode::OK);
     }
 }

@@ -1,4 +1,4 @@
-//! Errors as clients see them: RFC 9457 `application/problem+json`. It carries no stack, no SQL and no key.
+//! Error responses: RFC 9457 `application/problem+json`. They contain no stack trace, no SQL and no key.
 
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -7,20 +7,20 @@ use serde_json::{Map, Value};
 
 use crate::entropy::Rng;
 
-/// An answer that says what went wrong and what to do.
+/// An error response with a cause and, where possible, advice.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
     /// The HTTP status.
     pub status: StatusCode,
-    /// The stable word that clients may depend on; the type is `/problems/{code}`.
+    /// The stable code that clients may depend on; the type is `/problems/{code}`.
     pub code: &'static str,
     /// What went wrong, in a few words.
     pub title: String,
-    /// What it means for the reader; may be empty.
+    /// The consequence for the reader; may be empty.
     pub detail: String,
-    /// When to come again, in seconds.
+    /// Seconds after which the client may try again.
     pub retry_after_s: Option<u32>,
-    /// Members that belong to this code.
+    /// More members of this code.
     pub extra: Map<String, Value>,
 }
 
@@ -31,19 +31,19 @@ impl Problem {
         Self { status, code, title, detail, retry_after_s: None, extra: Map::new() }
     }
 
-    /// Says what it means for the reader.
+    /// Sets the detail.
     pub fn detail(mut self, detail: impl Into<String>) -> Self {
         self.detail = detail.into();
         self
     }
 
-    /// Says when to come again. Use [`jittered`], or everybody comes again at once.
+    /// Sets the seconds after which the client may try again. Use [`jittered`], or all clients try again at once.
     pub fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after_s = Some(seconds);
         self
     }
 
-    /// Adds a member. The names of the standard ones are taken: those keep their own value.
+    /// Adds a member. A member with a standard name is overwritten by the standard one.
     pub fn with(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
         self.extra.insert(key.into(), value.into());
         self
@@ -76,7 +76,7 @@ impl IntoResponse for Problem {
     }
 }
 
-/// Between once and twice the base, at least 1: a crowd that was refused together must not come again together.
+/// A random time from once to twice the base, at least 1 s: clients that were refused at once must not try again at once.
 pub fn jittered(base_s: u32, rng: &Rng) -> u32 {
     let base = base_s.max(1);
     let mut bytes = [0; 4];
@@ -91,7 +91,7 @@ mod tests {
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU32, Ordering};
 
-    /// Steps through the whole range of `u32` in odd strides, so that every part of it is met.
+    /// Steps through the whole range of `u32` in odd strides, so that every part of it occurs.
     fn seeded() -> Rng {
         let state = AtomicU32::new(1);
         Arc::new(move |bytes: &mut [u8]| {
@@ -101,7 +101,7 @@ mod tests {
     }
 
     #[test]
-    fn a_retry_is_spread_over_once_to_twice_the_base() {
+    fn a_retry_is_spread_from_once_to_twice_the_base() {
         let rng = seeded();
         let mut seen: Vec<u32> = (0..1000).map(|_| jittered(5, &rng)).collect();
         seen.sort_unstable();

@@ -250,7 +250,7 @@ impl EventDocuments {
             sold: view.figures.sold,
             last_number: view.seq,
             admitted_through: view.admitted_through,
-            gaps: view.gaps.runs(),
+            gaps: view.gaps.ranges(),
             pace: self.pace(),
             paused: self.paused(),
             intake: settings.intake,

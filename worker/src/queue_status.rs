@@ -111,7 +111,7 @@ impl QueueHistory {
 
 /// The first number that may still wait: above those that were admitted, and no gap.
 fn first_in_queue(view: &QueueSnapshot) -> u32 {
-    view.gaps.runs().iter().fold(view.admitted_through + 1, |first, gap| {
+    view.gaps.ranges().iter().fold(view.admitted_through + 1, |first, gap| {
         if (gap.from..=gap.to).contains(&first) { gap.to + 1 } else { first }
     })
 }

@@ -92,7 +92,7 @@ pub(crate) async fn fill_gaps(
     view: &QueueSnapshot,
 ) -> Result<bool, ChoreError> {
     for _ in 0..FILL_BATCHES {
-        let Some(gap) = view.gaps.runs().iter().find(|gap| gap.to > term.filled) else {
+        let Some(gap) = view.gaps.ranges().iter().find(|gap| gap.to > term.filled) else {
             term.whole = true;
             return Ok(true);
         };

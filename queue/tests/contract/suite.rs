@@ -190,7 +190,7 @@ pub(crate) async fn arming_goes_on_above_every_number_that_may_have_been_given(h
     assert_eq!(harness.apply(5).await.unwrap().epoch, domain::Epoch(2));
     harness.project(|p| p.number_limit = 3_000).await;
     assert_eq!(harness.apply(9).await.unwrap().number, number(2_001));
-    assert_eq!(harness.view().await.gaps.runs(), [Gap { from: 6, to: 2_000 }]);
+    assert_eq!(harness.view().await.gaps.ranges(), [Gap { from: 6, to: 2_000 }]);
     // A limit that was projected binds, too: the ledger is never behind the queue but after a loss of its own.
     let armed = harness.queue().arm(&event(), FENCE, arming(3, 0)).await.unwrap();
     assert_eq!((armed.seq, armed.skipped), (3_000, 999));
@@ -229,7 +229,7 @@ pub(crate) async fn a_new_queue_for_an_old_event_starts_above_its_limit(harness:
     let armed = harness.queue().arm(&other, FENCE, arming(7, 50)).await.unwrap();
     assert_eq!((armed.seq, armed.skipped), (50, 50));
     let first = harness.view().await;
-    assert_eq!((first.seq, first.gaps.runs()), (0, [].as_slice()));
+    assert_eq!((first.seq, first.gaps.ranges()), (0, [].as_slice()));
 }
 
 pub(crate) async fn a_lower_fence_or_an_old_epoch_is_refused(harness: &mut QueueHarness) {

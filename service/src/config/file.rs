@@ -18,7 +18,7 @@ pub(super) fn read(path: &Path) -> Result<BTreeMap<String, RawValue>, Mistakes> 
 
 fn parse(name: &str, text: &str) -> Result<BTreeMap<String, RawValue>, Mistakes> {
     let (root, errors) = DeTable::parse_recoverable(text);
-    let mut reader = Reader { name, text, values: BTreeMap::new(), mistakes: Vec::new() };
+    let mut reader = TomlReader { name, text, values: BTreeMap::new(), mistakes: Vec::new() };
     for error in &errors {
         let line = error.span().map_or(1, |span| reader.line(span.start));
         reader.mistakes.push(format!("{} ({name}:{line})", error.message()));
@@ -29,14 +29,14 @@ fn parse(name: &str, text: &str) -> Result<BTreeMap<String, RawValue>, Mistakes>
     if reader.mistakes.is_empty() { Ok(reader.values) } else { Err(Mistakes(reader.mistakes)) }
 }
 
-struct Reader<'a> {
+struct TomlReader<'a> {
     name: &'a str,
     text: &'a str,
     values: BTreeMap<String, RawValue>,
     mistakes: Vec<String>,
 }
 
-impl Reader<'_> {
+impl TomlReader<'_> {
     fn line(&self, at: usize) -> usize {
         self.text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
     }

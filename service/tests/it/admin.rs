@@ -1,4 +1,4 @@
-//! The routes that tools look for.
+//! The routes for health checks and metrics.
 
 use std::time::Duration;
 
@@ -7,7 +7,7 @@ use service::admin;
 use testkit::RawClient;
 
 #[tokio::test]
-async fn ready_means_no_check_fails_and_alive_means_only_alive() {
+async fn a_failing_check_affects_readyz_but_not_livez() {
     let ctx = context();
     let queue = ctx.health.check("queue");
     let mut client = RawClient::connect(start(admin::routes(&ctx), limits(), &ctx)).await;
@@ -28,7 +28,7 @@ async fn ready_means_no_check_fails_and_alive_means_only_alive() {
 }
 
 #[tokio::test]
-async fn metrics_are_prometheus_text() {
+async fn metrics_are_in_the_prometheus_text_format() {
     let ctx = context();
     service::telemetry::render();
     let mut client = RawClient::connect(start(admin::routes(&ctx), limits(), &ctx)).await;

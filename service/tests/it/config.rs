@@ -1,4 +1,4 @@
-//! Settings from all three places, with all their mistakes.
+//! Settings from file, environment and flags, and the mistakes in them.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -6,21 +6,20 @@ use std::time::Duration;
 
 use service::Settings;
 use service::http::Limits;
+use testkit::TempFolder;
 
-/// A file of its own for each test, gone with it.
-struct File(PathBuf);
-
-impl File {
-    fn new(name: &str, text: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("service-{}-{name}.toml", std::process::id()));
-        std::fs::write(&path, text).unwrap();
-        Self(path)
-    }
+/// A settings file in a private folder.
+struct SettingsFile {
+    path: PathBuf,
+    _folder: TempFolder,
 }
 
-impl Drop for File {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.0);
+impl SettingsFile {
+    fn new(text: &str) -> Self {
+        let folder = TempFolder::new("settings");
+        let path = folder.path().join("firstcome.toml");
+        std::fs::write(&path, text).unwrap();
+        Self { path, _folder: folder }
     }
 }
 
@@ -33,12 +32,12 @@ fn from_flags<const N: usize>(flags: [(&str, &str); N]) -> Settings {
 }
 
 #[test]
-fn a_later_place_wins_and_the_origin_is_remembered() {
-    let file = File::new("wins", "[signup]\nlisten = '127.0.0.1:1'\nworkers = 1\nname = 'file'\n");
+fn a_later_source_wins_and_every_origin_is_printed() {
+    let file = SettingsFile::new("[signup]\nlisten = '127.0.0.1:1'\nworkers = 1\nname = 'file'\n");
     let env =
         pairs([("FIRSTCOME_SIGNUP__WORKERS", "2"), ("FIRSTCOME_SIGNUP__NAME", "env"), ("PATH", "/bin")]);
     let flags = pairs([("signup.name", "flag")]);
-    let mut settings = Settings::load(Some(&file.0), env.into_iter(), &flags).unwrap();
+    let mut settings = Settings::load(Some(&file.path), env.into_iter(), &flags).unwrap();
     let mut part = settings.part("signup");
     assert_eq!(part.parse::<SocketAddr>("listen", "127.0.0.1:8080").port(), 1);
     assert_eq!(part.integer("workers", 1..=64, 4), 2);
@@ -48,17 +47,17 @@ fn a_later_place_wins_and_the_origin_is_remembered() {
     let expected = format!(
         "[signup]\nlease = \"3s\" # default\nlisten = \"127.0.0.1:1\" # {}:2\nname = \"flag\" # flag signup.name\n\
          workers = 2 # FIRSTCOME_SIGNUP__WORKERS\n",
-        file.0.display()
+        file.path.display()
     );
     assert_eq!(printed, expected);
 }
 
 #[test]
-fn all_mistakes_of_all_parts_are_told_at_once_each_with_its_origin() {
-    let file = File::new("mistakes", "[signup]\nlisten = 'nowhere'\nlissten = 'x'\nworkers = 65\n");
+fn all_mistakes_are_reported_together_with_their_origins() {
+    let file = SettingsFile::new("[signup]\nlisten = 'nowhere'\nlissten = 'x'\nworkers = 65\n");
     let env = pairs([("FIRSTCOME_WORKER__LEASE", "soon"), ("FIRSTCOME_WORKER__FAST", "yes")]);
     let flags = pairs([("event.opens_at", "tomorrow")]);
-    let mut settings = Settings::load(Some(&file.0), env.into_iter(), &flags).unwrap();
+    let mut settings = Settings::load(Some(&file.path), env.into_iter(), &flags).unwrap();
 
     let mut part = settings.part("signup");
     assert_eq!(part.parse::<SocketAddr>("listen", "127.0.0.1:8080").port(), 8080);
@@ -72,11 +71,11 @@ fn all_mistakes_of_all_parts_are_told_at_once_each_with_its_origin() {
     assert_eq!(part.time("closes_at", 5), 5);
     part.mistake("opens_at", "is after closes_at");
 
-    let place = file.0.display().to_string();
+    let path = file.path.display().to_string();
     let mistakes = settings.finish().unwrap_err();
     let expected = [
-        format!("signup.listen: 'nowhere': invalid socket address syntax ({place}:2)"),
-        format!("signup.workers: must be a whole number from 1 to 64 ({place}:4)"),
+        format!("signup.listen: 'nowhere': invalid socket address syntax ({path}:2)"),
+        format!("signup.workers: must be a whole number from 1 to 64 ({path}:4)"),
         "signup.key: is missing".to_owned(),
         "worker.lease: must be a duration from 1s to 1m, such as '3s' or '250ms' (FIRSTCOME_WORKER__LEASE)".to_owned(),
         "worker.fast: must be true or false (FIRSTCOME_WORKER__FAST)".to_owned(),
@@ -84,14 +83,14 @@ fn all_mistakes_of_all_parts_are_told_at_once_each_with_its_origin() {
             .to_owned(),
         "event.closes_at: is missing".to_owned(),
         "event.opens_at: is after closes_at (flag event.opens_at)".to_owned(),
-        format!("unknown key signup.lissten, did you mean listen? ({place}:3)"),
+        format!("unknown key signup.lissten, did you mean listen? ({path}:3)"),
     ];
     assert_eq!(mistakes.lines(), expected);
     assert_eq!(mistakes.to_string(), expected.join("\n"));
 }
 
 #[test]
-fn secrets_are_read_but_never_shown() {
+fn secrets_are_read_and_never_printed() {
     let flags =
         [("queue.url", "redis://:hunter2@host"), ("queue.key_file", "/run/keys/k1"), ("queue.n", "x")];
     let mut settings = from_flags(flags);
@@ -108,12 +107,12 @@ fn secrets_are_read_but_never_shown() {
 }
 
 #[test]
-fn a_list_is_read_in_order_and_the_environment_reaches_into_it() {
+fn a_list_is_read_in_order_and_the_environment_can_set_elements() {
     let event = |n| format!("[[event]]\nid = 'e{n}'\n[event.title]\nko = 'k{n}'\n");
     let text: String = (0..11).map(event).collect();
-    let file = File::new("list", &text);
+    let file = SettingsFile::new(&text);
     let env = pairs([("FIRSTCOME_EVENT__10__ID", "last")]);
-    let mut settings = Settings::load(Some(&file.0), env.into_iter(), &[]).unwrap();
+    let mut settings = Settings::load(Some(&file.path), env.into_iter(), &[]).unwrap();
     let events = settings.part("").list("event");
     let ids: Vec<String> = events
         .into_iter()
@@ -125,15 +124,15 @@ fn a_list_is_read_in_order_and_the_environment_reaches_into_it() {
     assert_eq!(ids[9..], ["e9", "last"]);
     let printed = settings.finish().unwrap().to_string();
     assert!(printed.starts_with("[[event]]\nid = \"e0\""), "{printed}");
-    let place = file.0.display();
+    let path = file.path.display();
     let end = format!(
-        "[[event]]\nid = \"last\" # FIRSTCOME_EVENT__10__ID\n\n[event.title]\nko = \"k10\" # {place}:44\n"
+        "[[event]]\nid = \"last\" # FIRSTCOME_EVENT__10__ID\n\n[event.title]\nko = \"k10\" # {path}:44\n"
     );
     assert!(printed.ends_with(&end), "{printed}");
 }
 
 #[test]
-fn what_is_printed_gives_the_same_settings_again() {
+fn printed_settings_can_be_read_again() {
     let text = "name = \"a \\\"b\\\" \\n c\"\npeers = ['x', 'y']\n[[event]]\nid = 'e0'\n[event.title]\nko = '봄'\n[[event]]\nid = 'e1'\n";
     let read = |settings: &mut Settings| {
         let mut root = settings.part("");
@@ -144,32 +143,32 @@ fn what_is_printed_gives_the_same_settings_again() {
         }
         (values, settings.finish().unwrap().to_string())
     };
-    let first = File::new("first", text);
-    let (values, printed) = read(&mut Settings::load(Some(&first.0), std::iter::empty(), &[]).unwrap());
+    let first = SettingsFile::new(text);
+    let (values, printed) = read(&mut Settings::load(Some(&first.path), std::iter::empty(), &[]).unwrap());
     assert_eq!(values, ["a \"b\" \n c", "x|y", "e0", "봄", "e1", "-"]);
-    let second = File::new("second", &printed);
-    let (again, _) = read(&mut Settings::load(Some(&second.0), std::iter::empty(), &[]).unwrap());
+    let second = SettingsFile::new(&printed);
+    let (again, _) = read(&mut Settings::load(Some(&second.path), std::iter::empty(), &[]).unwrap());
     assert_eq!(again, values);
 }
 
 #[test]
 fn texts_are_an_array_or_one_text_with_commas() {
-    let file = File::new("texts", "peers = ['a', 'b']\n");
-    let mut settings = Settings::load(Some(&file.0), std::iter::empty(), &[]).unwrap();
+    let file = SettingsFile::new("peers = ['a', 'b']\n");
+    let mut settings = Settings::load(Some(&file.path), std::iter::empty(), &[]).unwrap();
     assert_eq!(settings.part("").texts("peers"), ["a", "b"]);
     assert_eq!(settings.part("").texts("others"), [""; 0]);
-    let place = file.0.display().to_string();
+    let path = file.path.display().to_string();
     let printed = settings.finish().unwrap().to_string();
-    assert_eq!(printed, format!("others = [] # default\npeers = [\"a\", \"b\"] # {place}:1\n"));
+    assert_eq!(printed, format!("others = [] # default\npeers = [\"a\", \"b\"] # {path}:1\n"));
 
     let env = pairs([("FIRSTCOME_PEERS", "c, d")]);
-    let mut settings = Settings::load(Some(&file.0), env.into_iter(), &[]).unwrap();
+    let mut settings = Settings::load(Some(&file.path), env.into_iter(), &[]).unwrap();
     assert_eq!(settings.part("").texts("peers"), ["c", "d"]);
     settings.finish().unwrap();
 }
 
 #[test]
-fn a_time_is_a_date_or_so_long_after_now() {
+fn a_time_is_rfc_3339_or_relative_to_now() {
     let flags = [("a", "2026-05-01T10:00:00.25+09:00"), ("b", "+10s"), ("c", "2026-05-01")];
     let settings = from_flags(flags);
     let mut part = settings.part("");
@@ -180,7 +179,7 @@ fn a_time_is_a_date_or_so_long_after_now() {
 }
 
 #[test]
-fn a_listeners_limits_can_be_set() {
+fn the_limits_of_a_listener_can_be_set() {
     let flags =
         [("http.body_max", "100"), ("http.first_byte_timeout", "30s"), ("http.header_bytes_max", "1024")];
     let mut settings = from_flags(flags);
@@ -194,7 +193,7 @@ fn a_listeners_limits_can_be_set() {
 }
 
 #[test]
-fn another_roles_settings_are_not_judged_here() {
+fn skipped_settings_are_not_checked() {
     let mut settings = from_flags([("worker.lease", "3s"), ("workers", "2")]);
     settings.skip("worker");
     let mistakes = settings.finish().unwrap_err().to_string();
@@ -202,7 +201,7 @@ fn another_roles_settings_are_not_judged_here() {
 }
 
 #[test]
-fn a_file_that_is_not_there_is_told_by_name() {
+fn a_missing_file_is_reported_with_its_path() {
     let mistakes = Settings::load(Some("/nowhere/f.toml".as_ref()), std::iter::empty(), &[]).unwrap_err();
     assert_eq!(
         mistakes.to_string(),

@@ -1,4 +1,4 @@
-//! What the server gives every response, and how it lives through panics and its own end.
+//! Headers and metrics of every response, panics, and the shutdown.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -29,10 +29,10 @@ async fn a_connection_serves_many_requests() {
     assert_eq!(client.get("/").await.body, "hello");
 }
 
-/// Passes on what somebody else answered, as a proxy does.
-struct Theirs;
+/// Forwards the response of an upstream, as a proxy does.
+struct Forwarding;
 
-impl Handler for Theirs {
+impl Handler for Forwarding {
     type Connection = ();
 
     fn connect(&self, _: SocketAddr) {}
@@ -44,7 +44,7 @@ impl Handler for Theirs {
 }
 
 #[tokio::test]
-async fn every_answer_is_safe_unless_its_handler_says_otherwise() {
+async fn security_headers_are_added_unless_the_handler_sets_them() {
     let own = get(|| async {
         [(header::CONTENT_SECURITY_POLICY, "default-src 'self'"), (header::CACHE_CONTROL, "max-age=1")]
     });
@@ -66,13 +66,14 @@ async fn every_answer_is_safe_unless_its_handler_says_otherwise() {
     assert_eq!(response.header("x-frame-options"), None);
 
     let address =
-        serve_handler(bind("127.0.0.1:0".parse().unwrap()).unwrap(), Theirs, limits(), &context()).unwrap();
+        serve_handler(bind("127.0.0.1:0".parse().unwrap()).unwrap(), Forwarding, limits(), &context())
+            .unwrap();
     let response = RawClient::connect(address).await.get("/").await;
     assert_eq!((response.header("server"), response.header("referrer-policy")), (Some("shop"), None));
 }
 
 #[tokio::test]
-async fn a_missing_page_and_a_wrong_method_are_problems() {
+async fn a_missing_route_and_a_wrong_method_get_problems() {
     let missing = get(|| async { (StatusCode::NOT_FOUND, "my own words") });
     let mut client = RawClient::connect(start(router().route("/mine", missing), limits(), &context())).await;
     let response = client.get("/nowhere").await;
@@ -85,25 +86,26 @@ async fn a_missing_page_and_a_wrong_method_are_problems() {
 }
 
 #[tokio::test]
-async fn a_panic_is_a_500_and_the_server_lives() {
+async fn a_panic_gets_500_and_the_server_continues() {
     let ctx = context();
     let mut client = RawClient::connect(start(router(), limits(), &ctx)).await;
     let response = client.get("/panic").await;
     assert_eq!((response.status, &response.problem()["code"]), (500, &"unexpected".into()));
-    assert!(!response.body.contains("on purpose"));
+    assert!(!response.body.contains("expected by the test"));
     assert_eq!(client.get("/").await.body, "hello");
     assert!(!ctx.tasks.is_stopping());
 }
 
 #[tokio::test]
-async fn a_handler_learns_who_asks() {
-    let who = get(|ConnectInfo(peer): ConnectInfo<SocketAddr>| async move { peer.ip().to_string() });
-    let mut client = RawClient::connect(start(Router::new().route("/who", who), limits(), &context())).await;
-    assert_eq!(client.get("/who").await.body, "127.0.0.1");
+async fn a_handler_gets_the_address_of_the_peer() {
+    let peer = get(|ConnectInfo(address): ConnectInfo<SocketAddr>| async move { address.ip().to_string() });
+    let mut client =
+        RawClient::connect(start(Router::new().route("/peer", peer), limits(), &context())).await;
+    assert_eq!(client.get("/peer").await.body, "127.0.0.1");
 }
 
 #[tokio::test]
-async fn requests_are_counted_by_route_never_by_what_was_typed() {
+async fn requests_are_counted_by_route_and_not_by_path() {
     telemetry::render();
     let page = get(|| async { "a page" });
     let named = get(|| async { (Extension(RouteName("shop")), "named").into_response() });
@@ -124,16 +126,16 @@ async fn requests_are_counted_by_route_never_by_what_was_typed() {
     assert_eq!(count("/a/{receipt}", "200").as_deref(), Some("2"), "{text}");
     assert_eq!(count("shop", "200").as_deref(), Some("1"), "{text}");
     assert!(text.contains("http_request_method=\"_OTHER\",http_route=\"none\""), "{text}");
-    let typed = ["secret", "wp-login", "BREW"];
-    assert!(typed.iter().all(|word| !text.contains(word)), "{text}");
+    let from_clients = ["secret", "wp-login", "BREW"];
+    assert!(from_clients.iter().all(|word| !text.contains(word)), "{text}");
 }
 
 #[tokio::test]
-async fn a_soft_stop_finishes_what_runs_and_refuses_what_is_new() {
+async fn a_shutdown_finishes_requests_and_refuses_connections() {
     let (reached, go) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(0)));
-    let (told, wait) = (Arc::clone(&reached), Arc::clone(&go));
+    let (notify, wait) = (Arc::clone(&reached), Arc::clone(&go));
     let slow = get(move || async move {
-        told.notify_one();
+        notify.notify_one();
         wait.acquire().await.unwrap().forget();
         "finished"
     });

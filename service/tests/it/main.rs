@@ -1,5 +1,5 @@
-//! The crate from outside: its settings, its tasks, and its HTTP server over raw sockets.
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
+//! Settings, tasks, and the HTTP server over raw sockets.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 mod admin;
 mod bounds;

@@ -1,4 +1,4 @@
-//! How a process comes to its end.
+//! Tasks and the shutdown.
 
 use std::future::pending;
 use std::sync::Arc;
@@ -12,21 +12,21 @@ use tokio::sync::Notify;
 const LONG: Duration = Duration::from_mins(1);
 
 #[tokio::test]
-async fn a_chore_that_panics_stops_the_process() {
+async fn a_panicking_task_stops_the_process() {
     let tasks = Tasks::default();
     let other = tasks.clone();
     tasks.spawn("other", async move { other.stopping().await });
     assert_eq!(tasks.failed(), None);
-    tasks.spawn("relay", async { panic!("on purpose") });
+    tasks.spawn("projector", async { panic!("expected by the test") });
     tasks.stopping().await;
-    assert_eq!(tasks.failed(), Some("relay"));
+    assert_eq!(tasks.failed(), Some("projector"));
     assert_eq!(tasks.shut_down(LONG).await, Shutdown::Clean);
 }
 
 #[tokio::test]
-async fn a_panic_while_serving_one_client_stops_nobody_else() {
+async fn a_panicking_isolated_task_stops_no_other_task() {
     let tasks = Tasks::default();
-    tasks.spawn_isolated("client", async { panic!("on purpose") });
+    tasks.spawn_isolated("client", async { panic!("expected by the test") });
     let waiter = tasks.clone();
     tasks.spawn("other", async move { waiter.stopping().await });
     assert!(!tasks.is_stopping());
@@ -35,31 +35,31 @@ async fn a_panic_while_serving_one_client_stops_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_shutdown_waits_for_those_that_finish() {
+async fn a_shutdown_waits_for_tasks_that_finish() {
     let tasks = Tasks::default();
     let (own, done) = (tasks.clone(), Arc::new(Notify::new()));
-    let told = Arc::clone(&done);
+    let notify = Arc::clone(&done);
     tasks.spawn("worker", async move {
         own.stopping().await;
         tokio::task::yield_now().await;
-        told.notify_one();
+        notify.notify_one();
     });
     assert_eq!(tasks.shut_down(LONG).await, Shutdown::Clean);
     done.notified().await;
 }
 
 #[tokio::test]
-async fn a_shutdown_drops_those_that_do_not() {
-    struct Told(Arc<Notify>);
-    impl Drop for Told {
+async fn a_shutdown_cancels_tasks_that_do_not_finish() {
+    struct NotifyOnDrop(Arc<Notify>);
+    impl Drop for NotifyOnDrop {
         fn drop(&mut self) {
             self.0.notify_one();
         }
     }
     let (tasks, dropped) = (Tasks::default(), Arc::new(Notify::new()));
-    let told = Told(Arc::clone(&dropped));
+    let on_drop = NotifyOnDrop(Arc::clone(&dropped));
     tasks.spawn("stuck", async move {
-        let _told = told;
+        let _on_drop = on_drop;
         pending::<()>().await;
     });
     tasks.spawn("stuck too", pending());
@@ -92,7 +92,7 @@ async fn waiting_for_a_signal_also_ends_at_a_stop() {
 }
 
 #[tokio::test]
-async fn the_first_signal_stops_softly_and_the_second_at_once() {
+async fn the_first_signal_stops_and_the_second_cancels() {
     let tasks = Tasks::default();
     let signal = tasks.until_signal();
     tasks.spawn("stuck", pending());

@@ -104,7 +104,7 @@ async fn nothing_acknowledged_is_lost_when_the_server_is_killed_mid_batches(kind
         harness.queue().publish(&[event()]).await.unwrap();
         let limit = harness.view().await.number_limit;
         let armed = harness.queue().arm(&event(), FENCE, arming(round + 2, limit)).await.unwrap();
-        assert_eq!((armed.seq, harness.view().await.gaps.runs().last().unwrap().to), (limit, limit));
+        assert_eq!((armed.seq, harness.view().await.gaps.ranges().last().unwrap().to), (limit, limit));
         harness.project(|p| p.number_limit = limit + 100_000).await;
     }
     assert!(acknowledged.len() >= 900);
@@ -191,7 +191,7 @@ async fn a_server_put_back_to_an_older_copy_is_noticed_by_who_knew_more(kind: Re
     harness.queue().arm(&event(), FENCE, arming(3, 3_000)).await.unwrap();
     harness.project(|p| p.number_limit = 4_000).await;
     assert_eq!(harness.press(4).await, number(3_001));
-    assert_eq!(harness.view().await.gaps.runs(), [Gap { from: 3, to: 3_000 }]);
+    assert_eq!(harness.view().await.gaps.ranges(), [Gap { from: 3, to: 3_000 }]);
     // The ledger keeps its position in the inbox, so a request must never come at or below it.
     harness.cancel(2).await;
     assert_eq!(harness.queue().inbox(&event(), position, 9).await.unwrap().len(), 1);

@@ -1,30 +1,30 @@
-//! Where a number stands: how many are ahead, and whether the stock reaches it. The page does the same sums in its own script.
+//! The position of a number: how many are ahead of it, and whether there is a seat for it. The script of the page computes the same.
 
 use serde::{Deserialize, Serialize};
 
 use crate::id::Number;
 
-/// A run of numbers that were skipped for good, `from` to `to`, both included: nobody has them, so nobody waits for them.
+/// A range of skipped numbers, `from` to `to` inclusive. No application has them or will have them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Gap {
-    /// First skipped number.
+    /// The first skipped number.
     pub from: u32,
-    /// Last skipped number.
+    /// The last skipped number.
     pub to: u32,
 }
 
-/// All skipped runs of a queue, in order, apart from each other.
+/// All ranges of skipped numbers of a queue, in order and not adjacent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Gaps(Vec<Gap>);
 
 impl Gaps {
-    /// The runs, in order.
-    pub fn runs(&self) -> &[Gap] {
+    /// The ranges, in order.
+    pub fn ranges(&self) -> &[Gap] {
         &self.0
     }
 
-    /// Adds a run behind all others; an empty one (`from > to`) adds nothing, a touching one grows the last.
+    /// Appends a range. An empty one (`from > to`) adds nothing; an adjacent one extends the last.
     pub fn push(&mut self, from: u32, to: u32) {
         if from > to {
             return;
@@ -35,7 +35,7 @@ impl Gaps {
         }
     }
 
-    /// How many numbers in `above < n <= through` were skipped.
+    /// How many numbers with `above < n <= through` were skipped.
     pub fn count(&self, above: u32, through: u32) -> u32 {
         self.0.iter().map(|gap| gap.to.min(through).saturating_sub(gap.from.max(above + 1) - 1)).sum()
     }
@@ -46,17 +46,17 @@ impl Gaps {
     }
 }
 
-/// Where one number stands.
+/// The position of a number in the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
-    /// How many stand before it now; only ever falls.
+    /// How many applications are ahead; only falls.
     pub ahead: u32,
-    /// Its rank among all numbers that were really given, from 1. Within the capacity means in range.
+    /// The rank among the numbers that were not skipped, from 1. For a rank within the capacity there is a seat.
     pub rank: u32,
 }
 
 impl Position {
-    /// The place of `number` in a queue that has moved through `admitted_through`.
+    /// The position of `number` in a queue that is admitted through `admitted_through`.
     pub fn of(number: Number, admitted_through: u32, gaps: &Gaps) -> Self {
         let before = number.get() - 1;
         let ahead = before.saturating_sub(admitted_through);
@@ -64,17 +64,17 @@ impl Position {
         Self { ahead: ahead - skipped, rank: number.get() - gaps.count(0, before) }
     }
 
-    /// Whether the stock reaches this place; else its number on the waitlist, from 1.
+    /// The position on the waitlist, from 1; `None` within the capacity.
     pub fn waitlisted(self, capacity: u32) -> Option<u32> {
         self.rank.checked_sub(capacity).filter(|n| *n > 0)
     }
 }
 
-/// The event's standing.
+/// Whether an event has seats left.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stock {
-    /// A seat is free or held.
+    /// A seat is free, or held by an application in progress.
     Available,
     /// Every seat is sold.
     SoldOut,
@@ -90,41 +90,41 @@ mod tests {
     }
 
     #[test]
-    fn skipped_numbers_are_nobody() {
+    fn skipped_numbers_do_not_count() {
         let mut gaps = Gaps::default();
         gaps.push(11, 1010);
-        let place = Position::of(number(1011), 5, &gaps);
-        assert_eq!(place, Position { ahead: 5, rank: 11 });
-        assert_eq!((place.waitlisted(11), place.waitlisted(10)), (None, Some(1)));
+        let position = Position::of(number(1011), 5, &gaps);
+        assert_eq!(position, Position { ahead: 5, rank: 11 });
+        assert_eq!((position.waitlisted(11), position.waitlisted(10)), (None, Some(1)));
     }
 
     #[test]
-    fn touching_runs_are_one() {
+    fn adjacent_ranges_are_merged() {
         let mut gaps = Gaps::default();
         for (from, to) in [(5, 9), (10, 12), (20, 19), (30, 30)] {
             gaps.push(from, to);
         }
-        assert_eq!(gaps.runs(), [Gap { from: 5, to: 12 }, Gap { from: 30, to: 30 }]);
+        assert_eq!(gaps.ranges(), [Gap { from: 5, to: 12 }, Gap { from: 30, to: 30 }]);
     }
 
     proptest! {
         #[test]
-        fn ahead_never_rises_and_counts_those_really_there(
-            runs in prop::collection::vec((1u32..20, 0u32..20), 0..8),
+        fn ahead_never_rises_and_counts_only_assigned_numbers(
+            ranges in prop::collection::vec((1u32..20, 0u32..20), 0..8),
             n in 1u32..300,
-            moved in prop::collection::vec(0u32..300, 2),
+            admitted in prop::collection::vec(0u32..300, 2),
         ) {
             let (mut gaps, mut at) = (Gaps::default(), 0);
-            for (space, len) in runs {
+            for (space, len) in ranges {
                 gaps.push(at + space, at + space + len);
                 at += space + len + 1;
             }
             prop_assume!(!gaps.holds(n));
-            let (low, high) = (moved[0].min(moved[1]), moved[0].max(moved[1]));
+            let (low, high) = (admitted[0].min(admitted[1]), admitted[0].max(admitted[1]));
             let (early, late) = (Position::of(number(n), low, &gaps), Position::of(number(n), high, &gaps));
             prop_assert!(late.ahead <= early.ahead);
-            let there = (low + 1..n).filter(|m| !gaps.holds(*m)).count();
-            prop_assert_eq!(early.ahead as usize, there);
+            let assigned = (low + 1..n).filter(|m| !gaps.holds(*m)).count();
+            prop_assert_eq!(early.ahead as usize, assigned);
         }
     }
 }
