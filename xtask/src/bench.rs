@@ -1,8 +1,8 @@
-//! `cargo xtask bench`: measures, in release builds, never judged by a test. Each writes `target/bench/<name>.json`.
+//! `cargo xtask bench`: benchmarks in release builds. Each writes `target/bench/<name>.json`. No test depends on the results.
 
 use anyhow::Result;
 
-use crate::needs;
+use crate::requirements;
 use crate::step::{self, cargo};
 use crate::task::Bench;
 
@@ -14,12 +14,12 @@ pub(crate) fn run(bench: Bench) -> Result<()> {
         Bench::Gateway => ("gateway", "gateway", "bench_gateway", false),
     };
     if name == "gateway" {
-        needs::for_bench_gateway()?;
+        requirements::for_bench_gateway()?;
     }
     let out = step::root().join("target/bench").join(format!("{name}.json"));
     let mut command = cargo(&["run", "--release", "-p", package, "--example", example, "--"]);
     command.arg(&out).args(long.then_some("--long"));
-    step::run(command, "Is there memory for it, and do the tests of this package pass?")?;
+    step::run(command, "Check that there is enough memory, and that the tests of this package pass.")?;
     println!("written: {}", out.display());
     Ok(())
 }

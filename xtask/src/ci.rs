@@ -1,11 +1,11 @@
-//! `cargo xtask ci`: all that must hold before a merge, the quickest to fail first.
+//! `cargo xtask ci`: all checks before a merge, the fastest to fail first.
 
 use anyhow::Result;
 
 use crate::step::{self, Stopwatch, cargo};
 use crate::tests_run;
 
-/// Runs every step; the first that fails ends it.
+/// Runs every step, and stops at the first that fails.
 pub(crate) fn run() -> Result<()> {
     let clock = Stopwatch::start();
     components()?;
@@ -14,31 +14,36 @@ pub(crate) fn run() -> Result<()> {
     let clippy = ["clippy", "--workspace", "--all-targets", "--", "-D", "warnings"];
     step::run(
         cargo(&clippy),
-        "Mend what clippy names, or `#[expect(.., reason = \"..\")]` it with a reason.",
+        "Fix what clippy reports, or add `#[expect(.., reason = \"..\")]` with a reason.",
     )?;
     let mut doc = cargo(&["doc", "--workspace", "--no-deps"]);
     doc.env("RUSTDOCFLAGS", "-D warnings");
-    step::run(doc, "Mend the links and comments that rustdoc names.")?;
+    step::run(doc, "Fix the links and comments that rustdoc reports.")?;
     deny()?;
-    println!("\nAll is well, in {}.", clock.shown());
+    println!("\nAll checks passed in {}.", clock.text());
     Ok(())
 }
 
-/// rustfmt and clippy, which a minimal installation of Rust leaves out.
+/// Installs rustfmt and clippy if they are missing, as in a minimal installation of Rust.
 fn components() -> Result<()> {
     if step::works(cargo(&["fmt", "--version"])) && step::works(cargo(&["clippy", "--version"])) {
         return Ok(());
     }
     let add = step::program("rustup", &["component", "add", "rustfmt", "clippy"]);
-    step::run(add, "Install rustfmt and clippy for the Rust that `cargo --version` names.")
+    step::run(add, "Install rustfmt and clippy for the version that `cargo --version` prints.")
 }
 
 fn deny() -> Result<()> {
     if !step::works(cargo(&["deny", "--version"])) {
-        println!("\ncargo-deny is not installed: licences and sources of dependencies were not checked.");
+        println!(
+            "\ncargo-deny is not installed: the licences and sources of the dependencies were not checked."
+        );
         return Ok(());
     }
-    // `advisories` needs a database from the network, which a merge must not wait for.
+    // `advisories` needs a database from the network, and a merge must not depend on the network.
     let deny = cargo(&["deny", "check", "bans", "licenses", "sources"]);
-    step::run(deny, "deny.toml says what is allowed and why; take another crate or make the case there.")
+    step::run(
+        deny,
+        "deny.toml states what is allowed and why. Choose another crate, or add an exception with a reason.",
+    )
 }

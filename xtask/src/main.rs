@@ -1,5 +1,5 @@
-//! Developer commands: `cargo xtask --help`. Never part of the product.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command talks to its user")]
+//! Commands for developers: `cargo xtask --help`. Not part of the product.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints to its terminal")]
 
 use std::process::ExitCode;
 
@@ -9,18 +9,18 @@ use crate::task::{CommandLine, Task};
 
 mod bench;
 mod ci;
-mod needs;
+mod requirements;
 mod step;
 mod task;
 mod tests_run;
 
 fn main() -> ExitCode {
-    let done = match CommandLine::parse().task {
+    let result = match CommandLine::parse().task {
         Task::Test { install, filters } => tests_run::run(install, &filters),
         Task::Ci => ci::run(),
         Task::Bench { bench } => bench::run(bench),
     };
-    match done {
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("\nxtask: {error:#}");

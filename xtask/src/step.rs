@@ -1,4 +1,4 @@
-//! One step of a command: a program run in the workspace, its title before, its time after, and advice if it fails.
+//! A step of a command: a program that runs in the workspace, with its duration, and advice if it fails.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -10,49 +10,49 @@ use anyhow::{Context, Result, bail};
 pub(crate) fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
         .parent()
-        .unwrap_or_else(|| unreachable!("xtask lies in the workspace"))
+        .unwrap_or_else(|| unreachable!("xtask is a folder of the workspace"))
 }
 
-/// A program in the workspace, which never waits for input.
+/// A program that runs in the workspace, without input.
 pub(crate) fn program(name: &str, args: &[&str]) -> Command {
     let mut command = Command::new(name);
     command.args(args).current_dir(root()).stdin(Stdio::null());
     command
 }
 
-/// `cargo`, in the workspace.
+/// `cargo` in the workspace.
 pub(crate) fn cargo(args: &[&str]) -> Command {
     program("cargo", args)
 }
 
-/// Whether the program is there and ends well; what it says is not shown.
+/// Whether the program exists and succeeds; its output is discarded.
 pub(crate) fn works(mut command: Command) -> bool {
     command.stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|status| status.success())
 }
 
-/// Runs a step. `advice` is what to do if it fails.
+/// Runs a step. `advice` says what to do if it fails.
 pub(crate) fn run(mut command: Command, advice: &str) -> Result<()> {
-    let line = shown(&command);
+    let line = line_of(&command);
     println!("\n==> {line}");
     let clock = Stopwatch::start();
     let status = command.status().with_context(|| format!("cannot run {line}"))?;
     if !status.success() {
-        bail!("`{line}` failed after {} ({status}).\n{advice}", clock.shown());
+        bail!("`{line}` failed after {} ({status}).\n{advice}", clock.text());
     }
-    println!("==> done in {}", clock.shown());
+    println!("==> done in {}", clock.text());
     Ok(())
 }
 
-/// Measures how long the developer waits.
+/// Measures the duration of a step.
 pub(crate) struct Stopwatch(Instant);
 
 impl Stopwatch {
-    #[expect(clippy::disallowed_methods, reason = "real waiting is what it measures")]
+    #[expect(clippy::disallowed_methods, reason = "it measures real time")]
     pub(crate) fn start() -> Self {
         Self(Instant::now())
     }
 
-    pub(crate) fn shown(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let seconds = self.0.elapsed().as_secs_f64();
         if seconds < 60.0 {
             format!("{seconds:.1} s")
@@ -62,7 +62,7 @@ impl Stopwatch {
     }
 }
 
-fn shown(command: &Command) -> String {
+fn line_of(command: &Command) -> String {
     let words = std::iter::once(command.get_program()).chain(command.get_args());
     words.map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" ")
 }
@@ -72,7 +72,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_failed_step_says_what_to_do() {
+    fn a_failed_step_ends_with_its_advice() {
         let error = run(program("sh", &["-c", "exit 3"]), "Do this.").unwrap_err().to_string();
         assert!(error.contains("exit status: 3") && error.ends_with("Do this."), "{error}");
         let error = run(program("no-such-program", &[]), "").unwrap_err().to_string();

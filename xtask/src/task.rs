@@ -2,13 +2,13 @@
 
 use clap::{Parser, Subcommand};
 
-/// Developer commands. Never part of the product.
+/// Commands for developers. Not part of the product.
 #[derive(Debug, Parser)]
 #[command(
     name = "xtask",
     bin_name = "cargo xtask",
     disable_help_subcommand = true,
-    after_help = "Tests run under cargo-nextest if it is installed, else under cargo test.\n\
+    after_help = "Tests run under cargo-nextest if it is installed, otherwise under cargo test.\n\
                   Screenshots of the pages are written to target/screens."
 )]
 pub(crate) struct CommandLine {
@@ -19,7 +19,7 @@ pub(crate) struct CommandLine {
 /// A command with its arguments.
 #[derive(Debug, PartialEq, Eq, Subcommand)]
 pub(crate) enum Task {
-    /// Run the tests. Lists first what this machine lacks for them.
+    /// Run the tests. First lists what is missing on this machine.
     Test {
         /// Install what is missing: apt-get (through sudo unless root), and pip into target/tools.
         #[arg(long)]
@@ -71,7 +71,7 @@ mod tests {
     }
 
     #[test]
-    fn the_command_line_has_no_contradiction() {
+    fn the_command_line_is_consistent() {
         CommandLine::command().debug_assert();
     }
 

@@ -1,4 +1,4 @@
-//! `cargo xtask test`: what the tests need, the tests, the examples in the documentation.
+//! `cargo xtask test`: checks the requirements of the tests, and runs the tests and the examples in the documentation.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -7,26 +7,26 @@ use std::process::{Command, Stdio};
 use anyhow::{Context as _, Result};
 use serde_json::Value;
 
-use crate::needs;
+use crate::requirements;
 use crate::step::{self, Stopwatch, cargo};
 
-const ADVICE: &str = "Read the first failure above; run it alone with `cargo xtask test <part of its name>`. \
-    What a failed test wrote is kept, in the folder that it names.";
+const ADVICE: &str = "Read the first failure above, and run that test alone with `cargo xtask test <part of its name>`. \
+    The files of a failed test are kept in the folder that it prints.";
 
-/// Runs the tests whose names contain one of the filters; all without a filter.
+/// Runs the tests whose names contain one of the filters, or all tests without a filter.
 pub(crate) fn run(install: bool, filters: &[String]) -> Result<()> {
     let clock = Stopwatch::start();
-    needs::ensure(install)?;
+    requirements::ensure(install)?;
     let filters: Vec<&str> = filters.iter().map(String::as_str).collect();
     if step::works(cargo(&["nextest", "--version"])) {
         step::run(cargo(&[&["nextest", "run", "--workspace"], &*filters].concat()), ADVICE)?;
     } else {
-        let targets = Targets::of_workspace()?;
+        let targets = TestTargets::of_workspace()?;
         let parallel = cargo(
             &[&["test", "--workspace", "--no-fail-fast", "--lib", "--bins"], &*targets.parallel()].concat(),
         );
-        let alone = cargo(&[&["test", "--workspace", "--no-fail-fast"], &*targets.alone()].concat());
-        let results = [with(parallel, &filters), with(alone, &[&["--test-threads=1"], &*filters].concat())]
+        let serial = cargo(&[&["test", "--workspace", "--no-fail-fast"], &*targets.serial()].concat());
+        let results = [with(parallel, &filters), with(serial, &[&["--test-threads=1"], &*filters].concat())]
             .map(|command| step::run(command, ADVICE));
         results.into_iter().collect::<Result<()>>()?;
     }
@@ -35,19 +35,20 @@ pub(crate) fn run(install: bool, filters: &[String]) -> Result<()> {
     }
     println!(
         "\nTests passed in {}. Screenshots: {}",
-        clock.shown(),
+        clock.text(),
         step::root().join("target/screens").display()
     );
     Ok(())
 }
 
-/// The test binaries of the workspace. Those that start whole systems or a browser run their tests one after the other: side by side
-/// on a small machine they would measure each other. `.config/nextest.toml` says the same to nextest.
-struct Targets(BTreeSet<String>);
+/// The test programs of the workspace.
+struct TestTargets(BTreeSet<String>);
 
-const ALONE: [&str; 2] = ["page", "system"];
+/// Test programs that start whole systems or a browser. They run their tests one at a time: in parallel on a small machine the tests
+/// would slow each other down. `.config/nextest.toml` does the same for nextest.
+const SERIAL: [&str; 2] = ["page", "system"];
 
-impl Targets {
+impl TestTargets {
     fn of_workspace() -> Result<Self> {
         let output =
             cargo(&["metadata", "--no-deps", "--format-version=1"]).stderr(Stdio::inherit()).output()?;
@@ -61,45 +62,45 @@ impl Targets {
     fn parallel(&self) -> Vec<&str> {
         self.0
             .iter()
-            .filter(|name| !ALONE.contains(&name.as_str()))
+            .filter(|name| !SERIAL.contains(&name.as_str()))
             .flat_map(|name| ["--test", name])
             .collect()
     }
 
-    fn alone(&self) -> Vec<&str> {
+    fn serial(&self) -> Vec<&str> {
         self.0
             .iter()
-            .filter(|name| ALONE.contains(&name.as_str()))
+            .filter(|name| SERIAL.contains(&name.as_str()))
             .flat_map(|name| ["--test", name])
             .collect()
     }
 }
 
-/// The command with these arguments for the test programs.
+/// Adds arguments for the test programs.
 fn with(mut command: Command, arguments: &[&str]) -> Command {
     command.arg("--").args(arguments);
     command
 }
 
-/// Whether any crate has an example in its documentation: without one, looking takes cargo longer than the tests.
+/// Whether a crate has an example in its documentation. Without one, `cargo test --doc` takes longer than the tests.
 fn has_doctest(root: &Path) -> bool {
-    folders(root).iter().any(|package| any_source(&package.join("src"), &opens_example))
+    folders(root).iter().any(|package| any_source(&package.join("src"), &has_example))
 }
 
-fn folders(of: &Path) -> Vec<std::path::PathBuf> {
-    let entries = std::fs::read_dir(of).into_iter().flatten().flatten();
+fn folders(parent: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(parent).into_iter().flatten().flatten();
     entries.map(|entry| entry.path()).filter(|path| path.is_dir()).collect()
 }
 
-fn any_source(folder: &Path, holds: &dyn Fn(&str) -> bool) -> bool {
+fn any_source(folder: &Path, predicate: &dyn Fn(&str) -> bool) -> bool {
     let files = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
     let mut sources = files.filter(|path| path.extension().is_some_and(|end| end == "rs"));
-    sources.any(|path| std::fs::read_to_string(path).is_ok_and(|text| holds(&text)))
-        || folders(folder).iter().any(|inner| any_source(inner, holds))
+    sources.any(|path| std::fs::read_to_string(path).is_ok_and(|text| predicate(&text)))
+        || folders(folder).iter().any(|inner| any_source(inner, predicate))
 }
 
-/// A block of code in a doc comment that rustdoc would run: the first fence names no other language.
-fn opens_example(source: &str) -> bool {
+/// Whether a doc comment has a code block that rustdoc would run: one in Rust, or without a language.
+fn has_example(source: &str) -> bool {
     let docs = source
         .lines()
         .map(str::trim_start)
@@ -113,11 +114,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_example_is_told_from_a_drawing() {
+    fn only_a_code_block_in_rust_is_an_example() {
         let fence = "```";
-        assert!(opens_example(&format!("/// {fence}\n/// f();\n/// {fence}\nfn f() {{}}")));
-        assert!(opens_example(&format!("//! {fence}text\n//! a\n//! {fence}\n//! {fence}rust\n//! f();")));
-        assert!(!opens_example(&format!("/// {fence}text\n/// a -> b\n/// {fence}\nfn f() {{}}")));
-        assert!(!opens_example("/// f"));
+        assert!(has_example(&format!("/// {fence}\n/// f();\n/// {fence}\nfn f() {{}}")));
+        assert!(has_example(&format!("//! {fence}text\n//! a\n//! {fence}\n//! {fence}rust\n//! f();")));
+        assert!(!has_example(&format!("/// {fence}text\n/// a -> b\n/// {fence}\nfn f() {{}}")));
+        assert!(!has_example("/// f"));
     }
 }

@@ -92,7 +92,7 @@ fn every_mistake_in_the_settings_is_told_at_once_and_ends_with_2() {
         let out = run(&[args, &["--config", file.to_str().unwrap()]].concat());
         let said = told(&out);
         assert_eq!(out.status.code(), Some(2), "{said}");
-        for part in ["did you mean", "listen", "calls_max", "title_ko", "opens_at", "event id"] {
+        for part in ["did you mean", "listen", "calls_max", "title_ko", "opens_at", "event ID"] {
             assert!(said.contains(part), "'{part}' is not in:\n{said}");
         }
     }

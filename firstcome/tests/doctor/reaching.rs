@@ -90,5 +90,5 @@ async fn an_address_that_is_none_is_wrong_usage() {
         assert!(error.contains("write it as http://host:port"), "{error}");
     }
     let (code, _, error) = run(&["doctor", "order-service", "http://127.0.0.1:1", "--event", "Spring"]).await;
-    assert!(code == Some(2) && error.contains("event id"), "{error}");
+    assert!(code == Some(2) && error.contains("event ID"), "{error}");
 }

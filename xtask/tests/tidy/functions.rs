@@ -1,4 +1,4 @@
-//! Functions are short: each can be read at once. Clippy bounds each function (`clippy.toml`), this test the distribution.
+//! The distribution of function lengths. Clippy limits the length of each function (`clippy.toml`).
 
 use syn::visit::{self, Visit};
 
@@ -15,7 +15,7 @@ fn nine_of_ten_functions_have_at_most_20_lines() {
     }
     let mut lengths = functions.lengths;
     lengths.sort_unstable();
-    assert!(lengths.len() >= 100, "these are not all functions");
+    assert!(lengths.len() >= 100, "too few functions were found");
     let [median, p90, max] = [50, 90, 100].map(|percent| percentile(&lengths, percent));
     println!(
         "{} functions outside tests, in lines: median {median}, p90 {p90}, longest {max}",

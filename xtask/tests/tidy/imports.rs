@@ -12,7 +12,7 @@ use syn::visit::{self, Visit};
 
 use crate::known::LOOPS;
 use crate::modules::{self, Files, ModuleId, ModuleTree, Place};
-use crate::workspace::hold;
+use crate::workspace::assert_none;
 
 /// From a file to another, with the first name that makes the arrow. Files are indices of [`ModuleTree::sources`].
 type Arrows = BTreeMap<(usize, usize), String>;
@@ -20,15 +20,15 @@ type Arrows = BTreeMap<(usize, usize), String>;
 #[test]
 fn no_file_uses_a_file_that_uses_it() {
     let trees = modules::all();
-    assert!(trees.len() >= 8, "these are not all crates");
+    assert!(trees.len() >= 8, "too few crates were found");
     let loops: Vec<Loop> = trees.iter().flat_map(loops).collect();
-    hold(&unknown(&loops, LOOPS));
+    assert_none(&unknown(&loops, LOOPS));
 }
 
 #[test]
 fn each_known_loop_still_exists() {
     let loops: Vec<Loop> = modules::all().iter().flat_map(loops).collect();
-    hold(&gone(&loops, LOOPS));
+    assert_none(&gone(&loops, LOOPS));
 }
 
 /// Files of a crate that use each other in a circle.
@@ -36,7 +36,7 @@ fn each_known_loop_still_exists() {
 struct Loop {
     package: String,
     files: BTreeSet<String>,
-    /// Each arrow between them, for people.
+    /// Each arrow between them, for the message.
     arrows: Vec<String>,
 }
 
@@ -51,7 +51,7 @@ fn unknown(loops: &[Loop], known: &[(&str, &[&str])]) -> Vec<String> {
     new.map(|found| {
         let files: Vec<_> = found.files.iter().collect();
         format!(
-            "{}: these files use each other: {files:?}\n  {}\n  Move what one needs of another to a file that both may use.",
+            "{}: these files use each other: {files:?}\n  {}\n  Move the shared items to a file that both may use.",
             found.package,
             found.arrows.join("\n  ")
         )
@@ -61,8 +61,10 @@ fn unknown(loops: &[Loop], known: &[(&str, &[&str])]) -> Vec<String> {
 
 fn gone(loops: &[Loop], known: &[(&str, &[&str])]) -> Vec<String> {
     let gone = known.iter().filter(|known| !loops.iter().any(|found| found.is_in(known)));
-    gone.map(|(package, files)| format!("{package}: {files:?} are no loop any more: remove them from LOOPS"))
-        .collect()
+    gone.map(|(package, files)| {
+        format!("{package}: {files:?} are not a loop any more: remove them from LOOPS")
+    })
+    .collect()
 }
 
 fn loops(tree: &ModuleTree) -> Vec<Loop> {
@@ -384,7 +386,7 @@ fn a_method_in_another_file_is_an_arrow() {
 }
 
 #[test]
-fn tests_are_left_out() {
+fn code_for_tests_is_left_out() {
     let lib = ("lib.rs", "mod a; mod b; #[cfg(test)] mod only_tests;");
     let b = ("b.rs", "use crate::a::f; pub fn g() {}");
     let a = "pub fn f() {} #[cfg(test)] use crate::b::g; #[cfg(test)] mod tests { use crate::b::g; }";

@@ -1,4 +1,4 @@
-//! Faults of the structure that are known and not mended yet. Each list may only shrink.
+//! Known violations of the rules. Each list may only shrink.
 
 /// The import loops, by crate, with the files in `src/` of each.
 pub(crate) const LOOPS: &[(&str, &[&str])] = &[

@@ -1,9 +1,9 @@
-//! The rules of this repository that neither the compiler nor clippy knows, held by a test instead of a review.
-//! Rules about the text of one file are here; rules about the structure of the workspace have a module each.
+//! Rules of this repository that neither the compiler nor clippy checks.
+//! Rules about the text of one file are here. Each rule about the structure of the workspace has a module.
 
 use std::path::{Path, PathBuf};
 
-use crate::workspace::{files, hold, is_page, is_rust, is_test};
+use crate::workspace::{assert_none, files, is_page, is_rust, is_test};
 
 mod crates;
 mod functions;
@@ -14,10 +14,10 @@ mod type_names;
 mod workspace;
 
 const LINES_MAX: usize = 400;
-/// Names that say nothing about what is in a file.
+/// File names that do not describe the content.
 const EMPTY_NAMES: [&str; 9] =
     ["mod", "util", "utils", "helper", "helpers", "common", "types", "misc", "manager"];
-/// What GLOSSARY.md has another word for.
+/// Terms for which GLOSSARY.md has another word.
 const OTHER_WORDS: [(&str, &str); 7] = [
     ("queue position", "number, or ahead"),
     ("position in the queue", "number, or ahead"),
@@ -29,65 +29,64 @@ const OTHER_WORDS: [(&str, &str); 7] = [
 ];
 /// Written so that this file passes its own test.
 const UNFINISHED: [(&str, &str); 3] = [
-    (concat!("#[", "ignore"), "a test runs or goes"),
-    (concat!("FIX", "ME"), "mend it, or say what is known in docs"),
-    (concat!("XX", "X"), "mend it, or say what is known in docs"),
+    (concat!("#[", "ignore"), "enable the test or remove it"),
+    (concat!("FIX", "ME"), "fix it, or document it"),
+    (concat!("XX", "X"), "fix it, or document it"),
 ];
 
 type Rule = fn(&Path, &str) -> Vec<String>;
 
 #[test]
-fn every_source_file_says_what_it_is_for() {
+fn each_source_file_starts_with_its_purpose() {
     check(&is_rust, no_purpose);
 }
 
 #[test]
-fn no_source_file_is_too_long_to_read_at_once() {
+fn no_source_file_has_more_than_400_lines() {
     check(&|path| is_rust(path) && !is_test(path), too_long);
 }
 
 #[test]
-fn every_file_is_named_for_what_it_holds() {
+fn each_file_name_describes_the_content() {
     check(&is_rust, empty_name);
 }
 
 #[test]
-fn words_mean_what_the_glossary_says() {
+fn terms_are_those_of_the_glossary() {
     let own = |path: &Path| path.ends_with("GLOSSARY.md") || path.ends_with("xtask/tests/tidy/main.rs");
     check(&|path| (is_rust(path) || is_page(path)) && !own(path), other_word);
 }
 
 #[test]
-fn nothing_is_left_unfinished() {
+fn no_file_is_unfinished() {
     check(&is_rust, unfinished);
 }
 
 #[test]
-fn each_rule_catches_what_it_is_for() {
-    let caught = |rule: Rule, path: &str, text: &str| !rule(Path::new(path), text).is_empty();
-    assert!(caught(no_purpose, "a.rs", "use std::fs;\n"));
-    assert!(!caught(no_purpose, "a.rs", "//! The line.\n"));
+fn each_rule_finds_its_violation() {
+    let found = |rule: Rule, path: &str, text: &str| !rule(Path::new(path), text).is_empty();
+    assert!(found(no_purpose, "a.rs", "use std::fs;\n"));
+    assert!(!found(no_purpose, "a.rs", "//! The queue.\n"));
     let long = "//! x\n".repeat(LINES_MAX);
-    assert!(caught(too_long, "a.rs", &format!("{long}fn f() {{}}\n")));
-    assert!(!caught(too_long, "a.rs", &format!("{long}#[cfg(test)]\nmod tests {{\n{long}}}\n")));
-    assert!(caught(empty_name, "queue/src/mod.rs", "") && caught(empty_name, "queue/src/utils.rs", ""));
-    assert!(!caught(empty_name, "queue/src/line.rs", ""));
-    assert!(caught(other_word, "README.md", "Your Queue\n  position is kept.\n"));
-    assert!(caught(unfinished, "a.rs", &format!("// {}", UNFINISHED[1].0)));
-    assert!(caught(unfinished, "a.rs", &format!("// {}: why?", UNFINISHED[2].0)));
-    assert!(!caught(unfinished, "a.rs", "// 010-XXXX-1234"));
+    assert!(found(too_long, "a.rs", &format!("{long}fn f() {{}}\n")));
+    assert!(!found(too_long, "a.rs", &format!("{long}#[cfg(test)]\nmod tests {{\n{long}}}\n")));
+    assert!(found(empty_name, "queue/src/mod.rs", "") && found(empty_name, "queue/src/utils.rs", ""));
+    assert!(!found(empty_name, "queue/src/batch.rs", ""));
+    assert!(found(other_word, "README.md", "Your Queue\n  position is kept.\n"));
+    assert!(found(unfinished, "a.rs", &format!("// {}", UNFINISHED[1].0)));
+    assert!(found(unfinished, "a.rs", &format!("// {}: why?", UNFINISHED[2].0)));
+    assert!(!found(unfinished, "a.rs", "// 010-XXXX-1234"));
 }
 
 fn no_purpose(_: &Path, text: &str) -> Vec<String> {
-    let told = text.starts_with("//! ");
-    if told { vec![] } else { vec!["begin it with `//!`: what it is for, and what it is not".into()] }
+    if text.starts_with("//! ") { vec![] } else { vec!["start it with `//!` and its purpose".into()] }
 }
 
 fn too_long(_: &Path, text: &str) -> Vec<String> {
     let code = text.split("\n#[cfg(test)]\nmod ").next().unwrap_or_default();
     let lines = code.lines().count();
     if lines > LINES_MAX {
-        vec![format!("{lines} lines outside tests, above {LINES_MAX}: what in it has a name of its own?")]
+        vec![format!("{lines} lines outside tests, more than {LINES_MAX}: split it by topic")]
     } else {
         vec![]
     }
@@ -96,13 +95,13 @@ fn too_long(_: &Path, text: &str) -> Vec<String> {
 fn empty_name(path: &Path, _: &str) -> Vec<String> {
     let parts = path.iter().map(|part| part.to_string_lossy());
     let empty = parts.filter(|part| EMPTY_NAMES.contains(&part.trim_end_matches(".rs")));
-    empty.map(|part| format!("{part} says nothing: name it for what it holds")).collect()
+    empty.map(|part| format!("{part} does not describe the content: rename it")).collect()
 }
 
 fn other_word(_: &Path, text: &str) -> Vec<String> {
     let text = text.to_lowercase().split_whitespace().collect::<Vec<_>>().join(" ");
     let found = OTHER_WORDS.iter().filter(|(word, _)| text.contains(word));
-    found.map(|(word, better)| format!("not \"{word}\": say {better} (GLOSSARY.md)")).collect()
+    found.map(|(word, better)| format!("instead of \"{word}\" write {better} (GLOSSARY.md)")).collect()
 }
 
 fn unfinished(_: &Path, text: &str) -> Vec<String> {
@@ -117,9 +116,9 @@ fn unfinished(_: &Path, text: &str) -> Vec<String> {
 
 fn check(which: &dyn Fn(&Path) -> bool, rule: Rule) {
     let files = files(which);
-    assert!(!files.is_empty(), "a rule without a file to look at holds nothing");
-    let told = |(path, text): &(PathBuf, String)| {
+    assert!(!files.is_empty(), "the rule applies to no file");
+    let violations = |(path, text): &(PathBuf, String)| {
         rule(path, text).into_iter().map(|wrong| format!("{}: {wrong}", path.display())).collect::<Vec<_>>()
     };
-    hold(&files.iter().flat_map(told).collect::<Vec<_>>());
+    assert_none(&files.iter().flat_map(violations).collect::<Vec<_>>());
 }

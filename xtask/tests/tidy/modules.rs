@@ -1,4 +1,4 @@
-//! The modules of a crate, and which file defines what a path in one of them names. Code for tests is left out.
+//! The modules of a crate, and the file that defines the target of a path. Code for tests is left out.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

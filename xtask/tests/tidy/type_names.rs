@@ -1,4 +1,4 @@
-//! A type name means one thing in the whole workspace.
+//! Each type name has one meaning in the workspace.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -6,7 +6,7 @@ use syn::visit::{self, Visit};
 
 use crate::known::REPEATED_NAMES;
 use crate::modules::{self, ModuleTree};
-use crate::workspace::hold;
+use crate::workspace::assert_none;
 
 /// Names of the same thing in several crates. `Now` and `Rng` are the same function types in `domain` and `service`, neither of which
 /// uses the other.
@@ -18,16 +18,16 @@ type Definitions = BTreeMap<String, Vec<String>>;
 #[test]
 fn each_type_name_is_defined_once() {
     let definitions = definitions(&modules::all());
-    assert!(definitions.len() >= 100, "these are not all types");
-    hold(&repeated(&definitions, REPEATED_NAMES));
+    assert!(definitions.len() >= 100, "too few types were found");
+    assert_none(&repeated(&definitions, REPEATED_NAMES));
 }
 
 #[test]
 fn each_known_repeated_name_is_still_repeated() {
-    hold(&no_longer_repeated(&definitions(&modules::all()), REPEATED_NAMES));
+    assert_none(&no_longer_repeated(&definitions(&modules::all()), REPEATED_NAMES));
 }
 
-/// The structs, enums, unions, traits and type aliases of all crates, those for tests aside.
+/// The structs, enums, unions, traits and type aliases of all crates, without those for tests.
 fn definitions(trees: &[ModuleTree]) -> Definitions {
     let mut types = Types::default();
     for source in trees.iter().flat_map(|tree| &tree.sources) {

@@ -1,4 +1,4 @@
-//! The files of the repository that the rules read.
+//! The files of the repository.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -15,7 +15,8 @@ pub(crate) fn is_test(path: &Path) -> bool {
     path.iter().any(|part| part == "tests" || part == "tests.rs")
 }
 
-pub(crate) fn hold(wrong: &[String]) {
+/// Fails with the violations, if there are any.
+pub(crate) fn assert_none(wrong: &[String]) {
     assert!(wrong.is_empty(), "\n{}\n", wrong.join("\n"));
 }
 
