@@ -178,7 +178,7 @@ mod tests {
     fn debug_output_contains_no_personal_data() {
         let contact =
             Contact { name: Name::parse("홍길동").unwrap(), phone: Phone::parse("01012345678").unwrap() };
-        let shown = format!("{contact:?}");
-        assert!(!shown.contains("길동") && !shown.contains("1234"), "{shown}");
+        let printed = format!("{contact:?}");
+        assert!(!printed.contains("길동") && !printed.contains("1234"), "{printed}");
     }
 }

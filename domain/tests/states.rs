@@ -43,23 +43,23 @@ const STEPS: [(Step, &str); 11] = [
 
 #[test]
 fn the_diagram_of_an_application_has_exactly_its_steps() {
-    let mut taken = BTreeSet::new();
+    let mut possible = BTreeSet::new();
     for from in states() {
         for (step, label) in STEPS {
             if let Some(to) = from.after(step) {
-                taken.insert(format!("{} --> {}: {label}", from.as_str(), to.as_str()));
+                possible.insert(format!("{} --> {}: {label}", from.as_str(), to.as_str()));
             }
         }
     }
-    assert_eq!(taken, drawn(0));
+    assert_eq!(possible, drawn(0));
 }
 
 #[test]
 fn the_diagram_of_an_event_has_exactly_its_steps() {
     let pairs = EventState::ALL.into_iter().flat_map(|from| EventState::ALL.map(|to| (from, to)));
-    let taken: BTreeSet<String> = pairs
+    let possible: BTreeSet<String> = pairs
         .filter(|(from, to)| from.may_become(*to))
         .map(|(from, to)| format!("{} --> {}", from.as_str(), to.as_str()))
         .collect();
-    assert_eq!(taken, drawn(1));
+    assert_eq!(possible, drawn(1));
 }

@@ -1,4 +1,4 @@
-//! The browser, on a page that tells what it is.
+//! The browser, with a page that shows its properties.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -49,7 +49,7 @@ fn answer(stream: &TcpStream) -> Option<()> {
     let page = if head.first()?.starts_with("POST") {
         format!("<!doctype html><p id=posted>{}</p>", String::from_utf8_lossy(&posted))
     } else {
-        format!("{PAGE}<p id=asked>{language}</p>")
+        format!("{PAGE}<p id=language>{language}</p>")
     };
     let type_and_length = format!("Content-Type: text/html\r\nContent-Length: {}", page.len());
     let mut out = stream;
@@ -62,7 +62,7 @@ async fn a_korean_phone_reads_fills_and_sends_a_form() -> Result<()> {
     browser.open(&format!("{site}/e/spring")).await?;
     assert_eq!(browser.url().await?, format!("{site}/e/spring"));
     assert_eq!(browser.text("#title").await?, "선착순 접수");
-    assert!(browser.text("#asked").await?.starts_with("ko-KR"), "{}", browser.text("#asked").await?);
+    assert!(browser.text("#language").await?.starts_with("ko-KR"), "{}", browser.text("#language").await?);
     assert_eq!(browser.attribute("html", "lang").await?.as_deref(), Some("ko"));
     assert_eq!(browser.attribute("html", "dir").await?, None);
     assert!(!browser.exists("#plain").await?, "scripts are on");
@@ -119,7 +119,7 @@ async fn a_dark_english_desktop_is_possible() -> Result<()> {
     let (site, browser) = (site(), Browser::start(options).await?);
     browser.open(&site).await?;
     browser.reload().await?;
-    assert!(browser.text("#asked").await?.starts_with("en-US"));
+    assert!(browser.text("#language").await?.starts_with("en-US"));
     let background = "return getComputedStyle(document.body).backgroundColor";
     assert_eq!(browser.script(background).await?, json!("rgb(0, 0, 0)"));
     assert_eq!(browser.script("return innerWidth").await?, json!(1200));

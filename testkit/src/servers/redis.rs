@@ -203,7 +203,7 @@ fn valkey() -> Result<PathBuf> {
     Ok(server.canonicalize()?)
 }
 
-/// The shipped users with passwords, as docs/operations.md tells an installation to add them, and an administrator.
+/// The shipped users with passwords, added as docs/operations.md describes, and an administrator.
 fn users() -> Result<String> {
     let shipped = std::fs::read_to_string(SHIPPED_USERS)?;
     let mut lines: Vec<String> = shipped

@@ -11,6 +11,7 @@ mod imports;
 mod known;
 mod modules;
 mod type_names;
+mod words;
 mod workspace;
 
 const LINES_MAX: usize = 400;
