@@ -217,7 +217,9 @@ mod tests {
 
     #[test]
     fn a_recovery_code_matches_in_any_case_and_grouping() {
-        let (keys, key, number) = (keys("spring", 1), AppKey([3; 16]), Number::new(7).unwrap());
+        let keys = keys("spring", 1);
+        let key = AppKey([3; 16]);
+        let number = Number::new(7).unwrap();
         let code = keys.recovery_code(key, number);
         assert_eq!(code.len(), 8);
         let typed = format!(" {}-{} ", code[..4].to_lowercase(), &code[4..]);

@@ -114,7 +114,8 @@ mod tests {
             n in 1u32..300,
             admitted in prop::collection::vec(0u32..300, 2),
         ) {
-            let (mut gaps, mut at) = (Gaps::default(), 0);
+            let mut gaps = Gaps::default();
+            let mut at = 0;
             for (space, len) in ranges {
                 gaps.push(at + space, at + space + len);
                 at += space + len + 1;

@@ -57,7 +57,8 @@ mod tests {
 
     #[test]
     fn no_bytes_are_used_twice_and_any_length_is_filled() {
-        let (rng, mut seen) = (system(), BTreeSet::new());
+        let rng = system();
+        let mut seen = BTreeSet::new();
         for _ in 0..10_000 {
             let mut nonce = [0; 24];
             rng(&mut nonce);

@@ -133,8 +133,11 @@ impl<'a> ApiPath<'a> {
     fn parse(path: &'a str) -> Result<Self, String> {
         let mut segments = path.strip_prefix('/').ok_or("does not start with '/'")?.split('/');
         let mut next = |what: &str| segments.next().ok_or(format!("has no {what}"));
-        let (service, area, version) = (next("service")?, next("area")?, next("version")?);
-        let (verb, resource) = (next("verb")?, next("resource")?);
+        let service = next("service")?;
+        let area = next("area")?;
+        let version = next("version")?;
+        let verb = next("verb")?;
+        let resource = next("resource")?;
         let numbered = version.strip_prefix('v').is_some_and(|n| !n.is_empty() && digits(n));
         let word = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'-');
         let id = |text: &str| {

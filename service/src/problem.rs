@@ -27,7 +27,8 @@ pub struct Problem {
 impl Problem {
     /// A problem without detail.
     pub fn new(status: StatusCode, code: &'static str, title: impl Into<String>) -> Self {
-        let (title, detail) = (title.into(), String::new());
+        let title = title.into();
+        let detail = String::new();
         Self { status, code, title, detail, retry_after_s: None, extra: Map::new() }
     }
 

@@ -14,7 +14,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::lazy_wake::LazyWake;
+use crate::lazy::LazyWake;
 
 /// How long cancelled tasks get to end. Only a task that blocks its thread takes longer.
 const CANCEL_GRACE: Duration = Duration::from_secs(1);

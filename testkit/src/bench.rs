@@ -23,7 +23,8 @@ pub struct Measurement {
 impl Measurement {
     /// A measurement from the number of responses, the elapsed time and the server's CPU time.
     pub fn of(responses: f64, elapsed: Duration, cpu: Duration) -> Self {
-        let (elapsed, cpu) = (elapsed.as_secs_f64(), cpu.as_secs_f64());
+        let elapsed = elapsed.as_secs_f64();
+        let cpu = cpu.as_secs_f64();
         Self { rate: responses / elapsed, cpu_us: cpu * 1e6 / responses, busy: cpu / elapsed }
     }
 

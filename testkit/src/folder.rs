@@ -55,7 +55,8 @@ mod tests {
 
     #[test]
     fn a_folder_is_private_and_removed_afterwards() {
-        let (one, two) = (TempFolder::new("same"), TempFolder::new("same"));
+        let one = TempFolder::new("same");
+        let two = TempFolder::new("same");
         assert_ne!(one.path(), two.path());
         std::fs::write(one.path().join("file"), "x").unwrap();
         let path = one.path().to_owned();

@@ -58,7 +58,8 @@ fn answer(stream: &TcpStream) -> Option<()> {
 
 #[tokio::test]
 async fn a_korean_phone_reads_fills_and_sends_a_form() -> Result<()> {
-    let (site, browser) = (site(), Browser::start(Options::default()).await?);
+    let site = site();
+    let browser = Browser::start(Options::default()).await?;
     browser.open(&format!("{site}/e/spring")).await?;
     assert_eq!(browser.url().await?, format!("{site}/e/spring"));
     assert_eq!(browser.text("#title").await?, "선착순 접수");
@@ -79,7 +80,8 @@ async fn a_korean_phone_reads_fills_and_sends_a_form() -> Result<()> {
 
 #[tokio::test]
 async fn the_default_screen_is_that_of_a_small_phone() -> Result<()> {
-    let (site, browser) = (site(), Browser::start(Options::default()).await?);
+    let site = site();
+    let browser = Browser::start(Options::default()).await?;
     browser.open(&site).await?;
     let measured = "const e = document.documentElement; return [innerWidth, innerHeight, e.scrollWidth, navigator.maxTouchPoints > 0]";
     assert_eq!(browser.script(measured).await?, json!([360, 740, 360, true]));
@@ -116,7 +118,8 @@ async fn a_dark_english_desktop_is_possible() -> Result<()> {
         dark: true,
         ..Options::default()
     };
-    let (site, browser) = (site(), Browser::start(options).await?);
+    let site = site();
+    let browser = Browser::start(options).await?;
     browser.open(&site).await?;
     browser.reload().await?;
     assert!(browser.text("#language").await?.starts_with("en-US"));
@@ -128,7 +131,8 @@ async fn a_dark_english_desktop_is_possible() -> Result<()> {
 
 #[tokio::test]
 async fn a_missing_element_or_text_is_reported_with_the_page() -> Result<()> {
-    let (site, browser) = (site(), Browser::start(Options::default()).await?);
+    let site = site();
+    let browser = Browser::start(Options::default()).await?;
     browser.open(&site).await?;
     let error = browser.wait_for_text("매진", Duration::from_millis(200)).await.unwrap_err().to_string();
     assert!(error.contains("매진") && error.contains("선착순 접수"), "{error}");

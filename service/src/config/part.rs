@@ -157,7 +157,8 @@ impl<'a> Part<'a> {
         let ms = ms.filter(|ms| range_ms.contains(ms));
         self.record(key, Some(quoted(&print_ms(ms.unwrap_or(default_ms)))), value.as_ref());
         ms.unwrap_or_else(|| {
-            let (least, most) = (print_ms(*range_ms.start()), print_ms(*range_ms.end()));
+            let least = print_ms(*range_ms.start());
+            let most = print_ms(*range_ms.end());
             let message = format!("must be a duration from {least} to {most}, such as '3s' or '250ms'");
             self.reject(key, value.as_ref(), &message);
             default_ms

@@ -62,7 +62,8 @@ mod tests {
         };
         let counts = Arc::new(ConnectionCounts::default());
         let open = |peer: &str| counts.open(peer.parse().unwrap(), &limits);
-        let (one, two) = (open("192.0.2.1"), open("192.0.2.1"));
+        let one = open("192.0.2.1");
+        let two = open("192.0.2.1");
         assert!(one.is_some() && two.is_some() && open("192.0.2.1").is_none());
         assert!(open("192.0.2.2").is_some());
         drop(one);

@@ -15,7 +15,7 @@ use super::handler::Handler;
 use super::server::{ConnectionService, HttpServer};
 use super::socket::TimedSocket;
 use super::timeouts::{Activity, Http1Timeouts};
-use crate::lazy_wake::LazyWake;
+use crate::lazy::LazyWake;
 use crate::tasks::Tasks;
 
 /// Serves one connection until it ends, a timeout closes it, or the tasks are asked to stop.

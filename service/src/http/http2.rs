@@ -19,7 +19,7 @@ use super::limits::Limits;
 use super::server::{ConnectionService, HttpServer};
 use super::socket::TimedSocket;
 use super::timeouts::{Activity, Http2IdleTimeout};
-use crate::lazy_wake::LazyWake;
+use crate::lazy::LazyWake;
 use crate::tasks::Tasks;
 
 /// The start of the client preface (RFC 9113 3.4); no other request begins with it.

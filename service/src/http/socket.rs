@@ -11,7 +11,7 @@ use tokio::net::TcpStream;
 
 use super::limits::Limits;
 use super::timeouts::Activity;
-use crate::lazy_timer::LazyTimer;
+use crate::lazy::LazyTimer;
 
 /// Up to this many bytes are copied into one buffer before they are written: a vectored write takes longer in the kernel.
 const COPY_MAX: usize = 4096;

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use super::limits::Limits;
-use crate::lazy_timer::LazyTimer;
+use crate::lazy::LazyTimer;
 
 /// What has happened on a connection, for its timeouts. All counters but `in_flight` are written by the connection's own task
 /// only, so that they need no locked instruction.

@@ -225,7 +225,8 @@ async fn a_disconnected_client_frees_its_connection() {
 async fn a_client_has_a_limit_of_connections() {
     let limits = Limits { connections_per_client_max: 2, ..limits() };
     let address = start(router(), limits, &context());
-    let (mut first, mut second) = (RawClient::connect(address).await, RawClient::connect(address).await);
+    let mut first = RawClient::connect(address).await;
+    let mut second = RawClient::connect(address).await;
     assert_eq!((first.get("/").await.status, second.get("/").await.status), (200, 200));
     assert_eq!(RawClient::connect(address).await.read_to_end().await, "");
     drop(first);

@@ -132,8 +132,10 @@ async fn requests_are_counted_by_route_and_not_by_path() {
 
 #[tokio::test]
 async fn a_shutdown_finishes_requests_and_refuses_connections() {
-    let (reached, go) = (Arc::new(Notify::new()), Arc::new(Semaphore::new(0)));
-    let (notify, wait) = (Arc::clone(&reached), Arc::clone(&go));
+    let reached = Arc::new(Notify::new());
+    let go = Arc::new(Semaphore::new(0));
+    let notify = Arc::clone(&reached);
+    let wait = Arc::clone(&go);
     let slow = get(move || async move {
         notify.notify_one();
         wait.acquire().await.unwrap().forget();

@@ -37,7 +37,8 @@ async fn a_panicking_isolated_task_stops_no_other_task() {
 #[tokio::test]
 async fn a_shutdown_waits_for_tasks_that_finish() {
     let tasks = Tasks::default();
-    let (own, done) = (tasks.clone(), Arc::new(Notify::new()));
+    let own = tasks.clone();
+    let done = Arc::new(Notify::new());
     let notify = Arc::clone(&done);
     tasks.spawn("worker", async move {
         own.stopping().await;
@@ -56,7 +57,8 @@ async fn a_shutdown_cancels_tasks_that_do_not_finish() {
             self.0.notify_one();
         }
     }
-    let (tasks, dropped) = (Tasks::default(), Arc::new(Notify::new()));
+    let tasks = Tasks::default();
+    let dropped = Arc::new(Notify::new());
     let on_drop = NotifyOnDrop(Arc::clone(&dropped));
     tasks.spawn("stuck", async move {
         let _on_drop = on_drop;
@@ -69,7 +71,8 @@ async fn a_shutdown_cancels_tasks_that_do_not_finish() {
 
 #[tokio::test]
 async fn a_periodic_task_runs_at_once_and_every_period_until_the_stop() {
-    let (tasks, runs) = (Tasks::default(), Arc::new(AtomicU32::new(0)));
+    let tasks = Tasks::default();
+    let runs = Arc::new(AtomicU32::new(0));
     let counter = Arc::clone(&runs);
     tasks.every("counter", Duration::from_millis(10), move || {
         let counter = Arc::clone(&counter);

@@ -177,14 +177,16 @@ mod tests {
     #[tokio::test]
     async fn a_killed_cluster_restarts_on_its_port_with_its_files() {
         let mut postgres = Postgres::start().await;
-        let (url, pid) = (postgres.url(), postgres.pid());
+        let url = postgres.url();
+        let pid = postgres.pid();
         postgres.kill().await.unwrap();
         assert!(std::net::TcpStream::connect(("127.0.0.1", postgres.port)).is_err());
         postgres.restart().await.unwrap();
         assert_eq!(postgres.url(), url);
         assert_ne!(postgres.pid(), pid);
         assert!(postgres.server.log().contains("was not properly shut down"), "{}", postgres.server.log());
-        let (port, folder) = (postgres.port, postgres.folder.path().to_owned());
+        let port = postgres.port;
+        let folder = postgres.folder.path().to_owned();
         drop(postgres);
         assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
         assert!(!folder.exists());

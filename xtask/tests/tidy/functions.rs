@@ -36,7 +36,8 @@ struct Functions {
 
 impl Functions {
     fn add(&mut self, signature: &syn::Signature, body: &syn::Block) {
-        let (first, last) = (signature.fn_token.span.start().line, body.brace_token.span.close().end().line);
+        let first = signature.fn_token.span.start().line;
+        let last = body.brace_token.span.close().end().line;
         self.lengths.push(last - first + 1);
     }
 }

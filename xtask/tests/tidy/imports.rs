@@ -115,7 +115,8 @@ fn arrows(tree: &ModuleTree) -> Arrows {
     }
     let mut arrows = Arrows::new();
     for (index, source) in tree.sources.iter().enumerate() {
-        let (file, module) = (index, source.module);
+        let file = index;
+        let module = source.module;
         let mut names = Names {
             tree,
             methods: &methods.found,
