@@ -48,16 +48,13 @@ impl OperatorState {
     pub(crate) fn watch_ledger(self: &Arc<Self>, ctx: &Context) {
         let state = Arc::clone(self);
         let check = ctx.health.check("operator-ledger");
-        let tasks = ctx.tasks.clone();
-        ctx.tasks.spawn("operator ledger check", async move {
-            loop {
+        ctx.tasks.every("operator ledger check", LEDGER_CHECK, move || {
+            let state = Arc::clone(&state);
+            let check = check.clone();
+            async move {
                 match state.read(state.ledger.time()).await {
                     Ok(_) => check.ok(),
                     Err(_) => check.fail("the ledger does not respond"),
-                }
-                tokio::select! {
-                    () = tokio::time::sleep(LEDGER_CHECK) => {}
-                    () = tasks.stopping() => return,
                 }
             }
         });

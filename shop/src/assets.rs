@@ -7,13 +7,13 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::catalog;
-use crate::figures::Kind;
+use crate::figures::RequestKind;
 use crate::path_id::PathId;
 use crate::state::ShopState;
 
 /// `GET /assets/{name}`
 pub(crate) async fn asset(State(state): State<Arc<ShopState>>, PathId(name): PathId) -> Response {
-    let _under_way = state.figures.begin(Kind::Asset, (state.now)());
+    let _under_way = state.figures.begin(RequestKind::Asset, (state.now)());
     let mut response = match picture(&name) {
         _ if name == "shop.css" => {
             cached("text/css; charset=utf-8", include_str!("../assets/shop.css").into())
@@ -21,7 +21,7 @@ pub(crate) async fn asset(State(state): State<Arc<ShopState>>, PathId(name): Pat
         Some(svg) => cached("image/svg+xml", svg),
         None => StatusCode::NOT_FOUND.into_response(),
     };
-    response.extensions_mut().insert(Kind::Asset.route());
+    response.extensions_mut().insert(RequestKind::Asset.route());
     response
 }
 

@@ -1,8 +1,9 @@
 //! The shop's counters, by which a load test verifies a pace from the receiving end. Bounded in size, in memory only.
 
 use std::collections::VecDeque;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use serde_json::{Value, json};
 use service::http::RouteName;
 
@@ -11,9 +12,9 @@ const BY_SECOND: (i64, usize) = (1000, 600);
 /// Starts of order calls per 100 ms over the last ten minutes.
 const BY_TENTH: (i64, usize) = (100, 6000);
 
-/// The kinds of calls that are counters separately.
+/// The kinds of requests with separate counters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Kind {
+pub(crate) enum RequestKind {
     /// The main page.
     Main,
     /// Product pages.
@@ -26,9 +27,10 @@ pub(crate) enum Kind {
     Asset,
 }
 
-const KINDS: [Kind; 5] = [Kind::Main, Kind::Product, Kind::Order, Kind::OrderCall, Kind::Asset];
+const KINDS: [RequestKind; 5] =
+    [RequestKind::Main, RequestKind::Product, RequestKind::Order, RequestKind::OrderCall, RequestKind::Asset];
 
-impl Kind {
+impl RequestKind {
     fn name(self) -> &'static str {
         match self {
             Self::Main => "main",
@@ -84,7 +86,7 @@ impl Default for KindCounters {
 
 /// A call under way, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct UnderWay(Figures, Kind);
+pub(crate) struct UnderWay(Figures, RequestKind);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
@@ -94,14 +96,14 @@ impl Drop for UnderWay {
 
 impl Figures {
     /// Counts the start of a call.
-    pub(crate) fn begin(&self, kind: Kind, now: i64) -> UnderWay {
+    pub(crate) fn begin(&self, kind: RequestKind, now: i64) -> UnderWay {
         self.with(|counters| {
             let kind_counters = &mut counters.kinds[kind as usize];
             kind_counters.calls += 1;
             kind_counters.under_way += 1;
             kind_counters.most_at_once = kind_counters.most_at_once.max(kind_counters.under_way);
             kind_counters.by_second.count(now);
-            if kind == Kind::OrderCall {
+            if kind == RequestKind::OrderCall {
                 counters.starts.count(now);
             }
         });
@@ -109,7 +111,7 @@ impl Figures {
     }
 
     /// Counts a call that was rejected because the service was overloaded.
-    pub(crate) fn overloaded(&self, kind: Kind) {
+    pub(crate) fn overloaded(&self, kind: RequestKind) {
         self.with(|counters| counters.kinds[kind as usize].overloaded += 1);
     }
 
@@ -126,7 +128,7 @@ impl Figures {
     }
 
     fn with<T>(&self, f: impl FnOnce(&mut Counters) -> T) -> T {
-        f(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        f(&mut self.0.lock())
     }
 }
 
@@ -208,10 +210,10 @@ mod tests {
     #[test]
     fn each_kind_is_counted_separately_with_its_highest_concurrency() {
         let figures = Figures::default();
-        let both = (figures.begin(Kind::OrderCall, 50), figures.begin(Kind::OrderCall, 150));
+        let both = (figures.begin(RequestKind::OrderCall, 50), figures.begin(RequestKind::OrderCall, 150));
         drop(both);
-        drop(figures.begin(Kind::Main, 200));
-        figures.overloaded(Kind::Main);
+        drop(figures.begin(RequestKind::Main, 200));
+        figures.overloaded(RequestKind::Main);
         let json = figures.to_json(300);
         let (calls, main) = (&json["kinds"]["order_call"], &json["kinds"]["main"]);
         assert_eq!(

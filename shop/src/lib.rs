@@ -62,7 +62,8 @@ pub async fn start(config: Config, listener: TcpListener, ctx: &Context) -> anyh
     let limits = service::http::Limits { connections_max: config.connections_max, ..Default::default() };
     let address = service::http::serve(listener, routes::router(state), limits, ctx)?;
     health.ok();
-    ctx.tasks.spawn("shop health", check_database(store.clone(), health, ctx.clone()));
+    let checked = store.clone();
+    ctx.tasks.every("shop health", CHECK_EVERY, move || check_database(checked.clone(), health.clone()));
     Ok(Shop { address, store })
 }
 
@@ -79,16 +80,9 @@ pub async fn live_orders(database: &Path, event: &str) -> anyhow::Result<String>
     Ok(lines)
 }
 
-async fn check_database(store: Store, health: Check, ctx: Context) {
-    let mut checks = tokio::time::interval(CHECK_EVERY);
-    loop {
-        tokio::select! {
-            _ = checks.tick() => {}
-            () = ctx.tasks.stopping() => return,
-        }
-        match store.check().await {
-            Ok(()) => health.ok(),
-            Err(error) => health.fail(format!("the shop's database does not respond: {error}")),
-        }
+async fn check_database(store: Store, health: Check) {
+    match store.check().await {
+        Ok(()) => health.ok(),
+        Err(error) => health.fail(format!("the shop's database does not respond: {error}")),
     }
 }

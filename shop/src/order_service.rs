@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use service::Problem;
 
-use crate::figures::Kind;
+use crate::figures::RequestKind;
 use crate::path_id::PathId;
 use crate::reservation::{OrderApplicant, OrderId, PutResult, is_event_id};
 use crate::state::ShopState;
@@ -39,7 +39,7 @@ pub(crate) async fn put(
 ) -> Response {
     let inner = Arc::clone(&state);
     let work = async move { put_order(&inner, &id, body).await.unwrap_or_else(IntoResponse::into_response) };
-    state.serve(Kind::OrderCall, 1, work).await.unwrap_or_else(overloaded)
+    state.serve(RequestKind::OrderCall, 1, work).await.unwrap_or_else(overloaded)
 }
 
 async fn put_order(
@@ -78,7 +78,7 @@ pub(crate) async fn delete(State(state): State<Arc<ShopState>>, PathId(id): Path
             Err(error) => store_error(&error).into_response(),
         }
     };
-    state.serve(Kind::OrderCall, 1, work).await.unwrap_or_else(overloaded)
+    state.serve(RequestKind::OrderCall, 1, work).await.unwrap_or_else(overloaded)
 }
 
 /// Parses the body. Invalid JSON is 400, which the contract counts as unknown; JSON that contradicts the path is 422, a rejection.
@@ -126,7 +126,7 @@ pub(crate) async fn figure(State(state): State<Arc<ShopState>>) -> Json<Value> {
 fn overloaded() -> Response {
     let title = "The order service is overloaded";
     let mut response = Problem::new(StatusCode::SERVICE_UNAVAILABLE, "overloaded", title).into_response();
-    response.extensions_mut().insert(Kind::OrderCall.route());
+    response.extensions_mut().insert(RequestKind::OrderCall.route());
     response
 }
 

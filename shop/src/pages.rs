@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::catalog::{self, Product};
 use crate::checkout::{CheckoutForm, CheckoutResult, PlacedOrder};
-use crate::figures::Kind;
+use crate::figures::RequestKind;
 use crate::messages::{self, Messages};
 use crate::path_id::PathId;
 use crate::state::ShopState;
@@ -116,7 +116,7 @@ pub(crate) async fn main(
     query: QueryResult,
     headers: HeaderMap,
 ) -> Response {
-    serve(state, Kind::Main, 1, PageRequest::of(query, &headers), |state, request| async move {
+    serve(state, RequestKind::Main, 1, PageRequest::of(query, &headers), |state, request| async move {
         let tiles = request.tiles(&state.store.popular().await?);
         let (messages, other_href) = (request.messages, request.other_href());
         Ok(request.page(StatusCode::OK, &MainView { messages, title: messages.shop, other_href, tiles }))
@@ -131,7 +131,7 @@ pub(crate) async fn product(
     query: QueryResult,
     headers: HeaderMap,
 ) -> Response {
-    serve(state, Kind::Product, 2, PageRequest::of(query, &headers), |state, request| async move {
+    serve(state, RequestKind::Product, 2, PageRequest::of(query, &headers), |state, request| async move {
         let Some(stocked) = stocked_product(&state, &id).await? else { return Ok(request.not_found()) };
         let tiles = request.tiles(&state.store.recommended(stocked.product.id).await?);
         let (messages, product, other_href) =
@@ -148,7 +148,7 @@ pub(crate) async fn checkout(
     query: QueryResult,
     headers: HeaderMap,
 ) -> Response {
-    serve(state, Kind::Order, 1, PageRequest::of(query, &headers), |state, request| async move {
+    serve(state, RequestKind::Order, 1, PageRequest::of(query, &headers), |state, request| async move {
         let id = request.query.get("product").map_or("", String::as_str);
         let Some(stocked) = stocked_product(&state, id).await? else { return Ok(request.not_found()) };
         let (messages, product) = (request.messages, request.tile(&stocked));
@@ -168,7 +168,7 @@ pub(crate) async fn buy(
     form: Result<Form<HashMap<String, String>>, FormRejection>,
 ) -> Response {
     let request = PageRequest::of(Ok(Query(HashMap::new())), &headers);
-    serve(state, Kind::Order, 1, request, |state, request| async move {
+    serve(state, RequestKind::Order, 1, request, |state, request| async move {
         let parsed = form.ok().and_then(|Form(fields)| parse_form(&fields));
         let Some(checkout) = parsed else {
             return Ok(request.message(StatusCode::UNPROCESSABLE_ENTITY, request.messages.invalid));
@@ -188,7 +188,7 @@ pub(crate) async fn order(
     query: QueryResult,
     headers: HeaderMap,
 ) -> Response {
-    serve(state, Kind::Order, 1, PageRequest::of(query, &headers), |state, request| async move {
+    serve(state, RequestKind::Order, 1, PageRequest::of(query, &headers), |state, request| async move {
         let what = match state.store.placed_order(&order_no).await? {
             None => return Ok(request.not_found()),
             Some(PlacedOrder::EventOrder { event }) => format!("{} {event}", request.messages.event),
@@ -214,7 +214,7 @@ pub(crate) async fn not_found(query: QueryResult, headers: HeaderMap) -> Respons
 /// Renders a page on the service that carries its kind.
 async fn serve<F>(
     state: Arc<ShopState>,
-    kind: Kind,
+    kind: RequestKind,
     units: u32,
     request: PageRequest,
     page: impl FnOnce(Arc<ShopState>, Arc<PageRequest>) -> F,

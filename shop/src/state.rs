@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 
 use crate::capacity::Capacity;
 use crate::config::Config;
-use crate::figures::{Figures, Kind};
+use crate::figures::{Figures, RequestKind};
 use crate::simulated_service::{SimulatedService, real_sleep};
 use crate::store::Store;
 
@@ -48,7 +48,7 @@ impl ShopState {
     /// has disconnected, because a simple server notices that only when it writes the response.
     pub(crate) async fn serve(
         self: &Arc<Self>,
-        kind: Kind,
+        kind: RequestKind,
         units: u32,
         work: impl Future<Output = Response> + Send + 'static,
     ) -> Option<Response> {
@@ -74,11 +74,11 @@ impl ShopState {
         Some(response)
     }
 
-    fn service(&self, kind: Kind) -> &SimulatedService {
+    fn service(&self, kind: RequestKind) -> &SimulatedService {
         match kind {
-            Kind::Main | Kind::Asset => &self.main,
-            Kind::Product => &self.product,
-            Kind::Order | Kind::OrderCall => &self.order,
+            RequestKind::Main | RequestKind::Asset => &self.main,
+            RequestKind::Product => &self.product,
+            RequestKind::Order | RequestKind::OrderCall => &self.order,
         }
     }
 }

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use domain::event::CAPACITY_MAX;
-use domain::{EventId, EventSettings, Kind, Release};
+use domain::{EventId, EventSettings};
 use ledger::{Change, Created, EventPatch};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -65,22 +65,18 @@ pub(crate) struct NewEvent {
 impl NewEvent {
     fn into_settings(self, pepper: &str) -> EventSettings {
         let default_max = self.capacity.clamp(1_000_000, CAPACITY_MAX);
+        let defaults = EventSettings::new(self.id, self.title.0, self.opens_at.0, self.closes_at.0);
         EventSettings {
-            id: self.id,
-            title: self.title.0,
-            kind: Kind::Order,
             capacity: self.capacity,
-            opens_at: self.opens_at.0,
-            closes_at: self.closes_at.0,
-            intake: self.intake.unwrap_or(true),
-            release: Release::Running,
+            intake: self.intake.unwrap_or(defaults.intake),
             pace: self.pace.0,
-            in_flight_max: self.in_flight_max.unwrap_or(20),
+            in_flight_max: self.in_flight_max.unwrap_or(defaults.in_flight_max),
             applications_max: self.applications_max.unwrap_or(default_max),
             announcement: self.announcement.map(|announcement| announcement.0).unwrap_or_default(),
-            settle_after_close: self.settle_after_close.unwrap_or(true),
+            settle_after_close: self.settle_after_close.unwrap_or(defaults.settle_after_close),
             diverts: self.diverts.map(divert_paths).unwrap_or_default(),
             pepper: pepper.to_owned(),
+            ..defaults
         }
     }
 }

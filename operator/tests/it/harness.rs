@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request};
 use domain::event::Text;
-use domain::{AppKey, EventId, EventSettings, Kind, Number, Release};
+use domain::{AppKey, EventId, EventSettings, Number};
 use http_body_util::BodyExt as _;
 use ledger::{Answer as OrderAnswer, Candidate, Ledger, Recorded};
 use operator::{Config, OperatorState, Role, Token, router};
@@ -56,21 +56,11 @@ pub(crate) fn spring() -> EventId {
 
 pub(crate) fn settings() -> EventSettings {
     EventSettings {
-        id: spring(),
-        title: Text { ko: "봄".into(), en: "Spring".into() },
-        kind: Kind::Order,
         capacity: 10,
-        opens_at: NOW + HOUR,
-        closes_at: NOW + 2 * HOUR,
-        intake: true,
-        release: Release::Running,
         pace: "1000".parse().unwrap(),
         in_flight_max: 50,
         applications_max: 1000,
-        announcement: Text::default(),
-        settle_after_close: true,
-        diverts: Vec::new(),
-        pepper: "k1".into(),
+        ..EventSettings::new(spring(), Text::new("봄", "Spring"), NOW + HOUR, NOW + 2 * HOUR)
     }
 }
 

@@ -78,7 +78,6 @@ pub(crate) const REPEATED_NAMES: &[(&str, usize)] = &[
     ("Figures", 2),
     ("Finding", 3),
     ("Found", 3),
-    ("Kind", 2),
     ("KnownClient", 2),
     ("LazyTimer", 2),
     ("Lead", 2),
