@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use domain::event::Text;
-use domain::{AppKey, Epoch, EventId, EventSettings, EventState, Kind, Release, ReqHash};
+use domain::{AppKey, Epoch, EventId, EventSettings, EventState, ReqHash};
 use queue::{Applicant, Arming, Figures, Projection, Queue, RedisOptions, RedisRole};
 use serde_json::{Value, json};
 use testkit::{RedisKind, RedisServer, TempFolder};
@@ -168,21 +168,12 @@ async fn cpu(server: &RedisServer) -> Result<f64> {
 
 async fn open(queue: &Queue, event: &EventId, n: u32) -> Result<()> {
     let settings = EventSettings {
-        id: event.clone(),
-        title: Text { ko: "봄".into(), en: "Spring".into() },
-        kind: Kind::Order,
         capacity: n / 10,
-        opens_at: 0,
-        closes_at: NEVER,
-        intake: true,
-        release: Release::Running,
         pace: "5".parse()?,
         in_flight_max: 10,
         applications_max: n,
-        announcement: Text::default(),
         settle_after_close: false,
-        diverts: Vec::new(),
-        pepper: "k1".into(),
+        ..EventSettings::new(event.clone(), Text::new("봄", "Spring"), 0, NEVER)
     };
     let figures = Figures::default();
     let (number_limit, state) = (n, EventState::Open);

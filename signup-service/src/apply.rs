@@ -265,7 +265,7 @@ struct Trace(Option<String>);
 
 impl Trace {
     fn of(headers: &HeaderMap) -> Self {
-        Self(request::trace_id(headers).map(str::to_owned))
+        Self(service::trace::trace_id(headers).map(str::to_owned))
     }
 }
 

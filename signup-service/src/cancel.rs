@@ -75,7 +75,7 @@ async fn ask(signup: &SignupState, text: &str, headers: &HeaderMap) -> Result<As
         guid = receipt.app_key.guid(),
         event = receipt.event.as_str(),
         number = receipt.number.get(),
-        trace = request::trace_id(headers).map_or_else(|| signup.random_id(), str::to_owned),
+        trace = service::trace::trace_id(headers).map_or_else(|| signup.random_id(), str::to_owned),
         state,
         "cancel asked"
     );

@@ -1,4 +1,4 @@
-//! Who knocks: the client's address, its trace, and whether its browser came from another site.
+//! The address of the client, and the check for requests from another site.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -14,14 +14,6 @@ pub(crate) fn from_our_site(headers: &HeaderMap) -> Result<(), Error> {
         Some(site) if site.as_bytes() == b"cross-site" => Err(Error::CrossSite),
         _ => Ok(()),
     }
-}
-
-/// The request's own trace id from `traceparent`, if that is well formed.
-pub(crate) fn trace_id(headers: &HeaderMap) -> Option<&str> {
-    let text = headers.get("traceparent")?.to_str().ok()?;
-    let id = text.strip_prefix("00-")?.get(..32)?;
-    let hex = id.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f'));
-    (hex && id.bytes().any(|b| b != b'0')).then_some(id)
 }
 
 /// The client as far as limits tell clients apart; none where there is no connection.
@@ -55,15 +47,5 @@ mod tests {
         assert_eq!(from("10.0.0.1", "junk").unwrap(), "10.0.0.1");
         assert_eq!(from("::ffff:203.0.113.9", "").unwrap(), "203.0.113.9");
         assert_eq!(from("2001:db8:1:2:3:4:5:6", "").unwrap(), "2001:db8:1:2::");
-    }
-
-    #[test]
-    fn a_trace_id_is_taken_only_if_well_formed() {
-        let with = |v: &str| HeaderMap::from_iter([("traceparent".parse().unwrap(), v.parse().unwrap())]);
-        let good = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
-        assert_eq!(trace_id(&with(good)), Some("0af7651916cd43dd8448eb211c80319c"));
-        for bad in ["", "00-", "00-00000000000000000000000000000000-b7ad6b7169203331-01", "00-xyz"] {
-            assert_eq!(trace_id(&with(bad)), None);
-        }
     }
 }

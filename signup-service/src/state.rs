@@ -61,24 +61,20 @@ impl std::fmt::Debug for SignupState {
 }
 
 impl SignupState {
-    /// A signup service whose documents are read once now and then kept fresh until the tasks are stopped.
+    /// A signup service whose documents are read now, and again in intervals until the tasks are stopped.
     pub async fn open(config: Config, queue: Queue, keys: Arc<Keyring>, ctx: &Context) -> Arc<Self> {
         let signup = Arc::new(Self::new(config, queue, keys, ctx));
         signup.refresh().await;
-        let (fresh, tasks) = (Arc::clone(&signup), ctx.tasks.clone());
-        ctx.tasks.spawn("signup documents", async move {
-            let pause = Duration::from_millis(fresh.config.refresh_ms.unsigned_abs());
-            loop {
-                tokio::select! {
-                    () = tasks.stopping() => return,
-                    () = tokio::time::sleep(pause) => fresh.refresh().await,
-                }
-            }
+        let refreshed = Arc::clone(&signup);
+        let period = Duration::from_millis(signup.config.refresh_ms.unsigned_abs());
+        ctx.tasks.every("signup documents", period, move || {
+            let signup = Arc::clone(&refreshed);
+            async move { signup.refresh().await }
         });
         signup
     }
 
-    /// A signup service that nobody refreshes: for tests that do it by hand.
+    /// A signup service without periodic refresh, for tests that refresh it themselves.
     pub fn new(config: Config, queue: Queue, keys: Arc<Keyring>, ctx: &Context) -> Self {
         Self {
             applying: Semaphore::new(config.max_waiting_applies),

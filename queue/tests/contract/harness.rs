@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 
 use domain::event::Text;
-use domain::{AppKey, Epoch, EventId, EventSettings, EventState, Kind, Millis, Number, Release, ReqHash};
+use domain::{AppKey, Epoch, EventId, EventSettings, EventState, Millis, Number, ReqHash};
 use queue::{
     Applicant, Applied, Arming, Figures, Projection, Queue, QueueState, RedisOptions, RedisRole, Refused,
     Restored, Shown,
@@ -175,21 +175,12 @@ pub(crate) fn restored(n: u32, who: u32, mark: QueueState) -> Restored {
 
 pub(crate) fn settings() -> EventSettings {
     EventSettings {
-        id: event(),
-        title: Text { ko: "봄".into(), en: "Spring".into() },
-        kind: Kind::Order,
         capacity: 10,
-        opens_at: OPENS,
-        closes_at: CLOSES,
-        intake: true,
-        release: Release::Running,
         pace: "5".parse().unwrap(),
         in_flight_max: 10,
         applications_max: 100_000,
-        announcement: Text::default(),
         settle_after_close: false,
-        diverts: Vec::new(),
-        pepper: "k1".into(),
+        ..EventSettings::new(event(), Text::new("봄", "Spring"), OPENS, CLOSES)
     }
 }
 

@@ -12,7 +12,7 @@ use axum::routing::post;
 use axum::{Json, Router};
 use domain::event::{CAPACITY_MAX, Text};
 use domain::keys::Root;
-use domain::{Epoch, EventSettings, EventState, Keyring, Kid, Kind as EventKind, Release};
+use domain::{Epoch, EventSettings, EventState, Keyring, Kid};
 use queue::{Arming, Figures, Projection, Queue, RedisOptions, RedisRole};
 use serde::{Deserialize, Serialize};
 use service::Context;
@@ -160,20 +160,11 @@ async fn open(queue: &Queue, settings: EventSettings) {
 
 fn settings(event: &str, now: i64) -> EventSettings {
     EventSettings {
-        id: event.parse().unwrap(),
-        title: Text { ko: "벤치".into(), en: "Bench".into() },
-        kind: EventKind::Order,
         capacity: 1000,
-        opens_at: now - 1000,
-        closes_at: now + 3_600_000,
-        intake: true,
-        release: Release::Running,
         pace: "1".parse().unwrap(),
         in_flight_max: 1,
         applications_max: CAPACITY_MAX,
-        announcement: Text::default(),
         settle_after_close: false,
-        diverts: Vec::new(),
-        pepper: "k1".into(),
+        ..EventSettings::new(event.parse().unwrap(), Text::new("벤치", "Bench"), now - 1000, now + 3_600_000)
     }
 }

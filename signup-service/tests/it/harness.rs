@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request};
 use domain::event::Text;
 use domain::keys::Root;
-use domain::{Epoch, EventId, EventSettings, EventState, Keyring, Kid, Kind, Number, Outcome, Release};
+use domain::{Epoch, EventId, EventSettings, EventState, Keyring, Kid, Number, Outcome};
 use http_body_util::BodyExt as _;
 use queue::{Arming, Figures, Projection, Queue, RedisOptions, RedisRole, Shown};
 use serde_json::{Value, json};
@@ -59,21 +59,17 @@ pub(crate) fn spring() -> EventId {
 
 pub(crate) fn settings(id: &str) -> EventSettings {
     EventSettings {
-        id: id.parse().unwrap(),
-        title: Text { ko: "봄맞이 특가 세트".into(), en: "Spring special set".into() },
-        kind: Kind::Order,
         capacity: 2,
-        opens_at: OPENS,
-        closes_at: CLOSES,
-        intake: true,
-        release: Release::Running,
         pace: "5".parse().unwrap(),
         in_flight_max: 10,
         applications_max: 1000,
-        announcement: Text::default(),
         settle_after_close: false,
-        diverts: Vec::new(),
-        pepper: "k1".into(),
+        ..EventSettings::new(
+            id.parse().unwrap(),
+            Text::new("봄맞이 특가 세트", "Spring special set"),
+            OPENS,
+            CLOSES,
+        )
     }
 }
 
