@@ -39,14 +39,19 @@ impl Measurement {
     }
 
     /// Whether the server limited the rate.
-    pub fn limits(&self) -> bool {
+    pub fn is_bottleneck(&self) -> bool {
         self.busy >= BUSY_MIN
     }
 
     /// Compares the rate and the CPU time with those of a peer, each with its name and its bar. A higher `ratio` is better,
     /// for the CPU time too.
-    pub fn beside(self, peer: &str, theirs: Self, [rate, cpu]: [(&str, Option<f64>); 2]) -> [Value; 2] {
-        let valid = self.limits() && theirs.limits();
+    pub fn compared_with(
+        self,
+        peer: &str,
+        theirs: Self,
+        [rate, cpu]: [(&str, Option<f64>); 2],
+    ) -> [Value; 2] {
+        let valid = self.is_bottleneck() && theirs.is_bottleneck();
         let row = |(name, bar): (&str, Option<f64>), unit: &str, values: [f64; 2], ratio: f64| {
             json!({
                 "name": name, "value": tenths(values[0]), "unit": unit, "peer": peer, "peer_value": tenths(values[1]),
@@ -64,7 +69,7 @@ impl Measurement {
 impl fmt::Display for Measurement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { rate, cpu_us, busy } = self;
-        let void = if self.limits() { "" } else { ", VOID: the server was not the bottleneck" };
+        let void = if self.is_bottleneck() { "" } else { ", VOID: the server was not the bottleneck" };
         write!(f, "{rate:>8.0}/s  {cpu_us:>6.1} us of CPU each  {:>4.0} % of its core{void}", busy * 100.0)
     }
 }
@@ -83,15 +88,15 @@ mod tests {
             Measurement::of(responses, Duration::from_secs(1), Duration::from_millis(busy_ms))
         };
         let names = [("rate", Some(0.5)), ("cpu", None)];
-        let [rate, cpu] = measured(600.0, 1000).beside("peer", measured(1000.0, 1000), names);
+        let [rate, cpu] = measured(600.0, 1000).compared_with("peer", measured(1000.0, 1000), names);
         assert_eq!(
             (&rate["ratio"], &rate["holds"], &rate["void"]),
             (&json!(0.6), &json!(true), &json!(false))
         );
         assert_eq!((&cpu["value"], &cpu["ratio"]), (&json!(1666.7), &json!(0.6)));
-        let [idle, _] = measured(600.0, 800).beside("peer", measured(1000.0, 1000), names);
+        let [idle, _] = measured(600.0, 800).compared_with("peer", measured(1000.0, 1000), names);
         assert_eq!((&idle["holds"], &idle["void"]), (&json!(false), &json!(true)));
-        let [slow, _] = measured(400.0, 1000).beside("peer", measured(1000.0, 1000), names);
+        let [slow, _] = measured(400.0, 1000).compared_with("peer", measured(1000.0, 1000), names);
         assert_eq!(slow["holds"], json!(false));
     }
 }

@@ -51,15 +51,15 @@ fn measure(out: &Path) {
     for (kind, one) in Kind::ALL.iter().zip(&medians) {
         println!("{:<10} {one}", kind.name());
     }
-    let beside = |(kind, peer): (&Kind, &Measurement)| {
+    let compared = |(kind, peer): (&Kind, &Measurement)| {
         let bar = (*kind == Kind::Nginx).then_some(BAR);
-        medians[0].beside(
+        medians[0].compared_with(
             kind.name(),
             *peer,
             [("proxied requests per second", bar), ("CPU per proxied request", bar)],
         )
     };
-    let rows: Vec<Value> = Kind::ALL.iter().zip(&medians).skip(1).flat_map(beside).collect();
+    let rows: Vec<Value> = Kind::ALL.iter().zip(&medians).skip(1).flat_map(compared).collect();
     for row in rows.iter().filter(|row| row["bar"].is_string()) {
         println!("{}: ratio {} against {} (bar {})", row["name"], row["ratio"], row["peer"], row["bar"]);
     }

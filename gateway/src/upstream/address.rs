@@ -130,7 +130,9 @@ mod tests {
         let address = address();
         let now = Instant::now();
         let attempts: Vec<_> = (0..5).map(|_| address.begin(now, false).unwrap()).collect();
-        attempts.into_iter().for_each(|attempt| attempt.failed(now, true));
+        for attempt in attempts {
+            attempt.failed(now, true);
+        }
         assert!(address.begin(now + FIRST, false).is_some());
     }
 

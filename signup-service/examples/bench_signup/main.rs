@@ -54,7 +54,7 @@ fn measure(out: &Path) {
     });
     println!("durable  {durable}");
     println!("bare     {bare}");
-    let rows = durable.beside(
+    let rows = durable.compared_with(
         "bare axum POST",
         bare,
         [("durable applications per second", Some(BAR)), ("CPU of the server per application", None)],
