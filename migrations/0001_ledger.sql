@@ -1,27 +1,27 @@
--- The ledger: seats, admitted applications, outcomes, event settings, audit, outbox.
+-- The ledger: event settings, seats, admitted applications, outcomes, audit, outbox.
 -- One text for SQLite and Postgres: only BIGINT and TEXT, times in milliseconds since 1970 UTC, keys as 32 hex digits,
--- no serial ids. Numbered, forward only; an older program meets a newer ledger with a clear refusal.
+-- no serial ids. Migrations are numbered and forward only; an older program refuses to open a newer ledger.
 
 CREATE TABLE event (
     id            TEXT PRIMARY KEY,
     rev           BIGINT NOT NULL,
     settings      TEXT NOT NULL,                -- JSON of the settings as of `rev`
     state         TEXT NOT NULL CHECK (state IN ('scheduled', 'open', 'closed', 'settling', 'settled')),
-    epoch         BIGINT NOT NULL DEFAULT 0,    -- the queue's epoch, written ahead of arming
-    number_limit    BIGINT NOT NULL DEFAULT 0,    -- no number above this was ever given: written ahead of the queue
-    inbox_through BIGINT NOT NULL DEFAULT 0,    -- the last request that was answered
-    leader_fence   BIGINT NOT NULL DEFAULT 0,
-    leader_until   BIGINT NOT NULL DEFAULT 0,
+    epoch         BIGINT NOT NULL DEFAULT 0,    -- the queue's epoch, written before the queue is armed with it
+    number_limit  BIGINT NOT NULL DEFAULT 0,    -- the highest number that the queue may give, written before the queue gets it
+    inbox_through BIGINT NOT NULL DEFAULT 0,    -- the last handled entry of the inbox
+    leader_fence  BIGINT NOT NULL DEFAULT 0,
+    leader_until  BIGINT NOT NULL DEFAULT 0,
     tokens        BIGINT NOT NULL DEFAULT 0 CHECK (tokens >= 0),
     refilled_at   BIGINT NOT NULL DEFAULT 0,
-    recover_until BIGINT NOT NULL DEFAULT 0,    -- until then nobody is admitted: the queue lost somebody, who may show a receipt
-    frozen        TEXT,                         -- why nobody is admitted any more
+    recover_until BIGINT NOT NULL DEFAULT 0,    -- no admission before this time: receipts may restore applications that the queue lost
+    frozen        TEXT,                         -- why the event is frozen: no application is admitted
     closed_seq    BIGINT,
     settled_seq   BIGINT,
     CHECK ((state = 'settled') = (settled_seq IS NOT NULL))
 );
 
--- Capacity is rows: one seat too many would need two rows with one key.
+-- One row for each seat: selling a seat twice would need two rows with the same key.
 CREATE TABLE seat (
     event   TEXT NOT NULL REFERENCES event (id),
     n       BIGINT NOT NULL,
@@ -41,29 +41,29 @@ CREATE TABLE application (
     state       TEXT NOT NULL CHECK (state IN ('ordering', 'undoing', 'parked', 'ended')),
     undo        TEXT CHECK (undo IN ('cancel', 'reject')),
     seat        BIGINT,
-    fence       BIGINT NOT NULL DEFAULT 0,      -- rises with every lease and every decision
+    fence       BIGINT NOT NULL DEFAULT 0,      -- rises with every call lease and every decision
     lease_until BIGINT NOT NULL DEFAULT 0,
     next_try_at BIGINT NOT NULL DEFAULT 0,
     attempts    BIGINT NOT NULL DEFAULT 0,      -- order calls since `state` was entered
     outcome     TEXT CHECK (outcome IN ('ordered', 'rejected', 'cancelled', 'expired')),
     order_no    TEXT,
     contact     TEXT NOT NULL DEFAULT '',       -- sealed, base64; empty once it is no longer needed
-    admitted_at    BIGINT NOT NULL,
+    admitted_at BIGINT NOT NULL,
     ended_at    BIGINT,
-    shown_epoch BIGINT NOT NULL DEFAULT 0,      -- the epoch of the queue that shows this outcome
+    projected_epoch BIGINT NOT NULL DEFAULT 0,  -- the last epoch of the queue that has this outcome
     PRIMARY KEY (event, app_key),
     UNIQUE (event, number),
     CHECK (state <> 'ended' OR outcome IS NOT NULL),
-    CHECK (outcome IS NULL OR state = 'ended' OR outcome = 'ordered'),  -- an order that is being taken back is still one
+    CHECK (outcome IS NULL OR state = 'ended' OR outcome = 'ordered'),  -- an order that is being undone is still ordered
     CHECK ((outcome = 'ordered') = (order_no IS NOT NULL)),
     CHECK ((state = 'undoing') = (undo IS NOT NULL) OR state = 'parked')
 );
 CREATE INDEX application_due ON application (event, number) WHERE state IN ('ordering', 'undoing');
 CREATE INDEX application_parked ON application (event) WHERE state = 'parked';
-CREATE INDEX application_to_show ON application (event, shown_epoch) WHERE outcome IS NOT NULL;
+CREATE INDEX application_unprojected ON application (event, projected_epoch) WHERE outcome IS NOT NULL;
 
--- Append-only. Within an event `at` rises with every row, whatever the clock does, so that it identifies a row and a list can
--- continue from any row. An operator also ends single applications, which raises no rev.
+-- Append-only. `at` rises with every row, even if the clock goes back, so that it identifies a row and a list can continue from
+-- any row. Ending a parked application adds a row without raising the rev.
 CREATE TABLE audit (
     event  TEXT NOT NULL,
     rev    BIGINT NOT NULL,
@@ -77,10 +77,11 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_newest ON audit (at, rev);
 
--- Domain events to send: written in the transaction of what they tell. `sent_at IS NULL` finds them; there is no cursor to fall behind.
+-- Domain events, written in the transaction of the change that they report. `sent_at IS NULL` finds those to send; there is no
+-- cursor that could fall behind.
 CREATE TABLE outbox (
     event   TEXT NOT NULL,
-    app_key TEXT NOT NULL,                      -- empty for a domain_event about the event
+    app_key TEXT NOT NULL,                      -- empty for a domain event about the event as a whole
     type    TEXT NOT NULL,
     at      BIGINT NOT NULL,
     payload TEXT NOT NULL,
@@ -89,7 +90,7 @@ CREATE TABLE outbox (
 );
 CREATE INDEX outbox_unsent ON outbox (at) WHERE sent_at IS NULL;
 
--- The embedded order service: what a shop's own would keep. A row in state 'gone' is a tombstone.
+-- The orders of the embedded order service. A row in state 'gone' is a tombstone.
 CREATE TABLE placed_order (
     event    TEXT NOT NULL,
     app_key  TEXT NOT NULL,
@@ -99,18 +100,18 @@ CREATE TABLE placed_order (
     PRIMARY KEY (event, app_key)
 );
 
--- The queue at a glance, written by the leader once a second, since the operator API sees the ledger only.
+-- The status of the queue, written by the leader once a second, since the operator API reads the ledger only.
 CREATE TABLE queue_status (
-    event         TEXT PRIMARY KEY REFERENCES event (id),
-    at            BIGINT NOT NULL,
-    epoch         BIGINT NOT NULL,
-    state         TEXT NOT NULL CHECK (state IN ('scheduled', 'open', 'closed', 'settling', 'settled')),
-    seq           BIGINT NOT NULL,
+    event            TEXT PRIMARY KEY REFERENCES event (id),
+    at               BIGINT NOT NULL,
+    epoch            BIGINT NOT NULL,
+    state            TEXT NOT NULL CHECK (state IN ('scheduled', 'open', 'closed', 'settling', 'settled')),
+    seq              BIGINT NOT NULL,           -- the last number given or skipped
     admitted_through BIGINT NOT NULL,
-    waiting       BIGINT NOT NULL,
-    closed_seq    BIGINT,
-    missing       BIGINT NOT NULL,              -- numbers in gaps
-    armed         BIGINT NOT NULL CHECK (armed IN (0, 1)),
-    ordered_milli BIGINT NOT NULL,              -- seats sold per second, in thousandths
-    oldest_ms     BIGINT                        -- how long the first in line has waited; NULL if nobody waits or nobody knows
+    waiting          BIGINT NOT NULL,
+    closed_seq       BIGINT,
+    skipped_numbers  BIGINT NOT NULL,           -- numbers in gaps
+    armed            BIGINT NOT NULL CHECK (armed IN (0, 1)),
+    sold_milli_per_s BIGINT NOT NULL,           -- seats sold per second, in thousandths
+    oldest_wait_ms   BIGINT                     -- how long the first application of the queue has waited; NULL if none or unknown
 );

@@ -1,38 +1,32 @@
-//! The ledger: seats, admitted applications, outcomes, event settings, audit, outbox. Outcomes are decided here and nowhere else.
-//! It knows nothing of the queue; the worker carries between the two.
+//! The ledger: event settings, seats, admitted applications, outcomes, the audit and the outbox. Outcomes are decided here and
+//! nowhere else. The crate does not know the queue; the worker carries data between the two.
 
-mod admit;
-mod answer;
-mod audit;
-mod change;
-mod decide;
-mod dialect;
-mod embedded;
-mod event;
-mod inbox;
-mod known;
-mod lead;
-mod lease;
-mod ledger;
-mod outbox;
-mod parked;
-mod postgres;
-mod queue_status;
-mod read;
-mod schema;
-mod settle;
+mod admin;
+mod calls;
+mod leader;
+mod store;
+mod tables;
 
-pub use admit::{ADMIT_MAX, Admission, Candidate};
-pub use answer::{ATTEMPTS_MAX, Answer, Recorded};
-pub use audit::AuditRow;
-pub use change::{By, Change, ChangeError, Changed, EventPatch};
-pub use event::{Created, LedgerEvent, Seats};
-pub use inbox::CancelRequest;
-pub use lead::{Lead, StartedEpoch};
-pub use lease::{CALL_LEASE_MS, Call, CallKind, Leased};
-pub use ledger::{Ledger, LedgerError};
-pub use outbox::{DomainEvent, ToShow};
-pub use parked::EndParked;
-pub use queue_status::QueueStatus;
-pub use read::{ApplicationRow, OrderRow, OutboxRow, SeatRow};
-pub use settle::Settling;
+pub use admin::audit::{AuditAction, AuditCursor, AuditRow, ChangedBy};
+pub use admin::change::{Change, EventPatch};
+pub use admin::change_error::ChangeError;
+pub use admin::change_event::ChangeResult;
+pub use admin::create_event::CreateResult;
+pub use admin::keep_times::EventTimes;
+pub use calls::call_lease::{CALL_LEASE_MS, Call, CallKind, LeasedCalls};
+pub use calls::embedded_orders::OrderRow;
+pub use calls::parked::EndParked;
+pub use calls::response::{ATTEMPTS_MAX, CallResult, OrderResponse};
+pub use leader::admission::{ADMIT_MAX, Admission, Candidate};
+pub use leader::epoch::NewEpoch;
+pub use leader::inbox::CancelRequest;
+pub use leader::leader_lease::Leadership;
+pub use leader::lifecycle::SettleResult;
+pub use leader::projection::OutcomeProjection;
+pub use leader::queue_status::QueueStatus;
+pub use store::error::Error;
+pub use store::ledger::Ledger;
+pub use tables::application::{ApplicationRow, OpenApplications};
+pub use tables::event::EventRow;
+pub use tables::outbox::{DomainEvent, OutboxRow};
+pub use tables::seat::{SeatRow, SeatState, Seats};

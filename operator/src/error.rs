@@ -4,7 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::EventState;
 use domain::event::BadSettings;
-use ledger::{ChangeError, LedgerError};
+use ledger::ChangeError;
 use serde::Serialize;
 use serde_json::{Value, json};
 use service::problem::Problem;
@@ -77,12 +77,12 @@ pub(crate) enum Error {
     Internal,
 }
 
-impl From<LedgerError> for Error {
-    fn from(error: LedgerError) -> Self {
+impl From<ledger::Error> for Error {
+    fn from(error: ledger::Error) -> Self {
         match error {
-            LedgerError::UnknownEvent(_) => Self::UnknownEvent,
-            LedgerError::Settings(bad) => Self::Invalid(bad.into_iter().map(FieldError::from).collect()),
-            LedgerError::Unavailable(_) | LedgerError::Lost => {
+            ledger::Error::UnknownEvent(_) => Self::UnknownEvent,
+            ledger::Error::Settings(bad) => Self::Invalid(bad.into_iter().map(FieldError::from).collect()),
+            ledger::Error::Unavailable(_) | ledger::Error::Lost => {
                 tracing::warn!(%error, "ledger call failed");
                 Self::Unavailable
             }

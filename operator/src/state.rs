@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{EventId, Now, Rng};
-use ledger::{Ledger, LedgerError, LedgerEvent, QueueStatus};
+use ledger::{EventRow, Ledger, QueueStatus};
 use service::{AttemptLimiter, Context};
 
 use crate::config::Config;
@@ -63,7 +63,7 @@ impl OperatorState {
     /// Runs a read of the ledger within its time limit.
     pub(crate) async fn read<T>(
         &self,
-        call: impl Future<Output = Result<T, LedgerError>>,
+        call: impl Future<Output = Result<T, ledger::Error>>,
     ) -> Result<T, Error> {
         within(READ_MAX, call).await
     }
@@ -77,7 +77,7 @@ impl OperatorState {
     }
 
     /// Reads one event.
-    pub(crate) async fn event(&self, event: &EventId) -> Result<LedgerEvent, Error> {
+    pub(crate) async fn event(&self, event: &EventId) -> Result<EventRow, Error> {
         self.read(self.ledger.event(event)).await
     }
 
@@ -87,15 +87,15 @@ impl OperatorState {
     }
 
     /// Counts the figures of an event. They are at most a second old and never older than the event's last change.
-    pub(crate) async fn figures(&self, event: &LedgerEvent) -> Result<EventFigures, Error> {
+    pub(crate) async fn figures(&self, event: &EventRow) -> Result<EventFigures, Error> {
         let id = &event.settings.id;
         let now = (self.now)();
         if let Some(figures) = self.figures.fresh(id, event.rev, now) {
             return Ok(figures);
         }
         let seats = self.read(self.ledger.seats(id)).await?;
-        let (ordering, parked) = self.read(self.ledger.under_way(id)).await?;
-        let figures = EventFigures { seats, ordering, parked };
+        let open = self.read(self.ledger.open_applications(id)).await?;
+        let figures = EventFigures { seats, ordering: open.under_way, parked: open.parked };
         self.figures.store(id, event.rev, now, figures);
         Ok(figures)
     }

@@ -3,7 +3,7 @@
 
 use data_encoding::BASE64;
 use domain::EventState;
-use ledger::{ADMIT_MAX, Candidate, LedgerEvent};
+use ledger::{ADMIT_MAX, Candidate, EventRow};
 use queue::{Head, QueueSnapshot, Waiting};
 
 use crate::term::Term;
@@ -14,7 +14,7 @@ use crate::{ChoreError, WorkerContext};
 pub(crate) async fn admit_head(
     worker: &WorkerContext,
     term: &Term,
-    event: &LedgerEvent,
+    event: &EventRow,
     view: &QueueSnapshot,
 ) -> Result<usize, ChoreError> {
     let admissible = worker.ledger.admissible(event).await?.min(ADMIT_MAX);
@@ -30,7 +30,7 @@ pub(crate) async fn admit_head(
         return Ok(0);
     }
     let newcomers: Vec<Candidate> = head.waiting.iter().map(newcomer).collect();
-    let taken = worker.ledger.take(&term.event, term.fence, &newcomers).await?;
+    let taken = worker.ledger.admit(&term.event, term.fence, &newcomers).await?;
     let through = if taken.all { head.through } else { last_taken(&head, taken.known.len(), view) };
     worker.queue.admitted(&term.event, term.fence.0, through, &taken.known).await?;
     if taken.seated > 0 {

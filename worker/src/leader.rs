@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{EventId, EventState, Fence, Millis};
-use ledger::{LedgerError, LedgerEvent};
+use ledger::EventRow;
 use queue::{LeadError, QueueSnapshot, Refused};
 use service::health::Check;
 
@@ -25,7 +25,7 @@ const EXTEND_EVERY_MS: Millis = 1000;
 pub(crate) async fn lead(worker: WorkerContext, event: EventId) {
     let check = worker.context.health.check("leader");
     while !worker.context.tasks.is_stopping() {
-        match worker.in_time(worker.ledger.lead(&event)).await {
+        match worker.in_time(worker.ledger.acquire_leadership(&event)).await {
             Ok(Some(lead)) => {
                 tracing::info!(%event, fence = lead.fence.0, "leading event {event}");
                 check.ok();
@@ -46,12 +46,12 @@ async fn serve_term(worker: &WorkerContext, event: &EventId, fence: Fence, check
     while !worker.context.tasks.is_stopping() {
         match worker.in_time(Box::pin(go_round(worker, &mut term, check))).await {
             Ok(pause) => worker.pause(pause).await,
-            Err(ChoreError::Ledger(LedgerError::Lost) | ChoreError::Lead(LeadError::Fenced(_))) => {
+            Err(ChoreError::Ledger(ledger::Error::Lost) | ChoreError::Lead(LeadError::Fenced(_))) => {
                 tracing::warn!(%event, "another leads event {event} now");
                 break;
             }
             // The next round tells it.
-            Err(ChoreError::Ledger(LedgerError::Frozen(_))) => worker.pause(BUSY).await,
+            Err(ChoreError::Ledger(ledger::Error::Frozen(_))) => worker.pause(BUSY).await,
             Err(error) => {
                 metrics::counter!("firstcome_leader_round_failures_total", "event" => event.to_string())
                     .increment(1);
@@ -71,7 +71,7 @@ async fn go_round(worker: &WorkerContext, term: &mut Term, check: &Check) -> Res
     let now = (worker.context.now)();
     term.round += 1;
     if now - term.extended_at >= EXTEND_EVERY_MS {
-        worker.ledger.extend(&term.event, term.fence).await?;
+        worker.ledger.extend_leadership(&term.event, term.fence).await?;
         term.extended_at = now;
     }
     let view = armed_view(worker, term, now).await?;
@@ -79,7 +79,7 @@ async fn go_round(worker: &WorkerContext, term: &mut Term, check: &Check) -> Res
     // Read after arming, which may have held the release back.
     let event = worker.ledger.event(&term.event).await?;
     if event.fence != term.fence {
-        return Err(LedgerError::Lost.into());
+        return Err(ledger::Error::Lost.into());
     }
     report_health(term, &event, check);
     queue_status::report(worker, term, &view, now).await?;
@@ -106,7 +106,7 @@ async fn go_round(worker: &WorkerContext, term: &mut Term, check: &Check) -> Res
 }
 
 /// A frozen event stays frozen over restarts, so it is told as long as it is.
-fn report_health(term: &mut Term, event: &LedgerEvent, check: &Check) {
+fn report_health(term: &mut Term, event: &EventRow, check: &Check) {
     if let Some(why) = &event.frozen {
         let told = format!("event {} is frozen, nobody is admitted: {why}", term.event);
         if !term.frozen {

@@ -19,7 +19,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{EventId, EventSettings, Keyring};
-use ledger::{Ledger, LedgerError};
+use ledger::Ledger;
 use queue::Queue;
 use service::Context;
 use tokio::sync::Notify;
@@ -48,7 +48,7 @@ pub struct WorkerContext {
 pub enum ChoreError {
     /// The ledger did not do it.
     #[error(transparent)]
-    Ledger(#[from] LedgerError),
+    Ledger(#[from] ledger::Error),
     /// The queue refused a leader's write.
     #[error(transparent)]
     Lead(#[from] queue::LeadError),

@@ -1,7 +1,7 @@
 //! The inbox: answers what applicants asked for, and moves the event through its states.
 
 use domain::EventState;
-use ledger::{CancelRequest, LedgerEvent, Settling};
+use ledger::{CancelRequest, EventRow, EventTimes, SettleResult};
 use queue::{InboxEntry, InboxKind, QueueSnapshot};
 
 use crate::term::Term;
@@ -14,7 +14,7 @@ const REQUESTS_MAX: u32 = 256;
 pub(crate) async fn handle_inbox(
     worker: &WorkerContext,
     term: &Term,
-    event: &LedgerEvent,
+    event: &EventRow,
 ) -> Result<usize, ChoreError> {
     if event.frozen.is_some() {
         return Ok(0);
@@ -40,7 +40,7 @@ pub(crate) async fn handle_inbox(
 pub(crate) async fn advance_state(
     worker: &WorkerContext,
     term: &Term,
-    event: &LedgerEvent,
+    event: &EventRow,
     view: &QueueSnapshot,
 ) -> Result<(), ChoreError> {
     let (ledger, id, fence) = (&worker.ledger, &term.event, term.fence);
@@ -65,17 +65,18 @@ pub(crate) async fn advance_state(
 pub(crate) async fn keep_times(
     worker: &WorkerContext,
     term: &Term,
-    event: &LedgerEvent,
+    event: &EventRow,
     view: &QueueSnapshot,
 ) -> Result<(), ChoreError> {
-    let times = (view.settings.opens_at, view.settings.closes_at);
-    let agreed = times == (event.settings.opens_at, event.settings.closes_at);
+    let times = EventTimes { opens_at: view.settings.opens_at, closes_at: view.settings.closes_at };
+    let agreed =
+        times == EventTimes { opens_at: event.settings.opens_at, closes_at: event.settings.closes_at };
     // Once it settles, both are over for both.
     if view.rev != event.rev || agreed || event.state >= EventState::Settling {
         return Ok(());
     }
     tracing::warn!(
-        event = %term.event, opens_at = times.0, closes_at = times.1,
+        event = %term.event, opens_at = times.opens_at, closes_at = times.closes_at,
         "the queue of event {} had acted on its times before a change of them arrived; the ledger takes over the queue's", term.event
     );
     Ok(worker.ledger.keep_times(&term.event, term.fence, event.rev, times).await?)
@@ -87,12 +88,12 @@ pub(crate) async fn keep_times(
 async fn settle(
     worker: &WorkerContext,
     term: &Term,
-    event: &LedgerEvent,
+    event: &EventRow,
     view: &QueueSnapshot,
 ) -> Result<(), ChoreError> {
     let closing = worker.queue.settle(&term.event, term.fence.0).await?;
     if event.closed_seq.is_none() {
-        worker.ledger.note_closed(&term.event, term.fence, closing.closed_seq).await?;
+        worker.ledger.record_closed_seq(&term.event, term.fence, closing.closed_seq).await?;
     }
     let unheard = !worker.queue.inbox(&term.event, event.inbox_through, 1).await?.is_empty();
     if unheard {
@@ -102,7 +103,7 @@ async fn settle(
     // The queue may have given numbers between the view and the closing.
     let last = closing.closed_seq.max(view.seq);
     let anybody_waits = !head.waiting.is_empty() || head.through < last;
-    if worker.ledger.settle(&term.event, term.fence, anybody_waits).await? == Settling::Settled {
+    if worker.ledger.settle(&term.event, term.fence, anybody_waits).await? == SettleResult::Settled {
         tracing::info!(event = %term.event, "event {} is settled", term.event);
     }
     Ok(())

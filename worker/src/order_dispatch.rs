@@ -8,7 +8,7 @@ use std::time::Duration;
 use data_encoding::BASE64;
 use domain::person::Contact;
 use domain::{EventId, Kid, Millis};
-use ledger::{Answer, Call, CallKind, LedgerError, Recorded};
+use ledger::{Call, CallKind, CallResult, OrderResponse};
 use tokio::sync::Notify;
 
 use crate::WorkerContext;
@@ -70,16 +70,16 @@ async fn start_calls(
     worker: &WorkerContext,
     dispatch: &Arc<DispatchState>,
     event: &EventId,
-) -> Result<Option<Duration>, LedgerError> {
+) -> Result<Option<Duration>, ledger::Error> {
     let now = (worker.context.now)();
     let under_way = dispatch.under_way.load(Ordering::Acquire);
     let wanted = worker.config.calls_max.saturating_sub(under_way);
     let circuit_breaker = *dispatch.circuit_breaker.lock().unwrap_or_else(PoisonError::into_inner);
     let may = circuit_breaker.allows(wanted, under_way, now);
-    if may == 0 || !worker.ledger.is_due(event, now).await? {
+    if may == 0 || !worker.ledger.has_due_call(event, now).await? {
         return Ok(None);
     }
-    let leased = worker.ledger.lease(event, may).await?;
+    let leased = worker.ledger.lease_calls(event, may).await?;
     for call in leased.calls {
         dispatch.under_way.fetch_add(1, Ordering::AcqRel);
         let (worker, dispatch) = (worker.clone(), Arc::clone(dispatch));
@@ -88,18 +88,20 @@ async fn start_calls(
             dispatch.under_way.fetch_sub(1, Ordering::AcqRel);
         });
     }
-    Ok(leased.again_in_ms.map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(1)).min(LOOK_EVERY)))
+    Ok(leased
+        .next_token_in_ms
+        .map(|ms| Duration::from_millis(u64::try_from(ms).unwrap_or(1)).min(LOOK_EVERY)))
 }
 
 async fn make(worker: &WorkerContext, dispatch: &DispatchState, call: &Call) {
     let contact = open_contact(worker, call);
     let answer = match worker.orders.call(call, contact.as_ref(), worker.config.call_timeout).await {
-        Answer::Unknown { .. } => {
-            Answer::Unknown { retry_in_ms: backoff_ms(call.attempts, &worker.context.rng) }
+        OrderResponse::Unknown { .. } => {
+            OrderResponse::Unknown { retry_in_ms: backoff_ms(call.attempts, &worker.context.rng) }
         }
         definite => definite,
     };
-    let answered = !matches!(answer, Answer::Unknown { .. });
+    let answered = !matches!(answer, OrderResponse::Unknown { .. });
     {
         let mut circuit_breaker = dispatch.circuit_breaker.lock().unwrap_or_else(PoisonError::into_inner);
         *circuit_breaker = circuit_breaker.after(answered, (worker.context.now)());
@@ -108,17 +110,17 @@ async fn make(worker: &WorkerContext, dispatch: &DispatchState, call: &Call) {
 }
 
 /// An answer that cannot be recorded is not lost: the lease runs out, and the same key brings the same answer again.
-async fn record(worker: &WorkerContext, call: &Call, answer: &Answer) {
+async fn record(worker: &WorkerContext, call: &Call, answer: &OrderResponse) {
     let (guid, event, number) = (call.app_key.guid(), &call.event, call.number.get());
-    match worker.in_time(worker.ledger.record(call, answer)).await {
-        Ok(Recorded::Ended(outcome)) => {
+    match worker.in_time(worker.ledger.record_response(call, answer)).await {
+        Ok(CallResult::Ended(outcome)) => {
             metrics::counter!("firstcome_orders_total", "event" => event.to_string(), "outcome" => outcome.as_str()).increment(1);
             tracing::info!(target: "business", guid, %event, number, outcome = outcome.as_str(), "number {number} of event {event}: {}", outcome.as_str());
         }
-        Ok(Recorded::Parked) => {
+        Ok(CallResult::Parked) => {
             tracing::error!(target: "business", guid, %event, number, attempts = call.attempts, "number {number} of event {event} is parked: the order service never answered; an operator must end it");
         }
-        Ok(Recorded::GoesOn | Recorded::Stale) => {}
+        Ok(CallResult::Continues | CallResult::Stale) => {}
         Err(error) => {
             tracing::warn!(guid, %event, number, %error, "the answer for number {number} was not recorded; it is asked for again");
         }

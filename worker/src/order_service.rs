@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::person::Contact;
-use ledger::{Answer, Call, CallKind, Ledger};
+use ledger::{Call, CallKind, Ledger, OrderResponse};
 
 mod http;
 
@@ -20,10 +20,15 @@ pub enum OrderService {
 
 impl OrderService {
     /// Makes one call. Whatever goes wrong is `Unknown`: the order may exist, the seat stays, and the same key is tried again.
-    pub(crate) async fn call(&self, call: &Call, contact: Option<&Contact>, timeout: Duration) -> Answer {
+    pub(crate) async fn call(
+        &self,
+        call: &Call,
+        contact: Option<&Contact>,
+        timeout: Duration,
+    ) -> OrderResponse {
         match tokio::time::timeout(timeout, self.call_untimed(call, contact)).await {
             // Who calls with a PUT was not taken back, so this tombstone is not ours.
-            Ok(Ok(Answer::Gone)) if call.kind == CallKind::Put => {
+            Ok(Ok(OrderResponse::Deleted)) if call.kind == CallKind::Put => {
                 unknown(call, "410 without a DELETE before")
             }
             Ok(Ok(answer)) => answer,
@@ -32,7 +37,7 @@ impl OrderService {
         }
     }
 
-    async fn call_untimed(&self, call: &Call, contact: Option<&Contact>) -> Result<Answer, String> {
+    async fn call_untimed(&self, call: &Call, contact: Option<&Contact>) -> Result<OrderResponse, String> {
         match (self, call.kind) {
             (Self::Embedded(ledger), CallKind::Put) => {
                 ledger.put_order(&call.event, call.app_key, call.number).await.map_err(|e| e.to_string())
@@ -46,8 +51,8 @@ impl OrderService {
     }
 }
 
-fn unknown(call: &Call, why: &str) -> Answer {
+fn unknown(call: &Call, why: &str) -> OrderResponse {
     let guid = call.app_key.guid();
     tracing::warn!(guid, event = %call.event, number = call.number.get(), attempts = call.attempts, "order call without an answer: {why}");
-    Answer::Unknown { retry_in_ms: 0 }
+    OrderResponse::Unknown { retry_in_ms: 0 }
 }

@@ -1,7 +1,7 @@
 //! The relay: shows the ledger's settings, figures and outcomes in the queue, and sends domain events. It decides nothing.
 
 use domain::Millis;
-use ledger::{LedgerEvent, ToShow};
+use ledger::{EventRow, OutcomeProjection};
 use queue::{Figures, Projection, QueueSnapshot, Shown};
 
 use crate::term::Term;
@@ -19,7 +19,7 @@ const TELL_EVERY_MS: Millis = 250;
 pub(crate) async fn tell(
     worker: &WorkerContext,
     term: &mut Term,
-    event: &LedgerEvent,
+    event: &EventRow,
     view: &QueueSnapshot,
     now: Millis,
 ) -> Result<usize, ChoreError> {
@@ -28,7 +28,7 @@ pub(crate) async fn tell(
     if !(stale || changed || term.told.more) {
         return Ok(0);
     }
-    let to_show = worker.ledger.to_show(&term.event, view.epoch, SHOW_MAX).await?;
+    let to_show = worker.ledger.unprojected_outcomes(&term.event, view.epoch, SHOW_MAX).await?;
     if stale {
         let seats = worker.ledger.seats(&term.event).await?;
         term.told.figures = Figures { sold: seats.sold, free: seats.free, held: seats.held, at: now };
@@ -36,7 +36,7 @@ pub(crate) async fn tell(
     }
     if stale || changed || !to_show.is_empty() {
         write(worker, term, event, view, &to_show).await?;
-        worker.ledger.mark_shown(&term.event, view.epoch, &to_show).await?;
+        worker.ledger.mark_projected(&term.event, view.epoch, &to_show).await?;
     }
     let sent = publish_domain_events(worker, event).await?;
     term.told.more = to_show.len() == SHOW_MAX as usize || sent == DOMAIN_EVENTS_MAX as usize;
@@ -47,7 +47,7 @@ pub(crate) async fn tell(
 pub(crate) async fn project(
     worker: &WorkerContext,
     term: &mut Term,
-    event: &LedgerEvent,
+    event: &EventRow,
     view: &QueueSnapshot,
 ) -> Result<(), ChoreError> {
     write(worker, term, event, view, &[]).await
@@ -56,9 +56,9 @@ pub(crate) async fn project(
 async fn write(
     worker: &WorkerContext,
     term: &mut Term,
-    event: &LedgerEvent,
+    event: &EventRow,
     view: &QueueSnapshot,
-    to_show: &[ToShow],
+    to_show: &[OutcomeProjection],
 ) -> Result<(), ChoreError> {
     let outcomes = to_show
         .iter()
@@ -80,7 +80,7 @@ async fn write(
 }
 
 /// Until there are webhooks, a domain event is a queue in the log: one for each, never a personal datum in it.
-async fn publish_domain_events(worker: &WorkerContext, event: &LedgerEvent) -> Result<usize, ChoreError> {
+async fn publish_domain_events(worker: &WorkerContext, event: &EventRow) -> Result<usize, ChoreError> {
     let domain_events = worker.ledger.unsent(&event.settings.id, DOMAIN_EVENTS_MAX).await?;
     for domain_event in &domain_events {
         tracing::info!(target: "domain_event", event = %domain_event.event, kind = %domain_event.kind, payload = %domain_event.payload, "{}", domain_event.kind);
@@ -89,7 +89,7 @@ async fn publish_domain_events(worker: &WorkerContext, event: &LedgerEvent) -> R
     Ok(domain_events.len())
 }
 
-fn gauge(event: &LedgerEvent, view: &QueueSnapshot, figures: Figures) {
+fn gauge(event: &EventRow, view: &QueueSnapshot, figures: Figures) {
     let id = event.settings.id.to_string();
     let waiting = view.seq - view.admitted_through - view.gaps.count(view.admitted_through, view.seq);
     metrics::gauge!("firstcome_waiting", "event" => id.clone()).set(waiting);

@@ -52,7 +52,7 @@ fn gauge(event: &EventId, status: &QueueStatus) {
     if let Some(ms) = oldest_ms.and_then(|ms| u32::try_from(ms).ok()) {
         metrics::gauge!("firstcome_oldest_wait_seconds", "event" => id.clone()).set(f64::from(ms) / 1000.0);
     }
-    metrics::gauge!("firstcome_skipped_numbers", "event" => id).set(status.missing);
+    metrics::gauge!("firstcome_skipped_numbers", "event" => id).set(status.skipped_numbers);
 }
 
 impl QueueHistory {
@@ -67,9 +67,9 @@ impl QueueHistory {
             admitted_through: view.admitted_through,
             waiting: (view.seq - view.admitted_through) - view.gaps.count(view.admitted_through, view.seq),
             closed_seq: view.closed.map(|closing| closing.closed_seq),
-            missing: view.gaps.count(0, view.seq),
+            skipped_numbers: view.gaps.count(0, view.seq),
             armed: view.armed,
-            ordered_milli_per_s: sold.map_or(0, |sold| self.rate(sold, now)),
+            sold_milli_per_s: sold.map_or(0, |sold| self.rate(sold, now)),
             oldest_wait_ms: self.given_by(first).map(|given| now - given),
         }
     }
@@ -183,7 +183,7 @@ mod tests {
         let mut skipped = view(10, 1012);
         skipped.gaps.push(11, 1010);
         let status = history.status(&skipped, None, 3000);
-        assert_eq!((status.waiting, status.missing, status.oldest_wait_ms), (2, 1000, Some(0)));
+        assert_eq!((status.waiting, status.skipped_numbers, status.oldest_wait_ms), (2, 1000, Some(0)));
         assert_eq!(first_in_queue(&skipped), 1011);
     }
 

@@ -2,7 +2,7 @@
 //! whatever state the queue comes back in, no number is ever given twice.
 
 use domain::{AppKey, EventState, Number, ReqHash};
-use ledger::LedgerEvent;
+use ledger::EventRow;
 use queue::{Armed, Arming, InboxEntry, LeadError, QueueSnapshot, QueueState, Restored};
 
 use crate::term::Term;
@@ -21,7 +21,7 @@ const CROWD: (u32, u32) = (10, 20_000);
 pub(crate) async fn arm(worker: &WorkerContext, term: &mut Term) -> Result<(), ChoreError> {
     // A queue that was wiped has forgotten which events there are, and shows none that it was not told of.
     worker.publish_events().await?;
-    let event = worker.ledger.extend(&term.event, term.fence).await?;
+    let event = worker.ledger.extend_leadership(&term.event, term.fence).await?;
     let epoch = worker.ledger.start_epoch(&term.event, term.fence).await?;
     let arming = Arming {
         unopened: is_unopened(worker, &event).await?,
@@ -40,7 +40,7 @@ pub(crate) async fn arm(worker: &WorkerContext, term: &mut Term) -> Result<(), C
 }
 
 /// Whether, as far as the ledger knows, the event has not opened and no number was given.
-async fn is_unopened(worker: &WorkerContext, event: &LedgerEvent) -> Result<bool, ChoreError> {
+async fn is_unopened(worker: &WorkerContext, event: &EventRow) -> Result<bool, ChoreError> {
     let status = worker.ledger.queue_status(&event.settings.id).await?;
     Ok(event.state == EventState::Scheduled && status.is_none_or(|status| status.seq == 0))
 }
@@ -129,7 +129,7 @@ pub(crate) async fn keep_limit_ahead(
     worker: &WorkerContext,
     term: &mut Term,
     view: &QueueSnapshot,
-    event: &LedgerEvent,
+    event: &EventRow,
 ) -> Result<(), ChoreError> {
     let rate = term.growth.at(view.seq, (worker.context.now)());
     let crowd = if view.state < EventState::Open {
@@ -142,7 +142,7 @@ pub(crate) async fn keep_limit_ahead(
         return Ok(());
     }
     let limit = view.seq.saturating_add(ahead).max(event.number_limit);
-    worker.ledger.raise_limit(&term.event, term.fence, limit).await?;
+    worker.ledger.raise_number_limit(&term.event, term.fence, limit).await?;
     term.told.limit = limit;
     crate::projector::project(worker, term, event, view).await
 }

@@ -8,7 +8,7 @@ mod gather;
 use std::time::Duration;
 
 use domain::{EventId, Receipt};
-use ledger::{Ledger, OrderRow};
+use ledger::{Ledger, OrderRow, SeatState};
 use queue::Queue;
 use serde::Serialize;
 
@@ -105,7 +105,7 @@ async fn look(
     let report = Report {
         event: event.clone(),
         applications: facts.entries.len(),
-        sold: facts.seats.iter().filter(|seat| seat.state == "sold").count(),
+        sold: facts.seats.iter().filter(|seat| seat.state == SeatState::Sold).count(),
         under_way: facts
             .rows
             .iter()

@@ -8,7 +8,7 @@ use domain::event::Text;
 use domain::{EventId, EventSettings, Kind, Release};
 use firstcome::System;
 use firstcome::setup::{Role, Setup, Stores};
-use ledger::{LedgerError, OrderRow};
+use ledger::OrderRow;
 use serde_json::Value;
 use service::Context;
 use service::telemetry::LogFormat;
@@ -75,7 +75,7 @@ impl SystemHarness {
     }
 
     /// The embedded order service's list.
-    pub(crate) async fn orders(&self) -> Result<Vec<OrderRow>, LedgerError> {
+    pub(crate) async fn orders(&self) -> Result<Vec<OrderRow>, ledger::Error> {
         self.system.ledger.as_ref().unwrap().order_rows(&self.event).await
     }
 

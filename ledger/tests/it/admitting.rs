@@ -1,13 +1,13 @@
 //! Events, leads and admission's transaction.
 
 use domain::{Fence, Number, Release};
-use ledger::{Admission, Candidate, Created, LedgerError};
+use ledger::{Admission, Candidate, CreateResult, Error};
 
-use crate::harness::{LedgerHarness, NOON, Store, key, newcomers, settings};
+use crate::harness::{LedgerHarness, NOON, Store, candidates, key, settings};
 
 pub(crate) async fn an_event_is_made_once_with_all_its_seats(store: Store) {
     let harness = LedgerHarness::open(store, 100).await;
-    assert_eq!(harness.ledger.create_event(&settings(500), "again").await.unwrap(), Created::Known(1));
+    assert_eq!(harness.ledger.create_event(&settings(500), "again").await.unwrap(), CreateResult::Exists(1));
     assert_eq!(harness.seats().await, (100, 0, 0));
     let event = harness.ledger.event(&harness.event).await.unwrap();
     assert_eq!((event.settings, event.rev, event.number_limit), (settings(100), 1, 0));
@@ -24,12 +24,12 @@ pub(crate) async fn wrong_settings_are_refused_with_every_mistake(store: Store) 
 
 pub(crate) async fn one_leads_at_a_time_and_who_stood_still_is_refused_afterwards(store: Store) {
     let harness = LedgerHarness::open(store, 10).await;
-    assert_eq!(harness.ledger.lead(&harness.event).await.unwrap(), None);
+    assert_eq!(harness.ledger.acquire_leadership(&harness.event).await.unwrap(), None);
     harness.clock.advance(3001);
-    let next = harness.ledger.lead(&harness.event).await.unwrap().unwrap();
+    let next = harness.ledger.acquire_leadership(&harness.event).await.unwrap().unwrap();
     assert_eq!(next.fence, Fence(harness.fence.0 + 1));
-    let late = harness.ledger.take(&harness.event, harness.fence, &newcomers([1])).await;
-    assert!(matches!(late, Err(LedgerError::Lost)), "{late:?}");
+    let late = harness.ledger.admit(&harness.event, harness.fence, &candidates([1])).await;
+    assert!(matches!(late, Err(Error::Lost)), "{late:?}");
     assert_eq!(harness.seats().await, (10, 0, 0));
 }
 
@@ -37,28 +37,28 @@ pub(crate) async fn a_lead_that_is_used_lasts_and_one_given_back_is_free_at_once
     let harness = LedgerHarness::open(store, 10).await;
     for _ in 0..5 {
         harness.clock.advance(2000);
-        harness.ledger.extend(&harness.event, harness.fence).await.unwrap();
+        harness.ledger.extend_leadership(&harness.event, harness.fence).await.unwrap();
     }
-    assert_eq!(harness.ledger.lead(&harness.event).await.unwrap(), None);
+    assert_eq!(harness.ledger.acquire_leadership(&harness.event).await.unwrap(), None);
     harness.ledger.step_down(&harness.event, harness.fence).await.unwrap();
-    assert!(harness.ledger.lead(&harness.event).await.unwrap().is_some());
+    assert!(harness.ledger.acquire_leadership(&harness.event).await.unwrap().is_some());
 }
 
 pub(crate) async fn an_epoch_is_never_used_twice_and_the_limit_never_falls(store: Store) {
     let harness = LedgerHarness::open(store, 10).await;
     let first = harness.ledger.start_epoch(&harness.event, harness.fence).await.unwrap();
-    harness.ledger.raise_limit(&harness.event, harness.fence, 1000).await.unwrap();
-    harness.ledger.raise_limit(&harness.event, harness.fence, 400).await.unwrap();
+    harness.ledger.raise_number_limit(&harness.event, harness.fence, 1000).await.unwrap();
+    harness.ledger.raise_number_limit(&harness.event, harness.fence, 400).await.unwrap();
     let second = harness.ledger.start_epoch(&harness.event, harness.fence).await.unwrap();
     assert_eq!((first.epoch.0, first.number_limit), (1, 0));
     assert_eq!((second.epoch.0, second.number_limit), (2, 1000));
     let lost = harness.ledger.start_epoch(&harness.event, Fence(harness.fence.0 - 1)).await;
-    assert!(matches!(lost, Err(LedgerError::Lost)));
+    assert!(matches!(lost, Err(Error::Lost)));
 }
 
 pub(crate) async fn seats_go_to_the_lowest_numbers_and_end_with_the_capacity(store: Store) {
     let harness = LedgerHarness::open(store, 3).await;
-    let taken = harness.take(1..=5).await;
+    let taken = harness.admit(1..=5).await;
     assert_eq!(taken, Admission { known: vec![key(1), key(2), key(3)], seated: 3, all: false });
     assert_eq!(harness.seats().await, (0, 3, 0));
     let seats = harness.ledger.seat_rows(&harness.event).await.unwrap();
@@ -70,8 +70,8 @@ pub(crate) async fn seats_go_to_the_lowest_numbers_and_end_with_the_capacity(sto
 
 pub(crate) async fn a_round_that_is_repeated_takes_nobody_twice(store: Store) {
     let harness = LedgerHarness::open(store, 10).await;
-    harness.take(1..=3).await;
-    let taken = harness.take(1..=4).await;
+    harness.admit(1..=3).await;
+    let taken = harness.admit(1..=4).await;
     assert_eq!(taken, Admission { known: (1..=4).map(key).collect(), seated: 1, all: true });
     assert_eq!(harness.seats().await, (6, 4, 0));
 }
@@ -82,18 +82,18 @@ pub(crate) async fn a_queue_that_contradicts_the_ledger_freezes_the_event(store:
         Candidate { number: Number::new(9).unwrap(), app_key: key(2), contact: String::new() },
     ] {
         let harness = LedgerHarness::open(store, 10).await;
-        harness.take(1..=3).await;
-        let mut head = newcomers([4]);
+        harness.admit(1..=3).await;
+        let mut head = candidates([4]);
         head.push(contradiction);
-        let frozen = harness.ledger.take(&harness.event, harness.fence, &head).await;
-        assert!(matches!(frozen, Err(LedgerError::Frozen(_))), "{frozen:?}");
+        let frozen = harness.ledger.admit(&harness.event, harness.fence, &head).await;
+        assert!(matches!(frozen, Err(Error::Frozen(_))), "{frozen:?}");
         assert_eq!(harness.state_of(4).await, "absent", "nothing of that round stays");
         let event = harness.ledger.event(&harness.event).await.unwrap();
         assert!(event.frozen.as_ref().unwrap().contains("earlier state"));
         assert_eq!(harness.ledger.admissible(&event).await.unwrap(), 0);
         assert!(matches!(
-            harness.ledger.take(&harness.event, harness.fence, &newcomers([4])).await,
-            Err(LedgerError::Frozen(_))
+            harness.ledger.admit(&harness.event, harness.fence, &candidates([4])).await,
+            Err(Error::Frozen(_))
         ));
         assert_eq!(harness.domain_events().await, ["event.frozen"]);
     }
@@ -105,7 +105,7 @@ pub(crate) async fn admissible_is_what_seats_and_ordering_rows_leave(store: Stor
     let harness = LedgerHarness::open_with(store, few).await;
     let event = harness.ledger.event(&harness.event).await.unwrap();
     assert_eq!(harness.ledger.admissible(&event).await.unwrap(), 5);
-    harness.take(1..=3).await;
+    harness.admit(1..=3).await;
     assert_eq!(harness.ledger.admissible(&event).await.unwrap(), 2);
     for release in [Release::Paused, Release::Draining] {
         let mut stopped = event.clone();
@@ -113,7 +113,7 @@ pub(crate) async fn admissible_is_what_seats_and_ordering_rows_leave(store: Stor
         assert_eq!(harness.ledger.admissible(&stopped).await.unwrap(), 0);
     }
     let harness = LedgerHarness::open(store, 2).await;
-    harness.take(1..=1).await;
+    harness.admit(1..=1).await;
     assert_eq!(
         harness.ledger.admissible(&harness.ledger.event(&harness.event).await.unwrap()).await.unwrap(),
         1
@@ -122,9 +122,9 @@ pub(crate) async fn admissible_is_what_seats_and_ordering_rows_leave(store: Stor
 
 pub(crate) async fn what_was_written_is_there_for_the_next_process(store: Store) {
     let harness = LedgerHarness::open(store, 10).await;
-    harness.take(1..=3).await;
+    harness.admit(1..=3).await;
     harness.ledger.close().await;
     let again = harness.reopened().await;
-    assert_eq!(again.rows(&harness.event, 0, 10).await.unwrap().len(), 3);
+    assert_eq!(again.applications(&harness.event, 0, 10).await.unwrap().len(), 3);
     assert_eq!(again.event(&harness.event).await.unwrap().settings.opens_at, NOON);
 }

@@ -1,9 +1,9 @@
 //! What a request to cancel leads to, whenever it comes.
 
 use domain::Number;
-use ledger::{Answer, CallKind, CancelRequest, LedgerError, Recorded};
+use ledger::{CallKind, CallResult, CancelRequest, Error, OrderResponse};
 
-use crate::harness::{LedgerHarness, Store, key, newcomers};
+use crate::harness::{LedgerHarness, Store, candidates, key};
 
 fn request(id: i64, number: u32) -> CancelRequest {
     CancelRequest { id, app_key: key(number), number: Number::new(number).unwrap() }
@@ -20,7 +20,7 @@ pub(crate) async fn who_was_withdrawn_before_being_admitted_needs_no_seat(store:
     let harness = LedgerHarness::open(store, 1).await;
     harness.handle_inbox(&[request(1, 7)]).await;
     assert_eq!((harness.state_of(7).await.as_str(), harness.seats().await), ("cancelled", (1, 0, 0)));
-    assert_eq!(harness.take([7]).await.seated, 0, "known, and never seated");
+    assert_eq!(harness.admit([7]).await.seated, 0, "known, and never seated");
     assert_eq!(harness.ledger.event(&harness.event).await.unwrap().inbox_through, 1);
 }
 
@@ -31,25 +31,25 @@ pub(crate) async fn a_request_is_answered_once_however_often_it_is_read(store: S
     harness.handle_inbox(&[request(1, 1), request(2, 1)]).await;
     let undo = harness.lease_one().await;
     assert_eq!(undo.kind, CallKind::Delete);
-    assert!(harness.ledger.lease(&harness.event, 9).await.unwrap().calls.is_empty());
+    assert!(harness.ledger.lease_calls(&harness.event, 9).await.unwrap().calls.is_empty());
 }
 
 pub(crate) async fn before_the_first_order_call_the_seat_is_free_at_once(store: Store) {
     let harness = LedgerHarness::open(store, 1).await;
-    harness.take([1]).await;
+    harness.admit([1]).await;
     harness.handle_inbox(&[request(1, 1)]).await;
     assert_eq!((harness.state_of(1).await.as_str(), harness.seats().await), ("cancelled", (1, 0, 0)));
 }
 
 pub(crate) async fn an_order_call_under_way_is_taken_back_first_and_its_answer_is_stale(store: Store) {
     let harness = LedgerHarness::open(store, 1).await;
-    harness.take([1]).await;
+    harness.admit([1]).await;
     let call = harness.lease_one().await;
     harness.handle_inbox(&[request(1, 1)]).await;
-    assert_eq!(harness.record(&call, Answer::Made("O-1".into())).await, Recorded::Stale);
+    assert_eq!(harness.record(&call, OrderResponse::Created("O-1".into())).await, CallResult::Stale);
     assert_eq!(harness.seats().await, (0, 1, 0), "an order may exist");
     let undo = harness.lease_one().await;
-    harness.record(&undo, Answer::Gone).await;
+    harness.record(&undo, OrderResponse::Deleted).await;
     assert_eq!((harness.state_of(1).await.as_str(), harness.seats().await), ("cancelled", (1, 0, 0)));
 }
 
@@ -57,10 +57,10 @@ pub(crate) async fn an_order_stays_an_order_until_it_is_taken_back_and_then_its_
     let harness = LedgerHarness::open(store, 1).await;
     harness.order(1).await;
     harness.handle_inbox(&[request(1, 1)]).await;
-    let row = harness.ledger.rows(&harness.event, 0, 1).await.unwrap().remove(0);
+    let row = harness.ledger.applications(&harness.event, 0, 1).await.unwrap().remove(0);
     assert_eq!((row.state.as_str(), row.outcome), ("undoing", Some(domain::Outcome::Ordered)));
     let undo = harness.lease_one().await;
-    harness.record(&undo, Answer::Gone).await;
+    harness.record(&undo, OrderResponse::Deleted).await;
     assert_eq!(harness.domain_events().await, ["application.cancelled", "application.ordered"]);
     harness.order(2).await;
     assert_eq!(harness.seats().await, (0, 0, 1));
@@ -68,21 +68,21 @@ pub(crate) async fn an_order_stays_an_order_until_it_is_taken_back_and_then_its_
 
 pub(crate) async fn what_has_ended_otherwise_stays_as_it_is(store: Store) {
     let harness = LedgerHarness::open(store, 1).await;
-    harness.take([1]).await;
+    harness.admit([1]).await;
     let call = harness.lease_one().await;
-    harness.record(&call, Answer::No).await;
+    harness.record(&call, OrderResponse::Rejected).await;
     harness.handle_inbox(&[request(1, 1)]).await;
     assert_eq!(harness.state_of(1).await, "rejected");
 }
 
 pub(crate) async fn a_request_that_contradicts_the_ledger_freezes_the_event(store: Store) {
     let harness = LedgerHarness::open(store, 2).await;
-    harness.take([1]).await;
+    harness.admit([1]).await;
     let other = CancelRequest { id: 1, app_key: key(9), number: Number::new(1).unwrap() };
     let frozen = harness.ledger.handle_inbox(&harness.event, harness.fence, &[other], 1).await;
-    assert!(matches!(frozen, Err(LedgerError::Frozen(_))));
+    assert!(matches!(frozen, Err(Error::Frozen(_))));
     assert!(matches!(
-        harness.ledger.take(&harness.event, harness.fence, &newcomers([2])).await,
-        Err(LedgerError::Frozen(_))
+        harness.ledger.admit(&harness.event, harness.fence, &candidates([2])).await,
+        Err(Error::Frozen(_))
     ));
 }

@@ -3,15 +3,15 @@
 use domain::event::{BadSettings, Text};
 use domain::{EventSettings, EventState, Outcome, Release};
 use ledger::{
-    Answer, AuditRow, By, Change, ChangeError, Changed, Created, EventPatch, LedgerError, LedgerEvent,
-    Recorded,
+    AuditCursor, AuditRow, CallResult, Change, ChangeError, ChangeResult, ChangedBy, CreateResult, Error,
+    EventPatch, EventRow, EventTimes, OpenApplications, OrderResponse,
 };
 use serde_json::json;
 
 use crate::harness::{LedgerHarness, NOON, Store, key, meddle, settings};
 
 const HOUR: i64 = 3_600_000;
-pub(crate) const KIM: By<'_> = By { actor: "kim", reason: "rehearsal" };
+pub(crate) const KIM: ChangedBy<'_> = ChangedBy { actor: "kim", reason: "rehearsal" };
 
 impl LedgerHarness {
     async fn scheduled(store: Store) -> Self {
@@ -19,7 +19,7 @@ impl LedgerHarness {
         Self::open_with(store, later).await
     }
 
-    pub(crate) async fn change(&self, change: Change) -> Result<Changed, ChangeError> {
+    pub(crate) async fn change(&self, change: Change) -> Result<ChangeResult, ChangeError> {
         self.ledger.change(&self.event, None, &change, KIM).await
     }
 
@@ -27,13 +27,13 @@ impl LedgerHarness {
         self.change(change).await.unwrap().change.unwrap()
     }
 
-    async fn now(&self) -> LedgerEvent {
+    async fn now(&self) -> EventRow {
         self.ledger.event(&self.event).await.unwrap()
     }
 
-    async fn audited(&self) -> Vec<String> {
+    async fn audited(&self) -> Vec<&'static str> {
         let rows = self.ledger.audit(Some(&self.event), None, 100).await.unwrap();
-        rows.into_iter().map(|row| row.action).collect()
+        rows.into_iter().map(|row| row.action.as_str()).collect()
     }
 
     /// Why it cannot be done now.
@@ -46,9 +46,9 @@ impl LedgerHarness {
 
     async fn settle_for_good(&self) {
         self.clock.advance(2 * HOUR);
-        let fence = self.ledger.lead(&self.event).await.unwrap().unwrap().fence;
+        let fence = self.ledger.acquire_leadership(&self.event).await.unwrap().unwrap().fence;
         self.changed(Change::Settle).await;
-        self.ledger.note_closed(&self.event, fence, 0).await.unwrap();
+        self.ledger.record_closed_seq(&self.event, fence, 0).await.unwrap();
         self.ledger.settle(&self.event, fence, false).await.unwrap();
     }
 
@@ -76,7 +76,7 @@ fn text(ko: &str) -> Text {
 
 pub(crate) async fn a_change_raises_the_rev_and_tells_what_changed_and_no_more(store: Store) {
     let harness = LedgerHarness::open(store, 3).await;
-    let Changed { event, change } = harness
+    let ChangeResult { event, change } = harness
         .ledger
         .change(&harness.event, Some(1), &Change::Pace("2.5".parse().unwrap()), KIM)
         .await
@@ -123,9 +123,9 @@ pub(crate) async fn what_is_so_already_is_no_change(store: Store) {
     ];
     for change in none {
         let changed = harness.change(change.clone()).await.unwrap();
-        assert_eq!(changed, Changed { event: now.clone(), change: None }, "{change:?}");
+        assert_eq!(changed, ChangeResult { event: now.clone(), change: None }, "{change:?}");
     }
-    assert_eq!((harness.now().await, harness.audited().await), (now, vec!["pause".into(), "create".into()]));
+    assert_eq!((harness.now().await, harness.audited().await), (now, vec!["pause", "create"]));
 }
 
 pub(crate) async fn of_two_operators_at_once_one_wins_and_the_other_is_told(store: Store) {
@@ -143,18 +143,18 @@ pub(crate) async fn of_two_operators_at_once_one_wins_and_the_other_is_told(stor
     let stale = harness.ledger.change(&harness.event, Some(9), &Change::Resume, KIM).await;
     assert!(matches!(stale, Err(ChangeError::Stale { rev: 2 })), "{stale:?}");
     let nobody = harness.ledger.change(&"autumn".parse().unwrap(), None, &Change::Pause, KIM).await;
-    assert!(matches!(nobody, Err(ChangeError::Ledger(LedgerError::UnknownEvent(_)))), "{nobody:?}");
+    assert!(matches!(nobody, Err(ChangeError::Ledger(Error::UnknownEvent(_)))), "{nobody:?}");
 }
 
 pub(crate) async fn without_its_row_in_the_audit_nothing_changes(store: Store) {
     let harness = LedgerHarness::open(store, 3).await;
-    harness.take([1]).await;
+    harness.admit([1]).await;
     let before = harness.now().await;
     let (url, schema) = harness.address();
     meddle(&url, &format!("ALTER TABLE {schema}audit RENAME TO away")).await.unwrap();
     for change in [Change::Pause, Change::Capacity(9), Change::Capacity(1), Change::Close] {
         let failed = harness.change(change.clone()).await;
-        assert!(matches!(failed, Err(ChangeError::Ledger(LedgerError::Unavailable(_)))), "{failed:?}");
+        assert!(matches!(failed, Err(ChangeError::Ledger(Error::Unavailable(_)))), "{failed:?}");
         assert_eq!((harness.now().await, harness.seats().await), (before.clone(), (2, 1, 0)), "{change:?}");
     }
     meddle(&url, &format!("ALTER TABLE {schema}away RENAME TO audit")).await.unwrap();
@@ -175,7 +175,7 @@ pub(crate) async fn wrong_settings_leave_everything_as_it_was(store: Store) {
         ),
     ] {
         match harness.change(change).await {
-            Err(ChangeError::Ledger(LedgerError::Settings(mistakes))) => assert_eq!(mistakes, [mistake]),
+            Err(ChangeError::Ledger(Error::Settings(mistakes))) => assert_eq!(mistakes, [mistake]),
             other => panic!("{other:?}"),
         }
     }
@@ -188,7 +188,7 @@ pub(crate) async fn the_opening_moves_until_it_is_near(store: Store) {
     assert_eq!(harness.refused(opens_at(NOON)).await.0, EventState::Scheduled, "not into the past");
     assert!(matches!(
         harness.change(opens_at(NOON + 2 * HOUR)).await,
-        Err(ChangeError::Ledger(LedgerError::Settings(_)))
+        Err(ChangeError::Ledger(Error::Settings(_)))
     ));
     harness.clock.advance(HOUR / 2 - 2000);
     harness.changed(opens_at(NOON + HOUR / 2 + 1000)).await;
@@ -196,7 +196,7 @@ pub(crate) async fn the_opening_moves_until_it_is_near(store: Store) {
     harness.clock.advance(1);
     for late in [Change::Open, opens_at(NOON + HOUR)] {
         let (state, why) = harness.refused(late).await;
-        assert_eq!((state, why), (EventState::Scheduled, "it opens by itself within two seconds"));
+        assert_eq!((state, why), (EventState::Scheduled, "it opens at its time within two seconds"));
     }
     harness.clock.advance(1999);
     let now = harness.now().await;
@@ -238,7 +238,7 @@ pub(crate) async fn the_closing_moves_until_it_is_near(store: Store) {
     harness.clock.advance(2 * HOUR - 1999);
     for late in [Change::Close, closes_at(NOON + 3 * HOUR)] {
         let (state, why) = harness.refused(late).await;
-        assert_eq!((state, why), (EventState::Open, "it closes by itself within two seconds"));
+        assert_eq!((state, why), (EventState::Open, "it closes at its time within two seconds"));
     }
 }
 
@@ -301,11 +301,11 @@ pub(crate) async fn raised_seats_are_new_rows_and_lowered_ones_were_free(store: 
         (row.before, row.after),
         (json!({ "applications_max": 5, "capacity": 3 }), json!({ "applications_max": 6, "capacity": 6 }))
     );
-    harness.take(1..=5).await;
+    harness.admit(1..=5).await;
     let calls = [harness.lease_one().await, harness.lease_one().await, harness.lease_one().await];
-    harness.record(&calls[2], Answer::Made("O-3".into())).await;
+    harness.record(&calls[2], OrderResponse::Created("O-3".into())).await;
     // 2 gives its seat back: seats 2 and 6 are free, 3 is sold, 1, 4 and 5 are held.
-    harness.record(&calls[1], Answer::No).await;
+    harness.record(&calls[1], OrderResponse::Rejected).await;
     match harness.change(Change::Capacity(3)).await {
         Err(ChangeError::TooSmall { least }) => assert_eq!(least, 4),
         other => panic!("{other:?}"),
@@ -315,7 +315,7 @@ pub(crate) async fn raised_seats_are_new_rows_and_lowered_ones_were_free(store: 
     assert_eq!((harness.seats().await, harness.seat_numbers().await), ((0, 3, 1), vec![1, 3, 4, 5]));
     harness.changed(Change::Capacity(6)).await;
     assert_eq!(harness.seat_numbers().await, [1, 3, 4, 5, 6, 7]);
-    assert_eq!(harness.take([6, 7, 8]).await.seated, 2, "the new seats are for the next numbers");
+    assert_eq!(harness.admit([6, 7, 8]).await.seated, 2, "the new seats are for the next numbers");
     assert_eq!(harness.now().await.settings.applications_max, 6, "lifted, and not let down again");
 }
 
@@ -337,7 +337,7 @@ pub(crate) async fn a_capacity_that_the_seats_do_not_match_is_not_committed(stor
     let before = harness.now().await;
     for capacity in [2, 5] {
         let failed = harness.change(Change::Capacity(capacity)).await;
-        assert!(matches!(failed, Err(ChangeError::Ledger(LedgerError::Inconsistent(_)))), "{failed:?}");
+        assert!(matches!(failed, Err(ChangeError::Ledger(Error::Inconsistent(_)))), "{failed:?}");
         assert_eq!((harness.now().await, harness.seats().await), (before.clone(), (3, 0, 0)));
     }
 }
@@ -356,22 +356,26 @@ pub(crate) async fn seats_come_and_go_while_orders_are_made(store: Store) {
     };
     let take = async {
         for n in 1..=40 {
-            harness.take([n]).await;
+            harness.admit([n]).await;
         }
     };
     let order = async {
         for n in 0..60 {
             harness.clock.advance(50);
-            for call in ledger.lease(event, 8).await.unwrap().calls {
-                let answer = if n % 3 == 0 { Answer::No } else { Answer::Made(format!("O-{}", call.number)) };
-                ledger.record(&call, &answer).await.unwrap();
+            for call in ledger.lease_calls(event, 8).await.unwrap().calls {
+                let answer = if n % 3 == 0 {
+                    OrderResponse::Rejected
+                } else {
+                    OrderResponse::Created(format!("O-{}", call.number))
+                };
+                ledger.record_response(&call, &answer).await.unwrap();
             }
         }
     };
     tokio::join!(resize, take, order);
     let (free, held, sold) = harness.seats().await;
     assert_eq!(free + held + sold, harness.now().await.settings.capacity);
-    let rows = harness.ledger.rows(&harness.event, 0, 100).await.unwrap();
+    let rows = harness.ledger.applications(&harness.event, 0, 100).await.unwrap();
     let seated = rows.iter().filter(|row| row.seat.is_some()).count();
     assert_eq!(seated, (held + sold) as usize, "nobody lost a seat");
 }
@@ -379,27 +383,27 @@ pub(crate) async fn seats_come_and_go_while_orders_are_made(store: Store) {
 pub(crate) async fn resuming_starts_without_a_burst_however_short_the_pause(store: Store) {
     let harness =
         LedgerHarness::open_with(store, EventSettings { pace: "100".parse().unwrap(), ..settings(50) }).await;
-    harness.take(1..=50).await;
+    harness.admit(1..=50).await;
     harness.clock.advance(250);
     harness.changed(Change::Pause).await;
-    assert!(harness.ledger.lease(&harness.event, 50).await.unwrap().calls.is_empty());
+    assert!(harness.ledger.lease_calls(&harness.event, 50).await.unwrap().calls.is_empty());
     harness.clock.advance(400);
     harness.changed(Change::Resume).await;
     assert!(
-        harness.ledger.lease(&harness.event, 50).await.unwrap().calls.is_empty(),
+        harness.ledger.lease_calls(&harness.event, 50).await.unwrap().calls.is_empty(),
         "not even what the pause saved up"
     );
     harness.clock.advance(100);
-    assert_eq!(harness.ledger.lease(&harness.event, 50).await.unwrap().calls.len(), 10);
+    assert_eq!(harness.ledger.lease_calls(&harness.event, 50).await.unwrap().calls.len(), 10);
     // Paused and resumed before any maker looked.
     harness.clock.advance(250);
     harness.changed(Change::Pause).await;
     harness.changed(Change::Resume).await;
-    assert!(harness.ledger.lease(&harness.event, 50).await.unwrap().calls.is_empty());
+    assert!(harness.ledger.lease_calls(&harness.event, 50).await.unwrap().calls.is_empty());
     harness.changed(Change::Drain).await;
     harness.clock.advance(100);
     assert_eq!(
-        harness.ledger.lease(&harness.event, 50).await.unwrap().calls.len(),
+        harness.ledger.lease_calls(&harness.event, 50).await.unwrap().calls.len(),
         10,
         "draining makes orders"
     );
@@ -413,10 +417,10 @@ pub(crate) async fn resuming_starts_without_a_burst_however_short_the_pause(stor
 pub(crate) async fn a_new_pace_counts_from_the_moment_it_is_set(store: Store) {
     let harness =
         LedgerHarness::open_with(store, EventSettings { pace: "10".parse().unwrap(), ..settings(200) }).await;
-    harness.take(1..=200).await;
+    harness.admit(1..=200).await;
     let leased = async |after| {
         harness.clock.advance(after);
-        harness.ledger.lease(&harness.event, 200).await.unwrap().calls.len()
+        harness.ledger.lease_calls(&harness.event, 200).await.unwrap().calls.len()
     };
     assert_eq!(leased(200).await, 2);
     // A tenth of a second at 10/s, then a tenth at 1000/s: no burst for the time before.
@@ -432,17 +436,21 @@ pub(crate) async fn a_new_pace_counts_from_the_moment_it_is_set(store: Store) {
 pub(crate) async fn the_ledger_takes_over_the_times_that_the_queue_kept(store: Store) {
     let harness = LedgerHarness::scheduled(store).await;
     harness.changed(opens_at(NOON + HOUR + 60_000)).await;
-    let (rev, kept) = (harness.now().await.rev, (NOON + HOUR, NOON + 2 * HOUR));
+    let rev = harness.now().await.rev;
+    let kept = EventTimes { opens_at: NOON + HOUR, closes_at: NOON + 2 * HOUR };
     let keep = async |rev| harness.ledger.keep_times(&harness.event, harness.fence, rev, kept).await.unwrap();
     keep(rev - 1).await;
     assert_eq!(harness.now().await.rev, rev, "of an older rev the queue says nothing new");
     keep(rev).await;
     let now = harness.now().await;
-    assert_eq!((now.rev, now.settings.opens_at, now.settings.closes_at), (rev + 1, kept.0, kept.1));
+    assert_eq!(
+        (now.rev, now.settings.opens_at, now.settings.closes_at),
+        (rev + 1, kept.opens_at, kept.closes_at)
+    );
     keep(rev + 1).await;
     assert_eq!(harness.audited().await, ["keep_times", "update", "create"]);
     let lost = harness.ledger.keep_times(&harness.event, domain::Fence(0), rev, kept).await;
-    assert!(matches!(lost, Err(LedgerError::Lost)), "{lost:?}");
+    assert!(matches!(lost, Err(Error::Lost)), "{lost:?}");
 }
 
 pub(crate) async fn a_clone_is_a_new_event_with_the_same_settings(store: Store) {
@@ -459,9 +467,9 @@ pub(crate) async fn a_clone_is_a_new_event_with_the_same_settings(store: Store) 
         harness.ledger.clone_event(&harness.event, to.clone(), opens, closes, KIM).await
     };
     let wrong = clone(closes, opens).await;
-    assert!(matches!(wrong, Err(ChangeError::Ledger(LedgerError::Settings(_)))), "{wrong:?}");
-    assert_eq!(clone(opens, closes).await.unwrap(), Created::New);
-    assert_eq!(clone(opens, closes).await.unwrap(), Created::Known(1));
+    assert!(matches!(wrong, Err(ChangeError::Ledger(Error::Settings(_)))), "{wrong:?}");
+    assert_eq!(clone(opens, closes).await.unwrap(), CreateResult::Created);
+    assert_eq!(clone(opens, closes).await.unwrap(), CreateResult::Exists(1));
     let made = harness.ledger.event(&to).await.unwrap();
     let expected = EventSettings {
         id: to.clone(),
@@ -478,7 +486,7 @@ pub(crate) async fn a_clone_is_a_new_event_with_the_same_settings(store: Store) 
     assert_eq!((row.action.as_str(), row.reason.as_str()), ("clone", "rehearsal"));
     assert_eq!((&row.before, &row.after["capacity"]), (&json!({ "id": "spring" }), &json!(4)));
     let nobody = harness.ledger.clone_event(&"autumn".parse().unwrap(), to, opens, closes, KIM).await;
-    assert!(matches!(nobody, Err(ChangeError::Ledger(LedgerError::UnknownEvent(_)))), "{nobody:?}");
+    assert!(matches!(nobody, Err(ChangeError::Ledger(Error::UnknownEvent(_)))), "{nobody:?}");
 }
 
 pub(crate) async fn the_audit_is_read_page_by_page_newest_first(store: Store) {
@@ -493,8 +501,8 @@ pub(crate) async fn the_audit_is_read_page_by_page_newest_first(store: Store) {
     loop {
         let page = harness.ledger.audit(None, before, 2).await.unwrap();
         let Some(last) = page.last() else { break };
-        before = Some((last.at, last.rev));
-        seen.extend(page.into_iter().map(|row| format!("{} {} {}", row.event, row.action, row.rev)));
+        before = Some(AuditCursor { at: last.at, rev: last.rev });
+        seen.extend(page.into_iter().map(|row| format!("{} {} {}", row.event, row.action.as_str(), row.rev)));
     }
     let expected = [
         "event-4 clone 1",
@@ -531,7 +539,7 @@ pub(crate) async fn changes_at_once_are_told_one_after_the_other(store: Store) {
 
 pub(crate) async fn a_parked_one_is_called_again_as_one_that_may_have_an_order(store: Store) {
     let harness = LedgerHarness::open(store, 3).await;
-    harness.take(1..=3).await;
+    harness.admit(1..=3).await;
     harness.park(&[1, 2]).await;
     let parked = harness.ledger.parked(&harness.event, 10).await.unwrap();
     assert_eq!(parked.iter().map(|row| row.number.get()).collect::<Vec<_>>(), [1, 2]);
@@ -547,19 +555,22 @@ pub(crate) async fn a_parked_one_is_called_again_as_one_that_may_have_an_order(s
     assert_eq!(end(9, ledger::EndParked::Reject).await, None, "nobody");
     // A no is not the end: one of the calls from before may have made an order.
     let call = harness.lease_one().await;
-    assert_eq!((call.number.get(), harness.record(&call, Answer::No).await), (1, Recorded::GoesOn));
+    assert_eq!(
+        (call.number.get(), harness.record(&call, OrderResponse::Rejected).await),
+        (1, CallResult::Continues)
+    );
     let call = harness.lease_one().await;
     assert_eq!(call.kind, ledger::CallKind::Delete);
-    assert_eq!(harness.record(&call, Answer::Gone).await, Recorded::Ended(Outcome::Rejected));
+    assert_eq!(harness.record(&call, OrderResponse::Deleted).await, CallResult::Ended(Outcome::Rejected));
     // The other is rejected at once, and its seat is held until the order is surely gone.
     end(2, ledger::EndParked::Reject).await.unwrap();
     assert_eq!((harness.state_of(2).await, harness.seats().await), ("undoing".into(), (1, 2, 0)));
     let call = harness.lease_one().await;
     assert_eq!((call.number.get(), call.kind), (2, ledger::CallKind::Delete));
-    assert_eq!(harness.record(&call, Answer::Gone).await, Recorded::Ended(Outcome::Rejected));
+    assert_eq!(harness.record(&call, OrderResponse::Deleted).await, CallResult::Ended(Outcome::Rejected));
     assert_eq!(
-        (harness.seats().await, harness.ledger.under_way(&harness.event).await.unwrap()),
-        ((2, 1, 0), (1, 0))
+        (harness.seats().await, harness.ledger.open_applications(&harness.event).await.unwrap()),
+        ((2, 1, 0), OpenApplications { under_way: 1, parked: 0 })
     );
     assert_eq!(harness.audited().await, ["reject", "retry", "create"]);
 }
@@ -571,6 +582,6 @@ pub(crate) async fn an_order_parked_while_it_was_taken_back_goes_on_being_cancel
     harness.park(&[1]).await;
     harness.ledger.end_parked(&harness.event, key(1), ledger::EndParked::Reject, KIM).await.unwrap().unwrap();
     let call = harness.lease_one().await;
-    assert_eq!(harness.record(&call, Answer::Gone).await, Recorded::Ended(Outcome::Cancelled));
+    assert_eq!(harness.record(&call, OrderResponse::Deleted).await, CallResult::Ended(Outcome::Cancelled));
     assert_eq!(harness.seats().await, (1, 0, 0));
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::event::Text;
 use domain::{AppKey, EventId, EventSettings, Fence, Kind, Number, Release};
-use ledger::{ATTEMPTS_MAX, Admission, Answer, Call, CancelRequest, Candidate, Ledger, Recorded};
+use ledger::{ATTEMPTS_MAX, Admission, Call, CallResult, CancelRequest, Candidate, Ledger, OrderResponse};
 use sqlx::{ConnectOptions, Connection};
 use testkit::{ManualClock, Postgres, TempFolder};
 
@@ -125,10 +125,10 @@ pub(crate) fn key(n: u32) -> AppKey {
     AppKey(bytes)
 }
 
-pub(crate) fn newcomers(numbers: impl IntoIterator<Item = u32>) -> Vec<Candidate> {
-    let newcomer =
+pub(crate) fn candidates(numbers: impl IntoIterator<Item = u32>) -> Vec<Candidate> {
+    let candidate =
         |n| Candidate { number: Number::new(n).unwrap(), app_key: key(n), contact: "c2VhbGVk".into() };
-    numbers.into_iter().map(newcomer).collect()
+    numbers.into_iter().map(candidate).collect()
 }
 
 async fn open(postgres: Option<&Postgres>, clock: &Clock) -> Ledger {
@@ -164,7 +164,7 @@ impl LedgerHarness {
         }
         let ledger = open(postgres.as_ref(), &clock).await;
         ledger.create_event(&settings, "test").await.unwrap();
-        let fence = ledger.lead(&settings.id).await.unwrap().unwrap().fence;
+        let fence = ledger.acquire_leadership(&settings.id).await.unwrap().unwrap().fence;
         Self { ledger, clock, event: settings.id, fence, postgres }
     }
 
@@ -173,26 +173,26 @@ impl LedgerHarness {
         open(self.postgres.as_ref(), &self.clock).await
     }
 
-    pub(crate) async fn take(&self, numbers: impl IntoIterator<Item = u32>) -> Admission {
-        self.ledger.take(&self.event, self.fence, &newcomers(numbers)).await.unwrap()
+    pub(crate) async fn admit(&self, numbers: impl IntoIterator<Item = u32>) -> Admission {
+        self.ledger.admit(&self.event, self.fence, &candidates(numbers)).await.unwrap()
     }
 
     /// Leases one due call, however long the pace makes it wait.
     pub(crate) async fn lease_one(&self) -> Call {
         self.clock.advance(2000);
-        self.ledger.lease(&self.event, 1).await.unwrap().calls.remove(0)
+        self.ledger.lease_calls(&self.event, 1).await.unwrap().calls.remove(0)
     }
 
-    pub(crate) async fn record(&self, call: &Call, answer: Answer) -> Recorded {
-        self.ledger.record(call, &answer).await.unwrap()
+    pub(crate) async fn record(&self, call: &Call, answer: OrderResponse) -> CallResult {
+        self.ledger.record_response(call, &answer).await.unwrap()
     }
 
     /// Moves and orders this number.
     pub(crate) async fn order(&self, number: u32) {
-        self.take([number]).await;
+        self.admit([number]).await;
         let call = self.lease_one().await;
         assert_eq!(call.number.get(), number);
-        self.record(&call, Answer::Made(format!("O-{number}"))).await;
+        self.record(&call, OrderResponse::Created(format!("O-{number}"))).await;
     }
 
     /// Takes a request to cancel from this number.
@@ -217,7 +217,10 @@ impl LedgerHarness {
             meddle(&url, &sql).await.unwrap();
             let call = self.lease_one().await;
             assert_eq!(call.number.get(), *number);
-            assert_eq!(self.record(&call, Answer::Unknown { retry_in_ms: 0 }).await, Recorded::Parked);
+            assert_eq!(
+                self.record(&call, OrderResponse::Unknown { retry_in_ms: 0 }).await,
+                CallResult::Parked
+            );
         }
     }
 
@@ -230,7 +233,7 @@ impl LedgerHarness {
     }
 
     pub(crate) async fn state_of(&self, number: u32) -> String {
-        let rows = self.ledger.rows(&self.event, number - 1, 1).await.unwrap();
+        let rows = self.ledger.applications(&self.event, number - 1, 1).await.unwrap();
         rows.first()
             .filter(|row| row.number.get() == number)
             .map_or("absent".into(), |row| row.state.as_str().into())

@@ -3,18 +3,18 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod admitting;
-mod answers;
 mod cancelling;
 mod changing;
-mod crowd;
+mod concurrency;
 mod faults;
 mod harness;
+mod network;
 mod opening;
 mod pacing;
 mod queue_status;
+mod responses;
 mod roles;
 mod settling;
-mod silence;
 mod wire;
 
 /// Makes a test of each case over each database.
@@ -62,7 +62,7 @@ cases! {
     queue_status {
         the_leader_writes_what_it_sees_and_keeps_the_lead_by_it
     }
-    crowd {
+    concurrency {
         many_dispatchers_a_leader_and_cancels_end_in_exact_counts
     }
     admitting {
@@ -85,7 +85,7 @@ cases! {
         a_dispatcher_that_died_is_followed_by_another_and_its_late_answer_is_stale
         who_lost_the_lead_can_still_make_orders
     }
-    answers {
+    responses {
         a_yes_sells_the_seat_and_tells_it_once
         a_no_to_the_one_call_frees_the_seat_for_the_next_number
         a_no_after_silence_takes_the_order_back_before_the_seat_is_free

@@ -1,9 +1,9 @@
 //! Postgres: what is needed before the ledger opens, and what it says otherwise.
 
-use ledger::{Ledger, LedgerError};
+use ledger::{Error, Ledger};
 use testkit::Postgres;
 
-use crate::harness::{LedgerHarness, Store, meddle, newcomers};
+use crate::harness::{LedgerHarness, Store, candidates, meddle};
 
 async fn refusal(url: &str) -> String {
     Ledger::open_postgres(url, 2).await.unwrap_err().to_string()
@@ -50,7 +50,7 @@ async fn a_step_that_was_edited_after_it_was_done_is_refused() {
         .await
         .unwrap();
     let refused = Ledger::migrate(&postgres.url()).await;
-    assert!(matches!(refused, Err(LedgerError::Schema(_))), "{refused:?}");
+    assert!(matches!(refused, Err(Error::Schema(_))), "{refused:?}");
 }
 
 #[tokio::test]
@@ -60,7 +60,7 @@ async fn a_database_that_may_forget_what_it_acknowledged_is_refused() {
     Ledger::migrate(&url).await.unwrap();
     meddle(&url, "ALTER DATABASE postgres SET synchronous_commit = off").await.unwrap();
     let refused = Ledger::open_postgres(&url, 2).await;
-    assert!(matches!(refused, Err(LedgerError::NotDurable("synchronous_commit"))), "{refused:?}");
+    assert!(matches!(refused, Err(Error::NotDurable("synchronous_commit"))), "{refused:?}");
     meddle(&url, "ALTER DATABASE postgres RESET synchronous_commit").await.unwrap();
     Ledger::open_postgres(&url, 2).await.unwrap();
     meddle(&url, "ALTER SYSTEM SET fsync = off").await.unwrap();
@@ -72,7 +72,7 @@ async fn a_database_that_may_forget_what_it_acknowledged_is_refused() {
             Err(refused) => break refused,
         }
     };
-    assert!(matches!(refused, LedgerError::NotDurable("fsync")), "{refused:?}");
+    assert!(matches!(refused, Error::NotDurable("fsync")), "{refused:?}");
 }
 
 #[tokio::test]
@@ -114,7 +114,7 @@ async fn the_clock_is_the_servers_whatever_the_process_thinks() {
 async fn a_shared_ledger_is_left_by_one_process_without_ending_the_leases_of_others() {
     let harness = LedgerHarness::open(Store::Postgres, 1).await;
     harness.ledger.end_leases().await.unwrap();
-    assert_eq!(harness.ledger.lead(&harness.event).await.unwrap(), None);
+    assert_eq!(harness.ledger.acquire_leadership(&harness.event).await.unwrap(), None);
 }
 
 /// SQLite: it ends the transaction itself when the disk is full, as it does here; the next one must find a good connection.
@@ -131,12 +131,12 @@ async fn after_a_transaction_that_the_database_ended_the_ledger_is_written_again
     for _ in 0..2 {
         let refused = harness
             .ledger
-            .take(&harness.event, harness.fence, &newcomers([1]))
+            .admit(&harness.event, harness.fence, &candidates([1]))
             .await
             .unwrap_err()
             .to_string();
         assert!(refused.contains("full"), "{refused}");
     }
     meddle(&url, "DROP TRIGGER full").await.unwrap();
-    assert_eq!(harness.take([1]).await.seated, 1);
+    assert_eq!(harness.admit([1]).await.seated, 1);
 }

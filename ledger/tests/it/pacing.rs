@@ -11,11 +11,11 @@ pub(crate) async fn calls_are_leased_at_the_pace_lowest_number_first(store: Stor
     let mut slow = settings(50);
     slow.pace = "10".parse().unwrap();
     let harness = LedgerHarness::open_with(store, slow).await;
-    harness.take(1..=50).await;
+    harness.admit(1..=50).await;
     let mut leased = Vec::new();
     for _ in 0..30 {
         harness.clock.advance(100);
-        leased.extend(harness.ledger.lease(&harness.event, 64).await.unwrap().calls);
+        leased.extend(harness.ledger.lease_calls(&harness.event, 64).await.unwrap().calls);
     }
     let numbers: Vec<_> = leased.iter().map(|call| call.number.get()).collect();
     assert_eq!(numbers, (1..=30).collect::<Vec<_>>());
@@ -26,14 +26,14 @@ pub(crate) async fn many_dispatchers_take_each_call_once_and_no_more_than_the_pa
     let mut steady = settings(200);
     (steady.pace, steady.in_flight_max) = ("20".parse().unwrap(), 200);
     let harness = LedgerHarness::open_with(store, steady).await;
-    harness.take(1..=200).await;
+    harness.admit(1..=200).await;
     let mut seen = BTreeSet::new();
     for _ in 0..40 {
         harness.clock.advance(50);
         let mut dispatchers = tokio::task::JoinSet::new();
         for _ in 0..8 {
             let (ledger, event) = (harness.ledger.clone(), harness.event.clone());
-            dispatchers.spawn(async move { ledger.lease(&event, 64).await.unwrap().calls });
+            dispatchers.spawn(async move { ledger.lease_calls(&event, 64).await.unwrap().calls });
         }
         for call in dispatchers.join_all().await.into_iter().flatten() {
             assert!(seen.insert(call.number), "{} was leased twice", call.number);
@@ -47,14 +47,14 @@ pub(crate) async fn the_pace_holds_over_changes_of_it(store: Store) {
     (many.pace, many.in_flight_max) = ("20".parse().unwrap(), 800);
     let harness = LedgerHarness::open_with(store, many).await;
     for first in (1..=800).step_by(200) {
-        harness.take(first..first + 200).await;
+        harness.admit(first..first + 200).await;
     }
     for (pace, expected) in [("20", 200), ("50", 500), ("7", 70)] {
         harness.change(Change::Pace(pace.parse().unwrap())).await.unwrap();
         let mut leased = 0;
         for _ in 0..200 {
             harness.clock.advance(50);
-            let dispatchers = [(); 2].map(|()| harness.ledger.lease(&harness.event, 64));
+            let dispatchers = [(); 2].map(|()| harness.ledger.lease_calls(&harness.event, 64));
             let [first, second] = dispatchers;
             let (first, second) = tokio::join!(first, second);
             leased += first.unwrap().calls.len() + second.unwrap().calls.len();
@@ -67,34 +67,34 @@ pub(crate) async fn a_paused_event_leases_nothing_and_resumes_without_a_burst(st
     let mut paused = settings(10);
     paused.release = Release::Paused;
     let harness = LedgerHarness::open_with(store, paused).await;
-    harness.take(1..=10).await;
+    harness.admit(1..=10).await;
     harness.clock.advance(60_000);
-    let nothing = harness.ledger.lease(&harness.event, 64).await.unwrap();
-    assert_eq!((nothing.calls.len(), nothing.again_in_ms), (0, None));
+    let nothing = harness.ledger.lease_calls(&harness.event, 64).await.unwrap();
+    assert_eq!((nothing.calls.len(), nothing.next_token_in_ms), (0, None));
     harness.change(Change::Resume).await.unwrap();
-    assert!(harness.ledger.lease(&harness.event, 64).await.unwrap().calls.is_empty());
+    assert!(harness.ledger.lease_calls(&harness.event, 64).await.unwrap().calls.is_empty());
     harness.clock.advance(4);
-    assert_eq!(harness.ledger.lease(&harness.event, 64).await.unwrap().calls.len(), 4);
+    assert_eq!(harness.ledger.lease_calls(&harness.event, 64).await.unwrap().calls.len(), 4);
 }
 
 pub(crate) async fn a_dispatcher_that_died_is_followed_by_another_and_its_late_answer_is_stale(store: Store) {
     let harness = LedgerHarness::open(store, 10).await;
-    harness.take([1]).await;
+    harness.admit([1]).await;
     let first = harness.lease_one().await;
-    assert!(harness.ledger.lease(&harness.event, 64).await.unwrap().calls.is_empty(), "leased once");
+    assert!(harness.ledger.lease_calls(&harness.event, 64).await.unwrap().calls.is_empty(), "leased once");
     harness.clock.advance(CALL_LEASE_MS + 1);
     let second = harness.lease_one().await;
     assert_eq!((second.attempts, second.number), (2, first.number));
     assert!(second.fence > first.fence);
-    let late = harness.record(&first, ledger::Answer::Made("O-1".into())).await;
-    assert_eq!(late, ledger::Recorded::Stale);
+    let late = harness.record(&first, ledger::OrderResponse::Created("O-1".into())).await;
+    assert_eq!(late, ledger::CallResult::Stale);
     assert_eq!(harness.state_of(1).await, "ordering");
 }
 
 pub(crate) async fn who_lost_the_lead_can_still_make_orders(store: Store) {
     let harness = LedgerHarness::open(store, 10).await;
-    harness.take([1]).await;
+    harness.admit([1]).await;
     harness.clock.advance(3001);
-    assert_ne!(harness.ledger.lead(&harness.event).await.unwrap().unwrap().fence, Fence(0));
+    assert_ne!(harness.ledger.acquire_leadership(&harness.event).await.unwrap().unwrap().fence, Fence(0));
     harness.lease_one().await;
 }

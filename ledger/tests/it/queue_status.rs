@@ -1,7 +1,7 @@
 //! The queue at a glance, for the operator console.
 
 use domain::{Epoch, EventState, Fence};
-use ledger::{LedgerError, QueueStatus};
+use ledger::{Error, QueueStatus};
 
 use crate::harness::{LedgerHarness, NOON, Store};
 
@@ -14,9 +14,9 @@ pub(crate) fn status() -> QueueStatus {
         admitted_through: 40,
         waiting: 160,
         closed_seq: None,
-        missing: 1000,
+        skipped_numbers: 1000,
         armed: true,
-        ordered_milli_per_s: 2500,
+        sold_milli_per_s: 2500,
         oldest_wait_ms: None,
     }
 }
@@ -38,7 +38,7 @@ pub(crate) async fn the_leader_writes_what_it_sees_and_keeps_the_lead_by_it(stor
     ledger.write_queue_status(event, fence, &later).await.unwrap();
     assert_eq!(ledger.queue_status(event).await.unwrap(), Some(QueueStatus { at: NOON + 2900, ..later }));
     harness.clock.advance(2900);
-    assert_eq!(ledger.lead(event).await.unwrap(), None, "it still leads");
+    assert_eq!(ledger.acquire_leadership(event).await.unwrap(), None, "it still leads");
     let lost = ledger.write_queue_status(event, Fence(fence.0 - 1), &status()).await;
-    assert!(matches!(lost, Err(LedgerError::Lost)), "{lost:?}");
+    assert!(matches!(lost, Err(Error::Lost)), "{lost:?}");
 }

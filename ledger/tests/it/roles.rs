@@ -1,10 +1,10 @@
 //! Postgres: each role may do what its process does, and no more.
 
-use ledger::{Answer, Change, EndParked, Ledger};
+use ledger::{Change, EndParked, EventTimes, Ledger, OrderResponse};
 use testkit::Postgres;
 
 use crate::changing::KIM;
-use crate::harness::{LedgerHarness, Store, meddle};
+use crate::harness::{LedgerHarness, NOON, Store, meddle};
 
 const DENIED: &str = "42501";
 const TABLES: [&str; 8] =
@@ -92,20 +92,20 @@ async fn a_worker_does_all_its_work_with_its_own_rights() {
     let harness = granted().await;
     harness.ledger.step_down(&harness.event, harness.fence).await.unwrap();
     let ledger = Ledger::open_postgres(&server(&harness).url_as("a_worker"), 4).await.unwrap();
-    let fence = ledger.lead(&harness.event).await.unwrap().unwrap().fence;
+    let fence = ledger.acquire_leadership(&harness.event).await.unwrap().unwrap().fence;
     ledger.start_epoch(&harness.event, fence).await.unwrap();
-    ledger.raise_limit(&harness.event, fence, 10).await.unwrap();
+    ledger.raise_number_limit(&harness.event, fence, 10).await.unwrap();
     ledger.write_queue_status(&harness.event, fence, &crate::queue_status::status()).await.unwrap();
-    let times = (crate::harness::NOON, crate::harness::NOON + 1);
+    let times = EventTimes { opens_at: NOON, closes_at: NOON + 1 };
     ledger.keep_times(&harness.event, fence, 1, times).await.unwrap();
-    ledger.take(&harness.event, fence, &crate::harness::newcomers([1])).await.unwrap();
+    ledger.admit(&harness.event, fence, &crate::harness::candidates([1])).await.unwrap();
     harness.clock.advance(2000);
-    let call = ledger.lease(&harness.event, 1).await.unwrap().calls.remove(0);
+    let call = ledger.lease_calls(&harness.event, 1).await.unwrap().calls.remove(0);
     let made = ledger.put_order(&harness.event, call.app_key, call.number).await.unwrap();
-    assert!(matches!(made, Answer::Made(_)));
-    ledger.record(&call, &made).await.unwrap();
-    let shown = ledger.to_show(&harness.event, domain::Epoch(1), 9).await.unwrap();
-    ledger.mark_shown(&harness.event, domain::Epoch(1), &shown).await.unwrap();
+    assert!(matches!(made, OrderResponse::Created(_)));
+    ledger.record_response(&call, &made).await.unwrap();
+    let shown = ledger.unprojected_outcomes(&harness.event, domain::Epoch(1), 9).await.unwrap();
+    ledger.mark_projected(&harness.event, domain::Epoch(1), &shown).await.unwrap();
     ledger.mark_sent(&ledger.unsent(&harness.event, 9).await.unwrap()).await.unwrap();
     assert!(ledger.unsent(&harness.event, 9).await.unwrap().is_empty());
     assert_eq!(harness.seats().await, (1, 0, 1));
@@ -114,7 +114,7 @@ async fn a_worker_does_all_its_work_with_its_own_rights() {
 #[tokio::test]
 async fn an_operator_does_all_its_work_with_its_own_rights() {
     let harness = granted().await;
-    harness.take([1]).await;
+    harness.admit([1]).await;
     harness.park(&[1]).await;
     let ledger = Ledger::open_postgres(&server(&harness).url_as("an_operator"), 4).await.unwrap();
     for capacity in [5, 3] {
@@ -136,9 +136,9 @@ async fn an_operator_does_all_its_work_with_its_own_rights() {
 #[tokio::test]
 async fn a_verifier_reads_the_whole_ledger() {
     let harness = granted().await;
-    harness.take([1]).await;
+    harness.admit([1]).await;
     let ledger = Ledger::open_postgres(&server(&harness).url_as("a_verifier"), 2).await.unwrap();
-    assert_eq!(ledger.rows(&harness.event, 0, 9).await.unwrap().len(), 1);
+    assert_eq!(ledger.applications(&harness.event, 0, 9).await.unwrap().len(), 1);
     assert_eq!(ledger.seat_rows(&harness.event).await.unwrap().len(), 2);
     assert!(ledger.outbox_rows(&harness.event).await.unwrap().is_empty());
     assert!(ledger.order_rows(&harness.event).await.unwrap().is_empty());

@@ -1,7 +1,7 @@
 //! Closing and settling.
 
 use domain::{EventState, Fence};
-use ledger::{Answer, EndParked, LedgerError, Settling};
+use ledger::{EndParked, Error, OrderResponse, SettleResult};
 
 use crate::changing::KIM;
 use crate::harness::{LedgerHarness, Store, key};
@@ -17,9 +17,9 @@ impl LedgerHarness {
     async fn settling(&self) {
         self.advance_to(EventState::Closed).await;
         self.advance_to(EventState::Settling).await;
-        self.ledger.note_closed(&self.event, self.fence, 9).await.unwrap();
+        self.ledger.record_closed_seq(&self.event, self.fence, 9).await.unwrap();
     }
-    async fn settle(&self, anybody_waits: bool) -> Settling {
+    async fn settle(&self, anybody_waits: bool) -> SettleResult {
         self.ledger.settle(&self.event, self.fence, anybody_waits).await.unwrap()
     }
 }
@@ -34,7 +34,7 @@ pub(crate) async fn an_event_only_goes_forward_and_tells_each_step_once(store: S
     assert_eq!(harness.state().await, EventState::Closed);
     assert_eq!(harness.domain_events().await, ["event.closed", "event.open"]);
     let late = harness.ledger.advance(&harness.event, Fence(harness.fence.0 - 1), EventState::Settling).await;
-    assert!(matches!(late, Err(LedgerError::Lost)));
+    assert!(matches!(late, Err(Error::Lost)));
 }
 
 pub(crate) async fn an_event_is_settled_when_no_seat_is_held_and_none_is_free_while_somebody_waits(
@@ -42,18 +42,18 @@ pub(crate) async fn an_event_is_settled_when_no_seat_is_held_and_none_is_free_wh
 ) {
     let harness = LedgerHarness::open(store, 2).await;
     harness.order(1).await;
-    harness.take([2]).await;
+    harness.admit([2]).await;
     harness.advance_to(EventState::Closed).await;
     harness.advance_to(EventState::Settling).await;
-    assert_eq!(harness.settle(false).await, Settling::NotYet, "the queue has not closed");
-    harness.ledger.note_closed(&harness.event, harness.fence, 9).await.unwrap();
-    assert_eq!(harness.settle(true).await, Settling::NotYet, "a seat is held");
+    assert_eq!(harness.settle(false).await, SettleResult::NotYet, "the queue has not closed");
+    harness.ledger.record_closed_seq(&harness.event, harness.fence, 9).await.unwrap();
+    assert_eq!(harness.settle(true).await, SettleResult::NotYet, "a seat is held");
     let call = harness.lease_one().await;
-    harness.record(&call, ledger::Answer::No).await;
-    assert_eq!(harness.settle(true).await, Settling::NotYet, "a seat is free and somebody waits");
+    harness.record(&call, ledger::OrderResponse::Rejected).await;
+    assert_eq!(harness.settle(true).await, SettleResult::NotYet, "a seat is free and somebody waits");
     harness.order(3).await;
-    assert_eq!(harness.settle(true).await, Settling::Settled, "all are sold; who waits was too late");
-    assert_eq!(harness.settle(true).await, Settling::Settled);
+    assert_eq!(harness.settle(true).await, SettleResult::Settled, "all are sold; who waits was too late");
+    assert_eq!(harness.settle(true).await, SettleResult::Settled);
     let event = harness.ledger.event(&harness.event).await.unwrap();
     assert_eq!((event.state, event.settled_seq), (EventState::Settled, Some(9)));
     assert_eq!(harness.ledger.admissible(&event).await.unwrap(), 0);
@@ -63,8 +63,8 @@ pub(crate) async fn an_event_that_nobody_waits_for_settles_with_seats_unsold(sto
     let harness = LedgerHarness::open(store, 2).await;
     harness.advance_to(EventState::Closed).await;
     harness.advance_to(EventState::Settling).await;
-    harness.ledger.note_closed(&harness.event, harness.fence, 0).await.unwrap();
-    assert_eq!(harness.settle(false).await, Settling::Settled);
+    harness.ledger.record_closed_seq(&harness.event, harness.fence, 0).await.unwrap();
+    assert_eq!(harness.settle(false).await, SettleResult::Settled);
 }
 
 pub(crate) async fn an_event_is_not_settled_while_an_order_is_being_taken_back(store: Store) {
@@ -74,32 +74,36 @@ pub(crate) async fn an_event_is_not_settled_while_an_order_is_being_taken_back(s
     harness.cancel(1).await;
     let call = harness.lease_one().await;
     assert_eq!((harness.state_of(1).await, harness.seats().await), ("undoing".into(), (0, 0, 1)));
-    assert_eq!(harness.settle(true).await, Settling::NotYet, "the order service has not answered the DELETE");
-    assert_eq!(harness.settle(false).await, Settling::NotYet);
-    harness.record(&call, Answer::Gone).await;
-    assert_eq!(harness.settle(true).await, Settling::NotYet, "the seat is for the next number");
+    assert_eq!(
+        harness.settle(true).await,
+        SettleResult::NotYet,
+        "the order service has not answered the DELETE"
+    );
+    assert_eq!(harness.settle(false).await, SettleResult::NotYet);
+    harness.record(&call, OrderResponse::Deleted).await;
+    assert_eq!(harness.settle(true).await, SettleResult::NotYet, "the seat is for the next number");
     harness.order(2).await;
-    assert_eq!(harness.settle(true).await, Settling::Settled);
+    assert_eq!(harness.settle(true).await, SettleResult::Settled);
 }
 
 pub(crate) async fn an_event_is_not_settled_before_an_operator_ended_who_is_parked(store: Store) {
     let harness = LedgerHarness::open(store, 2).await;
     harness.order(1).await;
-    harness.take([2]).await;
+    harness.admit([2]).await;
     harness.park(&[2]).await;
     harness.cancel(1).await;
     harness.park(&[1]).await;
     harness.settling().await;
     assert_eq!(
         harness.settle(false).await,
-        Settling::NotYet,
+        SettleResult::NotYet,
         "1 keeps a seat that is sold, 2 one that is held"
     );
     for n in [2, 1] {
         harness.ledger.end_parked(&harness.event, key(n), EndParked::Reject, KIM).await.unwrap().unwrap();
-        assert_eq!(harness.settle(false).await, Settling::NotYet);
+        assert_eq!(harness.settle(false).await, SettleResult::NotYet);
         let call = harness.lease_one().await;
-        harness.record(&call, Answer::Gone).await;
+        harness.record(&call, OrderResponse::Deleted).await;
     }
-    assert_eq!((harness.seats().await, harness.settle(false).await), ((2, 0, 0), Settling::Settled));
+    assert_eq!((harness.seats().await, harness.settle(false).await), ((2, 0, 0), SettleResult::Settled));
 }

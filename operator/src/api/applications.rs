@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use ledger::{By, EndParked};
+use ledger::{ChangedBy, EndParked};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -89,12 +89,12 @@ async fn end_parked(
     state: &OperatorState,
     ApplicationPath(event, app_key): ApplicationPath,
     decision: EndParked,
-    by: By<'_>,
+    by: ChangedBy<'_>,
 ) -> Result<Json<ChangeResponse>, Error> {
     let ended = state.write(state.ledger.end_parked(&event, app_key, decision, by)).await?;
     let row = ended.ok_or(Error::NotParked)?;
     state.invalidate_figures(&event);
-    let (guid, action) = (app_key.guid(), decision.action());
+    let (guid, action) = (app_key.guid(), decision.action().as_str());
     tracing::info!(%event, guid, actor = by.actor, action, "parked application decided");
     Ok(Json(ChangeResponse::from_audit(row)))
 }

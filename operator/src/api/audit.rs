@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
-use domain::{EventId, Millis};
+use domain::EventId;
+use ledger::AuditCursor;
 use serde::Deserialize;
 use utoipa::IntoParams;
 
@@ -59,9 +60,9 @@ pub(crate) async fn list(
     Ok(Json(ChangeList { items, next_cursor }))
 }
 
-fn parse_cursor(text: &str) -> Option<(Millis, i64)> {
+fn parse_cursor(text: &str) -> Option<AuditCursor> {
     let (at, rev) = text.split_once('-')?;
-    Some((parse_digits(at)?, parse_digits(rev)?))
+    Some(AuditCursor { at: parse_digits(at)?, rev: parse_digits(rev)? })
 }
 
 fn parse_digits(text: &str) -> Option<i64> {
@@ -74,7 +75,7 @@ mod tests {
 
     #[test]
     fn only_a_cursor_of_this_list_is_parsed() {
-        assert_eq!(parse_cursor("1795345200000-7"), Some((1_795_345_200_000, 7)));
+        assert_eq!(parse_cursor("1795345200000-7"), Some(AuditCursor { at: 1_795_345_200_000, rev: 7 }));
         for bad in ["", "-", "7", "1-", "-1", "+1-2", "1-2-3", "99999999999999999999-1"] {
             assert_eq!(parse_cursor(bad), None, "{bad}");
         }

@@ -1,7 +1,7 @@
 //! Applying one change to an event.
 
 use domain::EventId;
-use ledger::{By, Change};
+use ledger::{Change, ChangedBy};
 
 use super::event::event_response;
 use crate::error::Error;
@@ -23,7 +23,7 @@ async fn apply(
     event: &EventId,
     expected_rev: Option<i64>,
     change: &Change,
-    by: By<'_>,
+    by: ChangedBy<'_>,
 ) -> Result<ChangeResponse, Error> {
     let changed = match state.write(state.ledger.change(event, expected_rev, change, by)).await {
         Err(Error::StaleRev) => return Err(stale(state, event).await?),
@@ -31,9 +31,9 @@ async fn apply(
     };
     let Some(row) = changed.change else {
         let now = (state.now)();
-        return Ok(ChangeResponse::unchanged(&changed.event, change.action(), by.actor, now));
+        return Ok(ChangeResponse::unchanged(&changed.event, change.action().as_str(), by.actor, now));
     };
-    tracing::info!(%event, rev = row.rev, actor = by.actor, action = change.action(), "event changed");
+    tracing::info!(%event, rev = row.rev, actor = by.actor, action = change.action().as_str(), "event changed");
     Ok(ChangeResponse::from_audit(row))
 }
 

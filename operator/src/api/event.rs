@@ -1,16 +1,13 @@
 //! Reading an event with its figures.
 
-use ledger::LedgerEvent;
+use ledger::EventRow;
 
 use crate::error::Error;
 use crate::response::EventResponse;
 use crate::state::OperatorState;
 
 /// The response of an event that was read from the ledger.
-pub(super) async fn event_response(
-    state: &OperatorState,
-    event: LedgerEvent,
-) -> Result<EventResponse, Error> {
+pub(super) async fn event_response(state: &OperatorState, event: EventRow) -> Result<EventResponse, Error> {
     let figures = state.figures(&event).await?;
     let queue = state.queue_status(&event.settings.id).await?;
     Ok(EventResponse::new(event, figures, queue, (state.now)()))

@@ -8,7 +8,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use domain::event::CAPACITY_MAX;
 use domain::{EventId, EventSettings};
-use ledger::{Change, Created, EventPatch};
+use ledger::{Change, CreateResult, EventPatch};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
@@ -175,8 +175,12 @@ pub(crate) async fn clone(
     created_response(&state, created, &new.id).await
 }
 
-async fn created_response(state: &OperatorState, created: Created, id: &EventId) -> Result<Response, Error> {
-    if let Created::Known(rev) = created {
+async fn created_response(
+    state: &OperatorState,
+    created: CreateResult,
+    id: &EventId,
+) -> Result<Response, Error> {
+    if let CreateResult::Exists(rev) = created {
         return Err(Error::Exists { rev });
     }
     let event = event_response(state, state.event(id).await?).await?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequest, FromRequestParts as _, Request};
 use domain::EventId;
-use ledger::By;
+use ledger::ChangedBy;
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 use utoipa::ToSchema;
@@ -35,7 +35,7 @@ pub(crate) struct ChangeRequest<B> {
 
 impl<B: ChangeBody> ChangeRequest<B> {
     /// The actor and the reason, as the audit records them.
-    pub(crate) fn by(&self) -> By<'_> {
+    pub(crate) fn by(&self) -> ChangedBy<'_> {
         audited_by(&self.actor, self.body.reason())
     }
 }
@@ -81,6 +81,6 @@ impl ChangeBody for OptionalReason {
 }
 
 /// The actor and the reason, as the audit records them.
-pub(crate) fn audited_by<'a>(actor: &'a str, reason: Option<&'a Reason>) -> By<'a> {
-    By { actor, reason: reason.map_or("", Reason::as_str) }
+pub(crate) fn audited_by<'a>(actor: &'a str, reason: Option<&'a Reason>) -> ChangedBy<'a> {
+    ChangedBy { actor, reason: reason.map_or("", Reason::as_str) }
 }

@@ -4,7 +4,7 @@ use axum::Json;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use domain::Millis;
-use ledger::{AuditRow, LedgerEvent};
+use ledger::{AuditRow, EventRow};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
@@ -49,7 +49,7 @@ impl ChangeResponse {
             rev: row.rev,
             at: timestamp::format(row.at),
             actor: row.actor,
-            action: row.action,
+            action: row.action.as_str().to_owned(),
             reason: row.reason,
             before: with_timestamps(row.before),
             after: with_timestamps(row.after),
@@ -58,7 +58,7 @@ impl ChangeResponse {
     }
 
     /// A request that had nothing to change.
-    pub(crate) fn unchanged(event: &LedgerEvent, action: &str, actor: &str, now: Millis) -> Self {
+    pub(crate) fn unchanged(event: &EventRow, action: &str, actor: &str, now: Millis) -> Self {
         Self {
             event: event.settings.id.to_string(),
             rev: event.rev,

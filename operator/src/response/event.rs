@@ -5,7 +5,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use axum::http::{HeaderName, HeaderValue};
 use domain::event::Text;
 use domain::{EventState, Kind, Millis, Release};
-use ledger::{LedgerEvent, QueueStatus};
+use ledger::{EventRow, QueueStatus};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -87,9 +87,9 @@ impl From<QueueStatus> for QueueResponse {
             admitted_through: queue.admitted_through,
             waiting: queue.waiting,
             closed_seq: queue.closed_seq,
-            skipped_numbers: queue.missing,
+            skipped_numbers: queue.skipped_numbers,
             armed: queue.armed,
-            ordered_per_s: f64::from(queue.ordered_milli_per_s) / 1000.0,
+            ordered_per_s: f64::from(queue.sold_milli_per_s) / 1000.0,
             oldest_wait_ms: queue.oldest_wait_ms,
         }
     }
@@ -150,7 +150,7 @@ pub struct EventResponse {
 
 impl EventResponse {
     pub(crate) fn new(
-        event: LedgerEvent,
+        event: EventRow,
         figures: EventFigures,
         queue: Option<QueueStatus>,
         now: Millis,

@@ -143,7 +143,7 @@ async fn a_frozen_event_shows_why_and_is_unfrozen_with_a_reason() {
 #[tokio::test]
 async fn a_recovery_shows_its_end_and_is_accepted_with_a_reason() {
     let harness = OperatorHarness::open().await;
-    let lead = harness.ledger.lead(&spring()).await.unwrap().unwrap();
+    let lead = harness.ledger.acquire_leadership(&spring()).await.unwrap().unwrap();
     harness.ledger.hold_release(&spring(), lead.fence, 60_000).await.unwrap();
     assert_eq!(harness.get(GET).await.json()["recover_until"], "2026-11-22T11:01:00.000Z");
     let response = harness.post_with_reason("/gate/adm/v1/accept/recovery/spring").await;

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, Request};
 use domain::event::Text;
 use domain::{AppKey, EventId, EventSettings, Number};
 use http_body_util::BodyExt as _;
-use ledger::{Answer as OrderAnswer, Candidate, Ledger, Recorded};
+use ledger::{CallResult, Candidate, Ledger, OrderResponse};
 use operator::{Config, OperatorState, Role, Token, router};
 use serde_json::{Value, json};
 use service::{Context, Health, Tasks};
@@ -157,18 +157,18 @@ impl OperatorHarness {
         if (self.ctx.now)() < NOW + HOUR {
             self.clock.set(NOW + HOUR + 1000);
         }
-        let lead = self.ledger.lead(&event).await.unwrap().unwrap();
+        let lead = self.ledger.acquire_leadership(&event).await.unwrap().unwrap();
         let key = AppKey([u8::try_from(number).unwrap(); 16]);
         let candidate =
             Candidate { number: Number::new(number).unwrap(), app_key: key, contact: String::new() };
-        let admission = self.ledger.take(&event, lead.fence, &[candidate]).await.unwrap();
+        let admission = self.ledger.admit(&event, lead.fence, &[candidate]).await.unwrap();
         assert_eq!(admission.seated, 1);
         loop {
             self.clock.advance(60_000);
-            for call in self.ledger.lease(&event, 10).await.unwrap().calls {
-                let answer = OrderAnswer::Unknown { retry_in_ms: 1 };
-                let recorded = self.ledger.record(&call, &answer).await.unwrap();
-                if (call.app_key, recorded) == (key, Recorded::Parked) {
+            for call in self.ledger.lease_calls(&event, 10).await.unwrap().calls {
+                let answer = OrderResponse::Unknown { retry_in_ms: 1 };
+                let recorded = self.ledger.record_response(&call, &answer).await.unwrap();
+                if (call.app_key, recorded) == (key, CallResult::Parked) {
                     return key;
                 }
             }
@@ -178,13 +178,13 @@ impl OperatorHarness {
     /// Freezes the event: one application is admitted under two numbers.
     pub(crate) async fn freeze(&self) {
         self.clock.set(NOW + HOUR + 1000);
-        let lead = self.ledger.lead(&spring()).await.unwrap().unwrap();
+        let lead = self.ledger.acquire_leadership(&spring()).await.unwrap().unwrap();
         let candidate = |n| Candidate {
             number: Number::new(n).unwrap(),
             app_key: AppKey([7; 16]),
             contact: String::new(),
         };
-        self.ledger.take(&spring(), lead.fence, &[candidate(1)]).await.unwrap();
-        self.ledger.take(&spring(), lead.fence, &[candidate(2)]).await.unwrap_err();
+        self.ledger.admit(&spring(), lead.fence, &[candidate(1)]).await.unwrap();
+        self.ledger.admit(&spring(), lead.fence, &[candidate(2)]).await.unwrap_err();
     }
 }

@@ -9,7 +9,7 @@ use crate::harness::{GET, HOUR, NOW, OperatorHarness, VIEWER, settings, spring};
 #[tokio::test]
 async fn an_event_shows_the_last_report_of_its_queue() {
     let harness = OperatorHarness::open().await;
-    let lead = harness.ledger.lead(&spring()).await.unwrap().unwrap();
+    let lead = harness.ledger.acquire_leadership(&spring()).await.unwrap().unwrap();
     let status = QueueStatus {
         at: 0,
         epoch: Epoch(3),
@@ -18,9 +18,9 @@ async fn an_event_shows_the_last_report_of_its_queue() {
         admitted_through: 100,
         waiting: 790,
         closed_seq: None,
-        missing: 10,
+        skipped_numbers: 10,
         armed: true,
-        ordered_milli_per_s: 4500,
+        sold_milli_per_s: 4500,
         oldest_wait_ms: Some(60_000),
     };
     harness.ledger.write_queue_status(&spring(), lead.fence, &status).await.unwrap();

@@ -8,7 +8,7 @@ use hyper::{Method, Request, StatusCode, header};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use ledger::{Answer, Call};
+use ledger::{Call, OrderResponse};
 use serde::Deserialize;
 use serde_json::json;
 
@@ -40,25 +40,25 @@ impl HttpOrders {
     }
 
     /// 200 or 201 with an order number is a yes; 409 and 422 as this contract's problem+json are a no; all else is no answer.
-    pub(crate) async fn put(&self, call: &Call, contact: Option<&Contact>) -> Result<Answer, String> {
+    pub(crate) async fn put(&self, call: &Call, contact: Option<&Contact>) -> Result<OrderResponse, String> {
         let body = json!({
             "event": call.event, "number": call.number, "guid": call.app_key.guid(),
             "name": contact.map(|c| c.name.reveal()), "phone": contact.map(|c| c.phone.reveal()),
         });
         let (status, problem, body) = self.send(Method::PUT, call, body.to_string()).await?;
         match status {
-            StatusCode::OK | StatusCode::CREATED => order_no(&body).map(Answer::Made),
-            StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY if problem => Ok(Answer::No),
-            StatusCode::GONE => Ok(Answer::Gone),
+            StatusCode::OK | StatusCode::CREATED => order_no(&body).map(OrderResponse::Created),
+            StatusCode::CONFLICT | StatusCode::UNPROCESSABLE_ENTITY if problem => Ok(OrderResponse::Rejected),
+            StatusCode::GONE => Ok(OrderResponse::Deleted),
             other => Err(format!("the order service answered {other}")),
         }
     }
 
     /// 200, 204 and 410 say that there is no order any more and that a later PUT will make none. A 404 may come from a wrong address.
-    pub(crate) async fn delete(&self, call: &Call) -> Result<Answer, String> {
+    pub(crate) async fn delete(&self, call: &Call) -> Result<OrderResponse, String> {
         let (status, ..) = self.send(Method::DELETE, call, String::new()).await?;
         match status {
-            StatusCode::OK | StatusCode::NO_CONTENT | StatusCode::GONE => Ok(Answer::Gone),
+            StatusCode::OK | StatusCode::NO_CONTENT | StatusCode::GONE => Ok(OrderResponse::Deleted),
             other => Err(format!("the order service answered {other} to a DELETE")),
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use domain::{AppKey, EventId};
-use ledger::{ApplicationRow, Ledger, LedgerEvent, OutboxRow, SeatRow};
+use ledger::{ApplicationRow, EventRow, Ledger, OutboxRow, SeatRow};
 use queue::{Entry, Queue, QueueSnapshot};
 
 use crate::ChoreError;
@@ -13,7 +13,7 @@ const PAGE: u32 = 5000;
 pub(super) struct Facts {
     pub(super) view: QueueSnapshot,
     pub(super) entries: Vec<Entry>,
-    pub(super) event: LedgerEvent,
+    pub(super) event: EventRow,
     pub(super) rows: Vec<ApplicationRow>,
     pub(super) seats: Vec<SeatRow>,
     pub(super) outbox: Vec<OutboxRow>,
@@ -52,7 +52,7 @@ pub(super) async fn gather(queue: &Queue, ledger: &Ledger, event: &EventId) -> R
     }
     let (mut rows, mut after) = (Vec::new(), 0);
     loop {
-        let page = ledger.rows(event, after, PAGE).await?;
+        let page = ledger.applications(event, after, PAGE).await?;
         let Some(last) = page.last() else { break };
         after = last.number.get();
         rows.extend(page);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{EventSettings, EventState, Outcome, Receipt, Right};
-use ledger::{ApplicationRow, By, Change, Changed, Ledger, LedgerEvent, OrderRow};
+use ledger::{ApplicationRow, Change, ChangeResult, ChangedBy, EventRow, Ledger, OrderRow};
 use queue::{InboxKind, PlaceRow, Queue, Refused};
 use service::Context;
 use service::tasks::Shutdown;
@@ -122,14 +122,14 @@ impl WorkerHarness {
     }
 
     /// What an operator does.
-    pub(crate) async fn change(&self, change: Change) -> Changed {
-        let by = By { actor: "kim", reason: "a test" };
+    pub(crate) async fn change(&self, change: Change) -> ChangeResult {
+        let by = ChangedBy { actor: "kim", reason: "a test" };
         self.ledger.change(&spring(), None, &change, by).await.unwrap()
     }
 
     /// Waits until the queue has the settings as the ledger has them now.
     pub(crate) async fn until_told(&self) {
-        let LedgerEvent { rev, settings, .. } = self.ledger.event(&spring()).await.unwrap();
+        let EventRow { rev, settings, .. } = self.ledger.event(&spring()).await.unwrap();
         let told = async || self.queue().view(&spring()).await.ok().filter(|view| view.rev == rev);
         assert_eq!(until("the settings in the queue", told).await.settings, settings);
     }
@@ -172,7 +172,12 @@ impl WorkerHarness {
     }
 
     pub(crate) async fn row(&self, n: u32) -> Option<ApplicationRow> {
-        self.ledger.rows(&spring(), 0, 10_000).await.unwrap().into_iter().find(|row| row.app_key == key(n))
+        self.ledger
+            .applications(&spring(), 0, 10_000)
+            .await
+            .unwrap()
+            .into_iter()
+            .find(|row| row.app_key == key(n))
     }
 
     pub(crate) async fn state(&self, n: u32) -> Option<&'static str> {

@@ -100,7 +100,7 @@ async fn a_restore_that_was_cut_short_is_finished_by_the_next_leader() {
     harness.replace_queue(None);
     harness.open_queue().await;
     // A leader that dies right after arming.
-    let lead = harness.ledger.lead(&spring()).await.unwrap().unwrap();
+    let lead = harness.ledger.acquire_leadership(&spring()).await.unwrap().unwrap();
     let epoch = harness.ledger.start_epoch(&spring(), lead.fence).await.unwrap();
     let (settings, rev) = (lead.event.settings, lead.event.rev);
     let arming =
@@ -147,7 +147,7 @@ async fn an_event_whose_queue_contradicts_the_ledger_is_frozen_and_says_so() {
     until("the order of 3", async || harness.state(3).await.filter(|state| *state == "ordered")).await;
     until_rounds(&harness, 2).await;
     assert_eq!(
-        (harness.seats().await, harness.ledger.rows(&spring(), 0, 100).await.unwrap().len()),
+        (harness.seats().await, harness.ledger.applications(&spring(), 0, 100).await.unwrap().len()),
         ((2, 0, 3), 3)
     );
     assert_eq!(log.count("event spring is frozen, nobody is admitted"), 1);
@@ -249,7 +249,7 @@ async fn whoever_stops_gives_the_lead_back_at_once() {
     let harness = WorkerHarness::open(1).await;
     let worker = harness.start().await;
     until("the leader", async || harness.queue().view(&spring()).await.ok()).await;
-    assert_eq!(harness.ledger.lead(&spring()).await.unwrap(), None);
+    assert_eq!(harness.ledger.acquire_leadership(&spring()).await.unwrap(), None);
     harness.stop(worker).await;
-    assert!(harness.ledger.lead(&spring()).await.unwrap().is_some());
+    assert!(harness.ledger.acquire_leadership(&spring()).await.unwrap().is_some());
 }

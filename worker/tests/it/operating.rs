@@ -28,10 +28,10 @@ async fn a_pause_stops_the_next_call_and_resuming_goes_on() {
     until("ten orders", async || (harness.stub.calls() >= 10).then_some(())).await;
     harness.change(Change::Pause).await;
     // Not one call is leased from here on; those that were before are made.
-    let under_way = async || harness.ledger.is_due(&spring(), i64::MAX).await.unwrap();
+    let under_way = async || harness.ledger.has_due_call(&spring(), i64::MAX).await.unwrap();
     assert!(under_way().await, "some are left to be stopped");
     let leased = async || {
-        let rows = harness.ledger.rows(&spring(), 0, 100).await.unwrap();
+        let rows = harness.ledger.applications(&spring(), 0, 100).await.unwrap();
         rows.iter().map(|row| row.attempts).sum::<u32>()
     };
     let paused_at = leased().await;
@@ -100,7 +100,7 @@ async fn raised_seats_go_to_those_who_wait_and_lowered_ones_were_nobodys() {
     harness.change(Change::Capacity(4)).await;
     harness.until_shown(3..=4, Outcome::Ordered).await;
     harness.until_told().await;
-    let by = ledger::By { actor: "kim", reason: "" };
+    let by = ledger::ChangedBy { actor: "kim", reason: "" };
     let refused = harness.ledger.change(&spring(), None, &Change::Capacity(3), by).await;
     assert!(matches!(refused, Err(ChangeError::TooSmall { least: 4 })), "{refused:?}");
     harness.cancel(1).await;
@@ -197,12 +197,12 @@ async fn a_recovery_that_is_accepted_waits_no_longer() {
     harness.apply([3]).await;
     until_rounds(&harness, 2).await;
     assert_eq!(harness.state(3).await, None, "somebody may still show a receipt");
-    let by = ledger::By { actor: "kim", reason: "" };
+    let by = ledger::ChangedBy { actor: "kim", reason: "" };
     let status = until("the status", async || {
         harness.ledger.queue_status(&spring()).await.unwrap().filter(|status| status.waiting == 1)
     })
     .await;
-    assert!(status.missing >= 2 && status.armed, "{status:?}");
+    assert!(status.skipped_numbers >= 2 && status.armed, "{status:?}");
     let settle = harness.ledger.change(&spring(), None, &Change::Settle, by).await;
     assert!(matches!(settle, Err(ChangeError::NotNow { .. })), "{settle:?}");
     harness.change(Change::AcceptRecovery).await;
@@ -239,13 +239,13 @@ async fn an_event_made_while_workers_run_is_led_without_a_restart() {
     let mut harness = WorkerHarness::open(1).await;
     let worker = harness.start().await;
     harness.apply([1]).await;
-    let by = ledger::By { actor: "kim", reason: "one more" };
+    let by = ledger::ChangedBy { actor: "kim", reason: "one more" };
     let (summer, now): (EventId, _) = ("summer".parse().unwrap(), service::clock::system()());
     harness.ledger.clone_event(&spring(), summer.clone(), now - 1000, now + 3_600_000, by).await.unwrap();
     let applied = until("a number", async || harness.queue().apply(&summer, applicant(2)).await.ok()).await;
     assert_eq!(applied.number.get(), 1);
     until("the order", async || {
-        let rows = harness.ledger.rows(&summer, 0, 10).await.unwrap();
+        let rows = harness.ledger.applications(&summer, 0, 10).await.unwrap();
         rows.first().filter(|row| row.outcome == Some(Outcome::Ordered)).map(|_| ())
     })
     .await;
@@ -265,8 +265,14 @@ async fn the_operator_sees_the_queue_by_the_ledger() {
     })
     .await;
     let view = harness.queue().view(&spring()).await.unwrap();
-    let seen =
-        (status.epoch, status.state, status.seq, status.admitted_through, status.missing, status.armed);
+    let seen = (
+        status.epoch,
+        status.state,
+        status.seq,
+        status.admitted_through,
+        status.skipped_numbers,
+        status.armed,
+    );
     assert_eq!(seen, (view.epoch, EventState::Open, 5, 2, 0, true));
     let later = until("the next one", async || {
         harness.ledger.queue_status(&spring()).await.unwrap().filter(|next| next.at > status.at)
@@ -291,7 +297,7 @@ async fn a_parked_one_is_ended_by_the_operator() {
     until("the parking", async || harness.state(1).await.filter(|state| *state == "parked")).await;
     harness.until_shown([2], Outcome::Ordered).await;
     harness.stub.behave(|_| Behavior::Normal);
-    let by = ledger::By { actor: "kim", reason: "they called" };
+    let by = ledger::ChangedBy { actor: "kim", reason: "they called" };
     harness.ledger.end_parked(&spring(), key(1), EndParked::Reject, by).await.unwrap().unwrap();
     // The order that nobody answered for is taken back first, then the seat goes on.
     harness.until_shown([1], Outcome::Rejected).await;

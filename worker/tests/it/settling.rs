@@ -63,7 +63,7 @@ async fn a_paused_event_with_free_seats_is_not_settled_while_people_wait_behind_
     assert_eq!((harness.event_state().await, harness.seats().await), (EventState::Settling, (40, 0, 0)));
     harness.change(Change::Resume).await;
     harness.until_state(EventState::Settled).await;
-    let rows = harness.ledger.rows(&spring(), 0, 100).await.unwrap();
+    let rows = harness.ledger.applications(&spring(), 0, 100).await.unwrap();
     let ordered = rows.iter().filter(|row| row.outcome == Some(Outcome::Ordered));
     let numbers: Vec<_> = ordered.map(|row| row.number.get()).collect();
     assert_eq!(numbers, (AHEAD + 1..=AHEAD + 40).collect::<Vec<_>>());

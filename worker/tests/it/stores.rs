@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use domain::{Epoch, EventState, Fence, Number, Receipt, Right};
-use ledger::{Answer, Call, CancelRequest, Candidate, Ledger, Settling};
+use ledger::{Call, CancelRequest, Candidate, Ledger, OrderResponse, SettleResult};
 use queue::{Arming, Figures, InboxKind, Projection, Queue, Shown};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection as _, SqlSafeStr as _};
@@ -50,7 +50,7 @@ impl Stores {
         let (folder, clock) = (TempFolder::new("stores"), ManualClock::at(NOON));
         let (queue, ledger) = open(folder.path(), &clock).await;
         ledger.create_event(&settings(6, NOON), "test").await.unwrap();
-        let fence = ledger.lead(&spring()).await.unwrap().unwrap().fence;
+        let fence = ledger.acquire_leadership(&spring()).await.unwrap().unwrap().fence;
         queue.publish(&[spring()]).await.unwrap();
         let witness = Witness { acks: Some(Vec::new()), orders: None };
         Self { queue, ledger, clock, fence, folder, witness }
@@ -68,17 +68,17 @@ impl Stores {
         for ordered in [1, 2, 4, 5, 6, 7] {
             let call = self.lease(ordered).await;
             let answer = match ordered {
-                2 => Answer::No,
+                2 => OrderResponse::Rejected,
                 _ => self.ledger.put_order(&spring(), call.app_key, call.number).await.unwrap(),
             };
-            let answer = if ordered == 6 { Answer::Unknown { retry_in_ms: HOUR } } else { answer };
-            self.ledger.record(&call, &answer).await.unwrap();
+            let answer = if ordered == 6 { OrderResponse::Unknown { retry_in_ms: HOUR } } else { answer };
+            self.ledger.record_response(&call, &answer).await.unwrap();
         }
         self.show().await;
         self.cancel(4).await;
         let call = self.lease(4).await;
         let gone = self.ledger.delete_order(&spring(), call.app_key).await.unwrap();
-        self.ledger.record(&call, &gone).await.unwrap();
+        self.ledger.record_response(&call, &gone).await.unwrap();
         self.admit_head().await;
         self.order(8).await;
         self.show().await;
@@ -93,9 +93,9 @@ impl Stores {
             self.ledger.advance(&spring(), self.fence, state).await.unwrap();
         }
         let closing = self.queue.settle(&spring(), self.fence.0).await.unwrap();
-        self.ledger.note_closed(&spring(), self.fence, closing.closed_seq).await.unwrap();
+        self.ledger.record_closed_seq(&spring(), self.fence, closing.closed_seq).await.unwrap();
         let settling = self.ledger.settle(&spring(), self.fence, true).await.unwrap();
-        assert_eq!(settling, Settling::Settled);
+        assert_eq!(settling, SettleResult::Settled);
         self.show().await;
     }
 
@@ -113,7 +113,7 @@ impl Stores {
             rev: event.rev,
         };
         self.queue.arm(&spring(), self.fence.0, arming).await.unwrap();
-        self.ledger.raise_limit(&spring(), self.fence, limit).await.unwrap();
+        self.ledger.raise_number_limit(&spring(), self.fence, limit).await.unwrap();
         self.show().await;
     }
 
@@ -148,14 +148,14 @@ impl Stores {
             .iter()
             .map(|one| Candidate { number: one.number, app_key: one.app_key, contact: String::new() })
             .collect();
-        let taken = self.ledger.take(&spring(), self.fence, &newcomers).await.unwrap();
+        let taken = self.ledger.admit(&spring(), self.fence, &newcomers).await.unwrap();
         assert_eq!((taken.seated, taken.all), (admissible, true));
         self.queue.admitted(&spring(), self.fence.0, head.through, &taken.known).await.unwrap();
     }
 
     async fn lease(&self, n: u32) -> Call {
         self.clock.advance(2000);
-        let call = self.ledger.lease(&spring(), 1).await.unwrap().calls.remove(0);
+        let call = self.ledger.lease_calls(&spring(), 1).await.unwrap().calls.remove(0);
         assert_eq!(call.number.get(), n);
         call
     }
@@ -163,14 +163,14 @@ impl Stores {
     async fn order(&self, n: u32) {
         let call = self.lease(n).await;
         let made = self.ledger.put_order(&spring(), call.app_key, call.number).await.unwrap();
-        self.ledger.record(&call, &made).await.unwrap();
+        self.ledger.record_response(&call, &made).await.unwrap();
     }
 
     /// Shows everything that the ledger decided in the queue.
     async fn show(&self) {
         let event = self.ledger.event(&spring()).await.unwrap();
         let epoch = self.queue.view(&spring()).await.map_or(Epoch(1), |view| view.epoch);
-        let to_show = self.ledger.to_show(&spring(), epoch, 100).await.unwrap();
+        let to_show = self.ledger.unprojected_outcomes(&spring(), epoch, 100).await.unwrap();
         let outcomes = to_show
             .iter()
             .map(|one| (one.number, Shown { outcome: one.outcome, order_no: one.order_no.clone() }))
@@ -186,7 +186,7 @@ impl Stores {
             outcomes,
         };
         self.queue.project(&spring(), self.fence.0, projection).await.unwrap();
-        self.ledger.mark_shown(&spring(), epoch, &to_show).await.unwrap();
+        self.ledger.mark_projected(&spring(), epoch, &to_show).await.unwrap();
     }
 
     /// A copy to break.

@@ -25,9 +25,6 @@ pub(crate) const LOOPS: &[(&str, &[&str])] = &[
     ),
     ("gateway", &["client.rs", "headers.rs"]),
     ("gateway", &["upstream.rs", "upstream/connection.rs", "upstream/pool.rs", "upstream/response_body.rs"]),
-    ("ledger", &["answer.rs", "inbox.rs"]),
-    ("ledger", &["change.rs", "decide.rs", "event.rs", "lead.rs", "lease.rs", "outbox.rs"]),
-    ("ledger", &["dialect.rs", "ledger.rs", "schema.rs"]),
     (
         "queue",
         &[
@@ -65,7 +62,7 @@ pub(crate) const LOOPS: &[(&str, &[&str])] = &[
 pub(crate) const REPEATED_NAMES: &[(&str, usize)] = &[
     ("Accepted", 2),
     ("Announcement", 2),
-    ("Answer", 6),
+    ("Answer", 5),
     ("Asked", 5),
     ("Caller", 2),
     ("Capacity", 2),
@@ -80,7 +77,6 @@ pub(crate) const REPEATED_NAMES: &[(&str, usize)] = &[
     ("Found", 3),
     ("KnownClient", 2),
     ("LazyTimer", 2),
-    ("Lead", 2),
     ("Ledger", 2),
     ("Message", 2),
     ("MessageView", 2),
@@ -97,7 +93,6 @@ pub(crate) const REPEATED_NAMES: &[(&str, usize)] = &[
     ("Role", 2),
     ("Route", 2),
     ("Set", 3),
-    ("Standing", 4),
     ("What", 7),
 ];
 

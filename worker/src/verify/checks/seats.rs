@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use domain::{ApplicationState, Outcome};
-use ledger::{ApplicationRow, OrderRow, SeatRow};
+use ledger::{ApplicationRow, OrderRow, SeatRow, SeatState};
 
 use super::Violations;
 use crate::verify::Witness;
@@ -34,11 +34,12 @@ pub(super) fn no_orphans(facts: &Facts, witness: &Witness) -> Violations {
 /// A seat that is taken, but not by somebody who has it like this.
 fn misheld(facts: &Facts, seat: &SeatRow) -> Option<String> {
     let owner = seat.app_key.and_then(|key| facts.row(key));
-    let fits = match (seat.state.as_str(), owner) {
-        ("free", _) => seat.app_key.is_none(),
+    let fits = match (seat.state, owner) {
+        (SeatState::Free, _) => seat.app_key.is_none(),
         (state, Some(row)) => {
-            let word = if row.outcome == Some(Outcome::Ordered) { "sold" } else { "held" };
-            row.seat == Some(seat.n) && state == word
+            let is_ordered = row.outcome == Some(Outcome::Ordered);
+            let expected = if is_ordered { SeatState::Sold } else { SeatState::Held };
+            row.seat == Some(seat.n) && state == expected
         }
         _ => false,
     };
@@ -48,7 +49,7 @@ fn misheld(facts: &Facts, seat: &SeatRow) -> Option<String> {
             || "the ledger has nobody there".to_owned(),
             |row| format!("the ledger has it {} with {}", row.state.as_str(), seat_of(row)),
         );
-        format!("seat {} is {} for {whose}, and {booked}", seat.n, seat.state)
+        format!("seat {} is {} for {whose}, and {booked}", seat.n, seat.state.as_str())
     })
 }
 

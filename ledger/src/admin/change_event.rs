@@ -1,0 +1,58 @@
+//! Changing an event: one transaction locks it, checks the rev, decides, and writes settings, rev and audit, or nothing. The leader
+//! projects the change into the queue within a round.
+
+use domain::EventId;
+
+use crate::admin::audit::{AuditRow, ChangedBy};
+use crate::admin::capacity::fit_seats;
+use crate::admin::change::Change;
+use crate::admin::change_error::ChangeError;
+use crate::admin::event_draft::EventDraft;
+use crate::admin::save_event::{EventChange, save};
+use crate::calls::pace_bucket::fit_bucket;
+use crate::store::ledger::Ledger;
+use crate::tables::event::{EventRow, lock_known_event};
+
+/// The result of a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangeResult {
+    /// The event after the change.
+    pub event: EventRow,
+    /// The audit row; `None` if the event already was as requested, and then the rev did not rise.
+    pub change: Option<AuditRow>,
+}
+
+impl Ledger {
+    /// Changes an event, which must be at `if_rev` if one is given. Every change has a row in the audit.
+    pub async fn change(
+        &self,
+        event: &EventId,
+        if_rev: Option<i64>,
+        change: &Change,
+        by: ChangedBy<'_>,
+    ) -> Result<ChangeResult, ChangeError> {
+        let mut tx = self.begin().await?;
+        let row = lock_known_event(&mut tx, event).await?;
+        let locked = EventRow::from_row(&row)?;
+        if if_rev.is_some_and(|rev| rev != locked.rev) {
+            return Err(ChangeError::Stale { rev: locked.rev });
+        }
+        let now = self.now(&mut tx).await?;
+        let before = EventDraft::of(&locked);
+        let mut after = before.clone();
+        after.apply(change, now)?;
+        if after == before {
+            return Ok(ChangeResult { event: locked, change: None });
+        }
+        after.check(&before, now)?;
+        if after.settings.capacity != before.settings.capacity {
+            fit_seats(&mut tx, event, after.settings.capacity).await?;
+        }
+        fit_bucket(&mut tx, &row, &after.settings, now).await?;
+        after.post_state_change(&mut tx, &before, now).await?;
+        let action = change.action();
+        let audited = save(&mut tx, EventChange { event: &locked, after: &after, action, by }, now).await?;
+        tx.commit().await?;
+        Ok(ChangeResult { event: after.into_event(&locked, audited.rev), change: Some(audited) })
+    }
+}

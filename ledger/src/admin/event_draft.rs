@@ -1,0 +1,182 @@
+//! The rules of which changes an event's state allows. `change_event` locks and writes.
+
+use domain::{EventSettings, EventState, Millis, Release};
+use serde::Serialize;
+
+use crate::admin::change::{Change, EventPatch};
+use crate::admin::change_error::ChangeError;
+use crate::store::error::Error;
+use crate::store::transaction::Tx;
+use crate::tables::event::EventRow;
+use crate::tables::outbox::{self, DomainEvent};
+
+/// A time that is less than this ahead, in milliseconds, cannot be moved: the queue gets a change a moment later, judges by its own
+/// clock, and never revokes an opening or a closing.
+const NEAR_MS: Millis = 2000;
+
+/// The part of an event that a change may touch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(crate) struct EventDraft {
+    #[serde(flatten)]
+    pub(crate) settings: EventSettings,
+    pub(crate) state: EventState,
+    pub(crate) frozen: Option<String>,
+    pub(crate) recover_until: Millis,
+}
+
+impl EventDraft {
+    pub(crate) fn of(event: &EventRow) -> Self {
+        let EventRow { settings, state, frozen, recover_until, .. } = event.clone();
+        Self { settings, state, frozen, recover_until }
+    }
+
+    pub(crate) fn into_event(self, locked: &EventRow, rev: i64) -> EventRow {
+        let Self { settings, state, frozen, recover_until } = self;
+        EventRow { settings, rev, state, recover_until, frozen, ..locked.clone() }
+    }
+
+    fn state_at(&self, now: Millis) -> EventState {
+        self.state.at(&self.settings, now)
+    }
+
+    /// Applies the change, if the state allows it.
+    pub(crate) fn apply(&mut self, change: &Change, now: Millis) -> Result<(), ChangeError> {
+        match change {
+            Change::Update(patch) => self.update(patch, now)?,
+            Change::Open => {
+                self.check_may_open(now)?;
+                self.settings.opens_at = now;
+            }
+            Change::Close => self.close(now)?,
+            Change::Settle => self.settle(now)?,
+            Change::Pause => self.settings.release = Release::Paused,
+            Change::Resume => self.settings.release = Release::Running,
+            Change::Drain => self.settings.release = Release::Draining,
+            Change::Pace(pace) => self.settings.pace = *pace,
+            Change::InFlightMax(max) => self.settings.in_flight_max = *max,
+            Change::Capacity(seats) => {
+                self.settings.capacity = *seats;
+                self.settings.applications_max = self.settings.applications_max.max(*seats);
+            }
+            Change::Announcement(text) => self.settings.announcement = text.clone(),
+            // Not 0, which means that the queue never lost an application.
+            Change::AcceptRecovery => self.recover_until = self.recover_until.min(now),
+            Change::Unfreeze => self.frozen = None,
+        }
+        Ok(())
+    }
+
+    fn update(&mut self, patch: &EventPatch, now: Millis) -> Result<(), ChangeError> {
+        let EventPatch { title, opens_at, closes_at, applications_max, settle_after_close, diverts, intake } =
+            patch.clone();
+        if let Some(opens_at) = opens_at.filter(|at| *at != self.settings.opens_at) {
+            self.check_may_open(now)?;
+            self.check_future(opens_at, now, "opens_at must be in the future; to open it now, use open")?;
+            self.settings.opens_at = opens_at;
+        }
+        if let Some(closes_at) = closes_at.filter(|at| *at != self.settings.closes_at) {
+            self.check_may_close(now)?;
+            self.check_future(closes_at, now, "closes_at must be in the future; to close it now, use close")?;
+            self.settings.closes_at = closes_at;
+        }
+        let settings = &mut self.settings;
+        settings.title = title.unwrap_or_else(|| settings.title.clone());
+        settings.applications_max = applications_max.unwrap_or(settings.applications_max);
+        settings.settle_after_close = settle_after_close.unwrap_or(settings.settle_after_close);
+        settings.diverts = diverts.unwrap_or_else(|| settings.diverts.clone());
+        settings.intake = intake.unwrap_or(settings.intake);
+        Ok(())
+    }
+
+    fn close(&mut self, now: Millis) -> Result<(), ChangeError> {
+        if self.state_at(now) == EventState::Scheduled {
+            return self.not_now(now, "it is not open yet; hold its intake, or move its times");
+        }
+        self.check_may_close(now)?;
+        self.settings.closes_at = now.max(self.settings.opens_at + 1);
+        Ok(())
+    }
+
+    fn settle(&mut self, now: Millis) -> Result<(), ChangeError> {
+        match self.state_at(now) {
+            EventState::Scheduled | EventState::Open => {
+                self.not_now(now, "it can be settled once it is closed")
+            }
+            EventState::Closed if self.frozen.is_some() => {
+                self.not_now(now, "it is frozen: examine the reason, then unfreeze it")
+            }
+            EventState::Closed if now < self.recover_until => self.not_now(
+                now,
+                "receipts may still restore applications that the queue lost; wait, or accept the recovery",
+            ),
+            EventState::Closed => {
+                self.state = EventState::Settling;
+                Ok(())
+            }
+            EventState::Settling | EventState::Settled => Ok(()),
+        }
+    }
+
+    fn check_may_open(&self, now: Millis) -> Result<(), ChangeError> {
+        match self.state_at(now) {
+            EventState::Scheduled if self.settings.opens_at - now >= NEAR_MS => Ok(()),
+            EventState::Scheduled => self.not_now(now, "it opens at its time within two seconds"),
+            _ => self.not_now(now, "it has opened already"),
+        }
+    }
+
+    fn check_may_close(&self, now: Millis) -> Result<(), ChangeError> {
+        match self.state_at(now) {
+            EventState::Scheduled | EventState::Open if self.settings.closes_at - now >= NEAR_MS => Ok(()),
+            EventState::Scheduled | EventState::Open => {
+                self.not_now(now, "it closes at its time within two seconds")
+            }
+            _ => self.not_now(now, "it is closed already, for good"),
+        }
+    }
+
+    fn check_future(&self, time: Millis, now: Millis, why: &'static str) -> Result<(), ChangeError> {
+        if time > now { Ok(()) } else { self.not_now(now, why) }
+    }
+
+    fn not_now(&self, now: Millis, why: &'static str) -> Result<(), ChangeError> {
+        Err(ChangeError::NotNow { state: self.state_at(now), why })
+    }
+
+    /// Fails if the change makes the settings invalid, or if a settled event changes other than in its texts.
+    pub(crate) fn check(&self, before: &Self, now: Millis) -> Result<(), ChangeError> {
+        // A change is not refused for mistakes that the settings had before it.
+        let old = before.settings.mistakes();
+        let mistakes: Vec<_> =
+            self.settings.mistakes().into_iter().filter(|mistake| !old.contains(mistake)).collect();
+        if !mistakes.is_empty() {
+            return Err(Error::Settings(mistakes).into());
+        }
+        let only_texts = EventSettings {
+            title: self.settings.title.clone(),
+            announcement: self.settings.announcement.clone(),
+            ..before.settings.clone()
+        };
+        if before.state == EventState::Settled && only_texts != self.settings {
+            return before.not_now(now, "only the title and the announcement of a settled event can change");
+        }
+        Ok(())
+    }
+
+    /// Posts the domain events of a change of state. It posts the closing too, in case the leader has not recorded it yet.
+    pub(crate) async fn post_state_change(
+        &self,
+        tx: &mut Tx,
+        before: &Self,
+        now: Millis,
+    ) -> Result<(), Error> {
+        if self.state == before.state {
+            return Ok(());
+        }
+        for state in [EventState::Closed, EventState::Settling] {
+            let kind = format!("event.{}", state.as_str());
+            outbox::post(tx, &DomainEvent::of_event(&self.settings.id, &kind, ""), now).await?;
+        }
+        Ok(())
+    }
+}

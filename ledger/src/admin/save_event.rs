@@ -1,0 +1,59 @@
+//! Writing a changed event together with its audit row.
+
+use domain::Millis;
+use serde_json::Value;
+
+use crate::admin::audit::{self, AuditAction, AuditRow, ChangedBy};
+use crate::admin::event_draft::EventDraft;
+use crate::store::error::Error;
+use crate::store::transaction::Tx;
+use crate::tables::event::EventRow;
+
+/// A change to write.
+pub(crate) struct EventChange<'a> {
+    /// The event as it is locked.
+    pub(crate) event: &'a EventRow,
+    /// What the change makes of it.
+    pub(crate) after: &'a EventDraft,
+    pub(crate) action: AuditAction,
+    pub(crate) by: ChangedBy<'a>,
+}
+
+/// Writes the event under the next rev, and the audit row.
+pub(crate) async fn save(tx: &mut Tx, change: EventChange<'_>, now: Millis) -> Result<AuditRow, Error> {
+    let EventChange { event, after, action, by } = change;
+    let id = &event.settings.id;
+    let rev = event.rev + 1;
+    let settings = serde_json::to_string(&after.settings).map_err(|error| not_json(&error))?;
+    sqlx::query(
+        "UPDATE event SET rev = $2, settings = $3, state = $4, frozen = $5, recover_until = $6 WHERE id = $1",
+    )
+    .bind(id.as_str())
+    .bind(rev)
+    .bind(settings)
+    .bind(after.state.as_str())
+    .bind(after.frozen.as_deref())
+    .bind(after.recover_until)
+    .execute(&mut **tx)
+    .await?;
+    let difference = audit::difference(&value(&EventDraft::of(event))?, &value(after)?);
+    let row = AuditRow {
+        event: id.clone(),
+        rev,
+        at: now,
+        actor: by.actor.to_owned(),
+        action,
+        reason: by.reason.to_owned(),
+        before: difference.before,
+        after: difference.after,
+    };
+    audit::write(tx, row).await
+}
+
+fn value(draft: &EventDraft) -> Result<Value, Error> {
+    serde_json::to_value(draft).map_err(|error| not_json(&error))
+}
+
+fn not_json(error: &serde_json::Error) -> Error {
+    Error::Inconsistent(error.to_string())
+}

@@ -1,0 +1,144 @@
+//! Admission: one transaction gives the head of the queue its seats, in order.
+
+use domain::{AppKey, EventId, EventState, Fence, Millis, Number, Release};
+use serde_json::json;
+
+use crate::leader::freeze::freeze;
+use crate::leader::known_applications::{Comparison, KnownApplications};
+use crate::leader::leader_lease::lock_led_event;
+use crate::store::column::{count, int};
+use crate::store::error::Error;
+use crate::store::ledger::Ledger;
+use crate::store::transaction::Tx;
+use crate::tables::event::EventRow;
+
+/// The most applications admitted in one transaction. The transaction locks the event's row, which dispatchers wait for.
+pub const ADMIT_MAX: u32 = 256;
+
+/// An application at the head of the queue.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Candidate {
+    /// The number in the queue.
+    pub number: Number,
+    /// The key of the application.
+    pub app_key: AppKey,
+    /// The sealed contact, base64.
+    pub contact: String,
+}
+
+/// The result of an admission.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Admission {
+    /// The candidates that the ledger has now, new or from before: the queue may mark them as admitted.
+    pub known: Vec<AppKey>,
+    /// How many of them got a seat in this transaction.
+    pub seated: u32,
+    /// Whether `known` holds all candidates.
+    pub all: bool,
+}
+
+/// A candidate and the seat that it gets.
+struct Seating<'a> {
+    candidate: &'a Candidate,
+    seat: i64,
+}
+
+impl Ledger {
+    /// Returns how many applications may be admitted now: the free seats or the room below `in_flight_max`, whichever is less.
+    pub async fn admissible(&self, event: &EventRow) -> Result<u32, Error> {
+        let is_admitting = event.settings.release == Release::Running
+            && event.frozen.is_none()
+            && event.state < EventState::Settled;
+        if !is_admitting {
+            return Ok(0);
+        }
+        let row = sqlx::query(
+            "SELECT (SELECT COUNT(*) FROM application WHERE event = $1 AND state IN ('ordering', 'undoing')) AS ordering,
+                    (SELECT COUNT(*) FROM (SELECT n FROM seat WHERE event = $1 AND state = 'free' LIMIT $2) AS some_free) AS free",
+        )
+        .bind(event.settings.id.as_str()).bind(i64::from(ADMIT_MAX))
+        .fetch_one(self.reader()).await?;
+        Ok(event.settings.in_flight_max.saturating_sub(count(&row, "ordering")?).min(count(&row, "free")?))
+    }
+
+    /// Gives each candidate a free seat, in the given order, as far as the seats reach. A candidate that the ledger already knows
+    /// is only reported. If the queue has an application under another number than the ledger, the queue was put back to an
+    /// earlier state: the event is frozen.
+    pub async fn admit(
+        &self,
+        event: &EventId,
+        fence: Fence,
+        candidates: &[Candidate],
+    ) -> Result<Admission, Error> {
+        let mut tx = self.begin().await?;
+        let led = lock_led_event(self, &mut tx, event, fence).await?;
+        if let Some(why) = led.event.frozen {
+            return Err(Error::Frozen(why));
+        }
+        let named = candidates.iter().map(|candidate| (candidate.number, candidate.app_key));
+        let mut known = KnownApplications::read(&mut tx, event, named).await?;
+        let mut seats = free_seats(&mut tx, event, candidates.len()).await?.into_iter();
+        let mut admission = Admission { all: true, ..Admission::default() };
+        let mut seated = Vec::new();
+        for candidate in candidates {
+            match known.compare(candidate.number, candidate.app_key) {
+                Comparison::Known => {}
+                Comparison::Contradicts(why) => return freeze(self, tx, event, fence, why).await,
+                Comparison::New => {
+                    let Some(seat) = seats.next() else {
+                        admission.all = false;
+                        break;
+                    };
+                    known.add(candidate.number, candidate.app_key);
+                    seated.push(Seating { candidate, seat });
+                }
+            }
+            admission.known.push(candidate.app_key);
+        }
+        admission.seated = u32::try_from(seated.len()).unwrap_or(u32::MAX);
+        seat_candidates(&mut tx, event, &seated, led.now).await?;
+        tx.commit().await?;
+        Ok(admission)
+    }
+}
+
+/// Returns the first free seats. They stay free: only a transaction that holds the event's lock assigns seats.
+async fn free_seats(tx: &mut Tx, event: &EventId, max: usize) -> Result<Vec<i64>, Error> {
+    let max = i64::try_from(max).unwrap_or(i64::MAX);
+    let rows = sqlx::query("SELECT n FROM seat WHERE event = $1 AND state = 'free' ORDER BY n LIMIT $2")
+        .bind(event.as_str())
+        .bind(max)
+        .fetch_all(&mut **tx)
+        .await?;
+    rows.iter().map(|row| int(row, "n")).collect()
+}
+
+/// Inserts the applications and holds their seats.
+async fn seat_candidates(
+    tx: &mut Tx,
+    event: &EventId,
+    seated: &[Seating<'_>],
+    now: Millis,
+) -> Result<(), Error> {
+    let json = |Seating { candidate, seat }: &Seating<'_>| json!({ "number": candidate.number, "key": candidate.app_key.to_string(), "contact": candidate.contact, "seat": seat });
+    let rows = json!(seated.iter().map(json).collect::<Vec<_>>()).to_string();
+    sqlx::query(
+        "INSERT INTO application (event, app_key, number, state, seat, contact, admitted_at)
+         SELECT $1, value ->> 'key', CAST(value ->> 'number' AS BIGINT), 'ordering', CAST(value ->> 'seat' AS BIGINT), value ->> 'contact', $3
+         FROM json_each($2) AS one",
+    )
+    .bind(event.as_str()).bind(&rows).bind(now)
+    .execute(&mut **tx).await?;
+    let held = sqlx::query(
+        "UPDATE seat SET state = 'held', app_key = one.value ->> 'key' FROM json_each($2) AS one
+         WHERE event = $1 AND n = CAST(one.value ->> 'seat' AS BIGINT) AND state = 'free'",
+    )
+    .bind(event.as_str())
+    .bind(&rows)
+    .execute(&mut **tx)
+    .await?;
+    if held.rows_affected() != seated.len() as u64 {
+        return Err(Error::Inconsistent("a seat was assigned in spite of the event's lock".into()));
+    }
+    Ok(())
+}

@@ -1,0 +1,84 @@
+//! The inbox: requests of applicants are decided in the ledger, and only here.
+
+use domain::application::Step;
+use domain::{AppKey, ApplicationState, EventId, Fence, Millis, Number, Outcome};
+
+use crate::leader::freeze::freeze;
+use crate::leader::known_applications::{Comparison, KnownApplications};
+use crate::leader::leader_lease::lock_led_event;
+use crate::store::error::Error;
+use crate::store::ledger::Ledger;
+use crate::store::transaction::Tx;
+use crate::tables::application::lock_application;
+use crate::tables::outbox::{self, DomainEvent};
+use crate::tables::transition::{end, start_undoing};
+
+/// A request to cancel, from the queue's inbox.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CancelRequest {
+    /// The position in the inbox.
+    pub id: i64,
+    /// The key of the application.
+    pub app_key: AppKey,
+    /// The number of the application.
+    pub number: Number,
+}
+
+impl Ledger {
+    /// Handles requests to cancel, in order, and records that the inbox is handled through `through`, in one transaction.
+    pub async fn handle_inbox(
+        &self,
+        event: &EventId,
+        fence: Fence,
+        requests: &[CancelRequest],
+        through: i64,
+    ) -> Result<(), Error> {
+        let mut tx = self.begin().await?;
+        let led = lock_led_event(self, &mut tx, event, fence).await?;
+        let handled = led.event.inbox_through;
+        let unhandled = || requests.iter().filter(|request| request.id > handled);
+        let named = unhandled().map(|request| (request.number, request.app_key));
+        let mut known = KnownApplications::read(&mut tx, event, named).await?;
+        for request in unhandled() {
+            match known.compare(request.number, request.app_key) {
+                Comparison::New => {
+                    record_withdrawn(&mut tx, event, request, led.now).await?;
+                    known.add(request.number, request.app_key);
+                }
+                Comparison::Known => cancel(&mut tx, event, request.app_key, led.now).await?,
+                Comparison::Contradicts(why) => return freeze(self, tx, event, fence, why).await,
+            }
+        }
+        sqlx::query("UPDATE event SET inbox_through = $2 WHERE id = $1")
+            .bind(event.as_str())
+            .bind(through.max(handled))
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await
+    }
+}
+
+/// Inserts an application that was withdrawn before its admission: a row without a seat.
+async fn record_withdrawn(
+    tx: &mut Tx,
+    event: &EventId,
+    request: &CancelRequest,
+    now: Millis,
+) -> Result<(), Error> {
+    sqlx::query("INSERT INTO application (event, app_key, number, state, outcome, admitted_at, ended_at) VALUES ($1, $2, $3, 'ended', 'cancelled', $4, $4)")
+        .bind(event.as_str()).bind(request.app_key.to_string()).bind(i64::from(request.number)).bind(now)
+        .execute(&mut **tx).await?;
+    let domain_event = DomainEvent::outcome(event, request.app_key, request.number, Outcome::Cancelled, None);
+    outbox::post(tx, &domain_event, now).await
+}
+
+/// Cancels an admitted application: at once if no order call was started, otherwise the order is undone first. An application that
+/// ended with another outcome stays as it is.
+async fn cancel(tx: &mut Tx, event: &EventId, app_key: AppKey, now: Millis) -> Result<(), Error> {
+    let Some(row) = lock_application(tx, event, app_key).await? else { return Ok(()) };
+    match row.state.after(Step::RequestCancel) {
+        Some(ApplicationState::Ended(outcome)) => end(tx, &row, outcome, None, now).await,
+        Some(ApplicationState::Undoing { undo, .. }) => start_undoing(tx, &row, undo).await,
+        _ => Ok(()),
+    }
+}

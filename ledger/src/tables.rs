@@ -1,0 +1,7 @@
+//! The tables that more than one part of the ledger reads or writes, and the transitions of an application.
+
+pub(crate) mod application;
+pub(crate) mod event;
+pub(crate) mod outbox;
+pub(crate) mod seat;
+pub(crate) mod transition;

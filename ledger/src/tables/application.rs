@@ -1,0 +1,140 @@
+//! Rows of the table `application`.
+
+use domain::{AppKey, ApplicationState, EventId, Number, Outcome, Undo};
+use sqlx::any::AnyRow;
+
+use crate::store::column::{count, impossible, int, maybe_int, maybe_text, number, parsed, text};
+use crate::store::error::Error;
+use crate::store::ledger::Ledger;
+use crate::store::transaction::Tx;
+
+/// An application in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApplicationRow {
+    /// The event.
+    pub event: EventId,
+    /// The key of the application.
+    pub app_key: AppKey,
+    /// The number in the queue.
+    pub number: Number,
+    /// The state.
+    pub state: ApplicationState,
+    /// The number of the seat.
+    pub seat: Option<i64>,
+    /// The outcome. An order that is being undone still has one.
+    pub outcome: Option<Outcome>,
+    /// The order number, if ordered.
+    pub order_no: Option<String>,
+    /// The fence, which rises with every call lease and every decision.
+    pub fence: i64,
+    /// Order calls since the state was entered.
+    pub attempts: u32,
+}
+
+impl ApplicationRow {
+    pub(crate) fn from_row(row: &AnyRow) -> Result<Self, Error> {
+        let outcome = maybe_text(row, "outcome")?.as_deref().and_then(Outcome::parse);
+        let attempts = count(row, "attempts")?;
+        Ok(Self {
+            event: parsed(row, "event")?,
+            app_key: parsed(row, "app_key")?,
+            number: number(row)?,
+            state: state(row, outcome, attempts)?,
+            seat: maybe_int(row, "seat")?,
+            outcome,
+            order_no: maybe_text(row, "order_no")?,
+            fence: int(row, "fence")?,
+            attempts,
+        })
+    }
+}
+
+fn state(row: &AnyRow, outcome: Option<Outcome>, attempts: u32) -> Result<ApplicationState, Error> {
+    let undo = maybe_text(row, "undo")?.as_deref().and_then(parse_undo);
+    match (text(row, "state")?.as_str(), undo, outcome) {
+        ("ordering", _, _) => Ok(ApplicationState::Ordering { attempts }),
+        ("undoing", Some(undo), _) => Ok(ApplicationState::Undoing { undo, attempts }),
+        ("parked", undo, _) => Ok(ApplicationState::Parked { undo }),
+        ("ended", _, Some(outcome)) => Ok(ApplicationState::Ended(outcome)),
+        (other, ..) => Err(impossible("an application's state", other)),
+    }
+}
+
+/// The stored name of the reason for undoing an order.
+pub(crate) fn undo_name(undo: Undo) -> &'static str {
+    match undo {
+        Undo::Cancel => "cancel",
+        Undo::Reject => "reject",
+    }
+}
+
+fn parse_undo(name: &str) -> Option<Undo> {
+    [Undo::Cancel, Undo::Reject].into_iter().find(|undo| undo_name(*undo) == name)
+}
+
+/// Reads and locks an application, so that decisions based on it still hold at the commit.
+pub(crate) async fn lock_application(
+    tx: &mut Tx,
+    event: &EventId,
+    app_key: AppKey,
+) -> Result<Option<ApplicationRow>, Error> {
+    let row = sqlx::query(tx.dialect.lock_application())
+        .bind(event.as_str())
+        .bind(app_key.to_string())
+        .fetch_optional(&mut **tx)
+        .await?;
+    row.as_ref().map(ApplicationRow::from_row).transpose()
+}
+
+/// The number of applications that have not ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OpenApplications {
+    /// Applications whose order call has no definite response yet.
+    pub under_way: u32,
+    /// Parked applications.
+    pub parked: u32,
+}
+
+impl Ledger {
+    /// Returns the applications of an event with a number above `after`, in number order, at most `max`.
+    pub async fn applications(
+        &self,
+        event: &EventId,
+        after: u32,
+        max: u32,
+    ) -> Result<Vec<ApplicationRow>, Error> {
+        let rows = sqlx::query(
+            "SELECT * FROM application WHERE event = $1 AND number > $2 ORDER BY number LIMIT $3",
+        )
+        .bind(event.as_str())
+        .bind(i64::from(after))
+        .bind(i64::from(max))
+        .fetch_all(self.reader())
+        .await?;
+        rows.iter().map(ApplicationRow::from_row).collect()
+    }
+
+    /// Returns the numbers above `after` that the ledger knows, in order, at most `max`: to restore them in a queue that lost them.
+    pub async fn admitted_after(
+        &self,
+        event: &EventId,
+        after: u32,
+        max: u32,
+    ) -> Result<Vec<(Number, AppKey)>, Error> {
+        let rows = sqlx::query("SELECT app_key, number FROM application WHERE event = $1 AND number > $2 ORDER BY number LIMIT $3")
+            .bind(event.as_str()).bind(i64::from(after)).bind(i64::from(max))
+            .fetch_all(self.reader()).await?;
+        rows.iter().map(|row| Ok((number(row)?, parsed(row, "app_key")?))).collect()
+    }
+
+    /// Returns how many applications have not ended.
+    pub async fn open_applications(&self, event: &EventId) -> Result<OpenApplications, Error> {
+        // Two counts, each over its own index: ended applications are most of a big event and are not read.
+        let row = sqlx::query(
+            "SELECT (SELECT COUNT(*) FROM application WHERE event = $1 AND state IN ('ordering', 'undoing')) AS under_way,
+                    (SELECT COUNT(*) FROM application WHERE event = $1 AND state = 'parked') AS parked",
+        )
+        .bind(event.as_str()).fetch_one(self.reader()).await?;
+        Ok(OpenApplications { under_way: count(&row, "under_way")?, parked: count(&row, "parked")? })
+    }
+}

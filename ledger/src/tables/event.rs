@@ -1,0 +1,84 @@
+//! Rows of the table `event`.
+
+use domain::{EventId, EventSettings, EventState, Fence, Millis};
+use sqlx::any::AnyRow;
+
+use crate::store::column::{count, event_state, int, maybe_count, maybe_text, text};
+use crate::store::error::Error;
+use crate::store::ledger::Ledger;
+use crate::store::transaction::Tx;
+
+/// An event in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct EventRow {
+    /// The settings as of `rev`.
+    pub settings: EventSettings,
+    /// The revision of the settings, which rises with every change.
+    pub rev: i64,
+    /// The last state that the leader or an operator recorded.
+    pub state: EventState,
+    /// The leader's fence; 0 before the first leader.
+    pub fence: Fence,
+    /// The highest number that the queue may give.
+    pub number_limit: u32,
+    /// The last handled entry of the inbox.
+    pub inbox_through: i64,
+    /// The time before which no application is admitted: the queue lost applications, whose receipts may still restore them.
+    pub recover_until: Millis,
+    /// Why the event is frozen, if it is: no application is admitted.
+    pub frozen: Option<String>,
+    /// The last number given before the queue closed.
+    pub closed_seq: Option<u32>,
+    /// The last number that settling covers: applications up to here that still wait are sold out.
+    pub settled_seq: Option<u32>,
+}
+
+impl EventRow {
+    pub(crate) fn from_row(row: &AnyRow) -> Result<Self, Error> {
+        Ok(Self {
+            settings: settings(row)?,
+            rev: int(row, "rev")?,
+            state: event_state(row)?,
+            fence: Fence(int(row, "leader_fence")?),
+            number_limit: count(row, "number_limit")?,
+            inbox_through: int(row, "inbox_through")?,
+            recover_until: int(row, "recover_until")?,
+            frozen: maybe_text(row, "frozen")?,
+            closed_seq: maybe_count(row, "closed_seq")?,
+            settled_seq: maybe_count(row, "settled_seq")?,
+        })
+    }
+}
+
+/// Reads the settings of an event's row.
+pub(crate) fn settings(row: &AnyRow) -> Result<EventSettings, Error> {
+    serde_json::from_str(&text(row, "settings")?)
+        .map_err(|error| Error::Inconsistent(format!("an event's settings: {error}")))
+}
+
+/// Locks an event and reads it, so that decisions based on it still hold at the commit.
+pub(crate) async fn lock_event(tx: &mut Tx, event: &EventId) -> Result<Option<AnyRow>, Error> {
+    Ok(sqlx::query(tx.dialect.lock_event()).bind(event.as_str()).fetch_optional(&mut **tx).await?)
+}
+
+/// Locks an event that must exist, and reads it.
+pub(crate) async fn lock_known_event(tx: &mut Tx, event: &EventId) -> Result<AnyRow, Error> {
+    lock_event(tx, event).await?.ok_or_else(|| Error::UnknownEvent(event.to_string()))
+}
+
+impl Ledger {
+    /// Returns all events, ordered by id.
+    pub async fn events(&self) -> Result<Vec<EventRow>, Error> {
+        let rows = sqlx::query("SELECT * FROM event ORDER BY id").fetch_all(self.reader()).await?;
+        rows.iter().map(EventRow::from_row).collect()
+    }
+
+    /// Returns one event.
+    pub async fn event(&self, event: &EventId) -> Result<EventRow, Error> {
+        let row = sqlx::query("SELECT * FROM event WHERE id = $1")
+            .bind(event.as_str())
+            .fetch_optional(self.reader())
+            .await?;
+        row.as_ref().map_or_else(|| Err(Error::UnknownEvent(event.to_string())), EventRow::from_row)
+    }
+}

@@ -1,0 +1,93 @@
+//! Rows of the table `seat`.
+
+use std::str::FromStr;
+
+use domain::{AppKey, EventId};
+
+use crate::store::column::{count, int, maybe_parsed, parsed};
+use crate::store::error::Error;
+use crate::store::ledger::Ledger;
+
+/// The state of a seat.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SeatState {
+    /// No application has it.
+    Free,
+    /// Its application has an order under way, or is parked.
+    Held,
+    /// Its application is ordered.
+    Sold,
+}
+
+impl SeatState {
+    /// The name that is stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Free => "free",
+            Self::Held => "held",
+            Self::Sold => "sold",
+        }
+    }
+}
+
+impl FromStr for SeatState {
+    type Err = ();
+    fn from_str(name: &str) -> Result<Self, ()> {
+        [Self::Free, Self::Held, Self::Sold].into_iter().find(|state| state.as_str() == name).ok_or(())
+    }
+}
+
+/// A seat in the ledger.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SeatRow {
+    /// The number of the seat, from 1.
+    pub n: i64,
+    /// The state.
+    pub state: SeatState,
+    /// The application that has the seat.
+    pub app_key: Option<AppKey>,
+}
+
+/// The number of seats in each state.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Seats {
+    /// Seats of no application.
+    pub free: u32,
+    /// Seats whose order is under way or parked.
+    pub held: u32,
+    /// Seats of ordered applications.
+    pub sold: u32,
+}
+
+impl Ledger {
+    /// Returns the number of seats in each state. It counts the rows: call it about once a second, not for every admission.
+    pub async fn seats(&self, event: &EventId) -> Result<Seats, Error> {
+        let rows = sqlx::query("SELECT state, COUNT(*) AS n FROM seat WHERE event = $1 GROUP BY state")
+            .bind(event.as_str())
+            .fetch_all(self.reader())
+            .await?;
+        let mut seats = Seats::default();
+        for row in &rows {
+            match parsed(row, "state")? {
+                SeatState::Free => seats.free = count(row, "n")?,
+                SeatState::Held => seats.held = count(row, "n")?,
+                SeatState::Sold => seats.sold = count(row, "n")?,
+            }
+        }
+        Ok(seats)
+    }
+
+    /// Returns all seats of an event, in order.
+    pub async fn seat_rows(&self, event: &EventId) -> Result<Vec<SeatRow>, Error> {
+        let rows = sqlx::query("SELECT n, state, app_key FROM seat WHERE event = $1 ORDER BY n")
+            .bind(event.as_str())
+            .fetch_all(self.reader())
+            .await?;
+        rows.iter()
+            .map(|row| {
+                let app_key = maybe_parsed(row, "app_key")?;
+                Ok(SeatRow { n: int(row, "n")?, state: parsed(row, "state")?, app_key })
+            })
+            .collect()
+    }
+}
