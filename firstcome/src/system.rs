@@ -11,7 +11,7 @@ use queue::{Queue, Severity};
 use service::Context;
 use service::http::Limits;
 use worker::OrderService;
-use worker::order_service::HttpOrders;
+use worker::order_service::HttpOrderService;
 
 use crate::setup::{Setup, Stores};
 use crate::{keys, stores};
@@ -158,7 +158,7 @@ fn read_keys(setup: &Setup, context: &Context) -> anyhow::Result<Keyring> {
 
 fn order_service(config: &worker::Config, ledger: &Ledger) -> OrderService {
     match &config.order_service {
-        Some(base) => OrderService::Http(HttpOrders::new(base)),
+        Some(base) => OrderService::Http(HttpOrderService::new(base)),
         None => OrderService::Embedded(ledger.clone()),
     }
 }

@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use domain::person::Contact;
-use ledger::{Call, CallKind, Ledger, OrderResponse};
+use ledger::{OrderResponse, Call, CallKind, Ledger};
 
 mod http;
+mod response;
 
-pub use http::HttpOrders;
+pub use http::HttpOrderService;
+pub use response::{RESPONSE_BYTES_MAX, UnclearResponse, classify_delete, classify_put, is_problem};
 
 /// Where orders are made.
 #[derive(Debug, Clone)]
@@ -15,25 +17,20 @@ pub enum OrderService {
     /// In the ledger.
     Embedded(Ledger),
     /// At the shop's order service.
-    Http(HttpOrders),
+    Http(HttpOrderService),
 }
 
 impl OrderService {
-    /// Makes one call. Whatever goes wrong is `Unknown`: the order may exist, the seat stays, and the same key is tried again.
-    pub(crate) async fn call(
-        &self,
-        call: &Call,
-        contact: Option<&Contact>,
-        timeout: Duration,
-    ) -> OrderResponse {
+    /// Makes one call. Every failure is `Unknown`: the order may exist, so the seat is kept and the same key is tried again.
+    pub(crate) async fn call(&self, call: &Call, contact: Option<&Contact>, timeout: Duration) -> OrderResponse {
         match tokio::time::timeout(timeout, self.call_untimed(call, contact)).await {
-            // Who calls with a PUT was not taken back, so this tombstone is not ours.
+            // The ledger calls with PUT only while it has not deleted the key, so this tombstone is not from a call of ours.
             Ok(Ok(OrderResponse::Deleted)) if call.kind == CallKind::Put => {
                 unknown(call, "410 without a DELETE before")
             }
             Ok(Ok(answer)) => answer,
-            Ok(Err(why)) => unknown(call, &why),
-            Err(_) => unknown(call, "no answer in time"),
+            Ok(Err(reason)) => unknown(call, &reason),
+            Err(_) => unknown(call, "no response in time"),
         }
     }
 
@@ -51,8 +48,8 @@ impl OrderService {
     }
 }
 
-fn unknown(call: &Call, why: &str) -> OrderResponse {
+fn unknown(call: &Call, reason: &str) -> OrderResponse {
     let guid = call.app_key.guid();
-    tracing::warn!(guid, event = %call.event, number = call.number.get(), attempts = call.attempts, "order call without an answer: {why}");
+    tracing::warn!(guid, event = %call.event, number = call.number.get(), attempts = call.attempts, "order call without a clear response: {reason}; the seat is kept and the call is repeated");
     OrderResponse::Unknown { retry_in_ms: 0 }
 }

@@ -253,7 +253,7 @@ async fn the_log_holds_no_personal_data_whatever_the_order_service_says() {
     harness.cancel(3).await;
     harness.until_shown([3], Outcome::Cancelled).await;
     harness.stop_and_verify(worker).await;
-    assert!(log.count("order call without an answer") >= 5, "{}", log.text());
+    assert!(log.count("order call without a clear response") >= 5, "{}", log.text());
     assert!(log.count("number 3 of event spring: cancelled") == 1);
     for n in 1..=4 {
         let (contact, sealed) = (contact(n), BASE64.encode(&applicant(n).contact));

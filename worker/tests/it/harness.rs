@@ -12,7 +12,7 @@ use service::Context;
 use service::tasks::Shutdown;
 use testkit::order_stub::ReceivedCall;
 use testkit::{OrderStub, TempFolder};
-use worker::order_service::HttpOrders;
+use worker::order_service::HttpOrderService;
 use worker::verify::{Report, Witness, look_twice};
 use worker::{Config, OrderService};
 
@@ -71,7 +71,7 @@ impl WorkerHarness {
         // The shortest waits that chance may give.
         let context = Context { rng: Arc::new(|bytes| bytes.fill(0)), ..Context::system() };
         let (stores, http) =
-            ((self.queue().clone(), self.ledger.clone()), HttpOrders::new(&self.stub.base()));
+            ((self.queue().clone(), self.ledger.clone()), HttpOrderService::new(&self.stub.base()));
         worker::start(self.config.clone(), stores, OrderService::Http(http), keyring(), &[], &context)
             .await
             .unwrap();

@@ -12,11 +12,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
-
-/// Longest answer that is read, as in the worker.
-const BODY_MAX: usize = 64 * 1024;
-/// Longest order number that is kept, as in the worker.
-const ORDER_NO_MAX: usize = 100;
+use worker::order_service::{RESPONSE_BYTES_MAX, UnclearResponse, classify_delete, classify_put, is_problem};
 
 /// Makes the calls.
 pub(super) struct Caller {
@@ -118,29 +114,32 @@ impl Caller {
     /// Takes an order back; the status, if it means that.
     pub(super) async fn delete(&self, key: AppKey) -> Result<u16, Strange> {
         let answer = self.send(Method::DELETE, key, String::new()).await?;
-        match answer.status {
-            200 | 204 | 410 => Ok(answer.status),
-            404 => Err(Strange::new(
+        match classify_delete(answer.status) {
+            Ok(_) => Ok(answer.status),
+            Err(UnclearResponse::Status(404)) => Err(Strange::new(
                 "404 to a DELETE",
                 "leave a tombstone and answer 204, even if there never was an order: a 404 may come from a wrong address",
             )),
-            _ => Err(self.strange(&answer)),
+            Err(_) => Err(self.strange(&answer)),
         }
     }
 
     fn understand(&self, answer: &Answer) -> Said {
-        match answer.status {
-            200 | 201 => match order_no(&answer.body) {
-                Ok(order_no) => Said::Yes(order_no),
-                Err(why) if answer.is_page() => Said::Strange(Strange { what: why, ..self.strange(answer) }),
-                Err(why) => Said::Strange(Strange::new(
-                    format!("{} {why}", answer.status),
-                    "answer {\"order_no\": \"...\"}, 1 to 100 characters, none of them a control character (rule 4)",
-                )),
-            },
-            409 | 422 if answer.is_problem() => Said::No(answer.status),
-            410 => Said::Gone,
-            _ => Said::Strange(self.strange(answer)),
+        match classify_put(answer.status, &answer.kind, &answer.body) {
+            Ok(ledger::OrderResponse::Created(order_no)) => Said::Yes(order_no),
+            Ok(ledger::OrderResponse::Rejected) => Said::No(answer.status),
+            Ok(ledger::OrderResponse::Deleted) => Said::Gone,
+            Ok(ledger::OrderResponse::Unknown { .. }) | Err(UnclearResponse::Status(_)) => {
+                Said::Strange(self.strange(answer))
+            }
+            Err(unclear) if answer.is_page() => Said::Strange(Strange {
+                what: without_order_number(unclear).to_owned(),
+                ..self.strange(answer)
+            }),
+            Err(unclear) => Said::Strange(Strange::new(
+                format!("{} {}", answer.status, without_order_number(unclear)),
+                "answer {\"order_no\": \"...\"}, 1 to 100 characters, none of them a control character (rule 4)",
+            )),
         }
     }
 
@@ -195,7 +194,7 @@ impl Caller {
         };
         let (kind, location) = (text(header::CONTENT_TYPE), text(header::LOCATION));
         let status = answer.status().as_u16();
-        let body = Limited::new(answer.into_body(), BODY_MAX).collect().await.map_err(|error| {
+        let body = Limited::new(answer.into_body(), RESPONSE_BYTES_MAX).collect().await.map_err(|error| {
             Strange::silence(
                 format!("an answer that breaks off: {error}"),
                 "send it whole, in 64 KiB at most: half an answer is none, and the call is repeated",
@@ -254,7 +253,7 @@ fn kind(error: &dyn Error) -> Option<io::ErrorKind> {
 impl Answer {
     /// Whether it is the contract's problem+json.
     pub(super) fn is_problem(&self) -> bool {
-        self.kind.starts_with("application/problem+json")
+        is_problem(&self.kind)
     }
 
     fn is_page(&self) -> bool {
@@ -262,13 +261,11 @@ impl Answer {
     }
 }
 
-/// The order number, as the worker reads it.
-fn order_no(body: &[u8]) -> Result<String, String> {
-    let value: Value = serde_json::from_slice(body).map_err(|_| "with a body that is no JSON".to_owned())?;
-    let Some(order_no) = value["order_no"].as_str() else {
-        return Err("without an order_no".into());
-    };
-    let fits =
-        (1..=ORDER_NO_MAX).contains(&order_no.chars().count()) && !order_no.chars().any(char::is_control);
-    if fits { Ok(order_no.to_owned()) } else { Err("with an order_no that cannot be shown".into()) }
+/// What is wrong with the body of an acceptance, in words.
+fn without_order_number(unclear: UnclearResponse) -> &'static str {
+    match unclear {
+        UnclearResponse::Status(_) | UnclearResponse::NoOrderNumber => "without an order_no",
+        UnclearResponse::NotJson => "with a body that is no JSON",
+        UnclearResponse::UnfitOrderNumber => "with an order_no that cannot be shown",
+    }
 }
