@@ -4,21 +4,21 @@ use std::time::Duration;
 
 use service::config::Part;
 
-/// What the worker is told when it starts.
+/// The settings of a worker.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Order calls that one process has open at once.
+    /// Most order calls that one process has open at once.
     pub calls_max: u32,
-    /// How long the order service may take for one call. Below the lease of a call, so that nobody repeats it meanwhile.
+    /// How long the order service may take for one call. Below the lease of a call, so that no other worker repeats it meanwhile.
     pub call_timeout: Duration,
-    /// How long a step waits for queue and ledger before it is given up and repeated. Above the 10 s after which the ledger's
+    /// How long a step waits for queue and ledger before it is dropped and repeated. Above the 10 s after which the ledger's
     /// database ends a statement by itself.
-    pub silence_max: Duration,
-    /// Numbers that are written ahead of the queue, at least.
+    pub store_timeout: Duration,
+    /// How many numbers the queue may give beyond its last one, at least.
     pub numbers_ahead_min: u32,
-    /// How long nobody is admitted after the queue forgot somebody, so that receipts can be shown.
+    /// How long admission pauses, in milliseconds, after the queue lost applications. Applicants can present receipts meanwhile.
     pub recover_grace_ms: i64,
-    /// The base of the order service's address; without one the ledger itself keeps the orders.
+    /// The base URL of the order service. Without one, the ledger keeps the orders.
     pub order_service: Option<String>,
 }
 
@@ -27,7 +27,7 @@ impl Default for Config {
         Self {
             calls_max: 64,
             call_timeout: Duration::from_secs(5),
-            silence_max: Duration::from_secs(15),
+            store_timeout: Duration::from_secs(15),
             numbers_ahead_min: 1000,
             recover_grace_ms: 60_000,
             order_service: None,
@@ -39,21 +39,21 @@ const _: () = assert!(CALL_TIMEOUT_MAX_MS < ledger::CALL_LEASE_MS, "a call must 
 const CALL_TIMEOUT_MAX_MS: i64 = 8_000;
 
 impl Config {
-    /// Reads the settings; mistakes are left with the part.
+    /// Reads the settings. Mistakes are recorded in `part`.
     pub fn read(part: &mut Part<'_>) -> Self {
-        let usual = Self::default();
+        let defaults = Self::default();
         let timeout_ms = part.duration_ms("call_timeout", 5000, 100..=CALL_TIMEOUT_MAX_MS);
         let order_service = part.optional_text("order_service");
         if order_service.as_ref().is_some_and(|url| !url.starts_with("http://")) {
             part.mistake("order_service", "begins with http://");
         }
         Self {
-            calls_max: u32::try_from(part.integer("calls_max", 1..=4096, 64)).unwrap_or(usual.calls_max),
+            calls_max: u32::try_from(part.integer("calls_max", 1..=4096, 64)).unwrap_or(defaults.calls_max),
             call_timeout: Duration::from_millis(u64::try_from(timeout_ms).unwrap_or(5000)),
-            silence_max: usual.silence_max,
+            store_timeout: defaults.store_timeout,
             numbers_ahead_min: u32::try_from(part.integer("numbers_ahead_min", 1..=1_000_000, 1000))
-                .unwrap_or(usual.numbers_ahead_min),
-            recover_grace_ms: part.duration_ms("recover_grace", usual.recover_grace_ms, 0..=3_600_000),
+                .unwrap_or(defaults.numbers_ahead_min),
+            recover_grace_ms: part.duration_ms("recover_grace", defaults.recover_grace_ms, 0..=3_600_000),
             order_service,
         }
     }

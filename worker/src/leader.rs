@@ -1,4 +1,17 @@
-//! One event's leader: takes the lead, then goes round - arm, hear, move, show, settle - until it loses it or the process stops.
+//! The leader of one event: acquires the leadership, then runs rounds (arm, inbox, admission, lifecycle, projection) until it loses
+//! the leadership or the process stops.
+
+mod admission;
+mod inbox;
+mod lifecycle;
+mod number_limit;
+mod number_rate;
+mod outbox;
+mod projector;
+mod queue_history;
+mod queue_status;
+mod recovery;
+mod term;
 
 use std::time::Duration;
 
@@ -7,25 +20,26 @@ use ledger::EventRow;
 use queue::{LeadError, QueueSnapshot, Refused};
 use service::health::Check;
 
-use crate::term::Term;
-use crate::{ChoreError, WorkerContext, admission, lifecycle, projector, queue_status, recover};
+use crate::context::WorkerContext;
+use crate::error::Error;
+use term::LeaderTerm;
 
-/// Between rounds that found work.
+/// Pause after a round that found work.
 const BUSY: Duration = Duration::from_millis(10);
-/// Between rounds that found none.
+/// Pause after a round that found none.
 const IDLE: Duration = Duration::from_millis(50);
-/// The same for an event that is settled, where only a late cancel may come: a shop has many of those.
+/// The same for a settled event, where only a late cancellation may arrive. A shop has many settled events.
 const SETTLED: Duration = Duration::from_secs(1);
-/// Between tries to take the lead, and after a store failed.
+/// Pause between attempts to acquire the leadership, and after a store failed.
 const RETRY: Duration = Duration::from_millis(500);
-/// The lead is extended this often even if nothing is written: a third of its lease.
+/// How often the lease is extended even if nothing is written: a third of the lease.
 const EXTEND_EVERY_MS: Millis = 1000;
 
-/// Leads the event whenever nobody else does.
+/// Leads the event whenever no other worker does.
 pub(crate) async fn lead(worker: WorkerContext, event: EventId) {
     let check = worker.context.health.check("leader");
-    while !worker.context.tasks.is_stopping() {
-        match worker.in_time(worker.ledger.acquire_leadership(&event)).await {
+    while !worker.is_stopping() {
+        match worker.with_timeout(worker.ledger.acquire_leadership(&event)).await {
             Ok(Some(lead)) => {
                 tracing::info!(%event, fence = lead.fence.0, "leading event {event}");
                 check.ok();
@@ -34,104 +48,105 @@ pub(crate) async fn lead(worker: WorkerContext, event: EventId) {
             Ok(None) => check.ok(),
             Err(error) => {
                 check.warn(error.to_string());
-                tracing::warn!(%event, %error, "cannot take the lead of event {event}");
+                tracing::warn!(%event, %error, "failed to acquire the leadership of event {event}; retrying");
             }
         }
-        worker.pause(RETRY).await;
+        worker.sleep(RETRY).await;
     }
 }
 
 async fn serve_term(worker: &WorkerContext, event: &EventId, fence: Fence, check: &Check) {
-    let mut term = Term::new(event.clone(), fence);
-    while !worker.context.tasks.is_stopping() {
-        match worker.in_time(Box::pin(go_round(worker, &mut term, check))).await {
-            Ok(pause) => worker.pause(pause).await,
-            Err(ChoreError::Ledger(ledger::Error::Lost) | ChoreError::Lead(LeadError::Fenced(_))) => {
-                tracing::warn!(%event, "another leads event {event} now");
+    let mut term = LeaderTerm::new(event.clone(), fence);
+    while !worker.is_stopping() {
+        match worker.with_timeout(Box::pin(run_round(worker, &mut term, check))).await {
+            Ok(pause) => worker.sleep(pause).await,
+            Err(Error::Ledger(ledger::Error::Lost) | Error::Lead(LeadError::Fenced(_))) => {
+                tracing::warn!(%event, "lost leadership of event {event}");
                 break;
             }
-            // The next round tells it.
-            Err(ChoreError::Ledger(ledger::Error::Frozen(_))) => worker.pause(BUSY).await,
+            // The next round reads the reason and reports it.
+            Err(Error::Ledger(ledger::Error::Frozen(_))) => worker.sleep(BUSY).await,
             Err(error) => {
                 metrics::counter!("firstcome_leader_round_failures_total", "event" => event.to_string())
                     .increment(1);
-                tracing::warn!(%event, %error, "a leader's round of event {event} failed; it is repeated");
-                worker.pause(RETRY).await;
+                tracing::warn!(%event, %error, "leader round failed; retrying");
+                worker.sleep(RETRY).await;
             }
         }
     }
-    if let Err(error) = worker.in_time(worker.ledger.step_down(event, fence)).await {
-        tracing::debug!(%error, "the lead was not given back; it runs out by itself");
+    if let Err(error) = worker.with_timeout(worker.ledger.step_down(event, fence)).await {
+        tracing::debug!(%error, "failed to release the leadership; its lease expires");
     }
 }
 
-/// One round, and how long to pause after it. Every step can be repeated and may fail anywhere between: the next round finds the
-/// same truth.
-async fn go_round(worker: &WorkerContext, term: &mut Term, check: &Check) -> Result<Duration, ChoreError> {
+/// Runs one round, and returns the pause after it. Every step can fail anywhere and be repeated: the next round reads the same
+/// stores.
+async fn run_round(worker: &WorkerContext, term: &mut LeaderTerm, check: &Check) -> Result<Duration, Error> {
     let now = (worker.context.now)();
     term.round += 1;
     if now - term.extended_at >= EXTEND_EVERY_MS {
         worker.ledger.extend_leadership(&term.event, term.fence).await?;
         term.extended_at = now;
     }
-    let view = armed_view(worker, term, now).await?;
-    recover::hold_if_forgot(worker, term).await?;
+    let snapshot = armed_snapshot(worker, term, now).await?;
+    recovery::hold_release_if_lossy(worker, term).await?;
     // Read after arming, which may have held the release back.
     let event = worker.ledger.event(&term.event).await?;
     if event.fence != term.fence {
         return Err(ledger::Error::Lost.into());
     }
     report_health(term, &event, check);
-    queue_status::report(worker, term, &view, now).await?;
-    if !term.whole && !recover::fill_gaps(worker, term, &view).await? {
+    queue_status::report(worker, term, &snapshot, now).await?;
+    if !term.gaps_filled && !recovery::fill_gaps(worker, term, &snapshot).await? {
         return Ok(BUSY);
     }
-    lifecycle::keep_times(worker, term, &event, &view).await?;
-    recover::keep_limit_ahead(worker, term, &view, &event).await?;
-    let heard = lifecycle::handle_inbox(worker, term, &event).await?;
+    lifecycle::keep_times(worker, term, &event, &snapshot).await?;
+    number_limit::keep_ahead(worker, term, &snapshot, &event).await?;
+    let handled = inbox::handle_inbox(worker, term, &event).await?;
     let recovering = now < event.recover_until;
     let mut admitted = 0;
     if event.state < EventState::Settled && !recovering {
-        admitted = admission::admit_head(worker, term, &event, &view).await?;
+        admitted = admission::admit_head(worker, term, &event, &snapshot).await?;
     }
     if !recovering {
-        lifecycle::advance_state(worker, term, &event, &view).await?;
+        lifecycle::advance_state(worker, term, &event, &snapshot).await?;
     }
-    let told = projector::tell(worker, term, &event, &view, now).await?;
+    let projected = projector::project_changes(worker, term, &event, &snapshot, now).await?;
     Ok(match event.state {
-        _ if heard > 0 || admitted > 0 || told > 0 => BUSY,
+        _ if handled > 0 || admitted > 0 || projected > 0 => BUSY,
         EventState::Settled => SETTLED,
         _ => IDLE,
     })
 }
 
-/// A frozen event stays frozen over restarts, so it is told as long as it is.
-fn report_health(term: &mut Term, event: &EventRow, check: &Check) {
-    if let Some(why) = &event.frozen {
-        let told = format!("event {} is frozen, nobody is admitted: {why}", term.event);
-        if !term.frozen {
-            tracing::error!(event = %term.event, "{told}");
+/// Reports a frozen event. It stays frozen over restarts, so every leader reports it.
+fn report_health(term: &mut LeaderTerm, event: &EventRow, check: &Check) {
+    if let Some(reason) = &event.frozen {
+        let message = format!("event {} is frozen, admission is stopped: {reason}", term.event);
+        if !term.reported_frozen {
+            tracing::error!(event = %term.event, "{message}");
         }
-        check.warn(told);
-    } else if term.frozen {
+        check.warn(message);
+    } else if term.reported_frozen {
         check.ok();
     }
-    term.frozen = event.frozen.is_some();
+    term.reported_frozen = event.frozen.is_some();
 }
 
-/// The queue as it is, armed: a queue that was restarted is armed first.
-async fn armed_view(
+/// Returns the state of the queue. Arms a queue that was restarted first.
+async fn armed_snapshot(
     worker: &WorkerContext,
-    term: &mut Term,
+    term: &mut LeaderTerm,
     now: Millis,
-) -> Result<QueueSnapshot, ChoreError> {
+) -> Result<QueueSnapshot, Error> {
     match worker.queue.view(&term.event).await {
-        Ok(view) if view.armed => return Ok(view),
-        Ok(view) => queue_status::report(worker, term, &view, now).await?,
+        Ok(snapshot) if snapshot.armed => return Ok(snapshot),
+        Ok(snapshot) => queue_status::report(worker, term, &snapshot, now).await?,
         Err(Refused::NotArmed | Refused::UnknownEvent) => {}
         Err(error) => return Err(error.into()),
     }
-    (term.whole, term.filled) = (false, 0);
-    recover::arm(worker, term).await?;
+    term.gaps_filled = false;
+    term.filled_through = 0;
+    recovery::arm(worker, term).await?;
     Ok(worker.queue.view(&term.event).await?)
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::person::Contact;
-use ledger::{OrderResponse, Call, CallKind, Ledger};
+use ledger::{Call, CallKind, Ledger, OrderResponse};
 
 mod http;
 mod response;
@@ -22,7 +22,12 @@ pub enum OrderService {
 
 impl OrderService {
     /// Makes one call. Every failure is `Unknown`: the order may exist, so the seat is kept and the same key is tried again.
-    pub(crate) async fn call(&self, call: &Call, contact: Option<&Contact>, timeout: Duration) -> OrderResponse {
+    pub(crate) async fn call(
+        &self,
+        call: &Call,
+        contact: Option<&Contact>,
+        timeout: Duration,
+    ) -> OrderResponse {
         match tokio::time::timeout(timeout, self.call_untimed(call, contact)).await {
             // The ledger calls with PUT only while it has not deleted the key, so this tombstone is not from a call of ours.
             Ok(Ok(OrderResponse::Deleted)) if call.kind == CallKind::Put => {

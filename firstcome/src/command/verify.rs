@@ -6,7 +6,7 @@ use anyhow::Context as _;
 use domain::{EventId, Receipt};
 use ledger::{Ledger, OrderRow};
 use queue::Queue;
-use worker::verify::{Report, Witness};
+use worker::verify::{VerifyReport, Witness};
 
 use super::demo::SHOP_FILE;
 use super::{Failed, Verify};
@@ -68,7 +68,12 @@ fn order_list(setup: &Setup, listed: Option<&Path>) -> anyhow::Result<Orders> {
     })
 }
 
-async fn check(queue: &Queue, ledger: &Ledger, event: &EventId, witness: &Witness) -> anyhow::Result<Report> {
+async fn check(
+    queue: &Queue,
+    ledger: &Ledger,
+    event: &EventId,
+    witness: &Witness,
+) -> anyhow::Result<VerifyReport> {
     worker::verify::verify(queue, ledger, event, witness)
         .await
         .with_context(|| format!("event {event} cannot be checked"))
@@ -104,7 +109,7 @@ fn read_orders(text: &str, event: &EventId) -> anyhow::Result<Vec<OrderRow>> {
     Ok(orders)
 }
 
-fn tell(reports: &[Report], json: bool) -> anyhow::Result<()> {
+fn tell(reports: &[VerifyReport], json: bool) -> anyhow::Result<()> {
     if json {
         say(serde_json::to_string_pretty(reports)?);
         return Ok(());
@@ -124,7 +129,7 @@ fn tell(reports: &[Report], json: bool) -> anyhow::Result<()> {
                 (n, _) => format!("BROKEN {n} times"),
             };
             say(format!("  {}  {:<58} {word}", check.name, check.promise));
-            for violation in &check.told {
+            for violation in &check.listed {
                 say(format!("        {violation}"));
             }
         }

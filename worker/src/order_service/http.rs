@@ -8,7 +8,7 @@ use hyper::{Method, Request, header};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
-use ledger::{OrderResponse, Call};
+use ledger::{Call, OrderResponse};
 use serde_json::json;
 
 use super::response::{RESPONSE_BYTES_MAX, classify_delete, classify_put};

@@ -87,7 +87,10 @@ mod tests {
 
     #[test]
     fn a_put_is_rejected_only_by_problem_json() {
-        assert_eq!(classify_put(409, "application/problem+json; charset=utf-8", b"{}"), Ok(OrderResponse::Rejected));
+        assert_eq!(
+            classify_put(409, "application/problem+json; charset=utf-8", b"{}"),
+            Ok(OrderResponse::Rejected)
+        );
         assert_eq!(classify_put(422, "text/html", b""), Err(UnclearResponse::Status(422)));
         assert_eq!(classify_put(410, "text/html", b""), Ok(OrderResponse::Deleted));
         assert_eq!(classify_put(202, "application/json", b"{}"), Err(UnclearResponse::Status(202)));

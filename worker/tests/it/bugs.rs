@@ -72,7 +72,7 @@ pub(crate) fn of_people() -> Vec<Bug> {
             .breaks(&["I1"], "number 11 ("),
         bug(Running, "an application is lost, and a hole is left")
             .queue("DELETE FROM application WHERE number = 11")
-            .breaks(&["I1", "I9"], "number 11 is nobody's and no gap"),
+            .breaks(&["I1", "I9"], "number 11 belongs to no application and is in no gap"),
         bug(Running, "one person is in the queue twice")
             .loose_queue(
                 "application",
@@ -155,19 +155,19 @@ pub(crate) fn of_seats() -> Vec<Bug> {
             .breaks(&["I7"], "number 5 is ordered and the order service has no order"),
         bug(Running, "the order of somebody who cancelled was made again")
             .witness(|witness| order_of(witness, 4).live = true)
-            .breaks(&["I7"], "of number 4 is live and nobody's"),
+            .breaks(&["I7"], "of number 4 is live without a seat"),
         bug(Running, "somebody was rejected and has an order")
             .witness(|witness| {
                 let order = OrderRow { app_key: key(2), ..strangers_order(2) };
                 witness.orders.as_mut().unwrap().push(order);
             })
-            .breaks(&["I7"], "the order X-2 of number 2 is live and nobody's"),
+            .breaks(&["I7"], "the order X-2 of number 2 is live without a seat"),
         bug(Running, "the order service has the order under another order number")
             .witness(|witness| order_of(witness, 5).order_no = "OTHER".into())
-            .breaks(&["I7"], "number 5 is ordered as SPRING-000005, the order service says OTHER"),
-        bug(Running, "a seat is held for nobody")
+            .breaks(&["I7"], "number 5 is ordered as SPRING-000005, the order service has OTHER"),
+        bug(Running, "a seat is held for no application")
             .ledger("UPDATE seat SET app_key = NULL WHERE app_key = (SELECT app_key FROM application WHERE number = 9)")
-            .breaks(&["I7"], "is held for nobody"),
+            .breaks(&["I7"], "is held for no application"),
         bug(Running, "a seat is held for somebody whom the ledger does not know")
             .ledger("UPDATE seat SET app_key = 'ffffffffffffffffffffffffffffffff' WHERE app_key = (SELECT app_key FROM application WHERE number = 9)")
             .breaks(&["I7"], "is held for the unknown application ffffffffffffffffffffffffffffffff"),
@@ -199,13 +199,13 @@ pub(crate) fn of_ends() -> Vec<Bug> {
     vec![
         bug(Running, "an outcome is shown that the ledger does not know")
             .queue("INSERT INTO shown SELECT queue, number, 'rejected', NULL FROM application WHERE number = 10")
-            .breaks(&["I6"], "number 10 is shown rejected, the ledger says nothing"),
+            .breaks(&["I6"], "number 10 is shown as rejected, the ledger has no outcome"),
         bug(Running, "somebody with an order is shown as sold out")
             .queue("UPDATE shown SET outcome = 'sold_out', order_no = NULL WHERE number = 5")
-            .breaks(&["I6"], "number 5 is shown sold_out, the ledger says ordered as SPRING-000005"),
+            .breaks(&["I6"], "number 5 is shown as sold_out, the ledger has ordered with order number SPRING-000005"),
         bug(Running, "the order number of another is shown")
             .queue("UPDATE shown SET order_no = 'SPRING-000007' WHERE number = 5")
-            .breaks(&["I6"], "number 5 is shown ordered as SPRING-000007, the ledger says ordered as SPRING-000005"),
+            .breaks(&["I6"], "number 5 is shown as ordered with order number SPRING-000007, the ledger has ordered with order number SPRING-000005"),
         bug(Running, "somebody has an outcome and is still ordering")
             .ledger(
                 "UPDATE application SET outcome = 'rejected' WHERE number = 9;
@@ -233,28 +233,28 @@ pub(crate) fn of_ends() -> Vec<Bug> {
             .breaks(&["I6"], "the event is settled and number 9 has no outcome"),
         bug(Running, "people are shown as sold out before the event is settled")
             .queue("UPDATE queue SET ending = 'settled', settled_seq = 10")
-            .breaks(&["I6"], "number 10 is shown sold_out, the ledger says nothing"),
+            .breaks(&["I6"], "number 10 is shown as sold_out, the ledger has no outcome"),
         bug(Running, "a domain event is missing")
             .ledger("DELETE FROM outbox WHERE app_key = (SELECT app_key FROM application WHERE number = 5)")
-            .breaks(&["I8"], "number 5 is ordered and no domain event says so"),
+            .breaks(&["I8"], "number 5 is ordered and has no domain event for it"),
         bug(Running, "the second domain event of one who ordered and cancelled is missing")
             .ledger(
                 "DELETE FROM outbox WHERE type = 'application.cancelled'
                  AND app_key = (SELECT app_key FROM application WHERE number = 4)",
             )
-            .breaks(&["I8"], "number 4 is cancelled and no domain event says so"),
+            .breaks(&["I8"], "number 4 is cancelled and has no domain event for it"),
         bug(Running, "a domain event tells of something that did not happen")
             .ledger("INSERT INTO outbox SELECT event, app_key, 'application.ordered', 0, '{}', 0 FROM application WHERE number = 9")
-            .breaks(&["I8"], "a domain event says that number 9 is ordered, the ledger says nothing"),
+            .breaks(&["I8"], "a domain event reports number 9 as ordered, the ledger has no outcome"),
         bug(Running, "a domain event tells another outcome")
             .ledger("INSERT INTO outbox SELECT event, app_key, 'application.rejected', 0, '{}', 0 FROM application WHERE number = 5")
-            .breaks(&["I8"], "a domain event says that number 5 is rejected, the ledger says ordered"),
+            .breaks(&["I8"], "a domain event reports number 5 as rejected, the ledger has ordered"),
         bug(Settled, "nobody was told that the event is settled")
             .ledger("DELETE FROM outbox WHERE type = 'event.settled'")
-            .breaks(&["I8"], "the event is settled and no domain event says so"),
+            .breaks(&["I8"], "the event is settled and has no domain event event.settled"),
         bug(Running, "everybody was told that the event is settled, and it is not")
             .ledger("INSERT INTO outbox VALUES ('spring', '', 'event.settled', 0, '{}', 0)")
-            .breaks(&["I8"], "the event is not settled and a domain event says so"),
+            .breaks(&["I8"], "the event is not settled and has a domain event event.settled"),
     ]
 }
 
@@ -263,16 +263,16 @@ pub(crate) fn of_the_queue() -> Vec<Bug> {
     vec![
         bug(Running, "skipped numbers are not named")
             .queue("UPDATE queue SET gaps = '[]'")
-            .breaks(&["I9"], "number 13 is nobody's and no gap"),
+            .breaks(&["I9"], "number 13 belongs to no application and is in no gap"),
         bug(Running, "somebody who waits is called a gap")
             .queue(r#"UPDATE queue SET gaps = '[{"from":12,"to":20}]'"#)
-            .breaks(&["I9"], "number 12 is somebody's and a gap"),
+            .breaks(&["I9"], "number 12 belongs to an application and is in a gap"),
         bug(Running, "the queue was admitted through numbers that were never given")
             .queue("UPDATE queue SET admitted_through = 99")
             .breaks(&["I9"], "the queue was admitted through number 99, above its last"),
         bug(Running, "somebody was taken out of the queue and never came to the ledger")
             .queue("UPDATE application SET mark = 'A' WHERE number = 10")
-            .breaks(&["I9"], "number 10 is marked moved and the ledger does not know it"),
+            .breaks(&["I9"], "number 10 is marked admitted and is not in the ledger"),
         bug(Running, "somebody is in the ledger and still waits")
             .queue("UPDATE application SET mark = 'W' WHERE number = 5")
             .breaks(&["I9"], "number 5 is in the ledger and still waits in the queue"),
@@ -284,6 +284,6 @@ pub(crate) fn of_the_queue() -> Vec<Bug> {
             .breaks(&["I9"], "numbers were given above the queue's limit 20"),
         bug(Running, "the queue may give numbers that the ledger did not write down before")
             .queue("UPDATE queue SET number_limit = 1001")
-            .breaks(&["I9"], "the queue may give numbers up to 1001, the ledger knows of less"),
+            .breaks(&["I9"], "the queue's limit 1001 is above the limit in the ledger"),
     ]
 }

@@ -13,7 +13,7 @@ use service::tasks::Shutdown;
 use testkit::order_stub::ReceivedCall;
 use testkit::{OrderStub, TempFolder};
 use worker::order_service::HttpOrderService;
-use worker::verify::{Report, Witness, look_twice};
+use worker::verify::{VerifyReport, Witness, verify_twice};
 use worker::{Config, OrderService};
 
 use crate::people::{applicant, key, keyring, settings, spring};
@@ -208,14 +208,14 @@ impl WorkerHarness {
     }
 
     /// What the checker says, with the receipts and the order service's own list.
-    pub(crate) async fn verified(&self) -> Report {
+    pub(crate) async fn verified(&self) -> VerifyReport {
         let orders = self.stub.orders().into_iter().map(|(key, kept)| OrderRow {
             app_key: key.strip_prefix("spring:").unwrap().parse().unwrap(),
             order_no: kept.order_no,
             live: kept.is_live,
         });
         let witness = Witness { acks: Some(self.acks.clone()), orders: Some(orders.collect()) };
-        look_twice((self.queue(), &self.ledger), &spring(), &witness, async {}).await.unwrap()
+        verify_twice((self.queue(), &self.ledger), &spring(), &witness, async {}).await.unwrap()
     }
 
     /// Stops the worker, and all promises must hold.

@@ -59,8 +59,9 @@ async fn a_wiped_queue_gets_back_everybody_whom_the_ledger_knows() {
     harness.stop(worker).await;
     // Only those who waited are lost, and said to be: 7, and 8, who had to begin again.
     let report = harness.verified().await;
-    let told: Vec<_> = report.checks.iter().flat_map(|check| check.told.iter().map(String::as_str)).collect();
-    let lost = format!("number 7 ({}) was acknowledged and is nowhere", key(7));
+    let told: Vec<_> =
+        report.checks.iter().flat_map(|check| check.listed.iter().map(String::as_str)).collect();
+    let lost = format!("number 7 ({}) was acknowledged and is in neither queue nor ledger", key(7));
     let again = format!("number 8 was acknowledged and is now number {}", skipped + 2);
     assert_eq!(told, [lost.as_str(), again.as_str()]);
 }
@@ -150,14 +151,14 @@ async fn an_event_whose_queue_contradicts_the_ledger_is_frozen_and_says_so() {
         (harness.seats().await, harness.ledger.applications(&spring(), 0, 100).await.unwrap().len()),
         ((2, 0, 3), 3)
     );
-    assert_eq!(log.count("event spring is frozen, nobody is admitted"), 1);
+    assert_eq!(log.count("event spring is frozen, admission is stopped"), 1);
     let told = |report: String| report.contains("[!]leader event spring is frozen") && report.contains(&why);
     assert!(told(worker.health.readiness(false).report));
     harness.stop(worker).await;
     // It is told by whoever leads next, too.
     let worker = harness.start().await;
     until("the warning", async || told(worker.health.readiness(false).report).then_some(())).await;
-    assert_eq!(log.count("event spring is frozen, nobody is admitted"), 2);
+    assert_eq!(log.count("event spring is frozen, admission is stopped"), 2);
     harness.stop(worker).await;
 }
 
@@ -241,7 +242,7 @@ async fn two_workers_make_each_order_once_and_hand_the_lead_over() {
     calls.sort_unstable();
     calls.dedup();
     assert_eq!((calls.len(), harness.stub.calls()), (40, 40));
-    assert_eq!((log.count("leading event spring"), log.count("another leads")), (2, 0), "{}", log.text());
+    assert_eq!((log.count("leading event spring"), log.count("lost leadership")), (2, 0), "{}", log.text());
 }
 
 #[tokio::test]

@@ -19,7 +19,7 @@ async fn a_ledger_that_falls_silent_is_told_and_does_not_stop_the_worker_for_eve
     direct.create_event(&settings(3, service::clock::system()() - 1000), "test").await.unwrap();
     let wire = Wire::to(&postgres.url()).await;
     harness.ledger = Ledger::open_postgres(&wire.url(), 4).await.unwrap();
-    harness.config.silence_max = Duration::from_secs(1);
+    harness.config.store_timeout = Duration::from_secs(1);
     let worker = harness.start().await;
     harness.apply([1]).await;
     harness.until_shown([1], Outcome::Ordered).await;
@@ -28,7 +28,8 @@ async fn a_ledger_that_falls_silent_is_told_and_does_not_stop_the_worker_for_eve
     harness.apply([2]).await;
     until("the complaint", async || {
         let report = worker.health.readiness(false).report;
-        (report.contains("[-]ledger") && report.contains("no answer within 1s")).then_some(())
+        (report.contains("[-]ledger") && report.contains("no response from queue or ledger within 1s"))
+            .then_some(())
     })
     .await;
     assert_eq!(direct.seats(&spring()).await.unwrap().sold, 1);

@@ -2,23 +2,23 @@
 
 use ledger::Ledger;
 use queue::Queue;
-use worker::verify::{Check, Report, Witness, look_twice, verify};
+use worker::verify::{InvariantCheck, VerifyReport, Witness, verify, verify_twice};
 
 use crate::bugs::{Bug, of_ends, of_people, of_seats, of_the_queue};
 use crate::people::spring;
 use crate::stores::Stage::{Running, Settled};
 use crate::stores::Stores;
 
-fn told(report: &Report) -> String {
-    report.checks.iter().flat_map(|check| &check.told).cloned().collect::<Vec<_>>().join("\n    ")
+fn told(report: &VerifyReport) -> String {
+    report.checks.iter().flat_map(|check| &check.listed).cloned().collect::<Vec<_>>().join("\n    ")
 }
 
-fn names(report: &Report, which: impl Fn(&Check) -> bool) -> Vec<&'static str> {
+fn names(report: &VerifyReport, which: impl Fn(&InvariantCheck) -> bool) -> Vec<&'static str> {
     report.checks.iter().filter(|check| which(check)).map(|check| check.name).collect()
 }
 
-async fn look(stores: &(Queue, Ledger), witness: &Witness) -> Report {
-    look_twice((&stores.0, &stores.1), &spring(), witness, async {}).await.unwrap()
+async fn look(stores: &(Queue, Ledger), witness: &Witness) -> VerifyReport {
+    verify_twice((&stores.0, &stores.1), &spring(), witness, async {}).await.unwrap()
 }
 
 /// Plants each bug in a copy of its own and tells what the checker missed or said too much.
@@ -98,8 +98,8 @@ async fn what_passes_while_the_system_runs_is_not_told() {
     let mend = async {
         copy.write_line("UPDATE application SET mark = 'W' WHERE number = 10").await;
     };
-    let report = look_twice((&queue, &ledger), &spring(), &stores.witness, mend).await.unwrap();
-    assert_eq!(told(&report), "number 11 is marked moved and the ledger does not know it");
+    let report = verify_twice((&queue, &ledger), &spring(), &stores.witness, mend).await.unwrap();
+    assert_eq!(told(&report), "number 11 is marked admitted and is not in the ledger");
 }
 
 #[tokio::test]
@@ -108,7 +108,7 @@ async fn a_ledger_that_cannot_be_read_is_an_error_and_no_clean_report() {
     let copy = stores.copy().await;
     copy.write_ledger("UPDATE application SET outcome = NULL, order_no = NULL WHERE number = 5").await;
     let (queue, ledger) = copy.open().await;
-    let error = look_twice((&queue, &ledger), &spring(), &stores.witness, async {}).await.unwrap_err();
+    let error = verify_twice((&queue, &ledger), &spring(), &stores.witness, async {}).await.unwrap_err();
     assert!(error.to_string().contains("inconsistent"), "{error}");
 }
 
@@ -119,5 +119,5 @@ async fn a_report_tells_the_first_twenty_and_counts_all() {
     copy.write_line("UPDATE queue SET seq = 200, number_limit = 200").await;
     let report = look(&copy.open().await, &stores.witness).await;
     let queue = report.checks.last().unwrap();
-    assert_eq!((queue.name, queue.violations, queue.told.len()), ("I9", 179, 20));
+    assert_eq!((queue.name, queue.violations, queue.listed.len()), ("I9", 179, 20));
 }

@@ -41,21 +41,6 @@ pub(crate) const LOOPS: &[(&str, &[&str])] = &[
     ("signup-service", &["event_page.rs", "pages.rs", "receipt_page.rs"]),
     ("signup-service", &["events.rs", "proof.rs", "request_body.rs", "state.rs", "status.rs"]),
     ("signup-service", &["messages.rs", "messages/english.rs", "messages/korean.rs"]),
-    (
-        "worker",
-        &[
-            "admission.rs",
-            "leader.rs",
-            "lib.rs",
-            "lifecycle.rs",
-            "order_dispatch.rs",
-            "projector.rs",
-            "queue_status.rs",
-            "recover.rs",
-            "term.rs",
-        ],
-    ),
-    ("worker", &["verify.rs", "verify/checks.rs", "verify/checks/ends.rs", "verify/checks/seats.rs"]),
 ];
 
 /// The type names with more than one meaning, and how many definitions each has.
@@ -66,7 +51,6 @@ pub(crate) const REPEATED_NAMES: &[(&str, usize)] = &[
     ("Asked", 5),
     ("Caller", 2),
     ("Capacity", 2),
-    ("Check", 2),
     ("Cli", 2),
     ("Command", 3),
     ("Facts", 2),
@@ -74,7 +58,6 @@ pub(crate) const REPEATED_NAMES: &[(&str, usize)] = &[
     ("Fault", 2),
     ("Figures", 2),
     ("Finding", 3),
-    ("Found", 3),
     ("KnownClient", 2),
     ("LazyTimer", 2),
     ("Ledger", 2),
@@ -88,7 +71,6 @@ pub(crate) const REPEATED_NAMES: &[(&str, usize)] = &[
     ("QueryResult", 2),
     ("Reason", 2),
     ("Release", 2),
-    ("Report", 2),
     ("Responses", 2),
     ("Role", 2),
     ("Route", 2),

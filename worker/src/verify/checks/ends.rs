@@ -1,4 +1,4 @@
-//! How applications end: one outcome each (I6), and one domain event for each outcome (I8).
+//! The ends of applications: one outcome each (I6), and one domain event for each outcome (I8).
 
 use std::collections::HashSet;
 
@@ -6,21 +6,21 @@ use domain::{ApplicationState, EventState, Outcome};
 use ledger::{ApplicationRow, OutboxRow};
 use queue::{Entry, QueueState, Shown};
 
-use super::Violations;
-use crate::verify::gather::Facts;
+use crate::verify::facts::Facts;
+use crate::verify::report::Violations;
 
-/// The domain event that stands for all who are sold out.
+/// The domain event that stands for all sold-out applications.
 const SETTLED: &str = "event.settled";
 
 pub(super) fn one_outcome(facts: &Facts) -> Violations {
-    let mut broken: Violations = facts.rows.iter().filter_map(outcome_misfits).collect();
-    broken.extend(left_open(facts));
-    broken.extend(facts.entries.iter().filter_map(|entry| shown_otherwise(facts, entry)));
-    broken
+    let mut violations: Violations = facts.rows.iter().filter_map(misplaced_outcome).collect();
+    violations.extend(missing_outcomes(facts));
+    violations.extend(facts.entries.iter().filter_map(|entry| wrong_shown_outcome(facts, entry)));
+    violations
 }
 
-/// Only who ended has an outcome, and an order that is being taken back.
-fn outcome_misfits(row: &ApplicationRow) -> Option<String> {
+/// Only ended applications have an outcome, and those whose order is being deleted.
+fn misplaced_outcome(row: &ApplicationRow) -> Option<String> {
     let outcome = row.outcome?;
     let fits = match row.state {
         ApplicationState::Ended(ended) => ended == outcome,
@@ -32,14 +32,14 @@ fn outcome_misfits(row: &ApplicationRow) -> Option<String> {
     })
 }
 
-/// Who has no outcome in a settled event. Those who wait up to `settled_seq` are sold out, without a row.
-fn left_open(facts: &Facts) -> Violations {
+/// Applications without an outcome in a settled event. Those that wait up to `settled_seq` are sold out, without a row.
+fn missing_outcomes(facts: &Facts) -> Violations {
     let Some(through) = settled_through(facts) else { return Vec::new() };
     let rows = facts.rows.iter().filter(|row| row.outcome.is_none()).map(|row| row.number);
-    let unbooked = facts.entries.iter().filter(|entry| facts.row(entry.app_key).is_none());
-    let forgotten =
-        unbooked.filter(|entry| entry.mark != QueueState::Waiting || entry.number.get() > through);
-    rows.chain(forgotten.map(|entry| entry.number))
+    let only_in_queue = facts.entries.iter().filter(|entry| facts.row(entry.app_key).is_none());
+    let left_out =
+        only_in_queue.filter(|entry| entry.mark != QueueState::Waiting || entry.number.get() > through);
+    rows.chain(left_out.map(|entry| entry.number))
         .map(|number| format!("the event is settled and number {number} has no outcome"))
         .collect()
 }
@@ -48,7 +48,7 @@ fn settled_through(facts: &Facts) -> Option<u32> {
     (facts.event.state == EventState::Settled).then(|| facts.event.settled_seq.unwrap_or(0))
 }
 
-fn shown_otherwise(facts: &Facts, entry: &Entry) -> Option<String> {
+fn wrong_shown_outcome(facts: &Facts, entry: &Entry) -> Option<String> {
     let shown = entry.shown.as_ref()?;
     let row = facts.row(entry.app_key);
     let fits = match row {
@@ -59,46 +59,44 @@ fn shown_otherwise(facts: &Facts, entry: &Entry) -> Option<String> {
         }
     };
     (!fits).then(|| {
-        let (queue, ledger) = (shown.order_no.as_deref(), row.and_then(|row| row.order_no.as_deref()));
-        let booked = row.and_then(|row| row.outcome);
-        let said = |outcome: Option<Outcome>, order_no: Option<&str>| {
-            let word = outcome.map_or("nothing", Outcome::as_str);
-            order_no.map_or(word.to_owned(), |order_no| format!("{word} as {order_no}"))
-        };
-        format!(
-            "number {} is shown {}, the ledger says {}",
-            entry.number,
-            said(Some(shown.outcome), queue),
-            said(booked, ledger)
-        )
+        let in_queue = describe_outcome(Some(shown.outcome), shown.order_no.as_deref());
+        let in_ledger =
+            describe_outcome(row.and_then(|row| row.outcome), row.and_then(|row| row.order_no.as_deref()));
+        format!("number {} is shown as {in_queue}, the ledger has {in_ledger}", entry.number)
     })
+}
+
+fn describe_outcome(outcome: Option<Outcome>, order_no: Option<&str>) -> String {
+    let word = outcome.map_or("no outcome", Outcome::as_str);
+    order_no.map_or(word.to_owned(), |order_no| format!("{word} with order number {order_no}"))
 }
 
 fn shown_fits(shown: &Shown, row: &ApplicationRow) -> bool {
     match row.outcome {
-        Some(booked) if booked == shown.outcome => row.order_no == shown.order_no,
-        // The queue is told a moment after the ledger decided.
-        Some(booked) => shown.outcome.may_become(booked),
+        Some(outcome) if outcome == shown.outcome => row.order_no == shown.order_no,
+        // The outcome reaches the queue a moment after the ledger decided.
+        Some(outcome) => shown.outcome.may_become(outcome),
         None => false,
     }
 }
 
 pub(super) fn domain_events(facts: &Facts) -> Violations {
-    let mut broken = unsaid(facts);
-    broken.extend(facts.outbox.iter().filter_map(|domain_event| untrue(facts, domain_event)));
-    let (settled, told) = (
-        settled_through(facts).is_some(),
-        facts.outbox.iter().any(|domain_event| domain_event.kind == SETTLED),
-    );
-    if settled != told {
-        let (is, says) = if settled { ("", "no") } else { ("not ", "a") };
-        broken.push(format!("the event is {is}settled and {says} domain event says so"));
+    let mut violations = missing_domain_events(facts);
+    violations.extend(facts.outbox.iter().filter_map(|domain_event| wrong_domain_event(facts, domain_event)));
+    let is_settled = settled_through(facts).is_some();
+    let has_settled_event = facts.outbox.iter().any(|domain_event| domain_event.kind == SETTLED);
+    match (is_settled, has_settled_event) {
+        (true, false) => violations.push(format!("the event is settled and has no domain event {SETTLED}")),
+        (false, true) => {
+            violations.push(format!("the event is not settled and has a domain event {SETTLED}"));
+        }
+        _ => {}
     }
-    broken
+    violations
 }
 
-fn unsaid(facts: &Facts) -> Violations {
-    let posted: HashSet<_> = facts
+fn missing_domain_events(facts: &Facts) -> Violations {
+    let published: HashSet<_> = facts
         .outbox
         .iter()
         .map(|domain_event| (domain_event.app_key.as_str(), domain_event.kind.as_str()))
@@ -106,23 +104,24 @@ fn unsaid(facts: &Facts) -> Violations {
     let ended = facts.rows.iter().filter_map(|row| row.outcome.map(|outcome| (row, outcome)));
     ended
         .filter(|(row, outcome)| {
-            let (key, kind) = (row.app_key.to_string(), format!("application.{}", outcome.as_str()));
-            !posted.contains(&(key.as_str(), kind.as_str()))
+            let key = row.app_key.to_string();
+            let kind = format!("application.{}", outcome.as_str());
+            !published.contains(&(key.as_str(), kind.as_str()))
         })
         .map(|(row, outcome)| {
-            format!("number {} is {} and no domain event says so", row.number, outcome.as_str())
+            format!("number {} is {} and has no domain event for it", row.number, outcome.as_str())
         })
         .collect()
 }
 
-fn untrue(facts: &Facts, domain_event: &OutboxRow) -> Option<String> {
-    let told = domain_event.kind.strip_prefix("application.").and_then(Outcome::parse)?;
+fn wrong_domain_event(facts: &Facts, domain_event: &OutboxRow) -> Option<String> {
+    let published = domain_event.kind.strip_prefix("application.").and_then(Outcome::parse)?;
     let key = domain_event.app_key.parse().ok();
-    let booked = key.and_then(|key| facts.row(key)).and_then(|row| row.outcome);
-    let fits = booked.is_some_and(|booked| booked == told || told.may_become(booked));
+    let decided = key.and_then(|key| facts.row(key)).and_then(|row| row.outcome);
+    let fits = decided.is_some_and(|decided| decided == published || published.may_become(decided));
     (!fits).then(|| {
-        let who = key.map_or_else(|| domain_event.app_key.clone(), |key| facts.who(key));
-        let booked = booked.map_or("nothing", Outcome::as_str);
-        format!("a domain event says that {who} is {}, the ledger says {booked}", told.as_str())
+        let application = key.map_or_else(|| domain_event.app_key.clone(), |key| facts.describe(key));
+        let decided = decided.map_or("no outcome", Outcome::as_str);
+        format!("a domain event reports {application} as {}, the ledger has {decided}", published.as_str())
     })
 }

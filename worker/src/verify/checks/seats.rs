@@ -1,38 +1,37 @@
-//! Seats and orders: as many as there are (I5), and each somebody's (I7).
+//! Seats and orders: within the capacity (I5), and each of exactly one application (I7).
 
 use std::collections::HashMap;
 
 use domain::{ApplicationState, Outcome};
 use ledger::{ApplicationRow, OrderRow, SeatRow, SeatState};
 
-use super::Violations;
-use crate::verify::Witness;
-use crate::verify::gather::Facts;
+use crate::verify::facts::{Facts, Witness};
+use crate::verify::report::Violations;
 
 pub(super) fn within_capacity(facts: &Facts, witness: &Witness) -> Violations {
     let capacity = facts.event.settings.capacity as usize;
-    let mut broken = Vec::new();
+    let mut violations = Vec::new();
     if facts.seats.len() != capacity {
-        broken.push(format!("{} seats exist, the capacity is {capacity}", facts.seats.len()));
+        violations.push(format!("{} seats exist, the capacity is {capacity}", facts.seats.len()));
     }
     let live = witness.orders.iter().flatten().filter(|order| order.live).count();
     if live > capacity {
-        broken.push(format!("{live} live orders for {capacity} seats"));
+        violations.push(format!("{live} live orders for {capacity} seats"));
     }
-    broken
+    violations
 }
 
 pub(super) fn no_orphans(facts: &Facts, witness: &Witness) -> Violations {
-    let mut broken: Violations = facts.seats.iter().filter_map(|seat| misheld(facts, seat)).collect();
-    broken.extend(facts.rows.iter().filter_map(|row| misseated(facts, row)));
+    let mut violations: Violations = facts.seats.iter().filter_map(|seat| wrong_owner(facts, seat)).collect();
+    violations.extend(facts.rows.iter().filter_map(|row| wrong_seat(facts, row)));
     if let Some(orders) = &witness.orders {
-        broken.extend(orphan_orders(facts, orders));
+        violations.extend(orphan_orders(facts, orders));
     }
-    broken
+    violations
 }
 
-/// A seat that is taken, but not by somebody who has it like this.
-fn misheld(facts: &Facts, seat: &SeatRow) -> Option<String> {
+/// A seat that is taken, but whose owner does not have it in this state.
+fn wrong_owner(facts: &Facts, seat: &SeatRow) -> Option<String> {
     let owner = seat.app_key.and_then(|key| facts.row(key));
     let fits = match (seat.state, owner) {
         (SeatState::Free, _) => seat.app_key.is_none(),
@@ -44,21 +43,22 @@ fn misheld(facts: &Facts, seat: &SeatRow) -> Option<String> {
         _ => false,
     };
     (!fits).then(|| {
-        let whose = seat.app_key.map_or_else(|| "nobody".to_owned(), |key| facts.who(key));
-        let booked = owner.map_or_else(
-            || "the ledger has nobody there".to_owned(),
+        let application = seat.app_key.map_or_else(|| "no application".to_owned(), |key| facts.describe(key));
+        let in_ledger = owner.map_or_else(
+            || "the ledger has no such application".to_owned(),
             |row| format!("the ledger has it {} with {}", row.state.as_str(), seat_of(row)),
         );
-        format!("seat {} is {} for {whose}, and {booked}", seat.n, seat.state.as_str())
+        format!("seat {} is {} for {application}, and {in_ledger}", seat.n, seat.state.as_str())
     })
 }
 
-/// Somebody whose seat is missing, not theirs, or kept past the end.
-fn misseated(facts: &Facts, row: &ApplicationRow) -> Option<String> {
+/// An application whose seat is missing, belongs to another, or was kept past the end.
+fn wrong_seat(facts: &Facts, row: &ApplicationRow) -> Option<String> {
     let fits = match row.seat {
         Some(n) => {
-            let seat = facts.seats.binary_search_by_key(&n, |seat| seat.n).ok().map(|at| &facts.seats[at]);
-            row.state.has_seat() && seat.is_some_and(|seat| seat.app_key == Some(row.app_key))
+            let index = facts.seats.binary_search_by_key(&n, |seat| seat.n).ok();
+            let owner = index.and_then(|index| facts.seats[index].app_key);
+            row.state.has_seat() && owner == Some(row.app_key)
         }
         None => !row.state.has_seat(),
     };
@@ -72,26 +72,26 @@ fn seat_of(row: &ApplicationRow) -> String {
 fn orphan_orders(facts: &Facts, orders: &[OrderRow]) -> Violations {
     let live: HashMap<_, _> =
         orders.iter().filter(|order| order.live).map(|order| (order.app_key, order)).collect();
-    let mut broken: Violations = live
+    let mut violations: Violations = live
         .values()
         .filter(|order| !facts.row(order.app_key).is_some_and(|row| row.state.has_seat()))
         .map(|order| {
-            format!("the order {} of {} is live and nobody's", order.order_no, facts.who(order.app_key))
+            let application = facts.describe(order.app_key);
+            format!("the order {} of {application} is live without a seat", order.order_no)
         })
         .collect();
     for row in facts.rows.iter().filter(|row| row.state == ApplicationState::Ended(Outcome::Ordered)) {
-        let booked = row.order_no.as_deref().unwrap_or_default();
+        let order_no = row.order_no.as_deref().unwrap_or_default();
         match live.get(&row.app_key) {
-            None => {
-                broken.push(format!("number {} is ordered and the order service has no order", row.number));
-            }
-            Some(order) if order.order_no != booked => broken.push(format!(
-                "number {} is ordered as {booked}, the order service says {}",
+            None => violations
+                .push(format!("number {} is ordered and the order service has no order", row.number)),
+            Some(order) if order.order_no != order_no => violations.push(format!(
+                "number {} is ordered as {order_no}, the order service has {}",
                 row.number, order.order_no
             )),
             Some(_) => {}
         }
     }
-    broken.sort_unstable();
-    broken
+    violations.sort_unstable();
+    violations
 }

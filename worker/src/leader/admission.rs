@@ -1,0 +1,69 @@
+//! Admission: reads the head of the queue, assigns seats in one transaction of the ledger, then reports to the queue. Nothing is
+//! popped: after a crash between two steps, the steps are repeated and nothing needs repair.
+
+use data_encoding::BASE64;
+use domain::EventState;
+use ledger::{ADMIT_MAX, Candidate, EventRow};
+use queue::{Head, QueueSnapshot, Waiting};
+
+use super::term::LeaderTerm;
+use crate::context::WorkerContext;
+use crate::error::Error;
+
+/// Admits as many applications as there is room for, and returns how many left the queue. The head of a settling event is read even
+/// without room, so that numbers without an application do not keep it from being settled.
+pub(crate) async fn admit_head(
+    worker: &WorkerContext,
+    term: &LeaderTerm,
+    event: &EventRow,
+    snapshot: &QueueSnapshot,
+) -> Result<usize, Error> {
+    let admissible = worker.ledger.admissible(event).await?.min(ADMIT_MAX);
+    let settling = event.state == EventState::Settling && event.frozen.is_none();
+    if admissible == 0 && !settling {
+        return Ok(0);
+    }
+    let head = worker.queue.head(&term.event, admissible.max(1)).await?;
+    if head.waiting.is_empty() {
+        return skip_empty_head(worker, term, snapshot, &head).await;
+    }
+    if admissible == 0 {
+        return Ok(0);
+    }
+    let candidates: Vec<Candidate> = head.waiting.iter().map(candidate).collect();
+    let admission = worker.ledger.admit(&term.event, term.fence, &candidates).await?;
+    let through =
+        if admission.all { head.through } else { last_admitted(&head, admission.known.len(), snapshot) };
+    worker.queue.admitted(&term.event, term.fence.0, through, &admission.known).await?;
+    if admission.seated > 0 {
+        worker.orders_due.notify_waiters();
+        metrics::counter!("firstcome_admitted_total", "event" => term.event.to_string())
+            .increment(admission.seated.into());
+        tracing::debug!(event = %term.event, seated = admission.seated, through, "admitted {} applications", admission.seated);
+    }
+    Ok(admission.known.len())
+}
+
+fn candidate(waiting: &Waiting) -> Candidate {
+    Candidate { number: waiting.number, app_key: waiting.app_key, contact: BASE64.encode(&waiting.contact) }
+}
+
+/// Moves the queue past withdrawn applications and gaps at its head.
+async fn skip_empty_head(
+    worker: &WorkerContext,
+    term: &LeaderTerm,
+    snapshot: &QueueSnapshot,
+    head: &Head,
+) -> Result<usize, Error> {
+    if head.through > snapshot.admitted_through {
+        worker.queue.admitted(&term.event, term.fence.0, head.through, &[]).await?;
+        return Ok(1);
+    }
+    Ok(0)
+}
+
+/// The last admitted number when the seats ended before the head did.
+fn last_admitted(head: &Head, admitted: usize, snapshot: &QueueSnapshot) -> u32 {
+    let last = admitted.checked_sub(1).map_or(0, |last| head.waiting[last].number.get());
+    last.max(snapshot.admitted_through)
+}

@@ -1,0 +1,38 @@
+//! The inbox of an event: answers requests to cancel, and restores presented receipts.
+
+use ledger::{CancelRequest, EventRow};
+use queue::{InboxEntry, InboxKind};
+
+use super::recovery;
+use super::term::LeaderTerm;
+use crate::context::WorkerContext;
+use crate::error::Error;
+
+/// Most entries handled in one transaction.
+const BATCH: u32 = 256;
+
+/// Handles the entries of the inbox, in the ledger first, and returns how many there were.
+pub(crate) async fn handle_inbox(
+    worker: &WorkerContext,
+    term: &LeaderTerm,
+    event: &EventRow,
+) -> Result<usize, Error> {
+    if event.frozen.is_some() {
+        return Ok(0);
+    }
+    let entries = worker.queue.inbox(&term.event, event.inbox_through, BATCH).await?;
+    let Some(last) = entries.last().map(|entry| entry.id) else { return Ok(0) };
+    let (presented, cancels): (Vec<InboxEntry>, Vec<InboxEntry>) =
+        entries.into_iter().partition(|entry| entry.kind == InboxKind::Present);
+    let requests: Vec<CancelRequest> = cancels
+        .iter()
+        .map(|entry| CancelRequest { id: entry.id, app_key: entry.app_key, number: entry.number })
+        .collect();
+    if !presented.is_empty() {
+        recovery::restore_presented(worker, term, &presented).await?;
+    }
+    worker.ledger.handle_inbox(&term.event, term.fence, &requests, last).await?;
+    worker.queue.acknowledge(&term.event, term.fence.0, last).await?;
+    worker.orders_due.notify_waiters();
+    Ok(requests.len() + presented.len())
+}

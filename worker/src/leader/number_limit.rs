@@ -1,0 +1,42 @@
+//! Keeps the limit of numbers ahead of the queue. It is raised in the ledger first, so that no number is given twice, whatever state
+//! the queue comes back in.
+
+use domain::EventState;
+use ledger::EventRow;
+use queue::QueueSnapshot;
+
+use super::projector;
+use super::term::LeaderTerm;
+use crate::context::WorkerContext;
+use crate::error::Error;
+
+/// How far the limit is ahead, in seconds at the rate of the last second.
+const AHEAD_S: u32 = 3;
+/// Before any rate is known, so many applications per seat are expected at once.
+const CROWD_PER_SEAT: u32 = 10;
+/// Most applications that are expected at once.
+const CROWD_MAX: u32 = 20_000;
+
+/// Raises the limit, in the ledger and then in the queue, before the queue reaches it.
+pub(crate) async fn keep_ahead(
+    worker: &WorkerContext,
+    term: &mut LeaderTerm,
+    snapshot: &QueueSnapshot,
+    event: &EventRow,
+) -> Result<(), Error> {
+    let rate = term.number_rate.update(snapshot.seq, (worker.context.now)());
+    let crowd = if snapshot.state < EventState::Open {
+        event.settings.capacity.saturating_mul(CROWD_PER_SEAT).min(CROWD_MAX)
+    } else {
+        0
+    };
+    let ahead = rate.saturating_mul(AHEAD_S).max(crowd).max(worker.config.numbers_ahead_min);
+    let has_enough = snapshot.number_limit.saturating_sub(snapshot.seq) > ahead / 2;
+    if has_enough && snapshot.number_limit >= event.number_limit {
+        return Ok(());
+    }
+    let limit = snapshot.seq.saturating_add(ahead).max(event.number_limit);
+    worker.ledger.raise_number_limit(&term.event, term.fence, limit).await?;
+    term.projected.number_limit = limit;
+    projector::project_settings(worker, term, event, snapshot).await
+}

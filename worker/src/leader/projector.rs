@@ -1,0 +1,93 @@
+//! The projector: writes the ledger's settings, figures and outcomes into the queue. It decides nothing.
+
+use domain::Millis;
+use ledger::{EventRow, OutcomeProjection};
+use queue::{Figures, Projection, QueueSnapshot, Shown};
+
+use super::outbox;
+use super::term::LeaderTerm;
+use crate::context::WorkerContext;
+use crate::error::Error;
+
+/// Most outcomes projected in one write.
+const BATCH: u32 = 500;
+/// How often figures, outcomes and domain events are projected, in milliseconds. Admission waits meanwhile: in every round they would
+/// cost as much as all the rest of it, and orders that end one by one a write each.
+const PERIOD_MS: Millis = 250;
+
+/// Projects what changed and publishes domain events. Returns how many outcomes and domain events there were. Changed settings are
+/// projected at once.
+pub(crate) async fn project_changes(
+    worker: &WorkerContext,
+    term: &mut LeaderTerm,
+    event: &EventRow,
+    snapshot: &QueueSnapshot,
+    now: Millis,
+) -> Result<usize, Error> {
+    let changed = term.projected.rev != event.rev || term.projected.state != Some(event.state);
+    let stale = !(0..PERIOD_MS).contains(&(now - term.projected.figures.at));
+    if !(stale || changed || term.projected.has_more) {
+        return Ok(0);
+    }
+    let outcomes = worker.ledger.unprojected_outcomes(&term.event, snapshot.epoch, BATCH).await?;
+    if stale {
+        let seats = worker.ledger.seats(&term.event).await?;
+        term.projected.figures = Figures { sold: seats.sold, free: seats.free, held: seats.held, at: now };
+        record_gauges(event, snapshot, term.projected.figures);
+    }
+    if stale || changed || !outcomes.is_empty() {
+        project(worker, term, event, snapshot, &outcomes).await?;
+        worker.ledger.mark_projected(&term.event, snapshot.epoch, &outcomes).await?;
+    }
+    let published = outbox::publish(worker, event).await?;
+    term.projected.has_more = outcomes.len() == BATCH as usize || published == outbox::BATCH;
+    Ok(outcomes.len() + published)
+}
+
+/// Projects settings, limit and figures at once, without outcomes.
+pub(crate) async fn project_settings(
+    worker: &WorkerContext,
+    term: &mut LeaderTerm,
+    event: &EventRow,
+    snapshot: &QueueSnapshot,
+) -> Result<(), Error> {
+    project(worker, term, event, snapshot, &[]).await
+}
+
+async fn project(
+    worker: &WorkerContext,
+    term: &mut LeaderTerm,
+    event: &EventRow,
+    snapshot: &QueueSnapshot,
+    outcomes: &[OutcomeProjection],
+) -> Result<(), Error> {
+    let outcomes = outcomes
+        .iter()
+        .map(|row| (row.number, Shown { outcome: row.outcome, order_no: row.order_no.clone() }))
+        .collect();
+    let projection = Projection {
+        rev: event.rev,
+        settings: event.settings.clone(),
+        state: event.state,
+        number_limit: term.projected.number_limit.max(event.number_limit).max(snapshot.number_limit),
+        round: term.round,
+        figures: term.projected.figures,
+        settled_seq: event.settled_seq,
+        outcomes,
+    };
+    worker.queue.project(&term.event, term.fence.0, projection).await?;
+    term.projected.rev = event.rev;
+    term.projected.state = Some(event.state);
+    Ok(())
+}
+
+fn record_gauges(event: &EventRow, snapshot: &QueueSnapshot, figures: Figures) {
+    let id = event.settings.id.to_string();
+    let behind = snapshot.seq - snapshot.admitted_through;
+    let waiting = behind - snapshot.gaps.count(snapshot.admitted_through, snapshot.seq);
+    metrics::gauge!("firstcome_waiting", "event" => id.clone()).set(waiting);
+    metrics::gauge!("firstcome_seats_capacity", "event" => id.clone()).set(event.settings.capacity);
+    metrics::gauge!("firstcome_seats", "event" => id.clone(), "state" => "free").set(figures.free);
+    metrics::gauge!("firstcome_seats", "event" => id.clone(), "state" => "held").set(figures.held);
+    metrics::gauge!("firstcome_seats", "event" => id, "state" => "sold").set(figures.sold);
+}
