@@ -1,19 +1,19 @@
--- Who may do what in the ledger on Postgres. Run by the owner of its tables after `firstcome migrate`: by `firstcome migrate
--- --roles`, or by hand. Safe to repeat; repeat it after a migration that adds a table.
+-- The roles of the ledger on Postgres and their rights. The owner of the tables runs this file after `firstcome migrate`, with
+-- `firstcome migrate --roles` or with psql. Safe to repeat; repeat it after a migration that adds a table.
 --
--- These are groups without a login. Make a login for each process and put it in its group:
+-- The roles are groups without a login. Create a login for each process as a member of its group:
 --     CREATE ROLE worker_1 LOGIN PASSWORD '...' IN ROLE firstcome_worker;
 --
--- firstcome_worker    moves, orders, records: reads and writes all, but deletes nothing and rewrites no audit
--- firstcome_operator  the operator console: settings and capacity, with audit; ends parked applications
--- firstcome_verify    reads all, writes nothing
--- Nobody else sees the ledger. Only the owner changes tables.
+-- firstcome_worker    the worker: reads all tables, inserts and updates, but deletes no rows and does not update the audit
+-- firstcome_operator  the operator API: changes settings and capacity, with audit; ends parked applications
+-- firstcome_verify    the checker: reads all tables and writes none
+-- No other role has access to the ledger. Only the owner changes tables.
 
 DO $$
 DECLARE
     missing TEXT;
 BEGIN
-    -- Roles belong to the whole cluster: another database, or another run of this at once, may make them too.
+    -- Roles belong to the whole cluster: another database or a concurrent run of this file may create them too.
     FOREACH missing IN ARRAY ARRAY['firstcome_worker', 'firstcome_operator', 'firstcome_verify'] LOOP
         BEGIN
             EXECUTE format('CREATE ROLE %I NOLOGIN', missing);
@@ -24,7 +24,7 @@ BEGIN
 END $$;
 
 BEGIN;
--- Two runs at once would change the same rows of the catalogue; the second waits.
+-- Concurrent runs would update the same rows of the system catalogs; the lock makes the second one wait.
 SELECT pg_advisory_xact_lock(hashtext('firstcome roles'));
 
 REVOKE ALL ON SCHEMA ledger FROM PUBLIC;

@@ -2,6 +2,7 @@
 //! It uses none of the product's crates, so that each of them can use it in its tests.
 
 pub mod bench;
+pub mod blackhole_proxy;
 pub mod browser;
 pub mod clock;
 pub mod eventually;
@@ -13,6 +14,7 @@ pub mod raw_client;
 pub mod rng;
 pub mod servers;
 
+pub use blackhole_proxy::BlackholeProxy;
 pub use browser::Browser;
 pub use clock::ManualClock;
 pub use eventually::{until, until_some};

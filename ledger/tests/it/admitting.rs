@@ -1,11 +1,11 @@
-//! Events, leads and admission's transaction.
+//! Events, leadership and admission.
 
 use domain::{Fence, Number, Release};
 use ledger::{Admission, Candidate, CreateResult, Error};
 
 use crate::harness::{LedgerHarness, NOON, Store, candidates, key, settings};
 
-pub(crate) async fn an_event_is_made_once_with_all_its_seats(store: Store) {
+pub(crate) async fn an_event_is_created_once_with_all_its_seats(store: Store) {
     let harness = LedgerHarness::open(store, 100).await;
     assert_eq!(harness.ledger.create_event(&settings(500), "again").await.unwrap(), CreateResult::Exists(1));
     assert_eq!(harness.seats().await, (100, 0, 0));
@@ -14,26 +14,27 @@ pub(crate) async fn an_event_is_made_once_with_all_its_seats(store: Store) {
     assert_eq!(harness.ledger.events().await.unwrap().len(), 1);
 }
 
-pub(crate) async fn wrong_settings_are_refused_with_every_mistake(store: Store) {
+pub(crate) async fn invalid_settings_are_refused_with_every_mistake(store: Store) {
     let harness = LedgerHarness::open(store, 1).await;
-    let mut wrong = settings(0);
-    (wrong.id, wrong.in_flight_max) = ("summer".parse().unwrap(), 0);
-    let refused = harness.ledger.create_event(&wrong, "test").await.unwrap_err().to_string();
+    let mut invalid = settings(0);
+    invalid.id = "summer".parse().unwrap();
+    invalid.in_flight_max = 0;
+    let refused = harness.ledger.create_event(&invalid, "test").await.unwrap_err().to_string();
     assert!(refused.contains("capacity") && refused.contains("in_flight_max"), "{refused}");
 }
 
-pub(crate) async fn one_leads_at_a_time_and_who_stood_still_is_refused_afterwards(store: Store) {
+pub(crate) async fn a_leader_whose_lease_expired_is_refused_after_the_next_one(store: Store) {
     let harness = LedgerHarness::open(store, 10).await;
     assert_eq!(harness.ledger.acquire_leadership(&harness.event).await.unwrap(), None);
     harness.clock.advance(3001);
-    let next = harness.ledger.acquire_leadership(&harness.event).await.unwrap().unwrap();
-    assert_eq!(next.fence, Fence(harness.fence.0 + 1));
-    let late = harness.ledger.admit(&harness.event, harness.fence, &candidates([1])).await;
-    assert!(matches!(late, Err(Error::Lost)), "{late:?}");
+    let next_leader = harness.ledger.acquire_leadership(&harness.event).await.unwrap().unwrap();
+    assert_eq!(next_leader.fence, Fence(harness.fence.0 + 1));
+    let outdated = harness.ledger.admit(&harness.event, harness.fence, &candidates([1])).await;
+    assert!(matches!(outdated, Err(Error::Lost)), "{outdated:?}");
     assert_eq!(harness.seats().await, (10, 0, 0));
 }
 
-pub(crate) async fn a_lead_that_is_used_lasts_and_one_given_back_is_free_at_once(store: Store) {
+pub(crate) async fn an_extended_lease_lasts_and_a_released_one_is_free_at_once(store: Store) {
     let harness = LedgerHarness::open(store, 10).await;
     for _ in 0..5 {
         harness.clock.advance(2000);
@@ -44,7 +45,7 @@ pub(crate) async fn a_lead_that_is_used_lasts_and_one_given_back_is_free_at_once
     assert!(harness.ledger.acquire_leadership(&harness.event).await.unwrap().is_some());
 }
 
-pub(crate) async fn an_epoch_is_never_used_twice_and_the_limit_never_falls(store: Store) {
+pub(crate) async fn an_epoch_is_never_reused_and_the_number_limit_never_falls(store: Store) {
     let harness = LedgerHarness::open(store, 10).await;
     let first = harness.ledger.start_epoch(&harness.event, harness.fence).await.unwrap();
     harness.ledger.raise_number_limit(&harness.event, harness.fence, 1000).await.unwrap();
@@ -56,10 +57,10 @@ pub(crate) async fn an_epoch_is_never_used_twice_and_the_limit_never_falls(store
     assert!(matches!(lost, Err(Error::Lost)));
 }
 
-pub(crate) async fn seats_go_to_the_lowest_numbers_and_end_with_the_capacity(store: Store) {
+pub(crate) async fn seats_go_to_the_lowest_numbers_up_to_the_capacity(store: Store) {
     let harness = LedgerHarness::open(store, 3).await;
-    let taken = harness.admit(1..=5).await;
-    assert_eq!(taken, Admission { known: vec![key(1), key(2), key(3)], seated: 3, all: false });
+    let admission = harness.admit(1..=5).await;
+    assert_eq!(admission, Admission { known: vec![key(1), key(2), key(3)], seated: 3, all: false });
     assert_eq!(harness.seats().await, (0, 3, 0));
     let seats = harness.ledger.seat_rows(&harness.event).await.unwrap();
     assert_eq!(
@@ -68,11 +69,11 @@ pub(crate) async fn seats_go_to_the_lowest_numbers_and_end_with_the_capacity(sto
     );
 }
 
-pub(crate) async fn a_round_that_is_repeated_takes_nobody_twice(store: Store) {
+pub(crate) async fn a_repeated_admission_seats_no_application_twice(store: Store) {
     let harness = LedgerHarness::open(store, 10).await;
     harness.admit(1..=3).await;
-    let taken = harness.admit(1..=4).await;
-    assert_eq!(taken, Admission { known: (1..=4).map(key).collect(), seated: 1, all: true });
+    let admission = harness.admit(1..=4).await;
+    assert_eq!(admission, Admission { known: (1..=4).map(key).collect(), seated: 1, all: true });
     assert_eq!(harness.seats().await, (6, 4, 0));
 }
 
@@ -87,7 +88,7 @@ pub(crate) async fn a_queue_that_contradicts_the_ledger_freezes_the_event(store:
         head.push(contradiction);
         let frozen = harness.ledger.admit(&harness.event, harness.fence, &head).await;
         assert!(matches!(frozen, Err(Error::Frozen(_))), "{frozen:?}");
-        assert_eq!(harness.state_of(4).await, "absent", "nothing of that round stays");
+        assert_eq!(harness.state_of(4).await, "absent", "the whole round is rolled back");
         let event = harness.ledger.event(&harness.event).await.unwrap();
         assert!(event.frozen.as_ref().unwrap().contains("earlier state"));
         assert_eq!(harness.ledger.admissible(&event).await.unwrap(), 0);
@@ -99,10 +100,10 @@ pub(crate) async fn a_queue_that_contradicts_the_ledger_freezes_the_event(store:
     }
 }
 
-pub(crate) async fn admissible_is_what_seats_and_ordering_rows_leave(store: Store) {
-    let mut few = settings(100);
-    few.in_flight_max = 5;
-    let harness = LedgerHarness::open_with(store, few).await;
+pub(crate) async fn admissible_is_limited_by_free_seats_and_in_flight_max(store: Store) {
+    let mut limited = settings(100);
+    limited.in_flight_max = 5;
+    let harness = LedgerHarness::open_with(store, limited).await;
     let event = harness.ledger.event(&harness.event).await.unwrap();
     assert_eq!(harness.ledger.admissible(&event).await.unwrap(), 5);
     harness.admit(1..=3).await;
@@ -120,11 +121,11 @@ pub(crate) async fn admissible_is_what_seats_and_ordering_rows_leave(store: Stor
     );
 }
 
-pub(crate) async fn what_was_written_is_there_for_the_next_process(store: Store) {
+pub(crate) async fn a_reopened_ledger_has_all_committed_rows(store: Store) {
     let harness = LedgerHarness::open(store, 10).await;
     harness.admit(1..=3).await;
     harness.ledger.close().await;
-    let again = harness.reopened().await;
-    assert_eq!(again.applications(&harness.event, 0, 10).await.unwrap().len(), 3);
-    assert_eq!(again.event(&harness.event).await.unwrap().settings.opens_at, NOON);
+    let reopened = harness.reopened().await;
+    assert_eq!(reopened.applications(&harness.event, 0, 10).await.unwrap().len(), 3);
+    assert_eq!(reopened.event(&harness.event).await.unwrap().settings.opens_at, NOON);
 }

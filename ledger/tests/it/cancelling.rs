@@ -1,4 +1,4 @@
-//! What a request to cancel leads to, whenever it comes.
+//! Requests to cancel, in each state of the application.
 
 use domain::Number;
 use ledger::{CallKind, CallResult, CancelRequest, Error, OrderResponse};
@@ -16,15 +16,15 @@ impl LedgerHarness {
     }
 }
 
-pub(crate) async fn who_was_withdrawn_before_being_admitted_needs_no_seat(store: Store) {
+pub(crate) async fn an_application_withdrawn_before_admission_gets_no_seat(store: Store) {
     let harness = LedgerHarness::open(store, 1).await;
     harness.handle_inbox(&[request(1, 7)]).await;
     assert_eq!((harness.state_of(7).await.as_str(), harness.seats().await), ("cancelled", (1, 0, 0)));
-    assert_eq!(harness.admit([7]).await.seated, 0, "known, and never seated");
+    assert_eq!(harness.admit([7]).await.seated, 0, "the ledger knows it and gives it no seat");
     assert_eq!(harness.ledger.event(&harness.event).await.unwrap().inbox_through, 1);
 }
 
-pub(crate) async fn a_request_is_answered_once_however_often_it_is_read(store: Store) {
+pub(crate) async fn a_request_is_handled_once_even_if_read_again(store: Store) {
     let harness = LedgerHarness::open(store, 1).await;
     harness.order(1).await;
     harness.handle_inbox(&[request(1, 1), request(2, 1)]).await;
@@ -34,14 +34,14 @@ pub(crate) async fn a_request_is_answered_once_however_often_it_is_read(store: S
     assert!(harness.ledger.lease_calls(&harness.event, 9).await.unwrap().calls.is_empty());
 }
 
-pub(crate) async fn before_the_first_order_call_the_seat_is_free_at_once(store: Store) {
+pub(crate) async fn a_cancel_before_the_first_order_call_frees_the_seat_at_once(store: Store) {
     let harness = LedgerHarness::open(store, 1).await;
     harness.admit([1]).await;
     harness.handle_inbox(&[request(1, 1)]).await;
     assert_eq!((harness.state_of(1).await.as_str(), harness.seats().await), ("cancelled", (1, 0, 0)));
 }
 
-pub(crate) async fn an_order_call_under_way_is_taken_back_first_and_its_answer_is_stale(store: Store) {
+pub(crate) async fn a_cancel_during_an_order_call_undoes_the_order_first(store: Store) {
     let harness = LedgerHarness::open(store, 1).await;
     harness.admit([1]).await;
     let call = harness.lease_one().await;
@@ -53,7 +53,7 @@ pub(crate) async fn an_order_call_under_way_is_taken_back_first_and_its_answer_i
     assert_eq!((harness.state_of(1).await.as_str(), harness.seats().await), ("cancelled", (1, 0, 0)));
 }
 
-pub(crate) async fn an_order_stays_an_order_until_it_is_taken_back_and_then_its_seat_goes_on(store: Store) {
+pub(crate) async fn a_cancelled_order_stays_ordered_until_it_is_deleted(store: Store) {
     let harness = LedgerHarness::open(store, 1).await;
     harness.order(1).await;
     harness.handle_inbox(&[request(1, 1)]).await;
@@ -66,7 +66,7 @@ pub(crate) async fn an_order_stays_an_order_until_it_is_taken_back_and_then_its_
     assert_eq!(harness.seats().await, (0, 0, 1));
 }
 
-pub(crate) async fn what_has_ended_otherwise_stays_as_it_is(store: Store) {
+pub(crate) async fn a_cancel_of_a_rejected_application_changes_nothing(store: Store) {
     let harness = LedgerHarness::open(store, 1).await;
     harness.admit([1]).await;
     let call = harness.lease_one().await;

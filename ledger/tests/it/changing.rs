@@ -1,4 +1,4 @@
-//! Changing an event: what an operator may do when, and that nothing changes without its row in the audit.
+//! Changing an event: which changes its state allows, and that each has a row in the audit.
 
 use domain::event::{BadSettings, Text};
 use domain::{EventSettings, EventState, Outcome, Release};
@@ -8,7 +8,7 @@ use ledger::{
 };
 use serde_json::json;
 
-use crate::harness::{LedgerHarness, NOON, Store, key, meddle, settings};
+use crate::harness::{LedgerHarness, NOON, Store, execute_sql, key, settings};
 
 const HOUR: i64 = 3_600_000;
 pub(crate) const KIM: ChangedBy<'_> = ChangedBy { actor: "kim", reason: "rehearsal" };
@@ -36,7 +36,7 @@ impl LedgerHarness {
         rows.into_iter().map(|row| row.action.as_str()).collect()
     }
 
-    /// Why it cannot be done now.
+    /// Makes a change that must be refused, and returns the state and the reason.
     async fn refused(&self, change: Change) -> (EventState, &'static str) {
         match self.change(change).await {
             Err(ChangeError::NotNow { state, why }) => (state, why),
@@ -44,7 +44,7 @@ impl LedgerHarness {
         }
     }
 
-    async fn settle_for_good(&self) {
+    async fn settle_event(&self) {
         self.clock.advance(2 * HOUR);
         let fence = self.ledger.acquire_leadership(&self.event).await.unwrap().unwrap().fence;
         self.changed(Change::Settle).await;
@@ -52,7 +52,7 @@ impl LedgerHarness {
         self.ledger.settle(&self.event, fence, false).await.unwrap();
     }
 
-    /// The seats' numbers.
+    /// Returns the numbers of the seats.
     async fn seat_numbers(&self) -> Vec<i64> {
         self.ledger.seat_rows(&self.event).await.unwrap().iter().map(|seat| seat.n).collect()
     }
@@ -74,7 +74,7 @@ fn text(ko: &str) -> Text {
     Text { ko: ko.into(), en: "slow".into() }
 }
 
-pub(crate) async fn a_change_raises_the_rev_and_tells_what_changed_and_no_more(store: Store) {
+pub(crate) async fn a_change_raises_the_rev_and_audits_the_changed_fields(store: Store) {
     let harness = LedgerHarness::open(store, 3).await;
     let ChangeResult { event, change } = harness
         .ledger
@@ -83,8 +83,8 @@ pub(crate) async fn a_change_raises_the_rev_and_tells_what_changed_and_no_more(s
         .unwrap();
     assert_eq!((&event, event.rev, event.settings.pace.to_string()), (&harness.now().await, 2, "2.5".into()));
     let row = change.unwrap();
-    let said = (row.event.as_str(), row.rev, row.actor.as_str(), row.action.as_str(), row.reason.as_str());
-    assert_eq!(said, ("spring", 2, "kim", "pace", "rehearsal"));
+    let audited = (row.event.as_str(), row.rev, row.actor.as_str(), row.action.as_str(), row.reason.as_str());
+    assert_eq!(audited, ("spring", 2, "kim", "pace", "rehearsal"));
     assert_eq!((&row.before, &row.after), (&json!({ "pace": "1000" }), &json!({ "pace": "2.5" })));
     assert_eq!(harness.ledger.audit(None, None, 1).await.unwrap(), [row]);
     harness.changed(Change::InFlightMax(7)).await;
@@ -107,7 +107,7 @@ pub(crate) async fn a_change_raises_the_rev_and_tells_what_changed_and_no_more(s
     assert_eq!((now.settings.intake, now.settings.title), (false, text("봄 행사")));
 }
 
-pub(crate) async fn what_is_so_already_is_no_change(store: Store) {
+pub(crate) async fn a_change_to_the_current_value_writes_nothing(store: Store) {
     let harness = LedgerHarness::open(store, 3).await;
     harness.changed(Change::Pause).await;
     let now = harness.now().await;
@@ -128,40 +128,43 @@ pub(crate) async fn what_is_so_already_is_no_change(store: Store) {
     assert_eq!((harness.now().await, harness.audited().await), (now, vec!["pause", "create"]));
 }
 
-pub(crate) async fn of_two_operators_at_once_one_wins_and_the_other_is_told(store: Store) {
+pub(crate) async fn of_concurrent_changes_at_one_rev_one_succeeds_and_the_rest_are_stale(store: Store) {
     let harness = LedgerHarness::open(store, 3).await;
-    let mut all = tokio::task::JoinSet::new();
-    for most in 1..=6 {
+    let mut tasks = tokio::task::JoinSet::new();
+    for max in 1..=6 {
         let (ledger, event) = (harness.ledger.clone(), harness.event.clone());
-        all.spawn(async move { ledger.change(&event, Some(1), &Change::InFlightMax(most), KIM).await });
+        tasks.spawn(async move { ledger.change(&event, Some(1), &Change::InFlightMax(max), KIM).await });
     }
-    let (won, lost): (Vec<_>, Vec<_>) = all.join_all().await.into_iter().partition(Result::is_ok);
-    assert_eq!((won.len(), lost.len()), (1, 5));
-    assert!(lost.iter().all(|lost| matches!(lost, Err(ChangeError::Stale { rev: 2 }))), "{lost:?}");
+    let (succeeded, refused): (Vec<_>, Vec<_>) = tasks.join_all().await.into_iter().partition(Result::is_ok);
+    assert_eq!((succeeded.len(), refused.len()), (1, 5));
+    assert!(
+        refused.iter().all(|refused| matches!(refused, Err(ChangeError::Stale { rev: 2 }))),
+        "{refused:?}"
+    );
     assert_eq!(harness.audited().await, ["in_flight_max", "create"]);
-    // Even what is so already is refused from a rev that nobody saw.
+    // A change to the current value is refused as well if the rev is another.
     let stale = harness.ledger.change(&harness.event, Some(9), &Change::Resume, KIM).await;
     assert!(matches!(stale, Err(ChangeError::Stale { rev: 2 })), "{stale:?}");
-    let nobody = harness.ledger.change(&"autumn".parse().unwrap(), None, &Change::Pause, KIM).await;
-    assert!(matches!(nobody, Err(ChangeError::Ledger(Error::UnknownEvent(_)))), "{nobody:?}");
+    let unknown_event = harness.ledger.change(&"autumn".parse().unwrap(), None, &Change::Pause, KIM).await;
+    assert!(matches!(unknown_event, Err(ChangeError::Ledger(Error::UnknownEvent(_)))), "{unknown_event:?}");
 }
 
-pub(crate) async fn without_its_row_in_the_audit_nothing_changes(store: Store) {
+pub(crate) async fn a_change_that_cannot_be_audited_changes_nothing(store: Store) {
     let harness = LedgerHarness::open(store, 3).await;
     harness.admit([1]).await;
     let before = harness.now().await;
     let (url, schema) = harness.address();
-    meddle(&url, &format!("ALTER TABLE {schema}audit RENAME TO away")).await.unwrap();
+    execute_sql(&url, &format!("ALTER TABLE {schema}audit RENAME TO away")).await.unwrap();
     for change in [Change::Pause, Change::Capacity(9), Change::Capacity(1), Change::Close] {
         let failed = harness.change(change.clone()).await;
         assert!(matches!(failed, Err(ChangeError::Ledger(Error::Unavailable(_)))), "{failed:?}");
         assert_eq!((harness.now().await, harness.seats().await), (before.clone(), (2, 1, 0)), "{change:?}");
     }
-    meddle(&url, &format!("ALTER TABLE {schema}away RENAME TO audit")).await.unwrap();
+    execute_sql(&url, &format!("ALTER TABLE {schema}away RENAME TO audit")).await.unwrap();
     harness.changed(Change::Pause).await;
 }
 
-pub(crate) async fn wrong_settings_leave_everything_as_it_was(store: Store) {
+pub(crate) async fn invalid_settings_change_nothing(store: Store) {
     let harness = LedgerHarness::open(store, 3).await;
     let before = harness.now().await;
     for (change, mistake) in [
@@ -182,10 +185,14 @@ pub(crate) async fn wrong_settings_leave_everything_as_it_was(store: Store) {
     assert_eq!((harness.now().await, harness.seats().await), (before, (3, 0, 0)));
 }
 
-pub(crate) async fn the_opening_moves_until_it_is_near(store: Store) {
+pub(crate) async fn opens_at_moves_until_two_seconds_before(store: Store) {
     let harness = LedgerHarness::scheduled(store).await;
     harness.changed(opens_at(NOON + HOUR / 2)).await;
-    assert_eq!(harness.refused(opens_at(NOON)).await.0, EventState::Scheduled, "not into the past");
+    assert_eq!(
+        harness.refused(opens_at(NOON)).await.0,
+        EventState::Scheduled,
+        "a time in the past is refused"
+    );
     assert!(matches!(
         harness.change(opens_at(NOON + 2 * HOUR)).await,
         Err(ChangeError::Ledger(Error::Settings(_)))
@@ -204,13 +211,13 @@ pub(crate) async fn the_opening_moves_until_it_is_near(store: Store) {
         assert_eq!(
             harness.refused(late).await.0,
             EventState::Open,
-            "by the clock, though nobody told the ledger"
+            "the state follows the clock, although no leader has recorded it"
         );
     }
     assert_eq!(harness.now().await, now);
 }
 
-pub(crate) async fn an_event_is_opened_and_closed_by_hand_once(store: Store) {
+pub(crate) async fn an_operator_opens_and_closes_an_event_once(store: Store) {
     let harness = LedgerHarness::scheduled(store).await;
     let (state, why) = harness.refused(Change::Close).await;
     assert!(state == EventState::Scheduled && why.contains("hold its intake"), "{why}");
@@ -223,7 +230,7 @@ pub(crate) async fn an_event_is_opened_and_closed_by_hand_once(store: Store) {
     for late in [Change::Close, Change::Open, closes_at(NOON + 3 * HOUR), opens_at(NOON + HOUR)] {
         assert_eq!(harness.refused(late).await.0, EventState::Closed);
     }
-    // What the leader was told counts too, whatever the ledger's clock says.
+    // A state that the leader has recorded counts even if the ledger's clock is behind it.
     let harness = LedgerHarness::scheduled(store).await;
     harness.ledger.advance(&harness.event, harness.fence, EventState::Open).await.unwrap();
     assert_eq!(harness.refused(Change::Open).await.0, EventState::Open);
@@ -231,7 +238,7 @@ pub(crate) async fn an_event_is_opened_and_closed_by_hand_once(store: Store) {
     assert_eq!(harness.refused(closes_at(NOON + 3 * HOUR)).await.0, EventState::Closed);
 }
 
-pub(crate) async fn the_closing_moves_until_it_is_near(store: Store) {
+pub(crate) async fn closes_at_moves_until_two_seconds_before(store: Store) {
     let harness = LedgerHarness::open(store, 3).await;
     harness.changed(closes_at(NOON + 2 * HOUR)).await;
     assert_eq!(harness.refused(closes_at(NOON - 1)).await.0, EventState::Open);
@@ -242,7 +249,7 @@ pub(crate) async fn the_closing_moves_until_it_is_near(store: Store) {
     }
 }
 
-pub(crate) async fn an_event_is_settled_by_hand_once_it_is_closed_and_nothing_is_open(store: Store) {
+pub(crate) async fn an_operator_settles_only_a_closed_unfrozen_event_after_recovery(store: Store) {
     let harness =
         LedgerHarness::open_with(store, EventSettings { settle_after_close: false, ..settings(3) }).await;
     assert_eq!(harness.refused(Change::Settle).await.0, EventState::Open);
@@ -252,14 +259,14 @@ pub(crate) async fn an_event_is_settled_by_hand_once_it_is_closed_and_nothing_is
     let recovery = harness.changed(Change::AcceptRecovery).await;
     assert_eq!(recovery.before, json!({ "recover_until": NOON + 2 * HOUR }));
     let event = harness.now().await;
-    assert_eq!(event.recover_until, NOON + HOUR, "over, and not forgotten");
+    assert_eq!(event.recover_until, NOON + HOUR, "recovery has ended, and the time of it is kept");
     let (url, schema) = harness.address();
-    meddle(&url, &format!("UPDATE {schema}event SET frozen = 'somebody looks'")).await.unwrap();
+    execute_sql(&url, &format!("UPDATE {schema}event SET frozen = 'examined'")).await.unwrap();
     assert!(harness.refused(Change::Settle).await.1.contains("unfreeze"));
     let unfrozen = harness.changed(Change::Unfreeze).await;
     assert_eq!(
         (unfrozen.before, unfrozen.after),
-        (json!({ "frozen": "somebody looks" }), json!({ "frozen": null }))
+        (json!({ "frozen": "examined" }), json!({ "frozen": null }))
     );
     let settling = harness.changed(Change::Settle).await;
     assert_eq!(settling.after, json!({ "state": "settling" }));
@@ -268,9 +275,9 @@ pub(crate) async fn an_event_is_settled_by_hand_once_it_is_closed_and_nothing_is
     assert_eq!(harness.now().await.state, EventState::Settling);
 }
 
-pub(crate) async fn a_settled_event_keeps_all_but_its_title_and_its_announcement(store: Store) {
+pub(crate) async fn a_settled_event_changes_only_its_title_and_announcement(store: Store) {
     let harness = LedgerHarness::open(store, 3).await;
-    harness.settle_for_good().await;
+    harness.settle_event().await;
     let late = [
         Change::Open,
         Change::Close,
@@ -294,7 +301,7 @@ pub(crate) async fn a_settled_event_keeps_all_but_its_title_and_its_announcement
     harness.changed(patch(EventPatch { title: Some(text("새")), ..EventPatch::default() })).await;
 }
 
-pub(crate) async fn raised_seats_are_new_rows_and_lowered_ones_were_free(store: Store) {
+pub(crate) async fn raising_the_capacity_adds_seats_and_lowering_deletes_free_ones(store: Store) {
     let harness = LedgerHarness::open_with(store, EventSettings { applications_max: 5, ..settings(3) }).await;
     let row = harness.changed(Change::Capacity(6)).await;
     assert_eq!(
@@ -304,7 +311,7 @@ pub(crate) async fn raised_seats_are_new_rows_and_lowered_ones_were_free(store: 
     harness.admit(1..=5).await;
     let calls = [harness.lease_one().await, harness.lease_one().await, harness.lease_one().await];
     harness.record(&calls[2], OrderResponse::Created("O-3".into())).await;
-    // 2 gives its seat back: seats 2 and 6 are free, 3 is sold, 1, 4 and 5 are held.
+    // Number 2 frees its seat: seats 2 and 6 are free, 3 is sold, 1, 4 and 5 are held.
     harness.record(&calls[1], OrderResponse::Rejected).await;
     match harness.change(Change::Capacity(3)).await {
         Err(ChangeError::TooSmall { least }) => assert_eq!(least, 4),
@@ -316,12 +323,16 @@ pub(crate) async fn raised_seats_are_new_rows_and_lowered_ones_were_free(store: 
     harness.changed(Change::Capacity(6)).await;
     assert_eq!(harness.seat_numbers().await, [1, 3, 4, 5, 6, 7]);
     assert_eq!(harness.admit([6, 7, 8]).await.seated, 2, "the new seats are for the next numbers");
-    assert_eq!(harness.now().await.settings.applications_max, 6, "lifted, and not let down again");
+    assert_eq!(
+        harness.now().await.settings.applications_max,
+        6,
+        "the limit rises with the capacity and does not fall with it"
+    );
 }
 
 pub(crate) async fn a_capacity_that_the_seats_do_not_match_is_not_committed(store: Store) {
     let harness = LedgerHarness::open(store, 3).await;
-    // With every change of seats one more goes.
+    // Triggers delete one more seat with every change of the capacity.
     let triggers = match store {
         Store::Sqlite => {
             "CREATE TRIGGER lowered AFTER DELETE ON seat WHEN OLD.n = 3 BEGIN DELETE FROM seat WHERE n = 2; END;
@@ -333,7 +344,7 @@ pub(crate) async fn a_capacity_that_the_seats_do_not_match_is_not_committed(stor
              CREATE TRIGGER raised AFTER INSERT ON ledger.seat FOR EACH ROW WHEN (NEW.n = 5) EXECUTE FUNCTION ledger.one_more()"
         }
     };
-    meddle(&harness.address().0, triggers).await.unwrap();
+    execute_sql(&harness.address().0, triggers).await.unwrap();
     let before = harness.now().await;
     for capacity in [2, 5] {
         let failed = harness.change(Change::Capacity(capacity)).await;
@@ -342,7 +353,7 @@ pub(crate) async fn a_capacity_that_the_seats_do_not_match_is_not_committed(stor
     }
 }
 
-pub(crate) async fn seats_come_and_go_while_orders_are_made(store: Store) {
+pub(crate) async fn the_capacity_changes_while_orders_are_created(store: Store) {
     let harness = LedgerHarness::open(store, 10).await;
     let (ledger, event) = (&harness.ledger, &harness.event);
     let resize = async {
@@ -354,7 +365,7 @@ pub(crate) async fn seats_come_and_go_while_orders_are_made(store: Store) {
             }
         }
     };
-    let take = async {
+    let admit = async {
         for n in 1..=40 {
             harness.admit([n]).await;
         }
@@ -372,15 +383,15 @@ pub(crate) async fn seats_come_and_go_while_orders_are_made(store: Store) {
             }
         }
     };
-    tokio::join!(resize, take, order);
+    tokio::join!(resize, admit, order);
     let (free, held, sold) = harness.seats().await;
     assert_eq!(free + held + sold, harness.now().await.settings.capacity);
     let rows = harness.ledger.applications(&harness.event, 0, 100).await.unwrap();
     let seated = rows.iter().filter(|row| row.seat.is_some()).count();
-    assert_eq!(seated, (held + sold) as usize, "nobody lost a seat");
+    assert_eq!(seated, (held + sold) as usize, "every held or sold seat has its application");
 }
 
-pub(crate) async fn resuming_starts_without_a_burst_however_short_the_pause(store: Store) {
+pub(crate) async fn an_event_resumes_without_a_burst_after_a_pause_of_any_length(store: Store) {
     let harness =
         LedgerHarness::open_with(store, EventSettings { pace: "100".parse().unwrap(), ..settings(50) }).await;
     harness.admit(1..=50).await;
@@ -391,11 +402,11 @@ pub(crate) async fn resuming_starts_without_a_burst_however_short_the_pause(stor
     harness.changed(Change::Resume).await;
     assert!(
         harness.ledger.lease_calls(&harness.event, 50).await.unwrap().calls.is_empty(),
-        "not even what the pause saved up"
+        "the pause accumulates no tokens"
     );
     harness.clock.advance(100);
     assert_eq!(harness.ledger.lease_calls(&harness.event, 50).await.unwrap().calls.len(), 10);
-    // Paused and resumed before any maker looked.
+    // The event is paused and resumed between two leases.
     harness.clock.advance(250);
     harness.changed(Change::Pause).await;
     harness.changed(Change::Resume).await;
@@ -405,7 +416,7 @@ pub(crate) async fn resuming_starts_without_a_burst_however_short_the_pause(stor
     assert_eq!(
         harness.ledger.lease_calls(&harness.event, 50).await.unwrap().calls.len(),
         10,
-        "draining makes orders"
+        "draining continues order calls"
     );
     let event = harness.now().await;
     assert_eq!(
@@ -414,7 +425,7 @@ pub(crate) async fn resuming_starts_without_a_burst_however_short_the_pause(stor
     );
 }
 
-pub(crate) async fn a_new_pace_counts_from_the_moment_it_is_set(store: Store) {
+pub(crate) async fn a_new_pace_applies_from_the_moment_of_the_change(store: Store) {
     let harness =
         LedgerHarness::open_with(store, EventSettings { pace: "10".parse().unwrap(), ..settings(200) }).await;
     harness.admit(1..=200).await;
@@ -423,24 +434,24 @@ pub(crate) async fn a_new_pace_counts_from_the_moment_it_is_set(store: Store) {
         harness.ledger.lease_calls(&harness.event, 200).await.unwrap().calls.len()
     };
     assert_eq!(leased(200).await, 2);
-    // A tenth of a second at 10/s, then a tenth at 1000/s: no burst for the time before.
+    // 100 ms at 10/s and 100 ms at 1000/s: the time before the change does not count at the new pace.
     harness.clock.advance(100);
     harness.changed(Change::Pace("1000".parse().unwrap())).await;
     assert_eq!((leased(0).await, leased(100).await), (1, 100));
     harness.clock.advance(20);
     harness.changed(Change::Pace("1".parse().unwrap())).await;
-    // Of the 20 that came in, a token and a quarter is left at the slow pace.
+    // The slow pace keeps at most 1.25 of the 20 tokens.
     assert_eq!((leased(0).await, leased(700).await, leased(100).await), (1, 0, 1));
 }
 
-pub(crate) async fn the_ledger_takes_over_the_times_that_the_queue_kept(store: Store) {
+pub(crate) async fn the_ledger_adopts_the_times_that_the_queue_kept(store: Store) {
     let harness = LedgerHarness::scheduled(store).await;
     harness.changed(opens_at(NOON + HOUR + 60_000)).await;
     let rev = harness.now().await.rev;
     let kept = EventTimes { opens_at: NOON + HOUR, closes_at: NOON + 2 * HOUR };
     let keep = async |rev| harness.ledger.keep_times(&harness.event, harness.fence, rev, kept).await.unwrap();
     keep(rev - 1).await;
-    assert_eq!(harness.now().await.rev, rev, "of an older rev the queue says nothing new");
+    assert_eq!(harness.now().await.rev, rev, "times of an older rev are ignored");
     keep(rev).await;
     let now = harness.now().await;
     assert_eq!(
@@ -462,15 +473,16 @@ pub(crate) async fn a_clone_is_a_new_event_with_the_same_settings(store: Store) 
     };
     let harness = LedgerHarness::open_with(store, from.clone()).await;
     let to: domain::EventId = "summer".parse().unwrap();
-    let (opens, closes) = (NOON + 10 * HOUR, NOON + 11 * HOUR);
+    let opens = NOON + 10 * HOUR;
+    let closes = NOON + 11 * HOUR;
     let clone = async |opens, closes| {
         harness.ledger.clone_event(&harness.event, to.clone(), opens, closes, KIM).await
     };
-    let wrong = clone(closes, opens).await;
-    assert!(matches!(wrong, Err(ChangeError::Ledger(Error::Settings(_)))), "{wrong:?}");
+    let invalid = clone(closes, opens).await;
+    assert!(matches!(invalid, Err(ChangeError::Ledger(Error::Settings(_)))), "{invalid:?}");
     assert_eq!(clone(opens, closes).await.unwrap(), CreateResult::Created);
     assert_eq!(clone(opens, closes).await.unwrap(), CreateResult::Exists(1));
-    let made = harness.ledger.event(&to).await.unwrap();
+    let cloned = harness.ledger.event(&to).await.unwrap();
     let expected = EventSettings {
         id: to.clone(),
         opens_at: opens,
@@ -480,24 +492,25 @@ pub(crate) async fn a_clone_is_a_new_event_with_the_same_settings(store: Store) 
         announcement: Text::default(),
         ..from
     };
-    assert_eq!((made.settings, made.rev, made.state), (expected, 1, EventState::Scheduled));
+    assert_eq!((cloned.settings, cloned.rev, cloned.state), (expected, 1, EventState::Scheduled));
     assert_eq!(harness.ledger.seats(&to).await.unwrap().free, 4);
     let row = harness.ledger.audit(Some(&to), None, 9).await.unwrap().remove(0);
     assert_eq!((row.action.as_str(), row.reason.as_str()), ("clone", "rehearsal"));
     assert_eq!((&row.before, &row.after["capacity"]), (&json!({ "id": "spring" }), &json!(4)));
-    let nobody = harness.ledger.clone_event(&"autumn".parse().unwrap(), to, opens, closes, KIM).await;
-    assert!(matches!(nobody, Err(ChangeError::Ledger(Error::UnknownEvent(_)))), "{nobody:?}");
+    let unknown_event = harness.ledger.clone_event(&"autumn".parse().unwrap(), to, opens, closes, KIM).await;
+    assert!(matches!(unknown_event, Err(ChangeError::Ledger(Error::UnknownEvent(_)))), "{unknown_event:?}");
 }
 
-pub(crate) async fn the_audit_is_read_page_by_page_newest_first(store: Store) {
+pub(crate) async fn the_audit_is_paged_newest_first(store: Store) {
     let harness = LedgerHarness::open(store, 3).await;
-    // All within one millisecond of the ledger's clock.
+    // All changes happen within one millisecond of the ledger's clock.
     for n in 1..=4 {
         harness.changed(Change::InFlightMax(n)).await;
         let to = format!("event-{n}").parse().unwrap();
         harness.ledger.clone_event(&harness.event, to, NOON + HOUR, NOON + 2 * HOUR, KIM).await.unwrap();
     }
-    let (mut seen, mut before) = (Vec::new(), None);
+    let mut seen = Vec::new();
+    let mut before = None;
     loop {
         let page = harness.ledger.audit(None, before, 2).await.unwrap();
         let Some(last) = page.last() else { break };
@@ -519,17 +532,17 @@ pub(crate) async fn the_audit_is_read_page_by_page_newest_first(store: Store) {
     assert_eq!(harness.audited().await.len(), 5);
 }
 
-pub(crate) async fn changes_at_once_are_told_one_after_the_other(store: Store) {
+pub(crate) async fn concurrent_changes_have_rising_audit_times(store: Store) {
     let harness = LedgerHarness::open(store, 1).await;
-    let mut all = tokio::task::JoinSet::new();
+    let mut tasks = tokio::task::JoinSet::new();
     for n in 1..=10 {
         let (ledger, event, to) =
             (harness.ledger.clone(), harness.event.clone(), format!("event-{n}").parse().unwrap());
-        all.spawn(
-            async move { ledger.clone_event(&event, to, NOON + HOUR, NOON + 2 * HOUR, KIM).await.unwrap() },
-        );
+        tasks.spawn(async move {
+            ledger.clone_event(&event, to, NOON + HOUR, NOON + 2 * HOUR, KIM).await.unwrap()
+        });
     }
-    all.join_all().await;
+    tasks.join_all().await;
     let mut times: Vec<_> =
         harness.ledger.audit(None, None, 100).await.unwrap().iter().map(|row| row.at).collect();
     assert!(times.is_sorted_by(|newer, older| newer > older), "{times:?}");
@@ -537,7 +550,7 @@ pub(crate) async fn changes_at_once_are_told_one_after_the_other(store: Store) {
     assert_eq!(times.len(), 11);
 }
 
-pub(crate) async fn a_parked_one_is_called_again_as_one_that_may_have_an_order(store: Store) {
+pub(crate) async fn a_retried_application_may_already_have_an_order(store: Store) {
     let harness = LedgerHarness::open(store, 3).await;
     harness.admit(1..=3).await;
     harness.park(&[1, 2]).await;
@@ -547,13 +560,16 @@ pub(crate) async fn a_parked_one_is_called_again_as_one_that_may_have_an_order(s
     let rev = harness.now().await.rev;
     let end = async |n, end| harness.ledger.end_parked(&harness.event, key(n), end, KIM).await.unwrap();
     let row = end(1, ledger::EndParked::Retry).await.unwrap();
-    let told = |state: &str| json!({ "application": key(1).guid(), "number": 1, "state": state });
-    assert_eq!((row.action.as_str(), row.before, row.after), ("retry", told("parked"), told("ordering")));
+    let audited = |state: &str| json!({ "application": key(1).guid(), "number": 1, "state": state });
+    assert_eq!(
+        (row.action.as_str(), row.before, row.after),
+        ("retry", audited("parked"), audited("ordering"))
+    );
     assert_eq!((row.rev, harness.now().await.rev), (rev, rev));
-    assert_eq!(end(1, ledger::EndParked::Retry).await, None, "not any more");
-    assert_eq!(end(3, ledger::EndParked::Reject).await, None, "never was");
-    assert_eq!(end(9, ledger::EndParked::Reject).await, None, "nobody");
-    // A no is not the end: one of the calls from before may have made an order.
+    assert_eq!(end(1, ledger::EndParked::Retry).await, None, "it is no longer parked");
+    assert_eq!(end(3, ledger::EndParked::Reject).await, None, "it was never parked");
+    assert_eq!(end(9, ledger::EndParked::Reject).await, None, "it does not exist");
+    // A rejection is not the end: one of the earlier calls may have created an order.
     let call = harness.lease_one().await;
     assert_eq!(
         (call.number.get(), harness.record(&call, OrderResponse::Rejected).await),
@@ -562,7 +578,7 @@ pub(crate) async fn a_parked_one_is_called_again_as_one_that_may_have_an_order(s
     let call = harness.lease_one().await;
     assert_eq!(call.kind, ledger::CallKind::Delete);
     assert_eq!(harness.record(&call, OrderResponse::Deleted).await, CallResult::Ended(Outcome::Rejected));
-    // The other is rejected at once, and its seat is held until the order is surely gone.
+    // The other application is undone, and its seat stays held until the order is deleted.
     end(2, ledger::EndParked::Reject).await.unwrap();
     assert_eq!((harness.state_of(2).await, harness.seats().await), ("undoing".into(), (1, 2, 0)));
     let call = harness.lease_one().await;
@@ -575,7 +591,7 @@ pub(crate) async fn a_parked_one_is_called_again_as_one_that_may_have_an_order(s
     assert_eq!(harness.audited().await, ["reject", "retry", "create"]);
 }
 
-pub(crate) async fn an_order_parked_while_it_was_taken_back_goes_on_being_cancelled(store: Store) {
+pub(crate) async fn an_application_parked_while_undoing_is_still_cancelled(store: Store) {
     let harness = LedgerHarness::open(store, 1).await;
     harness.order(1).await;
     harness.cancel(1).await;

@@ -1,4 +1,4 @@
-//! Postgres: what happens to a caller when the database refuses, stalls, or breaks off at the worst moment. Asking again is safe.
+//! Postgres: deadlocks, lock timeouts, and connections that break during a commit. Repeating the operation is safe.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -6,13 +6,13 @@ use std::sync::atomic::Ordering;
 use domain::{Epoch, EventState};
 use ledger::{CallResult, CancelRequest, Change, Error, OrderResponse, SettleResult};
 
-use crate::concurrency::Crowd;
+use crate::concurrency::ConcurrencyTest;
 use crate::harness::{LedgerHarness, Session, Store, candidates, key};
 
 async fn open(capacity: u32) -> (LedgerHarness, Session) {
     let harness = LedgerHarness::open(Store::Postgres, capacity).await;
-    let other = Session::open(&harness.postgres.as_ref().unwrap().url()).await.unwrap();
-    (harness, other)
+    let session = Session::open(&harness.postgres.as_ref().unwrap().url()).await.unwrap();
+    (harness, session)
 }
 
 fn assert_refused<T: std::fmt::Debug>(result: &Result<T, Error>, code: &str) {
@@ -21,30 +21,30 @@ fn assert_refused<T: std::fmt::Debug>(result: &Result<T, Error>, code: &str) {
 }
 
 #[tokio::test]
-async fn a_deadlock_surfaces_leaves_nothing_and_the_step_can_be_repeated() {
-    let (harness, mut other) = open(2).await;
+async fn a_deadlock_is_reported_and_the_operation_can_be_repeated() {
+    let (harness, mut session) = open(2).await;
     harness.admit([1]).await;
-    // Somebody who locks in the wrong order, and who never gives way.
-    other
+    // The other session locks in the wrong order, and its deadlock timeout never aborts it.
+    session
         .run("SET deadlock_timeout = '100s'; BEGIN; UPDATE ledger.application SET fence = fence")
         .await
         .unwrap();
     let request = CancelRequest { id: 1, app_key: key(1), number: domain::Number::new(1).unwrap() };
     let requests = [request];
-    let circle = async {
-        other.wait_until(1, "wait_event_type = 'Lock'").await;
-        other.run("UPDATE ledger.event SET rev = rev; ROLLBACK").await.unwrap();
+    let close_the_cycle = async {
+        session.wait_until(1, "wait_event_type = 'Lock'").await;
+        session.run("UPDATE ledger.event SET rev = rev; ROLLBACK").await.unwrap();
     };
-    let (heard, ()) = tokio::join!(
+    let (handled, ()) = tokio::join!(
         harness.ledger.handle_inbox(
             &harness.event,
             harness.fence,
             &requests,
             requests.last().map_or(0, |request| request.id)
         ),
-        circle
+        close_the_cycle
     );
-    assert_refused(&heard, "40P01");
+    assert_refused(&handled, "40P01");
     assert_eq!((harness.state_of(1).await.as_str(), harness.seats().await), ("ordering", (1, 1, 0)));
     harness
         .ledger
@@ -60,37 +60,37 @@ async fn a_deadlock_surfaces_leaves_nothing_and_the_step_can_be_repeated() {
 }
 
 #[tokio::test]
-async fn a_lock_that_is_held_too_long_surfaces_and_holds_nobody_for_ever() {
-    let (harness, mut other) = open(2).await;
-    other.run("BEGIN; UPDATE ledger.event SET rev = rev").await.unwrap();
-    let taken = harness.ledger.admit(&harness.event, harness.fence, &candidates([1])).await;
-    assert_refused(&taken, "55P03");
-    other.run("ROLLBACK").await.unwrap();
+async fn a_lock_that_is_held_too_long_is_reported() {
+    let (harness, mut session) = open(2).await;
+    session.run("BEGIN; UPDATE ledger.event SET rev = rev").await.unwrap();
+    let admission = harness.ledger.admit(&harness.event, harness.fence, &candidates([1])).await;
+    assert_refused(&admission, "55P03");
+    session.run("ROLLBACK").await.unwrap();
     assert_eq!(harness.admit([1]).await.seated, 1);
 }
 
 #[tokio::test]
-async fn an_answer_that_is_just_being_recorded_holds_up_no_other_call() {
-    let (harness, mut other) = open(2).await;
+async fn a_response_being_recorded_delays_no_other_call() {
+    let (harness, mut session) = open(2).await;
     harness.admit([1, 2]).await;
-    other.run("BEGIN; UPDATE ledger.application SET fence = fence WHERE number = 1").await.unwrap();
+    session.run("BEGIN; UPDATE ledger.application SET fence = fence WHERE number = 1").await.unwrap();
     assert_eq!(harness.lease_one().await.number.get(), 2);
-    other.run("ROLLBACK").await.unwrap();
+    session.run("ROLLBACK").await.unwrap();
     assert_eq!(harness.lease_one().await.number.get(), 1);
 }
 
 #[tokio::test]
-async fn a_request_that_meets_an_answer_half_recorded_waits_and_sees_the_end() {
+async fn a_cancel_waits_for_a_response_being_recorded() {
     const WAITING: &str = "wait_event_type = 'Lock'";
-    let (harness, mut other) = open(2).await;
+    let (harness, mut session) = open(2).await;
     harness.admit([1]).await;
     let call = harness.lease_one().await;
     let requests = [CancelRequest { id: 1, app_key: key(1), number: call.number }];
-    // The answer has changed the application and waits for the seat; the request comes just then.
-    other.run("BEGIN; UPDATE ledger.seat SET state = state WHERE n = 1").await.unwrap();
-    let (there, seen) = tokio::sync::oneshot::channel();
+    // The response has changed the application and waits for the seat; the request arrives then.
+    session.run("BEGIN; UPDATE ledger.seat SET state = state WHERE n = 1").await.unwrap();
+    let (arrived, has_arrived) = tokio::sync::oneshot::channel();
     let handle_inbox = async {
-        seen.await.unwrap();
+        has_arrived.await.unwrap();
         harness
             .ledger
             .handle_inbox(
@@ -101,23 +101,26 @@ async fn a_request_that_meets_an_answer_half_recorded_waits_and_sees_the_end() {
             )
             .await
     };
-    let meeting = async {
-        other.wait_until(1, WAITING).await;
-        there.send(()).unwrap();
-        other.wait_until(2, WAITING).await;
-        other.run("ROLLBACK").await.unwrap();
+    let respond_meanwhile = async {
+        session.wait_until(1, WAITING).await;
+        arrived.send(()).unwrap();
+        session.wait_until(2, WAITING).await;
+        session.run("ROLLBACK").await.unwrap();
     };
-    let (recorded, heard, ()) =
-        tokio::join!(harness.ledger.record_response(&call, &OrderResponse::Rejected), handle_inbox, meeting);
+    let (recorded, handled, ()) = tokio::join!(
+        harness.ledger.record_response(&call, &OrderResponse::Rejected),
+        handle_inbox,
+        respond_meanwhile
+    );
     assert_eq!(recorded.unwrap(), CallResult::Ended(domain::Outcome::Rejected));
-    heard.unwrap();
+    handled.unwrap();
     assert_eq!((harness.state_of(1).await.as_str(), harness.seats().await), ("rejected", (2, 0, 0)));
     assert_eq!(harness.domain_events().await, ["application.rejected"]);
 }
 
 #[tokio::test]
-async fn an_answer_half_recorded_keeps_the_event_from_being_settled() {
-    let (harness, mut other) = open(1).await;
+async fn an_event_is_not_settled_while_a_response_is_being_recorded() {
+    let (harness, mut session) = open(1).await;
     let (ledger, event, fence) = (&harness.ledger, &harness.event, harness.fence);
     harness.admit([1]).await;
     let call = harness.lease_one().await;
@@ -125,16 +128,16 @@ async fn an_answer_half_recorded_keeps_the_event_from_being_settled() {
         ledger.advance(event, fence, state).await.unwrap();
     }
     ledger.record_closed_seq(event, fence, 1).await.unwrap();
-    // The answer has freed the seat and waits to write its announcement.
+    // The response has freed the seat and waits to write its domain event.
     let domain_event = format!(
         "BEGIN; INSERT INTO ledger.outbox (event, app_key, type, at, payload) VALUES ('spring', '{}', 'application.rejected', 0, '')",
         key(1)
     );
-    other.run(&domain_event).await.unwrap();
+    session.run(&domain_event).await.unwrap();
     let meanwhile = async {
-        other.wait_until(1, "wait_event_type = 'Lock'").await;
+        session.wait_until(1, "wait_event_type = 'Lock'").await;
         let settling = ledger.settle(event, fence, false).await;
-        other.run("ROLLBACK").await.unwrap();
+        session.run("ROLLBACK").await.unwrap();
         settling
     };
     let (recorded, settling) =
@@ -145,80 +148,80 @@ async fn an_answer_half_recorded_keeps_the_event_from_being_settled() {
 }
 
 #[tokio::test]
-async fn a_seat_that_comes_free_while_others_are_deleted_stays() {
-    let (harness, mut other) = open(4).await;
+async fn a_seat_freed_while_others_are_deleted_stays() {
+    let (harness, mut session) = open(4).await;
     harness.admit(1..=4).await;
     for _ in 1..=3 {
         let call = harness.lease_one().await;
         harness.record(&call, OrderResponse::Rejected).await;
     }
-    // Another connection holds up every delete, and frees seat 4 as an answer does.
+    // Another session blocks every delete, and frees seat 4 as a response does.
     let frees = "BEGIN; LOCK TABLE ledger.seat IN SHARE ROW EXCLUSIVE MODE; UPDATE ledger.seat SET state = 'free', app_key = NULL WHERE n = 4";
-    other.run(frees).await.unwrap();
+    session.run(frees).await.unwrap();
     let meanwhile = async {
-        other.wait_until(1, "wait_event_type = 'Lock'").await;
-        other.run("COMMIT").await.unwrap();
+        session.wait_until(1, "wait_event_type = 'Lock'").await;
+        session.run("COMMIT").await.unwrap();
     };
     let (changed, ()) = tokio::join!(harness.change(Change::Capacity(3)), meanwhile);
     assert_eq!((changed.unwrap().event.settings.capacity, harness.seats().await), (3, (3, 0, 0)));
 }
 
-/// The next leader may be changing the same rows, in another order.
+/// The next leader may be updating the same rows in another order.
 #[tokio::test]
-async fn who_marks_many_rows_holds_none_while_it_waits_for_the_event() {
-    let (harness, mut other) = open(2).await;
+async fn mark_projected_locks_no_row_before_the_event() {
+    let (harness, mut session) = open(2).await;
     harness.order(1).await;
-    let shown = harness.ledger.unprojected_outcomes(&harness.event, Epoch(1), 9).await.unwrap();
-    other.run("SET deadlock_timeout = '100ms'; BEGIN; UPDATE ledger.event SET rev = rev").await.unwrap();
+    let outcomes = harness.ledger.unprojected_outcomes(&harness.event, Epoch(1), 9).await.unwrap();
+    session.run("SET deadlock_timeout = '100ms'; BEGIN; UPDATE ledger.event SET rev = rev").await.unwrap();
     let next_leader = async {
-        other.wait_until(1, "wait_event_type = 'Lock'").await;
-        other.run("UPDATE ledger.application SET fence = fence; COMMIT").await
+        session.wait_until(1, "wait_event_type = 'Lock'").await;
+        session.run("UPDATE ledger.application SET fence = fence; COMMIT").await
     };
     let (marked, next_leader) =
-        tokio::join!(harness.ledger.mark_projected(&harness.event, Epoch(1), &shown), next_leader);
+        tokio::join!(harness.ledger.mark_projected(&harness.event, Epoch(1), &outcomes), next_leader);
     next_leader.unwrap();
     marked.unwrap();
     assert!(harness.ledger.unprojected_outcomes(&harness.event, Epoch(1), 9).await.unwrap().is_empty());
 }
 
-/// A commit that waits for a standby which never answers is on disk already: cut then, its caller cannot know.
+/// Cuts the connection while the commit waits for a standby that never responds. The commit is on disk, and the caller cannot know.
 async fn cut_at_commit<T: std::fmt::Debug>(
-    other: &mut Session,
-    step: impl Future<Output = Result<T, Error>>,
+    session: &mut Session,
+    operation: impl Future<Output = Result<T, Error>>,
 ) -> Error {
-    other.run("ALTER SYSTEM SET synchronous_standby_names = 'nobody'").await.unwrap();
-    other.run("SELECT pg_reload_conf()").await.unwrap();
+    session.run("ALTER SYSTEM SET synchronous_standby_names = 'absent'").await.unwrap();
+    session.run("SELECT pg_reload_conf()").await.unwrap();
     let cut = async {
-        other.wait_until(1, "wait_event = 'SyncRep'").await;
+        session.wait_until(1, "wait_event = 'SyncRep'").await;
         let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'";
-        other.run(sql).await.unwrap();
+        session.run(sql).await.unwrap();
     };
-    let (result, ()) = tokio::join!(step, cut);
-    other.run("ALTER SYSTEM RESET synchronous_standby_names").await.unwrap();
-    other.run("SELECT pg_reload_conf()").await.unwrap();
+    let (result, ()) = tokio::join!(operation, cut);
+    session.run("ALTER SYSTEM RESET synchronous_standby_names").await.unwrap();
+    session.run("SELECT pg_reload_conf()").await.unwrap();
     result.unwrap_err()
 }
 
 #[tokio::test]
-async fn a_commit_whose_answer_was_lost_is_found_done_by_who_asks_again() {
-    let (harness, mut other) = open(2).await;
+async fn a_commit_with_a_lost_reply_is_found_by_repeating() {
+    let (harness, mut session) = open(2).await;
     let (ledger, event) = (&harness.ledger, &harness.event);
 
-    let unknown = cut_at_commit(&mut other, ledger.admit(event, harness.fence, &candidates([1, 2]))).await;
+    let unknown = cut_at_commit(&mut session, ledger.admit(event, harness.fence, &candidates([1, 2]))).await;
     assert!(matches!(unknown, Error::Unavailable(_)), "{unknown:?}");
-    let again = harness.admit([1, 2]).await;
-    assert_eq!((again.known.len(), again.seated, again.all), (2, 0, true));
+    let repeated = harness.admit([1, 2]).await;
+    assert_eq!((repeated.known.len(), repeated.seated, repeated.all), (2, 0, true));
 
     let call = harness.lease_one().await;
-    let made = OrderResponse::Created("O-1".into());
-    let unknown = cut_at_commit(&mut other, ledger.record_response(&call, &made)).await;
+    let created = OrderResponse::Created("O-1".into());
+    let unknown = cut_at_commit(&mut session, ledger.record_response(&call, &created)).await;
     assert!(matches!(unknown, Error::Unavailable(_)), "{unknown:?}");
-    assert_eq!(harness.record(&call, made).await, CallResult::Stale);
+    assert_eq!(harness.record(&call, created).await, CallResult::Stale);
     assert_eq!((harness.state_of(1).await.as_str(), harness.seats().await), ("ordered", (0, 1, 1)));
 
     let requests = [CancelRequest { id: 1, app_key: key(2), number: domain::Number::new(2).unwrap() }];
     cut_at_commit(
-        &mut other,
+        &mut session,
         ledger.handle_inbox(event, harness.fence, &requests, requests.last().map_or(0, |request| request.id)),
     )
     .await;
@@ -231,19 +234,19 @@ async fn a_commit_whose_answer_was_lost_is_found_done_by_who_asks_again() {
 }
 
 #[tokio::test]
-async fn a_killed_and_restarted_database_is_worked_on_to_exact_counts() {
-    let mut crowd = Crowd::open(Store::Postgres).await;
-    let mut server = Arc::get_mut(&mut crowd).unwrap().harness.postgres.take().unwrap();
+async fn counts_are_exact_after_the_database_was_killed_and_restarted() {
+    let mut test = ConcurrencyTest::open(Store::Postgres).await;
+    let mut server = Arc::get_mut(&mut test).unwrap().harness.postgres.take().unwrap();
     let killed = async {
         for after in [20, 50] {
-            while crowd.ordered.load(Ordering::SeqCst) < after {
-                crowd.round.notified().await;
+            while test.ordered.load(Ordering::SeqCst) < after {
+                test.round.notified().await;
             }
             server.kill().await.unwrap();
             server.restart().await.unwrap();
         }
     };
-    tokio::join!(crowd.run(), killed);
-    crowd.check().await;
-    assert!(crowd.troubles.load(Ordering::SeqCst) > 0, "nobody noticed");
+    tokio::join!(test.run(), killed);
+    test.check().await;
+    assert!(test.unavailable.load(Ordering::SeqCst) > 0, "the operations met the restarts");
 }

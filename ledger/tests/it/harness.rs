@@ -1,4 +1,4 @@
-//! A fresh ledger with one event, and the few sentences in which the tests speak.
+//! A new ledger with one event, and helpers of the tests.
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
@@ -12,7 +12,7 @@ use testkit::{ManualClock, Postgres, TempFolder};
 
 pub(crate) const NOON: i64 = 1_795_345_200_000;
 
-/// Which database is behind the ledger.
+/// The database of the ledger.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Store {
     Sqlite,
@@ -24,11 +24,11 @@ pub(crate) struct LedgerHarness {
     pub clock: Clock,
     pub event: EventId,
     pub fence: Fence,
-    /// The server behind the ledger, if there is one.
+    /// The Postgres server, if the ledger uses one.
     pub postgres: Option<Postgres>,
 }
 
-/// A clock set by hand, in a file too, where the database server reads it.
+/// A manual clock, which is also written to a file that the database server reads.
 pub(crate) struct Clock {
     hand: ManualClock,
     folder: TempFolder,
@@ -37,7 +37,7 @@ pub(crate) struct Clock {
 impl Clock {
     fn at(ms: i64) -> Self {
         let clock = Self { hand: ManualClock::at(ms), folder: TempFolder::new("ledger") };
-        // The server may run as somebody else.
+        // The server may run as another user.
         std::fs::set_permissions(clock.folder.path(), PermissionsExt::from_mode(0o755)).unwrap();
         clock.advance(0);
         clock
@@ -45,10 +45,10 @@ impl Clock {
 
     pub(crate) fn advance(&self, ms: i64) {
         self.hand.advance(ms);
-        let (file, next) = (self.file(), self.folder.path().join("clock.next"));
+        let next = self.folder.path().join("clock.next");
         std::fs::write(&next, self.hand.now()().to_string()).unwrap();
         std::fs::set_permissions(&next, PermissionsExt::from_mode(0o644)).unwrap();
-        std::fs::rename(next, file).unwrap();
+        std::fs::rename(next, self.file()).unwrap();
     }
 
     fn file(&self) -> PathBuf {
@@ -56,14 +56,14 @@ impl Clock {
     }
 }
 
-/// Runs SQL past the ledger.
-pub(crate) async fn meddle(url: &str, sql: &str) -> Result<(), sqlx::Error> {
+/// Runs SQL without the ledger.
+pub(crate) async fn execute_sql(url: &str, sql: &str) -> Result<(), sqlx::Error> {
     let mut session = Session::open(url).await?;
     session.run(sql).await?;
     session.0.close().await
 }
 
-/// Somebody else at the same database.
+/// Another session of the same database.
 pub(crate) struct Session(sqlx::AnyConnection);
 
 impl Session {
@@ -77,13 +77,13 @@ impl Session {
         sqlx::raw_sql(sqlx::AssertSqlSafe(sql.to_owned())).execute(&mut self.0).await.map(|_| ())
     }
 
-    /// Waits until so many of the ledger's sessions are in this state.
+    /// Waits until at least `sessions` of the ledger's sessions are in this state.
     pub(crate) async fn wait_until(&mut self, sessions: i64, state: &str) {
         let sql =
             format!("SELECT COUNT(*) FROM pg_stat_activity WHERE application_name = 'firstcome' AND {state}");
         let found = async {
             loop {
-                // Within a transaction the server would show the same picture again and again.
+                // Within a transaction the server would return the same snapshot each time.
                 self.run("SELECT pg_stat_clear_snapshot()").await.unwrap();
                 if self.count(&sql).await >= sessions {
                     break;
@@ -139,7 +139,7 @@ async fn open(postgres: Option<&Postgres>, clock: &Clock) -> Ledger {
 }
 
 impl LedgerHarness {
-    /// The address of the embedded ledger's file.
+    /// Returns the URL of the embedded ledger's file.
     pub(crate) fn sqlite_url(&self) -> String {
         format!("sqlite://{}", self.clock.folder.path().join("ledger.db").display())
     }
@@ -156,11 +156,11 @@ impl LedgerHarness {
         };
         if let Some(postgres) = &postgres {
             Ledger::migrate(&postgres.url()).await.unwrap();
-            let by_hand = format!(
+            let manual_clock = format!(
                 "CREATE OR REPLACE FUNCTION ledger.now_ms() RETURNS BIGINT LANGUAGE sql AS $$ SELECT pg_read_file('{}')::BIGINT $$",
                 clock.file().display()
             );
-            meddle(&postgres.url(), &by_hand).await.unwrap();
+            execute_sql(&postgres.url(), &manual_clock).await.unwrap();
         }
         let ledger = open(postgres.as_ref(), &clock).await;
         ledger.create_event(&settings, "test").await.unwrap();
@@ -168,7 +168,7 @@ impl LedgerHarness {
         Self { ledger, clock, event: settings.id, fence, postgres }
     }
 
-    /// The same ledger, opened a second time.
+    /// Opens the same ledger a second time.
     pub(crate) async fn reopened(&self) -> Ledger {
         open(self.postgres.as_ref(), &self.clock).await
     }
@@ -177,7 +177,7 @@ impl LedgerHarness {
         self.ledger.admit(&self.event, self.fence, &candidates(numbers)).await.unwrap()
     }
 
-    /// Leases one due call, however long the pace makes it wait.
+    /// Advances the clock so that the pace allows a call, and leases it.
     pub(crate) async fn lease_one(&self) -> Call {
         self.clock.advance(2000);
         self.ledger.lease_calls(&self.event, 1).await.unwrap().calls.remove(0)
@@ -187,7 +187,7 @@ impl LedgerHarness {
         self.ledger.record_response(call, &answer).await.unwrap()
     }
 
-    /// Moves and orders this number.
+    /// Admits and orders this number.
     pub(crate) async fn order(&self, number: u32) {
         self.admit([number]).await;
         let call = self.lease_one().await;
@@ -195,7 +195,7 @@ impl LedgerHarness {
         self.record(&call, OrderResponse::Created(format!("O-{number}"))).await;
     }
 
-    /// Takes a request to cancel from this number.
+    /// Handles a request to cancel this number.
     pub(crate) async fn cancel(&self, number: u32) {
         let request = CancelRequest {
             id: i64::from(number),
@@ -205,16 +205,16 @@ impl LedgerHarness {
         self.ledger.handle_inbox(&self.event, self.fence, &[request], i64::from(number)).await.unwrap();
     }
 
-    /// Lets the last call that is allowed to each of these, the lowest that are due, stay without an answer.
+    /// Parks these numbers, which must be the lowest that are due: the last allowed call of each has no response.
     pub(crate) async fn park(&self, numbers: &[u32]) {
         let (url, schema) = self.address();
         for number in numbers {
-            let tried = ATTEMPTS_MAX - 1;
+            let attempts = ATTEMPTS_MAX - 1;
             let sql = format!(
-                "UPDATE {schema}application SET attempts = {tried} WHERE app_key = '{}'",
+                "UPDATE {schema}application SET attempts = {attempts} WHERE app_key = '{}'",
                 key(*number)
             );
-            meddle(&url, &sql).await.unwrap();
+            execute_sql(&url, &sql).await.unwrap();
             let call = self.lease_one().await;
             assert_eq!(call.number.get(), *number);
             assert_eq!(
@@ -224,7 +224,7 @@ impl LedgerHarness {
         }
     }
 
-    /// The address for meddling, and what comes before a table's name there.
+    /// Returns the URL for `execute_sql`, and the prefix of table names there.
     pub(crate) fn address(&self) -> (String, &'static str) {
         match &self.postgres {
             Some(postgres) => (postgres.url(), "ledger."),

@@ -1,4 +1,4 @@
-//! The pace holds for all dispatchers together.
+//! The pace, which all dispatchers share.
 
 use std::collections::BTreeSet;
 
@@ -8,9 +8,9 @@ use ledger::{CALL_LEASE_MS, CallKind, Change};
 use crate::harness::{LedgerHarness, Store, settings};
 
 pub(crate) async fn calls_are_leased_at_the_pace_lowest_number_first(store: Store) {
-    let mut slow = settings(50);
-    slow.pace = "10".parse().unwrap();
-    let harness = LedgerHarness::open_with(store, slow).await;
+    let mut limited = settings(50);
+    limited.pace = "10".parse().unwrap();
+    let harness = LedgerHarness::open_with(store, limited).await;
     harness.admit(1..=50).await;
     let mut leased = Vec::new();
     for _ in 0..30 {
@@ -22,10 +22,11 @@ pub(crate) async fn calls_are_leased_at_the_pace_lowest_number_first(store: Stor
     assert!(leased.iter().all(|call| call.kind == CallKind::Put && call.attempts == 1));
 }
 
-pub(crate) async fn many_dispatchers_take_each_call_once_and_no_more_than_the_pace(store: Store) {
-    let mut steady = settings(200);
-    (steady.pace, steady.in_flight_max) = ("20".parse().unwrap(), 200);
-    let harness = LedgerHarness::open_with(store, steady).await;
+pub(crate) async fn concurrent_dispatchers_lease_each_call_once_within_the_pace(store: Store) {
+    let mut limited = settings(200);
+    limited.pace = "20".parse().unwrap();
+    limited.in_flight_max = 200;
+    let harness = LedgerHarness::open_with(store, limited).await;
     harness.admit(1..=200).await;
     let mut seen = BTreeSet::new();
     for _ in 0..40 {
@@ -39,13 +40,14 @@ pub(crate) async fn many_dispatchers_take_each_call_once_and_no_more_than_the_pa
             assert!(seen.insert(call.number), "{} was leased twice", call.number);
         }
     }
-    assert_eq!(seen.len(), 40, "two seconds at 20/s");
+    assert_eq!(seen.len(), 40, "2 s at 20/s");
 }
 
-pub(crate) async fn the_pace_holds_over_changes_of_it(store: Store) {
-    let mut many = settings(800);
-    (many.pace, many.in_flight_max) = ("20".parse().unwrap(), 800);
-    let harness = LedgerHarness::open_with(store, many).await;
+pub(crate) async fn the_pace_stays_exact_when_it_is_changed(store: Store) {
+    let mut limited = settings(800);
+    limited.pace = "20".parse().unwrap();
+    limited.in_flight_max = 800;
+    let harness = LedgerHarness::open_with(store, limited).await;
     for first in (1..=800).step_by(200) {
         harness.admit(first..first + 200).await;
     }
@@ -69,29 +71,32 @@ pub(crate) async fn a_paused_event_leases_nothing_and_resumes_without_a_burst(st
     let harness = LedgerHarness::open_with(store, paused).await;
     harness.admit(1..=10).await;
     harness.clock.advance(60_000);
-    let nothing = harness.ledger.lease_calls(&harness.event, 64).await.unwrap();
-    assert_eq!((nothing.calls.len(), nothing.next_token_in_ms), (0, None));
+    let leased = harness.ledger.lease_calls(&harness.event, 64).await.unwrap();
+    assert_eq!((leased.calls.len(), leased.next_token_in_ms), (0, None));
     harness.change(Change::Resume).await.unwrap();
     assert!(harness.ledger.lease_calls(&harness.event, 64).await.unwrap().calls.is_empty());
     harness.clock.advance(4);
     assert_eq!(harness.ledger.lease_calls(&harness.event, 64).await.unwrap().calls.len(), 4);
 }
 
-pub(crate) async fn a_dispatcher_that_died_is_followed_by_another_and_its_late_answer_is_stale(store: Store) {
+pub(crate) async fn a_call_with_an_expired_lease_is_leased_again_and_the_first_is_stale(store: Store) {
     let harness = LedgerHarness::open(store, 10).await;
     harness.admit([1]).await;
     let first = harness.lease_one().await;
-    assert!(harness.ledger.lease_calls(&harness.event, 64).await.unwrap().calls.is_empty(), "leased once");
+    assert!(
+        harness.ledger.lease_calls(&harness.event, 64).await.unwrap().calls.is_empty(),
+        "the call is leased already"
+    );
     harness.clock.advance(CALL_LEASE_MS + 1);
     let second = harness.lease_one().await;
     assert_eq!((second.attempts, second.number), (2, first.number));
     assert!(second.fence > first.fence);
-    let late = harness.record(&first, ledger::OrderResponse::Created("O-1".into())).await;
-    assert_eq!(late, ledger::CallResult::Stale);
+    let late_result = harness.record(&first, ledger::OrderResponse::Created("O-1".into())).await;
+    assert_eq!(late_result, ledger::CallResult::Stale);
     assert_eq!(harness.state_of(1).await, "ordering");
 }
 
-pub(crate) async fn who_lost_the_lead_can_still_make_orders(store: Store) {
+pub(crate) async fn calls_are_leased_without_leadership(store: Store) {
     let harness = LedgerHarness::open(store, 10).await;
     harness.admit([1]).await;
     harness.clock.advance(3001);

@@ -1,4 +1,4 @@
-//! The queue at a glance, for the operator console.
+//! The status of the queue that the leader writes.
 
 use domain::{Epoch, EventState, Fence};
 use ledger::{Error, QueueStatus};
@@ -21,7 +21,7 @@ pub(crate) fn status() -> QueueStatus {
     }
 }
 
-pub(crate) async fn the_leader_writes_what_it_sees_and_keeps_the_lead_by_it(store: Store) {
+pub(crate) async fn writing_the_queue_status_extends_the_lease(store: Store) {
     let harness = LedgerHarness::open(store, 1).await;
     let (ledger, event, fence) = (&harness.ledger, &harness.event, harness.fence);
     assert_eq!(ledger.queue_status(event).await.unwrap(), None);
@@ -38,7 +38,7 @@ pub(crate) async fn the_leader_writes_what_it_sees_and_keeps_the_lead_by_it(stor
     ledger.write_queue_status(event, fence, &later).await.unwrap();
     assert_eq!(ledger.queue_status(event).await.unwrap(), Some(QueueStatus { at: NOON + 2900, ..later }));
     harness.clock.advance(2900);
-    assert_eq!(ledger.acquire_leadership(event).await.unwrap(), None, "it still leads");
+    assert_eq!(ledger.acquire_leadership(event).await.unwrap(), None, "the lease was extended");
     let lost = ledger.write_queue_status(event, Fence(fence.0 - 1), &status()).await;
     assert!(matches!(lost, Err(Error::Lost)), "{lost:?}");
 }

@@ -1,16 +1,16 @@
-//! Postgres: each role may do what its process does, and no more.
+//! The Postgres roles and their rights.
 
 use ledger::{Change, EndParked, EventTimes, Ledger, OrderResponse};
 use testkit::Postgres;
 
 use crate::changing::KIM;
-use crate::harness::{LedgerHarness, NOON, Store, meddle};
+use crate::harness::{LedgerHarness, NOON, Store, execute_sql};
 
 const DENIED: &str = "42501";
 const TABLES: [&str; 8] =
     ["event", "seat", "application", "audit", "outbox", "placed_order", "queue_status", "_sqlx_migrations"];
 
-/// What each role may do to each table: S, I, U, D.
+/// The rights of each role on each table: SELECT, INSERT, UPDATE, DELETE.
 const MATRIX: [(&str, [&str; 8]); 4] = [
     ("a_worker", ["SIU", "SIU", "SIU", "SI", "SIU", "SIU", "SIU", "S"]),
     ("an_operator", ["SIU", "SIUD", "SU", "SI", "SI", "S", "S", "S"]),
@@ -18,7 +18,7 @@ const MATRIX: [(&str, [&str; 8]); 4] = [
     ("a_stranger", ["", "", "", "", "", "", "", ""]),
 ];
 
-async fn granted() -> LedgerHarness {
+async fn open_with_roles() -> LedgerHarness {
     let harness = LedgerHarness::open(Store::Postgres, 2).await;
     let url = server(&harness).url();
     for _ in 0..2 {
@@ -26,9 +26,9 @@ async fn granted() -> LedgerHarness {
     }
     let logins = "CREATE ROLE a_worker LOGIN IN ROLE firstcome_worker; CREATE ROLE an_operator LOGIN IN ROLE firstcome_operator;
         CREATE ROLE a_verifier LOGIN IN ROLE firstcome_verify; CREATE ROLE a_stranger LOGIN";
-    meddle(&url, logins).await.unwrap();
-    // The hand-set clock of these tests reads a file.
-    meddle(
+    execute_sql(&url, logins).await.unwrap();
+    // The manual clock of these tests reads a file.
+    execute_sql(
         &url,
         "GRANT pg_read_server_files TO a_worker, an_operator; GRANT EXECUTE ON FUNCTION pg_read_file(TEXT) TO a_worker, an_operator",
     )
@@ -41,9 +41,9 @@ fn server(harness: &LedgerHarness) -> &Postgres {
     harness.postgres.as_ref().unwrap()
 }
 
-/// Whether the statement is allowed; that it changes nothing is the caller's business.
-async fn may(url: &str, sql: &str) -> bool {
-    match meddle(url, sql).await {
+/// Runs a statement that changes nothing, and returns whether it is allowed.
+async fn is_allowed(url: &str, sql: &str) -> bool {
+    match execute_sql(url, sql).await {
         Ok(()) => true,
         Err(sqlx::Error::Database(error)) if error.code().as_deref() == Some(DENIED) => false,
         Err(error) => panic!("{sql}: {error}"),
@@ -51,8 +51,8 @@ async fn may(url: &str, sql: &str) -> bool {
 }
 
 #[tokio::test]
-async fn each_role_may_do_just_what_the_matrix_says() {
-    let harness = granted().await;
+async fn each_role_has_exactly_the_rights_of_the_matrix() {
+    let harness = open_with_roles().await;
     for (role, rights) in MATRIX {
         let url = server(&harness).url_as(role);
         for (table, rights) in TABLES.iter().zip(rights) {
@@ -69,10 +69,13 @@ async fn each_role_may_do_just_what_the_matrix_says() {
                 ('U', format!("UPDATE ledger.{table} SET {column} = {column} WHERE false")),
                 ('D', format!("DELETE FROM ledger.{table} WHERE false")),
             ] {
-                // INSERT .. SELECT and UPDATE read too: who may not read may do neither.
-                assert_eq!(may(&url, &sql).await, rights.contains(right), "{role}: {sql}");
+                // INSERT .. SELECT and UPDATE need the right to read as well.
+                assert_eq!(is_allowed(&url, &sql).await, rights.contains(right), "{role}: {sql}");
             }
-            assert!(!may(&url, &format!("TRUNCATE ledger.{table}")).await, "{role} may empty {table}");
+            assert!(
+                !is_allowed(&url, &format!("TRUNCATE ledger.{table}")).await,
+                "{role} may truncate {table}"
+            );
         }
         for change in [
             "CREATE TABLE ledger.mine (a INT)",
@@ -80,7 +83,7 @@ async fn each_role_may_do_just_what_the_matrix_says() {
             "DROP SCHEMA ledger CASCADE",
             "ALTER TABLE ledger.seat DROP COLUMN state",
         ] {
-            let denied = meddle(&url, change).await.unwrap_err();
+            let denied = execute_sql(&url, change).await.unwrap_err();
             let code = denied.as_database_error().and_then(|error| error.code().map(Into::into));
             assert_eq!(code, Some(DENIED.to_owned()), "{role}: {change}: {denied}");
         }
@@ -88,8 +91,8 @@ async fn each_role_may_do_just_what_the_matrix_says() {
 }
 
 #[tokio::test]
-async fn a_worker_does_all_its_work_with_its_own_rights() {
-    let harness = granted().await;
+async fn the_worker_role_is_sufficient_for_a_worker() {
+    let harness = open_with_roles().await;
     harness.ledger.step_down(&harness.event, harness.fence).await.unwrap();
     let ledger = Ledger::open_postgres(&server(&harness).url_as("a_worker"), 4).await.unwrap();
     let fence = ledger.acquire_leadership(&harness.event).await.unwrap().unwrap().fence;
@@ -101,19 +104,19 @@ async fn a_worker_does_all_its_work_with_its_own_rights() {
     ledger.admit(&harness.event, fence, &crate::harness::candidates([1])).await.unwrap();
     harness.clock.advance(2000);
     let call = ledger.lease_calls(&harness.event, 1).await.unwrap().calls.remove(0);
-    let made = ledger.put_order(&harness.event, call.app_key, call.number).await.unwrap();
-    assert!(matches!(made, OrderResponse::Created(_)));
-    ledger.record_response(&call, &made).await.unwrap();
-    let shown = ledger.unprojected_outcomes(&harness.event, domain::Epoch(1), 9).await.unwrap();
-    ledger.mark_projected(&harness.event, domain::Epoch(1), &shown).await.unwrap();
+    let created = ledger.put_order(&harness.event, call.app_key, call.number).await.unwrap();
+    assert!(matches!(created, OrderResponse::Created(_)));
+    ledger.record_response(&call, &created).await.unwrap();
+    let outcomes = ledger.unprojected_outcomes(&harness.event, domain::Epoch(1), 9).await.unwrap();
+    ledger.mark_projected(&harness.event, domain::Epoch(1), &outcomes).await.unwrap();
     ledger.mark_sent(&ledger.unsent(&harness.event, 9).await.unwrap()).await.unwrap();
     assert!(ledger.unsent(&harness.event, 9).await.unwrap().is_empty());
     assert_eq!(harness.seats().await, (1, 0, 1));
 }
 
 #[tokio::test]
-async fn an_operator_does_all_its_work_with_its_own_rights() {
-    let harness = granted().await;
+async fn the_operator_role_is_sufficient_for_the_operator_api() {
+    let harness = open_with_roles().await;
     harness.admit([1]).await;
     harness.park(&[1]).await;
     let ledger = Ledger::open_postgres(&server(&harness).url_as("an_operator"), 4).await.unwrap();
@@ -124,7 +127,8 @@ async fn an_operator_does_all_its_work_with_its_own_rights() {
         ledger.change(&harness.event, None, &change, KIM).await.unwrap();
     }
     ledger.change(&harness.event, None, &Change::Settle, KIM).await.unwrap();
-    let (later, key) = (crate::harness::NOON + 9_000_000, crate::harness::key(1));
+    let later = NOON + 9_000_000;
+    let key = crate::harness::key(1);
     ledger.clone_event(&harness.event, "summer".parse().unwrap(), later, later + 1, KIM).await.unwrap();
     assert_eq!(ledger.parked(&harness.event, 9).await.unwrap().len(), 1);
     ledger.end_parked(&harness.event, key, EndParked::Reject, KIM).await.unwrap().unwrap();
@@ -134,8 +138,8 @@ async fn an_operator_does_all_its_work_with_its_own_rights() {
 }
 
 #[tokio::test]
-async fn a_verifier_reads_the_whole_ledger() {
-    let harness = granted().await;
+async fn the_verify_role_reads_the_whole_ledger() {
+    let harness = open_with_roles().await;
     harness.admit([1]).await;
     let ledger = Ledger::open_postgres(&server(&harness).url_as("a_verifier"), 2).await.unwrap();
     assert_eq!(ledger.applications(&harness.event, 0, 9).await.unwrap().len(), 1);
@@ -145,7 +149,7 @@ async fn a_verifier_reads_the_whole_ledger() {
 }
 
 #[tokio::test]
-async fn roles_may_be_granted_from_two_processes_at_once() {
+async fn roles_can_be_granted_concurrently() {
     let harness = LedgerHarness::open(Store::Postgres, 1).await;
     let mut all = tokio::task::JoinSet::new();
     for _ in 0..4 {

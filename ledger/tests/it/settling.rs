@@ -13,18 +13,18 @@ impl LedgerHarness {
     async fn state(&self) -> EventState {
         self.ledger.event(&self.event).await.unwrap().state
     }
-    /// An event that is settling, with 9 as its last number.
-    async fn settling(&self) {
+    /// Takes the event to settling, with 9 as its last number.
+    async fn start_settling(&self) {
         self.advance_to(EventState::Closed).await;
         self.advance_to(EventState::Settling).await;
         self.ledger.record_closed_seq(&self.event, self.fence, 9).await.unwrap();
     }
-    async fn settle(&self, anybody_waits: bool) -> SettleResult {
-        self.ledger.settle(&self.event, self.fence, anybody_waits).await.unwrap()
+    async fn settle(&self, applications_wait: bool) -> SettleResult {
+        self.ledger.settle(&self.event, self.fence, applications_wait).await.unwrap()
     }
 }
 
-pub(crate) async fn an_event_only_goes_forward_and_tells_each_step_once(store: Store) {
+pub(crate) async fn an_event_only_moves_forward_with_one_domain_event_a_state(store: Store) {
     let harness = LedgerHarness::open(store, 1).await;
     for to in
         [EventState::Open, EventState::Closed, EventState::Open, EventState::Closed, EventState::Scheduled]
@@ -37,9 +37,7 @@ pub(crate) async fn an_event_only_goes_forward_and_tells_each_step_once(store: S
     assert!(matches!(late, Err(Error::Lost)));
 }
 
-pub(crate) async fn an_event_is_settled_when_no_seat_is_held_and_none_is_free_while_somebody_waits(
-    store: Store,
-) {
+pub(crate) async fn an_event_settles_once_all_applications_ended_and_no_seat_is_wanted(store: Store) {
     let harness = LedgerHarness::open(store, 2).await;
     harness.order(1).await;
     harness.admit([2]).await;
@@ -50,16 +48,20 @@ pub(crate) async fn an_event_is_settled_when_no_seat_is_held_and_none_is_free_wh
     assert_eq!(harness.settle(true).await, SettleResult::NotYet, "a seat is held");
     let call = harness.lease_one().await;
     harness.record(&call, ledger::OrderResponse::Rejected).await;
-    assert_eq!(harness.settle(true).await, SettleResult::NotYet, "a seat is free and somebody waits");
+    assert_eq!(harness.settle(true).await, SettleResult::NotYet, "a seat is free and an application waits");
     harness.order(3).await;
-    assert_eq!(harness.settle(true).await, SettleResult::Settled, "all are sold; who waits was too late");
+    assert_eq!(
+        harness.settle(true).await,
+        SettleResult::Settled,
+        "all seats are sold; the waiting applications are sold out"
+    );
     assert_eq!(harness.settle(true).await, SettleResult::Settled);
     let event = harness.ledger.event(&harness.event).await.unwrap();
     assert_eq!((event.state, event.settled_seq), (EventState::Settled, Some(9)));
     assert_eq!(harness.ledger.admissible(&event).await.unwrap(), 0);
 }
 
-pub(crate) async fn an_event_that_nobody_waits_for_settles_with_seats_unsold(store: Store) {
+pub(crate) async fn an_event_without_waiting_applications_settles_with_free_seats(store: Store) {
     let harness = LedgerHarness::open(store, 2).await;
     harness.advance_to(EventState::Closed).await;
     harness.advance_to(EventState::Settling).await;
@@ -67,10 +69,10 @@ pub(crate) async fn an_event_that_nobody_waits_for_settles_with_seats_unsold(sto
     assert_eq!(harness.settle(false).await, SettleResult::Settled);
 }
 
-pub(crate) async fn an_event_is_not_settled_while_an_order_is_being_taken_back(store: Store) {
+pub(crate) async fn an_event_is_not_settled_while_an_order_is_being_undone(store: Store) {
     let harness = LedgerHarness::open(store, 1).await;
     harness.order(1).await;
-    harness.settling().await;
+    harness.start_settling().await;
     harness.cancel(1).await;
     let call = harness.lease_one().await;
     assert_eq!((harness.state_of(1).await, harness.seats().await), ("undoing".into(), (0, 0, 1)));
@@ -86,18 +88,18 @@ pub(crate) async fn an_event_is_not_settled_while_an_order_is_being_taken_back(s
     assert_eq!(harness.settle(true).await, SettleResult::Settled);
 }
 
-pub(crate) async fn an_event_is_not_settled_before_an_operator_ended_who_is_parked(store: Store) {
+pub(crate) async fn an_event_is_not_settled_while_an_application_is_parked(store: Store) {
     let harness = LedgerHarness::open(store, 2).await;
     harness.order(1).await;
     harness.admit([2]).await;
     harness.park(&[2]).await;
     harness.cancel(1).await;
     harness.park(&[1]).await;
-    harness.settling().await;
+    harness.start_settling().await;
     assert_eq!(
         harness.settle(false).await,
         SettleResult::NotYet,
-        "1 keeps a seat that is sold, 2 one that is held"
+        "number 1 keeps a sold seat, number 2 a held one"
     );
     for n in [2, 1] {
         harness.ledger.end_parked(&harness.event, key(n), EndParked::Reject, KIM).await.unwrap().unwrap();

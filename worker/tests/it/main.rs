@@ -12,5 +12,3 @@ mod settling;
 mod silence;
 mod stores;
 mod verifying;
-#[path = "../../../ledger/tests/it/wire.rs"]
-mod wire;

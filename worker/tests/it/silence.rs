@@ -4,11 +4,10 @@ use std::time::Duration;
 
 use domain::Outcome;
 use ledger::Ledger;
-use testkit::Postgres;
+use testkit::{BlackholeProxy, Postgres};
 
 use crate::harness::{WorkerHarness, until};
 use crate::people::{settings, spring};
-use crate::wire::Wire;
 
 #[tokio::test]
 async fn a_ledger_that_falls_silent_is_told_and_does_not_stop_the_worker_for_ever() {
@@ -17,13 +16,13 @@ async fn a_ledger_that_falls_silent_is_told_and_does_not_stop_the_worker_for_eve
     let mut harness = WorkerHarness::open(3).await;
     let direct = Ledger::open_postgres(&postgres.url(), 2).await.unwrap();
     direct.create_event(&settings(3, service::clock::system()() - 1000), "test").await.unwrap();
-    let wire = Wire::to(&postgres.url()).await;
-    harness.ledger = Ledger::open_postgres(&wire.url(), 4).await.unwrap();
+    let proxy = BlackholeProxy::start(&postgres.url()).await;
+    harness.ledger = Ledger::open_postgres(&proxy.url(), 4).await.unwrap();
     harness.config.store_timeout = Duration::from_secs(1);
     let worker = harness.start().await;
     harness.apply([1]).await;
     harness.until_shown([1], Outcome::Ordered).await;
-    wire.cut();
+    proxy.drop_all();
     // Numbers are given on; the signup service needs no ledger.
     harness.apply([2]).await;
     until("the complaint", async || {
@@ -33,7 +32,7 @@ async fn a_ledger_that_falls_silent_is_told_and_does_not_stop_the_worker_for_eve
     })
     .await;
     assert_eq!(direct.seats(&spring()).await.unwrap().sold, 1);
-    wire.mend();
+    proxy.carry();
     harness.until_shown([2], Outcome::Ordered).await;
     until("all well", async || worker.health.readiness(false).report.contains("[+]ledger ok").then_some(()))
         .await;
