@@ -1,13 +1,13 @@
-//! What the program says to the person who started it. Log lines go elsewhere, by `tracing`.
+//! Output of the commands to the terminal. Log lines are written by `tracing` instead.
 
 use std::io::Write as _;
 
-/// Writes a line to standard output. A reader who went away is not an error: the program has other work.
-pub(crate) fn say(line: impl AsRef<str>) {
+/// Writes a line to standard output. A closed pipe is ignored: the command still has work to do.
+pub(crate) fn print(line: impl AsRef<str>) {
     let _ = writeln!(std::io::stdout().lock(), "{}", line.as_ref());
 }
 
 /// Writes a line to standard error.
-pub(crate) fn complain(line: impl AsRef<str>) {
+pub(crate) fn print_error(line: impl AsRef<str>) {
     let _ = writeln!(std::io::stderr().lock(), "{}", line.as_ref());
 }

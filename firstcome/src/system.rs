@@ -1,7 +1,7 @@
-//! The parts that run in this process, over the stores that the settings name: what `demo`, `serve` and the whole-system tests
-//! start.
+//! The parts that run in this process, over the stores that the settings name. `demo`, `serve` and the whole-system tests start
+//! them.
 
-use std::net::{Ipv4Addr, SocketAddr};
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,107 +9,72 @@ use domain::Keyring;
 use ledger::Ledger;
 use queue::{Queue, Severity};
 use service::Context;
+use service::health::Check;
 use service::http::Limits;
 use worker::OrderService;
 use worker::order_service::HttpOrderService;
 
-use crate::setup::{Setup, Stores};
+use crate::setup::{OperatorSettings, Setup, Stores};
 use crate::{keys, stores};
 
-/// How often readiness is looked at, and how many times.
-const READY_LOOK: Duration = Duration::from_millis(20);
-const READY_LOOKS: u32 = 500;
+/// How often readiness is checked during the start, and how many times: ten seconds in all.
+const READY_PERIOD: Duration = Duration::from_millis(20);
+const READY_CHECKS: u32 = 500;
 
-/// How often the queue's server is looked at.
-const QUEUE_CHECK: Duration = Duration::from_mins(1);
+/// How often the settings of the queue's server are checked.
+const QUEUE_CHECK_PERIOD: Duration = Duration::from_mins(1);
 
 /// A running system, or one role of it.
 #[derive(Debug)]
 pub struct System {
-    /// Where the page is served, if the signup service runs here.
+    /// The address of the signup service, if it runs here.
     pub signup: Option<SocketAddr>,
-    /// Where the operator console is served, if it runs here.
+    /// The address of the operator API, if it runs here.
     pub operator: Option<SocketAddr>,
-    /// Where the gateway stands, if it runs here.
+    /// The address of the gateway, if it runs here.
     pub gateway: Option<SocketAddr>,
-    /// Where health and metrics are served.
+    /// The address of health and metrics.
     pub admin: SocketAddr,
     /// The queue, if this role needs it from the start.
     pub queue: Option<Queue>,
-    /// The ledger, if this role has a path to it.
+    /// The ledger, if this role uses it.
     pub ledger: Option<Ledger>,
 }
 
 impl System {
-    /// Starts the role's parts on the context's tasks; stopping those stops them.
+    /// Starts the parts of the role as tasks of the context. They stop with those tasks.
     pub async fn start(mut setup: Setup, context: &Context) -> anyhow::Result<Self> {
-        let signup_listener =
-            setup.role.has_signup().then(|| service::http::bind(setup.listen)).transpose()?;
-        let operator_listener =
-            setup.operator.as_ref().map(|operator| service::http::bind(operator.listen)).transpose()?;
-        let gateway_listener =
-            setup.gateway.as_ref().map(|gateway| service::http::bind(gateway.listen)).transpose()?;
-        let admin_listener = service::http::bind(setup.admin_listen)?;
-        if let (Some(gateway), Some(signup)) = (&mut setup.gateway, &signup_listener) {
-            join(gateway, &mut setup.signup, signup.local_addr()?);
-        }
-        // Before the stores are made: a queue that is there already must not get new keys.
+        let listeners = Listeners::bind(&setup)?;
+        listeners.connect_gateway_to_signup(&mut setup)?;
+        // Before the stores are opened: an existing queue must not get new keys.
         let keys = setup.role.has_keys().then(|| read_keys(&setup, context)).transpose()?.map(Arc::new);
         let (queue, ledger) = stores::open(&setup.stores, setup.role, context.now.clone()).await?;
-        if let Some(queue) = queue.as_ref().filter(|_| setup.role.has_keys()) {
-            watch_queue(queue.clone(), context);
-        }
         let mut signup = None;
-        if let (Some(queue), Some(keys)) = (&queue, keys) {
-            if let Some(ledger) = ledger.as_ref().filter(|_| setup.role.has_worker()) {
-                let stores = (queue.clone(), ledger.clone());
-                let orders = order_service(&setup.worker, ledger);
-                worker::start(setup.worker, stores, orders, Arc::clone(&keys), &setup.events, context)
-                    .await?;
-            }
-            if let Some(listener) = signup_listener {
-                signup =
-                    Some(signup_service::start(setup.signup, queue.clone(), keys, listener, context).await?);
-            }
+        if let (Some(queue), Some(keys)) = (&queue, &keys) {
+            check_queue_server(queue.clone(), context);
+            start_worker(&setup, queue, ledger.as_ref(), keys, context).await?;
+            signup = start_signup(setup.signup, queue, keys, listeners.signup, context).await?;
         }
-        let operator = match (setup.operator, operator_listener, &ledger) {
-            (Some(operator), Some(listener), Some(ledger)) => {
-                Some(operator::start(operator.config, ledger.clone(), listener, context)?)
-            }
-            _ => None,
-        };
-        let gateway = match (setup.gateway, gateway_listener, &queue, setup.stores) {
-            (Some(gateway), Some(listener), Some(queue), _) => {
-                Some(gateway::start(gateway, std::future::ready(queue.clone()), listener, context)?)
-            }
-            (Some(gateway), Some(listener), None, Stores::Servers(servers)) => {
-                let queue = stores::open_for_gateway(servers, context.health.check("gateway-queue"));
-                Some(gateway::start(gateway, queue, listener, context)?)
-            }
-            _ => None,
-        };
-        let admin = service::http::serve(
-            admin_listener,
-            service::admin::routes(context),
-            Limits::default(),
-            context,
-        )?;
+        let operator = start_operator(setup.operator, ledger.as_ref(), listeners.operator, context)?;
+        let gateway = start_gateway(setup.gateway, queue.as_ref(), setup.stores, listeners.gateway, context)?;
+        let routes = service::admin::routes(context);
+        let admin = service::http::serve(listeners.admin, routes, Limits::default(), context)?;
         Ok(Self { signup, operator, gateway, admin, queue, ledger })
     }
 
-    /// Waits until every part says that it is ready: the queue is armed, the pages are made. Tells who is not, after ten seconds.
+    /// Waits until all parts are ready. Fails after ten seconds, with the parts that are not.
     pub async fn until_ready(&self, context: &Context) -> anyhow::Result<()> {
-        let mut looks = tokio::time::interval(READY_LOOK);
-        for _ in 0..READY_LOOKS {
-            looks.tick().await;
+        let mut ticks = tokio::time::interval(READY_PERIOD);
+        for _ in 0..READY_CHECKS {
+            ticks.tick().await;
             if context.health.readiness(false).ready {
                 return Ok(());
             }
         }
-        anyhow::bail!("not ready after ten seconds:\n{}", context.health.readiness(false).report)
+        anyhow::bail!("not ready after 10 s:\n{}", context.health.readiness(false).report)
     }
 
-    /// Closes the stores. After this nothing is written any more.
+    /// Closes the stores. Nothing can be written afterwards.
     pub async fn close(self) {
         if let Some(ledger) = self.ledger {
             ledger.close().await;
@@ -117,35 +82,120 @@ impl System {
     }
 }
 
-/// A gateway and a signup service in one process find each other, whatever the port; the signup service believes the gateway about who a client is.
-fn join(gateway: &mut gateway::Config, signup: &mut signup_service::Config, at: SocketAddr) {
-    // A signup service that listens everywhere is reached by loopback.
-    let ip = if at.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { at.ip() };
-    gateway.lead_signup_to(SocketAddr::new(ip, at.port()));
-    signup.trusted_proxies.push(ip.into());
+/// The sockets of the parts that run here.
+struct Listeners {
+    signup: Option<TcpListener>,
+    operator: Option<TcpListener>,
+    gateway: Option<TcpListener>,
+    admin: TcpListener,
 }
 
-/// Looks each minute whether the queue's server still keeps what it acknowledges. One that does not makes the process unready.
-fn watch_queue(queue: Queue, context: &Context) {
-    let (check, tasks) = (context.health.check("queue-server"), context.tasks.clone());
-    context.tasks.spawn("line check", async move {
-        loop {
-            let findings = queue.check().await;
-            let told: Vec<&str> = findings.iter().map(|finding| finding.what.as_str()).collect();
-            match findings.iter().any(|finding| finding.severity == Severity::Refuse) {
-                true => check.fail(told.join("; ")),
-                false if told.is_empty() => check.ok(),
-                false => check.warn(told.join("; ")),
-            }
-            tokio::select! {
-                () = tokio::time::sleep(QUEUE_CHECK) => {}
-                () = tasks.stopping() => return,
-            }
+impl Listeners {
+    fn bind(setup: &Setup) -> anyhow::Result<Self> {
+        let bind = |address: Option<SocketAddr>| address.map(service::http::bind).transpose();
+        Ok(Self {
+            signup: bind(setup.role.has_signup().then_some(setup.listen))?,
+            operator: bind(setup.operator.as_ref().map(|operator| operator.listen))?,
+            gateway: bind(setup.gateway.as_ref().map(|gateway| gateway.listen))?,
+            admin: service::http::bind(setup.admin_listen)?,
+        })
+    }
+
+    /// Connects a gateway and a signup service in the same process, whatever the port. The signup service trusts the gateway's
+    /// forwarded client addresses.
+    fn connect_gateway_to_signup(&self, setup: &mut Setup) -> anyhow::Result<()> {
+        let (Some(gateway), Some(listener)) = (&mut setup.gateway, &self.signup) else { return Ok(()) };
+        let address = listener.local_addr()?;
+        // A signup service that listens on all addresses is reached by loopback.
+        let ip = if address.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { address.ip() };
+        gateway.lead_signup_to(SocketAddr::new(ip, address.port()));
+        setup.signup.trusted_proxies.push(ip.into());
+        Ok(())
+    }
+}
+
+async fn start_worker(
+    setup: &Setup,
+    queue: &Queue,
+    ledger: Option<&Ledger>,
+    keys: &Arc<Keyring>,
+    context: &Context,
+) -> anyhow::Result<()> {
+    let Some(ledger) = ledger.filter(|_| setup.role.has_worker()) else { return Ok(()) };
+    let stores = (queue.clone(), ledger.clone());
+    let orders = order_service(&setup.worker, ledger);
+    worker::start(setup.worker.clone(), stores, orders, Arc::clone(keys), &setup.events, context).await
+}
+
+async fn start_signup(
+    config: signup_service::Config,
+    queue: &Queue,
+    keys: &Arc<Keyring>,
+    listener: Option<TcpListener>,
+    context: &Context,
+) -> anyhow::Result<Option<SocketAddr>> {
+    let Some(listener) = listener else { return Ok(None) };
+    signup_service::start(config, queue.clone(), Arc::clone(keys), listener, context).await.map(Some)
+}
+
+fn start_operator(
+    settings: Option<OperatorSettings>,
+    ledger: Option<&Ledger>,
+    listener: Option<TcpListener>,
+    context: &Context,
+) -> anyhow::Result<Option<SocketAddr>> {
+    let (Some(settings), Some(ledger), Some(listener)) = (settings, ledger, listener) else {
+        return Ok(None);
+    };
+    operator::start(settings.config, ledger.clone(), listener, context).map(Some)
+}
+
+/// Starts the gateway. On its own it connects to the queue in the background, so that it serves the shop without the queue.
+fn start_gateway(
+    config: Option<gateway::Config>,
+    queue: Option<&Queue>,
+    stores: Stores,
+    listener: Option<TcpListener>,
+    context: &Context,
+) -> anyhow::Result<Option<SocketAddr>> {
+    let (Some(config), Some(listener)) = (config, listener) else { return Ok(None) };
+    match (queue, stores) {
+        (Some(queue), _) => {
+            gateway::start(config, std::future::ready(queue.clone()), listener, context).map(Some)
         }
+        (None, Stores::Servers(servers)) => {
+            let queue = stores::open_for_gateway(servers, context.health.check("gateway-queue"));
+            gateway::start(config, queue, listener, context).map(Some)
+        }
+        (None, Stores::Embedded { .. }) => Ok(None),
+    }
+}
+
+/// Checks every minute that the queue's server is still configured durably. If it is not, the process is not ready.
+fn check_queue_server(queue: Queue, context: &Context) {
+    let check = Arc::new(context.health.check("queue-server"));
+    context.tasks.every("queue check", QUEUE_CHECK_PERIOD, move || {
+        let queue = queue.clone();
+        let check = Arc::clone(&check);
+        async move { report_findings(&queue, &check).await }
     });
 }
 
-/// Embedded stores make their own keys; processes that share stores must share keys too, so those are made by hand.
+async fn report_findings(queue: &Queue, check: &Check) {
+    let findings = queue.check().await;
+    let texts: Vec<&str> = findings.iter().map(|finding| finding.what.as_str()).collect();
+    let is_refused = findings.iter().any(|finding| finding.severity == Severity::Refuse);
+    if is_refused {
+        check.fail(texts.join("; "));
+    } else if texts.is_empty() {
+        check.ok();
+    } else {
+        check.warn(texts.join("; "));
+    }
+}
+
+/// Embedded stores create their own keys. Processes that share stores must share the keys too, so `firstcome keys make` creates
+/// those.
 fn read_keys(setup: &Setup, context: &Context) -> anyhow::Result<Keyring> {
     match &setup.stores {
         Stores::Embedded { folder } => {

@@ -1,68 +1,72 @@
-//! `spike`: so many people for one event, played by Goose's users one person after the other.
+//! The scenario `spike`: many applicants for one event. Each Goose user simulates several of them, one after another.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use goose::goose::{Scenario, Transaction, TransactionFunction};
 
-use crate::attack::{self, Until};
-use crate::ledger::Ledger;
+use crate::acknowledged::Acknowledged;
+use crate::attack::{self, RunLength};
 use crate::person::Person;
-use crate::report::Report;
+use crate::report::LoadReport;
 
-/// A crowd.
+/// A crowd of applicants.
 #[derive(Debug, Clone)]
 pub struct Spike {
-    /// Where it knocks.
+    /// The address of the gateway or the signup service.
     pub gateway: String,
-    /// What it wants.
+    /// The event that all apply for.
     pub event: String,
-    /// How many people.
+    /// The number of applicants.
     pub people: u32,
-    /// How many Goose users play them, at once.
+    /// The number of concurrent Goose users that simulate them.
     pub users: u16,
-    /// The first person's number, so that two crowds differ.
+    /// The number of the first applicant, so that two crowds differ.
     pub first_person: u32,
-    /// Every so-manyth person opens the page first, and looks at the progress afterwards; all others only press, as people do who
-    /// have had the page open since before the opening.
+    /// One applicant in this many opens the page first and reads the progress afterwards. All others only apply, like applicants
+    /// whose page was open before the opening.
     pub page_every: u32,
 }
 
 impl Spike {
-    /// Sends the crowd, and tells how it went.
-    pub async fn run(&self) -> anyhow::Result<Report> {
-        let ledger = Arc::new(Ledger::default());
+    /// Sends the crowd, and reports the results.
+    pub async fn run(&self) -> anyhow::Result<LoadReport> {
+        let acknowledged = Arc::new(Acknowledged::default());
         let users = u32::from(self.users).min(self.people);
         let rounds = self.people.div_ceil(users);
-        let scenario = Scenario::new("spike").register_transaction(self.people(&ledger));
+        let scenario = Scenario::new("spike").register_transaction(self.transaction(&acknowledged));
         let metrics = attack::run(
             &self.gateway,
             u16::try_from(users).unwrap_or(self.users),
-            Until::Rounds(usize::try_from(rounds)?),
+            RunLength::Rounds(usize::try_from(rounds)?),
             scenario,
         )
         .await?;
-        let entries = ledger.write().clone();
-        Ok(Report::of_crowd(&metrics, entries, self.people))
+        let entries = acknowledged.lock().clone();
+        Ok(LoadReport::of_crowd(&metrics, entries, self.people))
     }
 
-    /// Each round of a user is the next person who has not come yet.
-    fn people(&self, ledger: &Arc<Ledger>) -> Transaction {
-        let (next, ledger) = (Arc::new(AtomicU32::new(0)), Arc::clone(ledger));
+    /// Simulates the next applicant in each iteration of a user.
+    fn transaction(&self, acknowledged: &Arc<Acknowledged>) -> Transaction {
+        let next = AtomicU32::new(0);
+        let acknowledged = Arc::clone(acknowledged);
         let event: Arc<str> = self.event.as_str().into();
-        let (people, first, page_every) = (self.people, self.first_person, self.page_every);
-        let come: TransactionFunction = Arc::new(move |user| {
+        let people = self.people;
+        let first_person = self.first_person;
+        let page_every = self.page_every;
+        let take_part: TransactionFunction = Arc::new(move |user| {
             let n = next.fetch_add(1, Ordering::Relaxed);
-            let (event, ledger) = (Arc::clone(&event), Arc::clone(&ledger));
+            let event = Arc::clone(&event);
+            let acknowledged = Arc::clone(&acknowledged);
             Box::pin(async move {
-                // More rounds than people, if they do not divide.
+                // There are more iterations than applicants unless the users divide them evenly.
                 if n >= people {
                     return Ok(());
                 }
-                let looks = n.is_multiple_of(page_every);
-                Person { event: &event, n: first + n, looks }.take_part(user, &ledger).await
+                let opens_page = n.is_multiple_of(page_every);
+                Person { event: &event, n: first_person + n, opens_page }.take_part(user, &acknowledged).await
             })
         });
-        Transaction::new(come).set_name("a person")
+        Transaction::new(take_part).set_name("applicant")
     }
 }

@@ -1,5 +1,5 @@
-//! `loadtest spike` and `loadtest browse`: the commands over the two scenarios.
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints")]
+//! The commands `loadtest spike` and `loadtest browse`.
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a command prints its report")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
@@ -7,60 +7,60 @@ use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use clap::{Parser, Subcommand};
-use loadtest::{Browse, Report, Spike};
+use loadtest::{Browse, LoadReport, Spike};
 
-/// Load for rehearsing an event. Send it only at machines that are yours.
+/// Load for rehearsing an event. Use it only against your own machines.
 #[derive(Debug, Parser)]
 #[command(name = "loadtest", version, arg_required_else_help = true)]
-struct Cli {
+struct LoadtestCli {
     #[command(subcommand)]
     command: Scenario,
 }
 
 #[derive(Debug, Subcommand)]
 enum Scenario {
-    /// A crowd applies for an event: each person opens the page, presses until there is a number, and looks how it goes on.
+    /// Simulates applicants for an event: each opens the page, applies until there is a number, and reads the progress.
     Spike {
-        /// Where the crowd knocks: the gateway, or the signup service itself.
+        /// The address of the gateway, or of the signup service.
         #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8000")]
         gateway: String,
-        /// The event.
+        /// The event's id.
         #[arg(long)]
         event: String,
-        /// How many people apply, each with a phone number of its own.
+        /// The number of applicants, each with its own phone number.
         #[arg(long, default_value_t = 3000, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
         people: u32,
-        /// How many Goose users play them, each from its own address in 127.0.0.0/8 and one person after the other.
+        /// The number of concurrent Goose users that simulate them. Against loopback each has its own source address in 127.0.0.0/8.
         #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..=10_000))]
         users: u16,
-        /// Added to every person's phone number, so that a second crowd is another one.
+        /// The number of the first applicant, so that a second crowd has other phone numbers.
         #[arg(long, default_value_t = 0)]
         first_person: u32,
-        /// Every so-manyth person opens the page first; all others only press, which costs the sender less.
+        /// One applicant in this many opens the page; all others only apply, which costs the load generator less.
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
         page_every: u32,
-        /// Everybody who got a number leaves the receipt in this file, one a queue: what `firstcome verify --acks` reads.
+        /// Writes the receipts of all numbers to this file, one per line, for `firstcome verify --acks`.
         #[arg(long, value_name = "FILE")]
         acks: Option<PathBuf>,
-        /// Afterwards, `firstcome verify --config FILE` checks the promises over the stores of that settings file.
+        /// Runs `firstcome verify --config FILE` afterwards.
         #[arg(long, value_name = "FILE")]
         verify: Option<PathBuf>,
         /// Prints the report as JSON.
         #[arg(long)]
         json: bool,
     },
-    /// Regular shoppers look at the main page and at products, and buy now and then.
+    /// Simulates regular shoppers that open the main page and products, and sometimes order.
     Browse {
-        /// The shop's address as its customers know it.
+        /// The public address of the shop.
         #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8000")]
         gateway: String,
-        /// How many shoppers are about, each from its own address.
+        /// The number of concurrent shoppers. Against loopback each has its own source address.
         #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u16).range(1..=1000))]
         users: u16,
-        /// For how long.
+        /// The length of the run, in seconds.
         #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=3600))]
         seconds: u16,
-        /// The products that they look at.
+        /// A path of a product page. May be repeated.
         #[arg(long, value_name = "PATH", default_values_t = ["/products/1".to_owned(), "/products/2".to_owned()])]
         product: Vec<String>,
         /// Prints the report as JSON.
@@ -71,7 +71,7 @@ enum Scenario {
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    match run(Cli::parse().command).await {
+    match run(LoadtestCli::parse().command).await {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(1),
         Err(error) => {
@@ -90,20 +90,20 @@ async fn run(scenario: Scenario) -> anyhow::Result<bool> {
                 std::fs::write(file, report.acks())
                     .with_context(|| format!("cannot write {}", file.display()))?;
             }
-            show(&report, json)?;
-            let kept = verify.map_or(Ok(true), |config| verified(&config, acks.as_deref()))?;
-            Ok(report.holds() && kept)
+            print_report(&report, json)?;
+            let verified = verify.map_or(Ok(true), |config| run_verify(&config, acks.as_deref()))?;
+            Ok(report.passed() && verified)
         }
         Scenario::Browse { gateway, users, seconds, product, json } => {
             let seconds = Duration::from_secs(u64::from(seconds));
             let report = Browse { gateway, users, time: seconds, products: product }.run().await?;
-            show(&report, json)?;
-            Ok(report.holds())
+            print_report(&report, json)?;
+            Ok(report.passed())
         }
     }
 }
 
-fn show(report: &Report, json: bool) -> anyhow::Result<()> {
+fn print_report(report: &LoadReport, json: bool) -> anyhow::Result<()> {
     if json {
         println!("{}", serde_json::to_string_pretty(report)?);
     } else {
@@ -112,10 +112,10 @@ fn show(report: &Report, json: bool) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The program is looked for beside this one, then in the path.
-fn verified(config: &Path, acks: Option<&Path>) -> anyhow::Result<bool> {
-    let beside = std::env::current_exe()?.with_file_name("firstcome");
-    let program = if beside.exists() { beside } else { "firstcome".into() };
+/// Runs `firstcome verify`, from the folder of this program or from the search path. Returns whether it found no violation.
+fn run_verify(config: &Path, acks: Option<&Path>) -> anyhow::Result<bool> {
+    let sibling = std::env::current_exe()?.with_file_name("firstcome");
+    let program = if sibling.exists() { sibling } else { "firstcome".into() };
     let mut command = Command::new(&program);
     command.args(["verify", "--config"]).arg(config);
     if let Some(acks) = acks {
@@ -125,6 +125,6 @@ fn verified(config: &Path, acks: Option<&Path>) -> anyhow::Result<bool> {
     match status.code() {
         Some(0) => Ok(true),
         Some(9) => Ok(false),
-        _ => bail!("`firstcome verify` could not do its work"),
+        _ => bail!("`firstcome verify` failed"),
     }
 }

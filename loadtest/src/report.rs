@@ -1,64 +1,64 @@
-//! What a load test found: each kind of request with its times, and for a crowd, what became of the people.
+//! The results of a load test: response times by kind of request, and the outcomes of the applicants.
 
 use std::fmt;
 
 use goose::metrics::GooseMetrics;
 use serde::Serialize;
 
-use crate::ledger::Entries;
+use crate::acknowledged::AcknowledgedEntries;
 
-/// One kind of request.
+/// The results of one kind of request.
 #[derive(Debug, Clone, Serialize)]
-pub struct Measure {
-    /// Its name.
+pub struct RequestStats {
+    /// The name of the kind.
     pub name: String,
-    /// How many were sent.
+    /// Requests sent.
     pub sent: usize,
-    /// How many failed: no answer, or one that is no part of the contract.
+    /// Requests without a response, or with a response outside the contract.
     pub failed: usize,
-    /// Answers by status.
+    /// Responses by status.
     pub statuses: std::collections::BTreeMap<u16, usize>,
-    /// Milliseconds until the answer began: half of them took less,
+    /// Median time until the response began, in milliseconds.
     pub p50_ms: f64,
-    /// 95 of 100,
+    /// 95th percentile, in milliseconds.
     pub p95_ms: f64,
-    /// 99 of 100,
+    /// 99th percentile, in milliseconds.
     pub p99_ms: f64,
-    /// and all of them.
+    /// Longest time, in milliseconds.
     pub max_ms: f64,
 }
 
-/// What became of a crowd.
+/// The outcomes of the applicants.
 #[derive(Debug, Clone, Serialize)]
-pub struct People {
-    /// How many came.
+pub struct CrowdOutcome {
+    /// Applicants.
     pub came: u32,
-    /// How many have a number.
+    /// Applicants with a number.
     pub numbers: usize,
-    /// How many were told that the event is over.
+    /// Applicants refused because the event is over.
     pub too_late: u32,
-    /// How many gave up.
+    /// Applicants that gave up.
     pub gave_up: u32,
-    /// How often somebody was told to come again.
+    /// Responses that asked an applicant to retry later.
     pub put_off: u32,
-    /// How many promises were broken,
+    /// Broken promises.
     pub broken_count: u32,
-    /// and the first of them.
+    /// The first broken promises, as text.
     pub broken: Vec<String>,
     #[serde(skip)]
     receipts: Vec<String>,
 }
 
-/// What a load test found.
+/// The results of a load test.
 #[derive(Debug, Clone, Serialize)]
-pub struct Report {
-    /// How long it went on.
+pub struct LoadReport {
+    /// The length of the run, in seconds.
     pub seconds: usize,
-    /// By kind of request.
-    pub requests: Vec<Measure>,
-    /// For a crowd.
+    /// The results by kind of request.
+    pub requests: Vec<RequestStats>,
+    /// The outcomes of the applicants, for a crowd.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub people: Option<People>,
+    pub people: Option<CrowdOutcome>,
 }
 
 #[expect(clippy::cast_precision_loss, reason = "times far below 2^52 us")]
@@ -66,10 +66,10 @@ fn ms(us: u64) -> f64 {
     us as f64 / 1000.0
 }
 
-impl Report {
-    pub(crate) fn of_crowd(metrics: &GooseMetrics, entries: Entries, came: u32) -> Self {
-        let Entries { receipts, too_late, gave_up, put_off, broken, broken_count } = entries;
-        let people = People {
+impl LoadReport {
+    pub(crate) fn of_crowd(metrics: &GooseMetrics, entries: AcknowledgedEntries, came: u32) -> Self {
+        let AcknowledgedEntries { receipts, too_late, gave_up, put_off, broken, broken_count } = entries;
+        let people = CrowdOutcome {
             came,
             numbers: receipts.len(),
             too_late,
@@ -83,13 +83,12 @@ impl Report {
     }
 
     pub(crate) fn of_shoppers(metrics: &GooseMetrics) -> Self {
-        let mut requests: Vec<Measure> = metrics
+        let mut requests: Vec<RequestStats> = metrics
             .requests
             .iter()
             .map(|(name, aggregate)| {
                 let times = &aggregate.raw_data;
-
-                Measure {
+                RequestStats {
                     name: name.clone(),
                     sent: times.counter,
                     failed: aggregate.fail_count,
@@ -105,20 +104,20 @@ impl Report {
         Self { seconds: metrics.duration, requests, people: None }
     }
 
-    /// The receipts, one a queue.
+    /// The receipts, one per line.
     pub fn acks(&self) -> String {
         let receipts = self.people.iter().flat_map(|people| &people.receipts);
         receipts.flat_map(|receipt| [receipt, "\n"]).collect()
     }
 
-    /// Whether nobody was failed: every request was answered by the contract, and no promise was broken.
-    pub fn holds(&self) -> bool {
-        let people = self.people.as_ref().is_none_or(|p| p.broken_count == 0 && p.gave_up == 0);
-        people && !self.requests.is_empty() && self.requests.iter().all(|request| request.failed == 0)
+    /// Whether the run passed: every response kept the contract, every applicant got an outcome, and no promise was broken.
+    pub fn passed(&self) -> bool {
+        let crowd_passed = self.people.as_ref().is_none_or(|p| p.broken_count == 0 && p.gave_up == 0);
+        crowd_passed && !self.requests.is_empty() && self.requests.iter().all(|request| request.failed == 0)
     }
 }
 
-impl fmt::Display for Report {
+impl fmt::Display for LoadReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,
@@ -143,7 +142,7 @@ impl fmt::Display for Report {
         if let Some(p) = &self.people {
             writeln!(
                 f,
-                "{} people: {} have a number, {} came too late, {} gave up; put off {} times; promises broken: {}",
+                "{} applicants: {} with a number, {} too late, {} gave up; {} responses asked to retry; {} broken promises",
                 p.came, p.numbers, p.too_late, p.gave_up, p.put_off, p.broken_count
             )?;
             for broken in &p.broken {

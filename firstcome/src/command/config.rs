@@ -1,24 +1,26 @@
 //! `firstcome config check` and `config print`.
 
-use service::config::PrintedSettings;
+use clap::Subcommand;
 
-use super::{Failed, Serve};
-use crate::output::say;
-use crate::setup::{Setup, load};
+use super::error::CommandError;
+use super::settings::RoleArgs;
+use crate::output::print;
 
-pub(super) fn check(args: &Serve) -> Result<(), Failed> {
-    read(args)?;
-    say("the settings are fine");
-    Ok(())
+#[derive(Debug, Subcommand)]
+pub(super) enum ConfigCommand {
+    /// Reports all mistakes in the settings.
+    Check(RoleArgs),
+    /// Prints every setting with its value and its origin. Secrets are hidden.
+    Print(RoleArgs),
 }
 
-pub(super) fn print(args: &Serve) -> Result<(), Failed> {
-    say(read(args)?.to_string());
+/// Runs the command.
+pub(super) fn run(command: &ConfigCommand) -> Result<(), CommandError> {
+    let (ConfigCommand::Check(args) | ConfigCommand::Print(args)) = command;
+    let (_, printed) = args.read(service::clock::system()())?;
+    match command {
+        ConfigCommand::Check(_) => print("the settings are valid"),
+        ConfigCommand::Print(_) => print(printed.to_string()),
+    }
     Ok(())
-}
-
-fn read(args: &Serve) -> Result<PrintedSettings, Failed> {
-    let mut settings = load(args.settings.config.as_deref(), &args.settings.set).map_err(Failed::Settings)?;
-    Setup::read(&settings, args.role, service::clock::system()());
-    settings.finish().map_err(Failed::Settings)
 }

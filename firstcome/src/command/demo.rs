@@ -1,34 +1,55 @@
-//! `firstcome demo`: the whole picture in one process - a fragile shop, the gateway before it, an event, a crowd, the operator console -
-//! and a line of text a second about what happens.
+//! `firstcome demo`: all parts in one process - a slow shop behind the gateway, an event, simulated applicants and the operator
+//! console - with one line of status per second.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::Context as _;
+use clap::Args;
 use domain::{EventId, EventState, Millis};
 use queue::{Queue, QueueSnapshot};
 use service::telemetry::LogFormat;
 use service::{Context, Settings};
 use shop::Shop;
 
+use super::error::CommandError;
 use super::serve::shut_down;
-use super::{Demo, Failed};
 use crate::crowd;
-use crate::output::say;
+use crate::output::print;
 use crate::setup::{OperatorSettings, Role, Setup, Stores, demo_event};
 use crate::system::System;
 
 /// The shop's database, in the data folder.
 pub(super) const SHOP_FILE: &str = "shop.db";
-/// The event opens so long after the start.
+/// Time from the start of the demo to the opening of the event, in milliseconds.
 const OPENS_IN_MS: Millis = 10_000;
 
-pub(super) async fn demo(args: Demo) -> Result<(), Failed> {
+#[derive(Debug, Args)]
+pub(super) struct DemoArgs {
+    /// Removes the data of an earlier demo first.
+    #[arg(long)]
+    fresh: bool,
+    /// The number of simulated applicants; 0 turns them off.
+    #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(0..=100_000))]
+    crowd: u32,
+    /// The folder for queue, ledger and keys.
+    #[arg(long, default_value = "data")]
+    data: PathBuf,
+    /// The address of the gateway, which serves the shop and the event's page. If it is in use, a free port is chosen.
+    #[arg(long, default_value = "127.0.0.1:8000")]
+    listen: SocketAddr,
+    /// Ends after this many seconds instead of on Ctrl-C.
+    #[arg(long)]
+    seconds: Option<u64>,
+}
+
+/// Runs the command.
+pub(super) async fn run(args: DemoArgs) -> Result<(), CommandError> {
     let context = Context::system();
     service::telemetry::init(LogFormat::Text, "warn")?;
     if args.fresh {
-        forget(&args.data)?;
+        remove_data(&args.data)?;
     }
     let event = demo_event((context.now)() + OPENS_IN_MS);
     let id = event.id.clone();
@@ -40,14 +61,14 @@ pub(super) async fn demo(args: Demo) -> Result<(), Failed> {
         keys: args.data.join("keys.toml"),
         stores: Stores::Embedded { folder: args.data },
         listen: on_loopback(0),
-        admin_listen: free_or_other(on_loopback(9090)),
+        admin_listen: available_or_any(on_loopback(9090)),
         signup: signup_service::Config::default(),
         worker: worker::Config {
             order_service: Some(format!("http://{}/order/int/v1", shop.address)),
             ..worker::Config::default()
         },
-        operator: Some(operator(&token)),
-        gateway: Some(gateway(free_or_other(args.listen), &shop)?),
+        operator: Some(operator_settings(&token)),
+        gateway: Some(gateway_config(available_or_any(args.listen), &shop)?),
         events: vec![event],
         log_format: LogFormat::Text,
         log_filter: "warn".into(),
@@ -56,7 +77,7 @@ pub(super) async fn demo(args: Demo) -> Result<(), Failed> {
     system.until_ready(&context).await?;
     let queue = system.queue.as_ref().context("the demo has a queue")?;
     let opens_at = queue.view(&id).await?.settings.opens_at;
-    greet(&system, &id, opens_at - (context.now)(), &token);
+    print_links(&system, &id, opens_at - (context.now)(), &token);
     if let Some(address) = system.gateway.filter(|_| args.crowd > 0) {
         let (event, context) = (id.to_string(), context.clone());
         context.tasks.clone().spawn("crowd", async move {
@@ -67,23 +88,23 @@ pub(super) async fn demo(args: Demo) -> Result<(), Failed> {
     }
     tokio::select! {
         () = signal => {}
-        () = narrate(queue, &id, &context) => {}
-        () = time_up(args.seconds) => {}
+        () = print_status(queue, &id, &context) => {}
+        () = run_time_over(args.seconds) => {}
     }
-    say("stopping; the data stays, and the next `demo` goes on from here (`--fresh` starts anew)");
-    let ended = shut_down(system, &context).await;
+    print("stopping; the data is kept, and the next `demo` continues from here (`--fresh` starts over)");
+    let result = shut_down(system, &context).await;
     shop.close().await;
-    ended
+    result
 }
 
-/// The shop that all this is for: its order service takes the event's orders.
+/// The shop, whose order service takes the orders of the event.
 async fn open_shop(folder: &Path, context: &Context) -> anyhow::Result<Shop> {
     let config = shop::Config { database: folder.join(SHOP_FILE), ..shop::Config::default() };
     shop::start(config, service::http::bind(on_loopback(0))?, context).await
 }
 
-/// All of the shop is behind the gateway, but for its order calls, which no gateway forwards.
-fn gateway(listen: SocketAddr, shop: &Shop) -> anyhow::Result<gateway::Config> {
+/// The gateway forwards the whole shop except its order API, which only the worker calls.
+fn gateway_config(listen: SocketAddr, shop: &Shop) -> anyhow::Result<gateway::Config> {
     let settings = [
         ("listen", listen.to_string()),
         ("upstream.shop.url", format!("http://{}", shop.address)),
@@ -101,16 +122,17 @@ fn on_loopback(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
-/// Only what a demo made is removed: a folder with anything else in it is left alone.
-fn forget(folder: &Path) -> anyhow::Result<()> {
+/// Removes the files of an earlier demo. Fails if the folder holds any other file.
+fn remove_data(folder: &Path) -> anyhow::Result<()> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
     for entry in entries {
         let path = entry?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let ours = ["queue.db", "ledger.db", SHOP_FILE, "keys."].iter().any(|made| name.starts_with(made));
+        let is_demo_file =
+            ["queue.db", "ledger.db", SHOP_FILE, "keys."].iter().any(|made| name.starts_with(made));
         anyhow::ensure!(
-            ours,
-            "--fresh removes an earlier demo's data only, and {} is none: name another folder with --data",
+            is_demo_file,
+            "--fresh removes only data of an earlier demo, and {} is another file: choose another folder with --data",
             path.display()
         );
         std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
@@ -118,76 +140,79 @@ fn forget(folder: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// The wanted address, or one with a free port if somebody else has it.
-fn free_or_other(wanted: SocketAddr) -> SocketAddr {
-    let free = TcpListener::bind(wanted).is_ok();
-    if free { wanted } else { SocketAddr::new(wanted.ip(), 0) }
+/// The preferred address, or one with any free port if it is in use.
+fn available_or_any(preferred: SocketAddr) -> SocketAddr {
+    let is_free = TcpListener::bind(preferred).is_ok();
+    if is_free { preferred } else { SocketAddr::new(preferred.ip(), 0) }
 }
 
-/// An operator API that one token of this run opens; it is told to whoever started the demo, and to nobody else.
-fn operator(token: &str) -> OperatorSettings {
+/// An operator API with one token, which is printed and valid for this run only.
+fn operator_settings(token: &str) -> OperatorSettings {
     let tokens = vec![operator::Token::new("demo", operator::Role::Operator, token)];
     let config = operator::Config { tokens, ..operator::Config::default() };
-    OperatorSettings { listen: free_or_other(on_loopback(8090)), config }
+    OperatorSettings { listen: available_or_any(on_loopback(8090)), config }
 }
 
-fn greet(system: &System, event: &EventId, opens_in_ms: Millis, token: &str) {
+fn print_links(system: &System, event: &EventId, opens_in_ms: Millis, token: &str) {
     let url = |address: Option<SocketAddr>| address.map(|at| format!("http://{at}")).unwrap_or_default();
     let (base, operator) = (url(system.gateway), url(system.operator));
     let opens = if opens_in_ms > 0 {
         format!("opens in {} s", (opens_in_ms + 999) / 1000)
     } else {
-        "goes on from an earlier demo".into()
+        "continues an earlier demo".into()
     };
-    say(format!("\n선착 Firstcome: one event, 100 seats, {opens}.\n"));
-    say(format!(
-        "  Shop         {base}/                 (its spring special set leads to the event once it is open)"
+    print(format!("\n선착 Firstcome: one event, 100 seats, {opens}.\n"));
+    print(format!(
+        "  Shop         {base}/                 (its spring special set is diverted to the event while it is open)"
     ));
-    say(format!("  Event page   {base}/e/{event}"));
-    say(format!("  Apply        curl -sS {base}/application/com/v1/create/application/{event} \\"));
-    say("                 -H 'Content-Type: application/json' -H 'Idempotency-Key: my-first-try' \\");
-    say("                 -d '{\"name\":\"홍길동\",\"phone\":\"010-1234-5678\",\"consent\":true}'");
-    say(format!("  Operator console {operator}/#token={token}"));
+    print(format!("  Event page   {base}/e/{event}"));
+    print(format!("  Apply        curl -sS {base}/application/com/v1/create/application/{event} \\"));
+    print("                 -H 'Content-Type: application/json' -H 'Idempotency-Key: my-first-try' \\");
+    print("                 -d '{\"name\":\"홍길동\",\"phone\":\"010-1234-5678\",\"consent\":true}'");
+    print(format!("  Operator console {operator}/#token={token}"));
     let program = program();
-    say(format!(
+    print(format!(
         "  Operate      FIRSTCOME_OPERATOR_URL={operator} FIRSTCOME_TOKEN={token} {program} pace set {event} 2"
     ));
-    say(format!("  Health       http://{}/readyz?verbose", system.admin));
-    say(format!("  Stop         Ctrl-C; afterwards: {program} verify\n"));
+    print(format!("  Health       http://{}/readyz?verbose", system.admin));
+    print(format!("  Stop         Ctrl-C; afterwards: {program} verify\n"));
 }
 
-/// This program as it can be called from here: a newcomer has not installed it.
+/// The path of this program from the current folder: it may not be in the search path.
 fn program() -> String {
     let path = std::env::current_exe().unwrap_or_else(|_| "firstcome".into());
     let here = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(here).unwrap_or(&path).display().to_string()
 }
 
-async fn time_up(seconds: Option<u64>) {
+async fn run_time_over(seconds: Option<u64>) {
     match seconds {
         Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
         None => std::future::pending().await,
     }
 }
 
-/// One line a second, until the process stops.
-async fn narrate(queue: &Queue, event: &EventId, context: &Context) {
+/// Prints one line of status per second, until the process stops.
+async fn print_status(queue: &Queue, event: &EventId, context: &Context) {
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     while !context.tasks.is_stopping() {
         ticks.tick().await;
-        if let Ok(view) = queue.view(event).await {
-            say(sentence(&view));
+        if let Ok(snapshot) = queue.view(event).await {
+            print(status_line(&snapshot));
         }
     }
 }
 
-fn sentence(view: &QueueSnapshot) -> String {
-    let waiting = (view.seq - view.admitted_through) - view.gaps.count(view.admitted_through, view.seq);
-    let state = match view.state {
-        EventState::Scheduled => format!("opens in {} s", (view.settings.opens_at - view.now + 999) / 1000),
+fn status_line(snapshot: &QueueSnapshot) -> String {
+    let waiting = (snapshot.seq - snapshot.admitted_through)
+        - snapshot.gaps.count(snapshot.admitted_through, snapshot.seq);
+    let state = match snapshot.state {
+        EventState::Scheduled => {
+            format!("opens in {} s", (snapshot.settings.opens_at - snapshot.now + 999) / 1000)
+        }
         state => state.as_str().to_owned(),
     };
-    let figures = view.figures;
+    let figures = snapshot.figures;
     let left = figures.free + figures.held;
     let stock = if left == 0 && figures.sold > 0 { "sold out" } else { "" };
     format!("{state:<13} waiting {waiting:>5}   ordered {:>4}   seats left {left:>4}   {stock}", figures.sold)

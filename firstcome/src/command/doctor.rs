@@ -12,19 +12,19 @@ use domain::{EventId, Pace};
 use hyper::Uri;
 use serde_json::{Value, json};
 
-use super::Failed;
-use crate::output::say;
+use super::error::CommandError;
+use crate::output::print;
 use call::Caller;
 use examine::{Examination, Finding, Verdict};
 
 #[derive(Debug, Subcommand)]
-pub(super) enum Doctor {
+pub(super) enum DoctorCommand {
     /// Tries the order service's contract (docs/order-service.md) with orders of a test event, and takes them back.
-    OrderService(OrderService),
+    OrderService(OrderServiceArgs),
 }
 
 #[derive(Debug, Args)]
-pub(super) struct OrderService {
+pub(super) struct OrderServiceArgs {
     /// The address that `worker.order_service` will have, as `http://orders.internal:8080`.
     #[arg(value_parser = base)]
     url: String,
@@ -53,24 +53,24 @@ fn base(text: &str) -> Result<String, String> {
 }
 
 /// Runs the command; it fails if anything is wrong.
-pub(super) async fn doctor(args: Doctor) -> Result<(), Failed> {
-    let Doctor::OrderService(args) = args;
+pub(super) async fn run(command: DoctorCommand) -> Result<(), CommandError> {
+    let DoctorCommand::OrderService(args) = command;
     let rng = service::entropy::system();
     let event = match args.event {
         Some(event) => event,
         None => examine::test_event(&rng)?,
     };
     if !args.json {
-        say(format!("{}: orders of the event {event} are made there, and taken back", args.url));
+        print(format!("{}: orders of the event {event} are made there, and taken back", args.url));
     }
     let caller = Caller::new(&args.url, event.clone(), Duration::from_millis(args.timeout_ms));
     let mut examination = Examination::new(caller, rng);
     examination.run(args.calls, args.pace).await;
     if args.json {
-        say(serde_json::to_string_pretty(&report(&args.url, &event, &examination))?);
+        print(serde_json::to_string_pretty(&report(&args.url, &event, &examination))?);
     } else {
         examination.findings.iter().for_each(tell);
-        say(left(&examination));
+        print(left(&examination));
     }
     let wrong = examination.findings.iter().filter(|finding| finding.verdict == Verdict::Wrong).count();
     match wrong {
@@ -82,9 +82,9 @@ pub(super) async fn doctor(args: Doctor) -> Result<(), Failed> {
 
 fn tell(finding: &Finding) {
     let rule = finding.rule.map_or_else(|| "      ".to_owned(), |rule| format!("rule {rule}"));
-    say(format!("{:<5}  {rule}  {:<46} {}", finding.verdict.word(), finding.name, finding.said));
+    print(format!("{:<5}  {rule}  {:<46} {}", finding.verdict.word(), finding.name, finding.said));
     if let Some(todo) = &finding.todo {
-        say(format!("               -> {todo}"));
+        print(format!("               -> {todo}"));
     }
 }
 

@@ -1,26 +1,62 @@
-//! `firstcome keys`: the key file that processes share, and tokens for the operator console.
+//! `firstcome keys`: the key file that processes share, and tokens for the operator API.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use super::Failed;
-use crate::output::say;
+use clap::Subcommand;
 
-pub(super) fn make(file: &Path) -> Result<(), Failed> {
+use super::error::CommandError;
+use crate::output::print;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum KeysCommand {
+    /// Writes a new key to a new file that only its owner can read.
+    Make {
+        /// The file; it must not exist.
+        file: PathBuf,
+    },
+    /// Creates a token for the operator API and prints it once, with the lines for the settings file.
+    Token {
+        /// The operator's name, as recorded in the audit.
+        #[arg(value_parser = token_name)]
+        name: String,
+        /// The rights of the token: a viewer reads, an operator also makes changes.
+        #[arg(long, default_value = "operator")]
+        role: operator::Role,
+    },
+}
+
+/// Runs the command.
+pub(super) fn run(command: KeysCommand) -> Result<(), CommandError> {
+    match command {
+        KeysCommand::Make { file } => make(&file),
+        KeysCommand::Token { name, role } => {
+            print_token(&name, role);
+            Ok(())
+        }
+    }
+}
+
+fn make(file: &Path) -> Result<(), CommandError> {
     crate::keys::make(file, &service::entropy::system())?;
-    say(format!("made {}: give it to every process, and keep it as safe as the data", file.display()));
+    print(format!("created {}: copy it to every process, and protect it like the data", file.display()));
     Ok(())
 }
 
-/// Makes a token and shows it this once; the settings keep its hash only.
-pub(super) fn token(name: &str, role: operator::Role) {
+/// Prints a new token; the settings hold only its hash.
+fn print_token(name: &str, role: operator::Role) {
     let token = operator::make_token(&service::entropy::system());
-    say(format!(
-        "The token of {name}, shown this once:\n\n  {token}\n\nFor the operator API's settings file:\n"
+    print(format!(
+        "The token of {name}, shown only once:\n\n  {token}\n\nFor the settings file of the operator API:\n"
     ));
     let name = toml::Value::from(name);
-    say(format!(
+    print(format!(
         "[[operator.token]]\nname = {name}\nrole = \"{}\"\nhash = \"{}\"",
         role.as_str(),
         operator::hash_of(&token)
     ));
+}
+
+fn token_name(text: &str) -> Result<String, String> {
+    let is_valid = (1..=40).contains(&text.chars().count()) && !text.chars().any(char::is_control);
+    if is_valid { Ok(text.to_owned()) } else { Err("a name has 1 to 40 characters".into()) }
 }

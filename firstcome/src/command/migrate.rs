@@ -1,28 +1,38 @@
-//! `firstcome migrate`: the tables of the ledger and the functions of the queue, as this program needs them.
+//! `firstcome migrate`: creates or updates the tables of the ledger and the functions of the queue.
 
 use anyhow::{Context as _, anyhow};
+use clap::Args;
 use ledger::Ledger;
 use queue::{Queue, RedisOptions, RedisRole};
 
-use super::{Failed, Migrate};
-use crate::output::say;
-use crate::setup::{Role, Setup, Stores, load};
+use super::error::CommandError;
+use super::settings::SettingsArgs;
+use crate::output::print;
+use crate::setup::{Role, Stores};
 
-pub(super) async fn migrate(args: &Migrate) -> Result<(), Failed> {
-    let mut settings = load(args.settings.config.as_deref(), &args.settings.set).map_err(Failed::Settings)?;
-    let setup = Setup::read(&settings, Role::All, service::clock::system()());
-    settings.finish().map_err(Failed::Settings)?;
+#[derive(Debug, Args)]
+pub(super) struct MigrateArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// Also creates the database roles of the ledger and grants their rights; the database user needs CREATEROLE.
+    #[arg(long)]
+    roles: bool,
+}
+
+/// Runs the command.
+pub(super) async fn run(args: &MigrateArgs) -> Result<(), CommandError> {
+    let (setup, _) = args.settings.read(Role::All, service::clock::system()())?;
     let Stores::Servers(servers) = setup.stores else {
-        return Err(anyhow!("the embedded stores make their own tables: there is nothing to migrate").into());
+        return Err(anyhow!("embedded stores create their own tables: nothing to migrate").into());
     };
     Ledger::migrate(&servers.ledger).await.context("cannot migrate the ledger")?;
-    say("the ledger's tables are as this program needs them");
+    print("the tables of the ledger are up to date");
     if args.roles {
-        Ledger::grant_roles(&servers.ledger).await.context("cannot grant the ledger's roles")?;
-        say("the ledger's roles have what they need");
+        Ledger::grant_roles(&servers.ledger).await.context("cannot grant the roles of the ledger")?;
+        print("the roles of the ledger are up to date");
     }
     let options = RedisOptions::new(&servers.queue, RedisRole::Worker);
-    Queue::install_redis(&options).await.context("cannot install the queue's functions")?;
-    say("the queue's functions are as this program needs them");
+    Queue::install_redis(&options).await.context("cannot install the functions of the queue")?;
+    print("the functions of the queue are up to date");
     Ok(())
 }

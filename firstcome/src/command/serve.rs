@@ -1,39 +1,38 @@
-//! `firstcome serve`: all parts in this process, or one role, until a signal.
+//! `firstcome serve`: runs all parts in this process, or one role, until a signal.
 
 use std::time::Duration;
 
 use service::Context;
 use service::tasks::Shutdown;
 
-use super::{Failed, Serve};
-use crate::setup::{Setup, load};
+use super::error::CommandError;
+use super::settings::RoleArgs;
 use crate::system::System;
 
-/// How long requests and calls under way may take after the first signal.
+/// How long requests and calls in flight may take after the first signal.
 const GRACE: Duration = Duration::from_secs(15);
 
-pub(super) async fn serve(args: &Serve) -> Result<(), Failed> {
+/// Runs the command.
+pub(super) async fn run(args: &RoleArgs) -> Result<(), CommandError> {
     let context = Context::system();
-    let mut settings = load(args.settings.config.as_deref(), &args.settings.set).map_err(Failed::Settings)?;
-    let setup = Setup::read(&settings, args.role, (context.now)());
-    settings.finish().map_err(Failed::Settings)?;
+    let (setup, _) = args.read((context.now)())?;
     service::telemetry::init(setup.log_format, &setup.log_filter)?;
     let signal = context.tasks.until_signal();
     let system = System::start(setup, &context).await?;
-    let at = system.gateway.or(system.signup).or(system.operator).unwrap_or(system.admin);
-    tracing::info!(role = ?args.role, "serving on http://{at}");
+    let address = system.gateway.or(system.signup).or(system.operator).unwrap_or(system.admin);
+    tracing::info!(role = ?args.role, "serving on http://{address}");
     signal.await;
     shut_down(system, &context).await
 }
 
-/// Ends in order: no new connection, what runs is finished, the stores are closed last.
-pub(super) async fn shut_down(system: System, context: &Context) -> Result<(), Failed> {
-    let ended = context.tasks.shut_down(GRACE).await;
+/// Stops accepting connections, lets running work finish, and closes the stores last.
+pub(super) async fn shut_down(system: System, context: &Context) -> Result<(), CommandError> {
+    let shutdown = context.tasks.shut_down(GRACE).await;
     system.close().await;
-    if let Some(chore) = context.tasks.failed() {
-        return Err(anyhow::anyhow!("{chore} ended unexpectedly; see the log above").into());
+    if let Some(task) = context.tasks.failed() {
+        return Err(anyhow::anyhow!("task {task} ended unexpectedly; see the log above").into());
     }
-    match ended {
+    match shutdown {
         Shutdown::Clean => Ok(()),
         Shutdown::Forced { unfinished } => {
             Err(anyhow::anyhow!("{unfinished} tasks were cancelled; nothing acknowledged is lost").into())

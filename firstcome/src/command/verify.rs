@@ -1,70 +1,101 @@
-//! `firstcome verify`: the promises, checked over what is stored.
+//! `firstcome verify`: checks the promises over the stored data.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use clap::Args;
 use domain::{EventId, Receipt};
 use ledger::{Ledger, OrderRow};
 use queue::Queue;
 use worker::verify::{VerifyReport, Witness};
 
 use super::demo::SHOP_FILE;
-use super::{Failed, Verify};
-use crate::output::{complain, say};
-use crate::setup::{Role, Setup, Stores, load};
+use super::error::CommandError;
+use super::settings::SettingsArgs;
+use crate::output::{print, print_error};
+use crate::setup::{Role, Setup, Stores};
 use crate::{keys, stores};
 
-pub(super) async fn verify(args: Verify) -> Result<(), Failed> {
+#[derive(Debug, Args)]
+pub(super) struct VerifyArgs {
+    #[command(flatten)]
+    settings: SettingsArgs,
+    /// The data folder; overrides the settings.
+    #[arg(long)]
+    data: Option<PathBuf>,
+    /// Checks this event only.
+    #[arg(long)]
+    event: Option<EventId>,
+    /// Receipts that applicants hold, one per line: makes I1 and I3 complete.
+    #[arg(long, value_name = "FILE")]
+    acks: Option<PathBuf>,
+    /// The live orders of the order service, one `event:key order-number` per line: makes I7 complete. Orders of the embedded
+    /// order service are always read.
+    #[arg(long, value_name = "FILE")]
+    orders: Option<PathBuf>,
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Runs the command.
+pub(super) async fn run(mut args: VerifyArgs) -> Result<(), CommandError> {
     let now = service::clock::system();
-    let mut flags = args.settings.set;
-    flags.extend(args.data.map(|folder| ("data.folder".to_owned(), folder.display().to_string())));
-    let mut settings = load(args.settings.config.as_deref(), &flags).map_err(Failed::Settings)?;
-    let setup = Setup::read(&settings, Role::All, now());
-    settings.finish().map_err(Failed::Settings)?;
+    let data = args.data.map(|folder| ("data.folder".to_owned(), folder.display().to_string()));
+    args.settings.set.extend(data);
+    let (setup, _) = args.settings.read(Role::All, now())?;
     let acks = args.acks.as_deref().map(|file| read_acks(file, &setup.keys)).transpose()?;
     let (queue, ledger) = stores::open_to_read(&setup.stores, now).await?;
-    let orders = order_list(&setup, args.orders.as_deref())?;
+    let source = order_source(&setup, args.orders.as_deref())?;
     let mut reports = Vec::new();
     for event in events(&ledger, args.event).await? {
-        let orders = match &orders {
-            Orders::Listed(text) => Some(read_orders(text, &event)?),
-            Orders::OfShop(file) => {
-                Some(read_orders(&shop::live_orders(file, event.as_str()).await?, &event)?)
-            }
-            Orders::Embedded => Some(ledger.order_rows(&event).await?),
-            Orders::Elsewhere => None,
-        };
+        let orders = source.orders(&ledger, &event).await?;
         reports.push(check(&queue, &ledger, &event, &Witness { acks: acks.clone(), orders }).await?);
     }
     ledger.close().await;
-    tell(&reports, args.json)?;
-    if reports.iter().any(|report| report.violations() > 0) { Err(Failed::Violations) } else { Ok(()) }
+    print_reports(&reports, args.json)?;
+    if reports.iter().any(|report| report.violations() > 0) {
+        return Err(CommandError::Violations);
+    }
+    Ok(())
 }
 
-/// Where the live orders are known.
-enum Orders {
-    /// In a list that was given.
-    Listed(String),
-    /// In the demo's shop.
-    OfShop(PathBuf),
-    /// In the ledger.
-    Embedded,
-    /// In the shop's own order service.
-    Elsewhere,
+/// The source of the list of live orders.
+enum OrderSource {
+    /// The text of a file.
+    File(String),
+    /// The database of the demo's shop.
+    Shop(PathBuf),
+    /// The ledger.
+    Ledger,
+    /// A remote order service, which cannot be read.
+    Remote,
 }
 
-fn order_list(setup: &Setup, listed: Option<&Path>) -> anyhow::Result<Orders> {
-    if let Some(file) = listed {
-        return Ok(Orders::Listed(
-            std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?,
-        ));
+impl OrderSource {
+    /// The live orders of an event, if they can be read.
+    async fn orders(&self, ledger: &Ledger, event: &EventId) -> anyhow::Result<Option<Vec<OrderRow>>> {
+        Ok(match self {
+            Self::File(text) => Some(read_orders(text, event)?),
+            Self::Shop(file) => Some(read_orders(&shop::live_orders(file, event.as_str()).await?, event)?),
+            Self::Ledger => Some(ledger.order_rows(event).await?),
+            Self::Remote => None,
+        })
+    }
+}
+
+fn order_source(setup: &Setup, file: Option<&Path>) -> anyhow::Result<OrderSource> {
+    if let Some(file) = file {
+        let text =
+            std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
+        return Ok(OrderSource::File(text));
     }
     Ok(match &setup.stores {
-        _ if setup.worker.order_service.is_some() => Orders::Elsewhere,
+        _ if setup.worker.order_service.is_some() => OrderSource::Remote,
         Stores::Embedded { folder } if folder.join(SHOP_FILE).exists() => {
-            Orders::OfShop(folder.join(SHOP_FILE))
+            OrderSource::Shop(folder.join(SHOP_FILE))
         }
-        _ => Orders::Embedded,
+        _ => OrderSource::Ledger,
     })
 }
 
@@ -109,28 +140,28 @@ fn read_orders(text: &str, event: &EventId) -> anyhow::Result<Vec<OrderRow>> {
     Ok(orders)
 }
 
-fn tell(reports: &[VerifyReport], json: bool) -> anyhow::Result<()> {
+fn print_reports(reports: &[VerifyReport], json: bool) -> anyhow::Result<()> {
     if json {
-        say(serde_json::to_string_pretty(reports)?);
+        print(serde_json::to_string_pretty(reports)?);
         return Ok(());
     }
     if reports.is_empty() {
-        complain("the ledger has no event: nothing to check");
+        print_error("the ledger contains no event: nothing to check");
     }
     for report in reports {
-        say(format!(
+        print(format!(
             "event {}: {} applications, {} seats sold, {} orders under way",
             report.event, report.applications, report.sold, report.under_way
         ));
         for check in &report.checks {
-            let word = match (check.violations, check.not_checked) {
+            let result = match (check.violations, check.not_checked) {
                 (0, Some(why)) => format!("not checked: {why}"),
                 (0, None) => "holds".to_owned(),
                 (n, _) => format!("BROKEN {n} times"),
             };
-            say(format!("  {}  {:<58} {word}", check.name, check.promise));
+            print(format!("  {}  {:<58} {result}", check.name, check.promise));
             for violation in &check.listed {
-                say(format!("        {violation}"));
+                print(format!("        {violation}"));
             }
         }
     }

@@ -109,7 +109,7 @@ impl Shift {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn an_operator_brings_an_event_from_its_making_to_its_end_with_the_program_alone() {
+async fn the_help_of_event_create_has_examples_and_hides_the_token() {
     let shift = Shift::begin().await;
     let help = shift.done(&["event", "create", "--help"]);
     for part in [
@@ -124,6 +124,11 @@ async fn an_operator_brings_an_event_from_its_making_to_its_end_with_the_program
         assert!(help.contains(part), "'{part}' is not in:\n{help}");
     }
     assert!(!help.contains(&shift.token));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_runs_an_event_from_creation_to_settlement_by_command() {
+    let shift = Shift::begin().await;
     shift.done(&[
         "event",
         "create",
@@ -162,6 +167,8 @@ async fn an_operator_brings_an_event_from_its_making_to_its_end_with_the_program
     assert_eq!(shift.event()["seats"]["sold"], 1);
     shift.done(&["release", "resume", "spring"]);
     shift.until("both ordered", |event| event["seats"]["sold"] == 2).await;
+    let details = shift.done(&["event", "get", "spring"]);
+    assert!(details.contains("last number 2"), "{details}");
 
     let close = ["event", "close", "spring", "--reason", "sold out"];
     assert!(shift.ends_with(2, &close).contains("--yes"));
@@ -191,7 +198,7 @@ async fn an_operator_brings_an_event_from_its_making_to_its_end_with_the_program
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn each_refusal_ends_the_program_with_its_own_code() {
+async fn each_refusal_has_its_own_exit_code() {
     let shift = Shift::begin().await;
     let create = [
         "event",
@@ -241,7 +248,7 @@ async fn each_refusal_ends_the_program_with_its_own_code() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_operator_of_its_own_needs_the_ledger_alone() {
+async fn an_operator_role_needs_only_the_ledger() {
     let (folder, postgres) = (TempFolder::new("operator"), testkit::Postgres::start().await);
     ledger::Ledger::migrate(&postgres.url()).await.unwrap();
     let made = told(&run(&["keys", "token", "lee", "--role", "viewer"]));

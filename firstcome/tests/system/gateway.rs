@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use domain::AppKey;
-use loadtest::{Browse, Report, Spike};
+use loadtest::{Browse, LoadReport, Spike};
 use serde_json::Value;
 use shop::capacity::Capacity;
 use testkit::HttpClient;
@@ -23,7 +23,7 @@ fn roomy() -> Capacity {
 }
 
 /// Half of the people come to each gateway.
-fn spike(cluster: &TestCluster, people: u32, users: u16) -> impl Future<Output = Vec<Report>> + use<> {
+fn spike(cluster: &TestCluster, people: u32, users: u16) -> impl Future<Output = Vec<LoadReport>> + use<> {
     let (gateways, half) = (cluster.gateway_urls(), people / 2);
     let send = move |nth: usize, first_person| Spike {
         gateway: gateways[nth].clone(),
@@ -42,7 +42,7 @@ fn spike(cluster: &TestCluster, people: u32, users: u16) -> impl Future<Output =
     }
 }
 
-async fn shoppers(cluster: &TestCluster, time: Duration) -> Report {
+async fn shoppers(cluster: &TestCluster, time: Duration) -> LoadReport {
     // Nobody of them looks at the event's product.
     let products = ["/products/1", "/products/2", "/products/7"].map(str::to_owned).to_vec();
     Browse { gateway: cluster.gateway_urls()[0].clone(), users: 12, time, products }.run().await.unwrap()
@@ -95,9 +95,9 @@ async fn open_event(cluster: &TestCluster, seats: u32, pace: u32) -> Crowd {
 }
 
 /// Nobody was failed: every answer was by the contract, and everybody has a number.
-fn all_served(report: &Report) {
+fn all_served(report: &LoadReport) {
     println!("{report}");
-    assert!(report.holds(), "{report}");
+    assert!(report.passed(), "{report}");
     let people = report.people.as_ref().unwrap();
     assert_eq!(people.numbers, people.came as usize, "{report}");
 }
@@ -210,7 +210,7 @@ async fn twenty_thousand_through_the_gateway_leave_a_thousand_orders_and_a_quiet
         raise_pace(&cluster, &crowd, SEATS, QUICK),
     );
     println!("shoppers meanwhile:\n{browsed}");
-    assert!(browsed.holds(), "no shopper noticed the event: {browsed}");
+    assert!(browsed.passed(), "no shopper noticed the event: {browsed}");
     reports.iter().for_each(all_served);
     greedy(&cluster.gateway_urls()[1]).await;
     crowd.until("the last seat to be sold", |p| p["sold"] == SEATS).await;
@@ -221,7 +221,8 @@ async fn twenty_thousand_through_the_gateway_leave_a_thousand_orders_and_a_quiet
         crowd.cancel(&ack).await;
         left.push(ack);
     }
-    let all: String = reports.iter().map(Report::acks).chain([receipts(&stayed), receipts(&left)]).collect();
+    let all: String =
+        reports.iter().map(LoadReport::acks).chain([receipts(&stayed), receipts(&left)]).collect();
     let wanted = lowest(&cluster, &all, &left, SEATS as usize);
     cluster.until_ordered(&wanted).await;
     crowd.until("the freed seats to be sold again", |p| p["sold"] == SEATS).await;
@@ -276,7 +277,7 @@ async fn a_killed_gateway_and_an_operator_at_work_leave_the_orders_exact() {
     cluster.operate(&["release", "resume", "spring"]);
     let reports = pressing.join_all().await.remove(0);
 
-    let all: String = reports.iter().map(Report::acks).collect();
+    let all: String = reports.iter().map(LoadReport::acks).collect();
     for report in &reports {
         println!("{report}");
         let people = report.people.as_ref().unwrap();

@@ -1,0 +1,61 @@
+//! How a command fails, and the exit code of each failure.
+
+use std::process::ExitCode;
+
+use service::config::Mistakes;
+
+use crate::output::print_error;
+
+/// Wrong usage or settings.
+pub(super) const USAGE: u8 = 2;
+/// `firstcome verify` found violations.
+const VIOLATIONS: u8 = 9;
+
+/// A command that failed.
+pub(super) enum CommandError {
+    /// The command could not do its work.
+    Failed(anyhow::Error),
+    /// The settings are wrong.
+    Settings(Mistakes),
+    /// `firstcome verify` found violations and has printed them.
+    Violations,
+    /// The operator API refused the request or did not reply, or the command was used wrongly.
+    Refused {
+        /// The exit code.
+        code: u8,
+        /// The error message.
+        message: String,
+    },
+}
+
+impl<E: Into<anyhow::Error>> From<E> for CommandError {
+    fn from(error: E) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+impl CommandError {
+    /// Wrong usage of a command.
+    pub(super) fn usage(message: impl Into<String>) -> Self {
+        Self::Refused { code: USAGE, message: message.into() }
+    }
+
+    /// Prints the error and returns its exit code.
+    pub(super) fn report(self) -> ExitCode {
+        match self {
+            Self::Failed(error) => {
+                print_error(format!("firstcome: {error:#}"));
+                ExitCode::from(1)
+            }
+            Self::Settings(mistakes) => {
+                print_error(format!("firstcome: the settings are wrong:\n{mistakes}"));
+                ExitCode::from(USAGE)
+            }
+            Self::Violations => ExitCode::from(VIOLATIONS),
+            Self::Refused { code, message } => {
+                print_error(format!("firstcome: {message}"));
+                ExitCode::from(code)
+            }
+        }
+    }
+}

@@ -1,0 +1,47 @@
+//! The commands that are clients of the operator API.
+
+mod announcement;
+mod application;
+mod audit;
+mod capacity;
+mod client;
+mod confirm;
+mod event;
+mod format;
+mod pace;
+mod release;
+
+use clap::Subcommand;
+
+use super::error::CommandError;
+
+#[derive(Debug, Subcommand)]
+pub(super) enum OperatorCommand {
+    /// Creates, shows and changes events through the operator API.
+    Event(event::EventArgs),
+    /// Pauses and resumes the release of waiting applications through the operator API.
+    Release(release::ReleaseArgs),
+    /// Shows and sets the rate of order calls through the operator API.
+    Pace(pace::PaceArgs),
+    /// Sets the number of seats of an event through the operator API.
+    Capacity(capacity::CapacityArgs),
+    /// Sets the announcement on the page of an event through the operator API.
+    Announcement(announcement::AnnouncementArgs),
+    /// Lists the recorded changes through the operator API.
+    Audit(audit::AuditArgs),
+    /// Lists and ends parked applications through the operator API.
+    Application(application::ApplicationArgs),
+}
+
+/// Runs the command.
+pub(super) async fn run(command: OperatorCommand) -> Result<(), CommandError> {
+    match command {
+        OperatorCommand::Event(args) => event::run(args).await,
+        OperatorCommand::Release(args) => release::run(args).await,
+        OperatorCommand::Pace(args) => pace::run(args).await,
+        OperatorCommand::Capacity(args) => capacity::run(args).await,
+        OperatorCommand::Announcement(args) => announcement::run(args).await,
+        OperatorCommand::Audit(args) => audit::run(args).await,
+        OperatorCommand::Application(args) => application::run(args).await,
+    }
+}

@@ -1,0 +1,152 @@
+//! Text forms of the operator API's responses.
+
+use domain::Release;
+use operator::response::{ChangeResponse, EventResponse, LocalizedText, QueueResponse};
+use serde_json::Value;
+
+/// A text without control characters, which could move the cursor of a terminal.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// A JSON value: a text without its quotes, null as a dash.
+fn value_text(value: &Value) -> String {
+    match value {
+        Value::Null => "-".to_owned(),
+        Value::String(text) => printable(text),
+        other => printable(&other.to_string()),
+    }
+}
+
+/// A change in one line.
+pub(super) fn change_line(change: &ChangeResponse) -> String {
+    // A new event has no old values to compare with.
+    let is_new = matches!(change.action.as_str(), "create" | "clone");
+    let fields = change.after.as_object().into_iter().flatten().filter(|_| !is_new);
+    let fields: Vec<String> = fields
+        .map(|(name, after)| {
+            format!("{name} {} -> {}", value_text(&change.before[name.as_str()]), value_text(after))
+        })
+        .collect();
+    let fields = if fields.is_empty() { String::new() } else { format!(": {}", fields.join(", ")) };
+    let reason =
+        if change.reason.is_empty() { String::new() } else { format!(" ({})", printable(&change.reason)) };
+    format!(
+        "{}  {} rev {}  {}  {}{fields}{reason}",
+        printable(&change.at),
+        printable(&change.event),
+        change.rev,
+        printable(&change.actor),
+        printable(&change.action)
+    )
+}
+
+/// The result of a change request.
+pub(super) fn change_result(change: &ChangeResponse) -> String {
+    if change.changed {
+        return change_line(change);
+    }
+    format!("{}: no change (rev {})", printable(&change.event), change.rev)
+}
+
+/// The name of a release state, as in the API.
+pub(super) fn release_name(release: Release) -> &'static str {
+    match release {
+        Release::Running => "running",
+        Release::Paused => "paused",
+        Release::Draining => "draining",
+    }
+}
+
+/// An event in one line.
+pub(super) fn event_line(event: &EventResponse) -> String {
+    let waiting = event.queue.as_ref().map_or_else(|| "-".to_owned(), |queue| queue.waiting.to_string());
+    let mut line = format!(
+        "{:<16} {:<10} {:<9} waiting {waiting:>6}  sold {:>6} / {}  pace {}/s  in flight {} / {}  parked {}  rev {}",
+        printable(&event.id),
+        event.state.as_str(),
+        release_name(event.release),
+        event.seats.sold,
+        event.capacity,
+        printable(&event.pace),
+        event.under_way.ordering,
+        event.in_flight_max,
+        event.under_way.parked,
+        event.rev,
+    );
+    if let Some(reason) = &event.frozen {
+        line = format!("{line}  FROZEN {}", printable(reason));
+    }
+    if let Some(until) = &event.recover_until {
+        line = format!("{line}  RECOVERING until {}", printable(until));
+    }
+    line
+}
+
+/// An event with all of its settings, one a line.
+pub(super) fn event_details(event: &EventResponse) -> String {
+    let row = |name: &str, value: String| format!("  {name:<18} {value}");
+    let optional = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), printable);
+    let seats = &event.seats;
+    let diverts = if event.diverts.is_empty() { "-".to_owned() } else { event.diverts.join(" ") };
+    let rows = [
+        format!("{} is {} at rev {}", printable(&event.id), event.state.as_str(), event.rev),
+        row("title", both_languages(&event.title)),
+        row("opens_at", printable(&event.opens_at)),
+        row("closes_at", printable(&event.closes_at)),
+        row("intake", event.intake.to_string()),
+        row("release", release_name(event.release).to_owned()),
+        row("pace", printable(&event.pace)),
+        row("in_flight_max", event.in_flight_max.to_string()),
+        row(
+            "capacity",
+            format!("{} (sold {}, held {}, free {})", event.capacity, seats.sold, seats.held, seats.free),
+        ),
+        row("applications_max", event.applications_max.to_string()),
+        row("announcement", both_languages(&event.announcement)),
+        row("settle_after_close", event.settle_after_close.to_string()),
+        row("diverts", printable(&diverts)),
+        row("under way", format!("ordering {}, parked {}", event.under_way.ordering, event.under_way.parked)),
+        row("queue", event.queue.as_ref().map_or_else(|| "no leader yet".to_owned(), queue_text)),
+        row("frozen", optional(&event.frozen)),
+        row("recover_until", optional(&event.recover_until)),
+    ];
+    rows.join("\n")
+}
+
+fn both_languages(text: &LocalizedText) -> String {
+    format!("{} | {}", printable(&text.ko), printable(&text.en))
+}
+
+fn queue_text(queue: &QueueResponse) -> String {
+    format!(
+        "waiting {}, last number {}, admitted through {}, skipped {}",
+        queue.waiting, queue.seq, queue.admitted_through, queue.skipped_numbers
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn pace_change(changed: bool) -> ChangeResponse {
+        let change = json!({
+            "event": "spring", "rev": 7, "at": "2026-11-22T11:00:00.000Z", "actor": "kim", "action": "pace",
+            "reason": "slow\u{1b}[2J", "before": {"pace": "80"}, "after": {"pace": "120"}, "changed": changed,
+        });
+        serde_json::from_value(change).unwrap()
+    }
+
+    #[test]
+    fn a_change_is_one_line_without_control_characters() {
+        let expected = "2026-11-22T11:00:00.000Z  spring rev 7  kim  pace: pace 80 -> 120 (slow [2J)";
+        assert_eq!(change_line(&pace_change(true)), expected);
+    }
+
+    #[test]
+    fn a_request_that_changes_nothing_is_reported_as_such() {
+        assert_eq!(change_result(&pace_change(false)), "spring: no change (rev 7)");
+    }
+}
