@@ -1,4 +1,4 @@
-//! A gentle crowd for the demo: people who apply over HTTP, each once, spread over half a minute, so that the queue lives.
+//! The simulated applicants of the demo. Each applies once over HTTP, spread over half a minute, so that the queue keeps moving.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -12,41 +12,43 @@ use hyper_util::rt::TokioExecutor;
 use serde_json::json;
 use service::Context;
 
-/// Within this time all of them have applied.
+/// Time over which the applicants are spread.
 const SPREAD: Duration = Duration::from_secs(30);
-/// Who is told to come back later tries at most this often.
-const TRIES_MAX: u32 = 5;
-/// Before coming back.
-const AGAIN: Duration = Duration::from_millis(500);
+/// Attempts of an applicant that is asked to retry later.
+const ATTEMPTS_MAX: u32 = 5;
+/// Wait before the next attempt.
+const RETRY_DELAY: Duration = Duration::from_millis(500);
 
-/// Sends the crowd; ends when all applied or the process stops.
+/// Sends the applications. Ends when all are sent or the process stops.
 pub(crate) async fn send(address: SocketAddr, event: String, people: u32, context: Context) {
     let client = Client::builder(TokioExecutor::new()).build_http::<Full<Bytes>>();
-    let mut turns = tokio::time::interval(SPREAD / people.max(1));
+    let mut ticks = tokio::time::interval(SPREAD / people.max(1));
     for person in 0..people {
         tokio::select! {
-            _ = turns.tick() => {}
+            _ = ticks.tick() => {}
             () = context.tasks.stopping() => return,
         }
-        for _ in 0..TRIES_MAX {
-            if heard(client.request(application(address, &event, person)).await).await {
+        for _ in 0..ATTEMPTS_MAX {
+            if is_final(client.request(application(address, &event, person)).await).await {
                 break;
             }
-            tokio::time::sleep(AGAIN).await;
+            tokio::time::sleep(RETRY_DELAY).await;
         }
     }
 }
 
-/// Whether the answer is final: a yes or a no, not "later".
-async fn heard(answer: Result<Response<Incoming>, hyper_util::client::legacy::Error>) -> bool {
-    let Ok(answer) = answer else { return false };
-    let later = matches!(answer.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
-    // Read to the end, so that the connection can be used again.
-    let _ = answer.into_body().collect().await;
-    !later
+/// Whether the response is final, that is, does not ask to retry later.
+async fn is_final(response: Result<Response<Incoming>, hyper_util::client::legacy::Error>) -> bool {
+    let Ok(response) = response else { return false };
+    let is_later =
+        matches!(response.status(), StatusCode::SERVICE_UNAVAILABLE | StatusCode::TOO_MANY_REQUESTS);
+    // The connection can be reused once the body is read to its end.
+    let _ = response.into_body().collect().await;
+    !is_later
 }
 
-/// Person by person the same name, phone and key each time, so that a second demo run finds everybody in place.
+/// The application of an applicant. Name, phone number and key are the same in each run, so that a second demo repeats the
+/// applications of the first.
 fn application(address: SocketAddr, event: &str, person: u32) -> Request<Full<Bytes>> {
     let body = json!({ "name": format!("관객 {}", person + 1), "phone": format!("010-9{:03}-{:04}", person / 10_000, person % 10_000), "consent": true });
     let request = Request::post(format!("http://{address}/application/com/v1/create/application/{event}"))

@@ -1,4 +1,4 @@
-//! The program's composition root: which parts run, over which stores. It holds no rule of its own.
+//! The composition root of the program: selects the parts that run and the stores they use. It contains no domain logic.
 
 pub mod command;
 mod crowd;

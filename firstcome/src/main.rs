@@ -1,11 +1,11 @@
-//! The command line.
+//! The entry point of the program.
 
 use std::process::ExitCode;
 
 use clap::Parser;
 use firstcome::command::{Cli, run};
 
-/// A crowd is many small allocations: the C library's own took 13 % of the time of an application.
+/// Applications cause many small allocations. With the C library's allocator they took 13 % of the time of an application.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -14,18 +14,18 @@ use service::telemetry::LogFormat;
 pub use event::demo_event;
 pub use stores::{Role, Servers, Stores};
 
-/// Everything that a system is started with.
+/// The settings of a system.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// Which parts run in this process.
+    /// The parts that run in this process.
     pub role: Role,
-    /// Where queue and ledger are.
+    /// The stores of queue and ledger.
     pub stores: Stores,
     /// The file with the root secrets.
     pub keys: PathBuf,
-    /// Where the page and its API are served.
+    /// The address of the signup service.
     pub listen: SocketAddr,
-    /// Where `/livez /readyz /metrics` are served.
+    /// The address of `/livez`, `/readyz` and `/metrics`.
     pub admin_listen: SocketAddr,
     /// The signup service's settings.
     pub signup: signup_service::Config,
@@ -35,37 +35,38 @@ pub struct Setup {
     pub operator: Option<OperatorSettings>,
     /// The gateway, if it runs here.
     pub gateway: Option<gateway::Config>,
-    /// Events that are written into the ledger if they are new.
+    /// Events that are written to the ledger if it does not contain them.
     pub events: Vec<EventSettings>,
-    /// How log lines look.
+    /// The format of log lines.
     pub log_format: LogFormat,
-    /// Which log lines are written.
+    /// The filter of log lines.
     pub log_filter: String,
 }
 
 /// The operator console's settings.
 #[derive(Debug, Clone)]
 pub struct OperatorSettings {
-    /// Where its page and API are served.
+    /// The address of the operator API and its console.
     pub listen: SocketAddr,
-    /// Who may come in, and by which names it is reached.
+    /// Tokens and host names.
     pub config: operator::Config,
 }
 
-/// What commands take from the environment; these are no settings, although they begin alike.
-pub(crate) const OF_COMMANDS: [&str; 3] =
+/// Environment variables of commands, which are not settings although they have the same prefix.
+pub(crate) const COMMAND_VARIABLES: [&str; 3] =
     ["FIRSTCOME_OPERATOR_URL", "FIRSTCOME_TOKEN", "FIRSTCOME_TOKEN_FILE"];
 
-/// Merges the settings; mistakes of the file's form come at once, all others with `finish`.
+/// Merges file, environment and flags. Returns syntax errors of the file at once; `finish` returns all other mistakes.
 pub fn load(file: Option<&Path>, flags: &[(String, String)]) -> Result<Settings, Mistakes> {
-    let settings = std::env::vars().filter(|(name, _)| !OF_COMMANDS.contains(&name.as_str()));
-    Settings::load(file, settings, flags)
+    let variables = std::env::vars().filter(|(name, _)| !COMMAND_VARIABLES.contains(&name.as_str()));
+    Settings::load(file, variables, flags)
 }
 
 impl Setup {
-    /// Reads the settings of a role; mistakes stay with them until they are finished. What only other roles read is not judged.
+    /// Reads the settings of a role. Mistakes are collected until `finish`. Settings of other roles are not checked.
     pub fn read(settings: &Settings, role: Role, now: Millis) -> Self {
-        let (mut signup, mut log) = (settings.part("signup"), settings.part("log"));
+        let mut signup = settings.part("signup");
+        let mut log = settings.part("log");
         let mut setup = Self {
             role,
             stores: Stores::Embedded { folder: PathBuf::new() },
@@ -91,16 +92,15 @@ impl Setup {
             let mut root = settings.part("");
             setup.events = root.list("event").iter_mut().filter_map(|part| event::read(part, now)).collect();
         } else {
-            for others in ["worker", "event"] {
-                settings.skip(others);
-            }
+            settings.skip("worker");
+            settings.skip("event");
         }
         if role.has_operator() {
             setup.operator = read_operator(&mut settings.part("operator"), role);
         } else {
             settings.skip("operator");
         }
-        // Among other parts, a gateway that nobody mentioned is left out: the signup service can be reached without one.
+        // Beside other parts, a gateway without settings is left out: applicants reach the signup service without one.
         if role == Role::Gateway || (role.has_gateway() && settings.part("").has("gateway")) {
             setup.gateway = Some(gateway::Config::read(&mut settings.part("gateway")));
         } else {
@@ -110,15 +110,16 @@ impl Setup {
     }
 }
 
-/// Without a token nobody could come in: then an operator API of its own is a mistake, and one among other parts is left out.
+/// The settings of the operator API. Without a token it would refuse every request: beside other parts it is then left out, and
+/// as a single role it is a mistake.
 fn read_operator(part: &mut Part<'_>, role: Role) -> Option<OperatorSettings> {
     let operator = OperatorSettings {
         listen: part.parse("listen", "127.0.0.1:8090"),
         config: operator::Config::read(part),
     };
-    let nobody = operator.config.tokens.is_empty();
-    if nobody && role == Role::Operator && !part.has("token") {
-        part.mistake("token", "is missing: `firstcome keys token NAME` makes one");
+    let has_no_token = operator.config.tokens.is_empty();
+    if has_no_token && role == Role::Operator && !part.has("token") {
+        part.mistake("token", "is missing: `firstcome keys token NAME` creates one");
     }
-    (!nobody).then_some(operator)
+    (!has_no_token).then_some(operator)
 }

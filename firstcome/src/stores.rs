@@ -1,4 +1,4 @@
-//! Opening the stores that the settings name.
+//! Opens the stores that the settings name.
 
 use std::path::Path;
 use std::time::Duration;
@@ -11,10 +11,10 @@ use service::health::Check;
 
 use crate::setup::{Role, Servers, Stores};
 
-/// How soon a gateway tries again to reach its queue.
-const AGAIN: Duration = Duration::from_secs(1);
+/// How long a gateway waits before it connects to its queue again.
+const RETRY_DELAY: Duration = Duration::from_secs(1);
 
-/// The queue and the ledger, each for a role that needs it from the start; a gateway takes its queue later.
+/// Opens the queue and the ledger, each if the role needs it from the start. A gateway opens its queue later.
 pub(crate) async fn open(
     stores: &Stores,
     role: Role,
@@ -23,9 +23,9 @@ pub(crate) async fn open(
     match stores {
         Stores::Embedded { folder } => {
             std::fs::create_dir_all(folder)
-                .with_context(|| format!("cannot make the data folder {}", folder.display()))?;
+                .with_context(|| format!("cannot create the data folder {}", folder.display()))?;
             let (queue, ledger) = open_files(folder, now).await?;
-            // The queue's file lock is ours, so whoever led before is gone: nobody has to wait for its leases to run out.
+            // This process holds the file lock of the queue, so the former leader has ended and its leases need not expire first.
             ledger.end_leases().await?;
             Ok((Some(queue), Some(ledger)))
         }
@@ -38,12 +38,12 @@ pub(crate) async fn open(
     }
 }
 
-/// Queue and ledger for looking at them only.
+/// Opens the queue and the ledger for reading.
 pub(crate) async fn open_to_read(stores: &Stores, now: Now) -> anyhow::Result<(Queue, Ledger)> {
     match stores {
         Stores::Embedded { folder } => {
-            let exists = folder.join("queue.db").exists();
-            ensure!(exists, "there is no queue in {}: name the data folder with --data", folder.display());
+            let has_queue = folder.join("queue.db").exists();
+            ensure!(has_queue, "no queue in {}: name the data folder with --data", folder.display());
             open_files(folder, now).await
         }
         Stores::Servers(servers) => {
@@ -52,9 +52,9 @@ pub(crate) async fn open_to_read(stores: &Stores, now: Now) -> anyhow::Result<(Q
     }
 }
 
-/// The queue for a gateway on its own, as soon as it can be reached. Until then the check says why not.
+/// Opens the queue for a gateway as soon as it can be reached. Until then the check shows the reason.
 pub(crate) async fn open_for_gateway(servers: Servers, check: Check) -> Queue {
-    let mut told = String::new();
+    let mut last_logged = String::new();
     loop {
         match open_queue(&servers, RedisRole::Gateway).await {
             Ok(queue) => {
@@ -62,15 +62,15 @@ pub(crate) async fn open_for_gateway(servers: Servers, check: Check) -> Queue {
                 return queue;
             }
             Err(error) => {
-                let why = format!("{error:#}");
-                check.warn(&*why);
-                if why != told {
-                    tracing::warn!("{why}; trying again each second");
-                    told = why;
+                let reason = format!("{error:#}");
+                check.warn(&*reason);
+                if reason != last_logged {
+                    tracing::warn!("failed to open the queue: {reason}; retrying every second");
+                    last_logged = reason;
                 }
             }
         }
-        tokio::time::sleep(AGAIN).await;
+        tokio::time::sleep(RETRY_DELAY).await;
     }
 }
 

@@ -1,5 +1,5 @@
-//! `firstcome doctor`: asks another service of the shop what Firstcome will ask of it, and says what is wrong and what to do.
-//! It changes nothing of Firstcome's own, and looks at nobody's settings.
+//! `firstcome doctor`: sends another service of the shop the requests that Firstcome will send, and reports what is wrong and how
+//! to fix it. It changes no data of Firstcome and reads no settings.
 
 mod call;
 mod examine;
@@ -19,7 +19,7 @@ use examine::{Examination, Finding, Verdict};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DoctorCommand {
-    /// Tries the order service's contract (docs/order-service.md) with orders of a test event, and takes them back.
+    /// Checks the order service against its contract (docs/order-service.md) with orders of a test event, which are deleted again.
     OrderService(OrderServiceArgs),
 }
 
@@ -28,16 +28,16 @@ pub(super) struct OrderServiceArgs {
     /// The address that `worker.order_service` will have, as `http://orders.internal:8080`.
     #[arg(value_parser = base)]
     url: String,
-    /// An event that the service accepts; without it, one that does not exist: doctor-<random>.
+    /// An event that the service accepts; the default is an event that does not exist, doctor-<random>.
     #[arg(long)]
     event: Option<EventId>,
-    /// How many calls are made one after the other to see how long they take.
+    /// The number of consecutive calls whose time is measured.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
     calls: u32,
-    /// How long a call may take, in milliseconds, as `worker.call_timeout`.
+    /// The timeout of a call in milliseconds, as `worker.call_timeout`.
     #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u64).range(50..=8000))]
     timeout_ms: u64,
-    /// Order calls a second that you plan, for the advice on limits.
+    /// The planned order calls per second, for the advice on limits.
     #[arg(long, default_value = "10")]
     pace: Pace,
     /// Prints JSON.
@@ -52,7 +52,7 @@ fn base(text: &str) -> Result<String, String> {
     if plain && uri.query().is_none() { Ok(text.trim_end_matches('/').to_owned()) } else { Err(wrong()) }
 }
 
-/// Runs the command; it fails if anything is wrong.
+/// Runs the command. Fails if a check fails.
 pub(super) async fn run(command: DoctorCommand) -> Result<(), CommandError> {
     let DoctorCommand::OrderService(args) = command;
     let rng = service::entropy::system();

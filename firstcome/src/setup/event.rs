@@ -1,4 +1,4 @@
-//! Events as the settings describe them. They are the first rev; afterwards the ledger's word counts, not the file's.
+//! Events in the settings. They are the first rev of an event; afterwards only the ledger counts.
 
 use domain::event::{BadSettings, CAPACITY_MAX, IN_FLIGHT_MAX, Text};
 use domain::{EventSettings, Kind, Millis, Pace, Release};
@@ -11,7 +11,7 @@ pub(super) fn read(part: &mut Part<'_>, now: Millis) -> Option<EventSettings> {
     let capacity = whole(part, "capacity", CAPACITY_MAX, 100);
     let title = Text { ko: part.required_text("title_ko"), en: part.required_text("title_en") };
     let mut settings = EventSettings {
-        // Reading goes on without an id, so that the other mistakes are told too.
+        // Reading continues without an id, so that the other mistakes are reported too.
         id: NO_ID.parse().unwrap_or_else(|_| unreachable!("it is an event id")),
         title,
         kind: Kind::Order,
@@ -35,14 +35,14 @@ pub(super) fn read(part: &mut Part<'_>, now: Millis) -> Option<EventSettings> {
     Some(settings)
 }
 
-/// Stands for the id of an event whose own is missing or wrong; such an event is never made.
+/// A placeholder for a missing or invalid id. Such an event is never created.
 const NO_ID: &str = "x";
 
 fn whole(part: &mut Part<'_>, key: &str, most: u32, default: u32) -> u32 {
     u32::try_from(part.integer(key, 1..=i64::from(most), i64::from(default))).unwrap_or(default)
 }
 
-/// The key that the person would change.
+/// The key of the mistake in the settings.
 fn key_of(mistake: BadSettings) -> &'static str {
     match mistake {
         BadSettings::Capacity => "capacity",
@@ -54,7 +54,7 @@ fn key_of(mistake: BadSettings) -> &'static str {
     }
 }
 
-/// The demo's event: small enough to see it sell out, slow enough to watch.
+/// The event of the demo. It is small and slow enough to watch it sell out.
 pub fn demo_event(opens_at: Millis) -> EventSettings {
     EventSettings {
         id: "demo".parse().unwrap_or_else(|_| unreachable!("'demo' is an event id")),

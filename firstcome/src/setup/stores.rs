@@ -1,4 +1,4 @@
-//! Where the stores are, and which parts of the program run in this process.
+//! The stores, and the parts of the program that run in this process.
 
 use std::fmt;
 use std::path::PathBuf;
@@ -6,17 +6,17 @@ use std::path::PathBuf;
 use service::Settings;
 use service::config::Part;
 
-/// Connections to the ledger that a process opens at most.
+/// Most connections of a process to the ledger.
 const LEDGER_CONNECTIONS: i64 = 16;
 
-/// Which parts run in this process.
+/// The parts that run in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
 pub enum Role {
-    /// Everything: the newcomer's default, and the only one on embedded stores.
+    /// All parts: the default, and the only choice with embedded stores.
     All,
-    /// The signup service: page, apply, status.
+    /// The signup service: pages, applications and their status.
     Signup,
-    /// Admission, order dispatchers, steward and relay.
+    /// Admission, order dispatch, inbox and projector.
     Worker,
     /// The operator console.
     Operator,
@@ -35,7 +35,7 @@ impl Role {
         matches!(self, Self::All | Self::Worker)
     }
 
-    /// Whether the operator console runs here, if anybody may come in.
+    /// Whether the operator API runs here, if it has a token.
     pub fn has_operator(self) -> bool {
         matches!(self, Self::All | Self::Operator)
     }
@@ -45,42 +45,42 @@ impl Role {
         matches!(self, Self::All | Self::Gateway)
     }
 
-    /// Whether something here has a path to the queue.
+    /// Whether a part of this role uses the queue.
     pub fn has_queue(self) -> bool {
         self.has_keys() || self.has_gateway()
     }
 
-    /// Whether something here makes or checks what is signed or sealed.
+    /// Whether a part of this role uses the keys.
     pub fn has_keys(self) -> bool {
         self.has_signup() || self.has_worker()
     }
 
-    /// Whether something here has a path to the ledger.
+    /// Whether a part of this role uses the ledger.
     pub fn has_ledger(self) -> bool {
         self.has_worker() || self.has_operator()
     }
 }
 
-/// Where queue and ledger are.
+/// The stores of queue and ledger.
 #[derive(Debug, Clone)]
 pub enum Stores {
-    /// Files of this one process.
+    /// Files that a single process uses.
     Embedded {
-        /// The folder that holds them.
+        /// The folder of the files.
         folder: PathBuf,
     },
-    /// Servers that many processes share.
+    /// Servers that several processes share.
     Servers(Servers),
 }
 
-/// The addresses of the stores' servers. They may hold passwords, so they are never shown.
+/// The addresses of the servers. They may contain passwords, so they are never printed.
 #[derive(Clone)]
 pub struct Servers {
-    /// The queue, `redis://…`; empty for a role that has no path to it.
+    /// The queue, `redis://…`; empty for a role that does not use it.
     pub queue: String,
-    /// The ledger, `postgres://…`; empty for a role that has no path to it.
+    /// The ledger, `postgres://…`; empty for a role that does not use it.
     pub ledger: String,
-    /// Connections to the ledger at most.
+    /// Most connections to the ledger.
     pub ledger_connections: u32,
 }
 
@@ -90,7 +90,7 @@ impl fmt::Debug for Servers {
     }
 }
 
-/// Reads where the stores are, and where the key file is.
+/// Reads the stores and the path of the key file.
 pub(super) fn read(settings: &Settings, role: Role) -> (Stores, PathBuf) {
     let folder = PathBuf::from(settings.part("data").text("folder", "data"));
     let keys =
@@ -104,43 +104,44 @@ pub(super) fn read(settings: &Settings, role: Role) -> (Stores, PathBuf) {
         None => (None, 0),
     };
     let mut first = settings.part(if role.has_queue() { "queue" } else { "ledger" });
-    let all_given = (queue.is_some(), ledger.is_some()) == (role.has_queue(), role.has_ledger());
+    let has_all = (queue.is_some(), ledger.is_some()) == (role.has_queue(), role.has_ledger());
     let stores = match (queue, ledger) {
         (None, None) if role == Role::All => Stores::Embedded { folder },
         (None, None) => {
             first.mistake(
                 "url",
-                "is missing: a role of its own needs servers, since the embedded stores live in one process",
+                "is missing: a single role needs servers, since only one process can use the embedded stores",
             );
             Stores::Embedded { folder }
         }
-        (queue, ledger) if all_given => Stores::Servers(Servers {
+        (queue, ledger) if has_all => Stores::Servers(Servers {
             queue: queue.unwrap_or_default(),
             ledger: ledger.unwrap_or_default(),
             ledger_connections,
         }),
         _ => {
-            first.mistake("url", "goes together with ledger.url: both on servers, or both embedded");
+            first.mistake("url", "goes together with ledger.url: set both, or none for embedded stores");
             Stores::Embedded { folder }
         }
     };
     (stores, keys)
 }
 
-/// A store's part of the settings, unless it is no business of this role.
-fn part_of<'a>(settings: &'a Settings, name: &str, ours: bool) -> Option<Part<'a>> {
-    if !ours {
+/// The settings of a store, if this role uses it.
+fn part_of<'a>(settings: &'a Settings, name: &str, is_used: bool) -> Option<Part<'a>> {
+    if !is_used {
         settings.skip(name);
     }
-    ours.then(|| settings.part(name))
+    is_used.then(|| settings.part(name))
 }
 
-/// An address given as it is, or by a file that holds nothing else, so that no password stands in the settings.
+/// The address of a store: as text, or in a file of its own that keeps the password out of the settings.
 fn address(part: &mut Part<'_>) -> Option<String> {
-    let (given, file) = (part.secret_text("url"), part.secret_file("url_file"));
-    match (given, file) {
+    let url = part.secret_text("url");
+    let file = part.secret_file("url_file");
+    match (url, file) {
         (Some(_), Some(_)) => {
-            part.mistake("url_file", "and url are both given: one is enough");
+            part.mistake("url_file", "and url are both set: set only one");
             None
         }
         (None, Some(file)) => match std::fs::read_to_string(&file) {
@@ -150,6 +151,6 @@ fn address(part: &mut Part<'_>) -> Option<String> {
                 None
             }
         },
-        (given, None) => given,
+        (url, None) => url,
     }
 }

@@ -114,7 +114,7 @@ async fn somebody_whose_name_is_lost_must_get_an_order() {
     let (told, _) =
         examine_stub(move |asked| if nobody(asked) { Behavior::reject(422) } else { careful(asked) }).await;
     let (said, todo) = told.only_wrong(NOBODY);
-    assert!(said.contains("422, a no") && todo.contains("came back by receipt"), "{said} {todo}");
+    assert!(said.contains("422, a no") && todo.contains("restored by receipt"), "{said} {todo}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

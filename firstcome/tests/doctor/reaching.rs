@@ -21,7 +21,7 @@ fn told(told: &Told, words: &[&str], todo: &str) {
 async fn a_port_where_nobody_listens() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let seen = examine(&format!("http://{free}"), &[]).await;
-    told(&seen, &["nobody listens at http://127.0.0.1"], "is the service started");
+    told(&seen, &["connection refused at http://127.0.0.1"], "is the service started");
     assert_eq!(seen.report["left"], serde_json::json!({ "tombstones": 0, "live": [] }));
 }
 

@@ -1,4 +1,4 @@
-//! One call of an order service, made as the worker makes it, and what its answer means in words.
+//! Calls of an order service, made as the worker makes them, and the explanation of unexpected responses.
 
 use std::error::Error;
 use std::io;
@@ -34,42 +34,42 @@ pub(super) struct Answer {
     body: Bytes,
 }
 
-/// Something that the contract does not know, in words, and what to do about it.
+/// A response outside the contract, and how to fix it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Strange {
-    /// What it was.
+pub(super) struct Unexpected {
+    /// The response.
     pub(super) what: String,
-    /// What to do.
+    /// How to fix it.
     pub(super) todo: String,
-    /// Whether it may have been carried out.
+    /// How far the call got.
     pub(super) reach: Reach,
 }
 
-/// How far a call came.
+/// How far a call got.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Reach {
-    /// It was answered.
+    /// There was a response.
     Answered,
-    /// Perhaps it arrived: nobody knows what became of it.
+    /// The request may have arrived; its outcome is unknown.
     Unknown,
-    /// It never left.
+    /// The request was not sent.
     Never,
 }
 
-/// What a `PUT` was answered, as the worker understands it.
+/// The response to a `PUT`, as the worker classifies it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Said {
-    /// An order, and its number.
-    Yes(String),
-    /// A no by the contract.
-    No(u16),
+pub(super) enum PutResponse {
+    /// An order, with its number.
+    Accepted(String),
+    /// A rejection by the contract.
+    Rejected(u16),
     /// 410.
-    Gone,
-    /// No answer, as far as the contract goes.
-    Strange(Strange),
+    Deleted,
+    /// A response outside the contract.
+    Unexpected(Unexpected),
 }
 
-impl Strange {
+impl Unexpected {
     fn new(what: impl Into<String>, todo: impl Into<String>) -> Self {
         Self { what: what.into(), todo: todo.into(), reach: Reach::Answered }
     }
@@ -88,70 +88,70 @@ impl Caller {
         Self { base: base.to_owned(), event, timeout, client }
     }
 
-    /// Asks for an order.
-    pub(super) async fn put(&self, key: AppKey, number: u32) -> Said {
+    /// Requests an order.
+    pub(super) async fn put(&self, key: AppKey, number: u32) -> PutResponse {
         self.put_for(key, number, json!("닥터"), json!("+821000000000")).await
     }
 
-    /// Asks for an order of somebody whose name and phone are lost.
-    pub(super) async fn put_unknown(&self, key: AppKey, number: u32) -> Said {
+    /// Requests an order without name and phone number, as after a loss of the queue.
+    pub(super) async fn put_unknown(&self, key: AppKey, number: u32) -> PutResponse {
         self.put_for(key, number, Value::Null, Value::Null).await
     }
 
-    async fn put_for(&self, key: AppKey, number: u32, name: Value, phone: Value) -> Said {
+    async fn put_for(&self, key: AppKey, number: u32, name: Value, phone: Value) -> PutResponse {
         let body = json!({ "event": self.event, "number": number, "guid": key.guid(), "name": name, "phone": phone });
         match self.put_body(key, body.to_string()).await {
             Ok(answer) => self.understand(&answer),
-            Err(strange) => Said::Strange(strange),
+            Err(unexpected) => PutResponse::Unexpected(unexpected),
         }
     }
 
     /// Puts any body.
-    pub(super) async fn put_body(&self, key: AppKey, body: String) -> Result<Answer, Strange> {
+    pub(super) async fn put_body(&self, key: AppKey, body: String) -> Result<Answer, Unexpected> {
         self.send(Method::PUT, key, body).await
     }
 
     /// Takes an order back; the status, if it means that.
-    pub(super) async fn delete(&self, key: AppKey) -> Result<u16, Strange> {
+    pub(super) async fn delete(&self, key: AppKey) -> Result<u16, Unexpected> {
         let answer = self.send(Method::DELETE, key, String::new()).await?;
         match classify_delete(answer.status) {
             Ok(_) => Ok(answer.status),
-            Err(UnclearResponse::Status(404)) => Err(Strange::new(
+            Err(UnclearResponse::Status(404)) => Err(Unexpected::new(
                 "404 to a DELETE",
                 "leave a tombstone and answer 204, even if there never was an order: a 404 may come from a wrong address",
             )),
-            Err(_) => Err(self.strange(&answer)),
+            Err(_) => Err(self.unexpected(&answer)),
         }
     }
 
-    fn understand(&self, answer: &Answer) -> Said {
+    fn understand(&self, answer: &Answer) -> PutResponse {
         match classify_put(answer.status, &answer.kind, &answer.body) {
-            Ok(ledger::OrderResponse::Created(order_no)) => Said::Yes(order_no),
-            Ok(ledger::OrderResponse::Rejected) => Said::No(answer.status),
-            Ok(ledger::OrderResponse::Deleted) => Said::Gone,
+            Ok(ledger::OrderResponse::Created(order_no)) => PutResponse::Accepted(order_no),
+            Ok(ledger::OrderResponse::Rejected) => PutResponse::Rejected(answer.status),
+            Ok(ledger::OrderResponse::Deleted) => PutResponse::Deleted,
             Ok(ledger::OrderResponse::Unknown { .. }) | Err(UnclearResponse::Status(_)) => {
-                Said::Strange(self.strange(answer))
+                PutResponse::Unexpected(self.unexpected(answer))
             }
-            Err(unclear) if answer.is_page() => Said::Strange(Strange {
+            Err(unclear) if answer.is_page() => PutResponse::Unexpected(Unexpected {
                 what: without_order_number(unclear).to_owned(),
-                ..self.strange(answer)
+                ..self.unexpected(answer)
             }),
-            Err(unclear) => Said::Strange(Strange::new(
+            Err(unclear) => PutResponse::Unexpected(Unexpected::new(
                 format!("{} {}", answer.status, without_order_number(unclear)),
                 "answer {\"order_no\": \"...\"}, 1 to 100 characters, none of them a control character (rule 4)",
             )),
         }
     }
 
-    /// What an answer means that the contract does not know.
-    fn strange(&self, answer: &Answer) -> Strange {
+    /// The explanation of a response outside the contract.
+    fn unexpected(&self, answer: &Answer) -> Unexpected {
         let status = answer.status;
         let page = if answer.is_page() { " with an HTML page" } else { "" };
         let address = || format!("calls go to {}/orders/{}:<key>", self.base, self.event);
         let todo = match status {
             300..=399 => {
                 let what = format!("{status}, a redirect to '{}'", answer.location);
-                return Strange::new(what, "redirects are not followed: give the address where it leads");
+                return Unexpected::new(what, "redirects are not followed: give the address where it leads");
             }
             401 | 403 | 407 => "it wants a login, and Firstcome sends none: let its machines in by their network".into(),
             404 => format!("is the address right? {}", address()),
@@ -163,10 +163,10 @@ impl Caller {
             200..=299 if !answer.is_page() => "answer 200 or 201 when the order is there, not before (rule 4)".into(),
             _ => format!("an HTML page comes from a web server or a proxy: is this the order service? {}", address()),
         };
-        Strange::new(format!("{status}{page}"), todo)
+        Unexpected::new(format!("{status}{page}"), todo)
     }
 
-    async fn send(&self, method: Method, key: AppKey, body: String) -> Result<Answer, Strange> {
+    async fn send(&self, method: Method, key: AppKey, body: String) -> Result<Answer, Unexpected> {
         let request = Request::builder()
             .method(method)
             .uri(format!("{}/orders/{}:{key}", self.base, self.event))
@@ -175,19 +175,19 @@ impl Caller {
             .header("traceparent", format!("00-{}-{:016x}-01", key.guid(), 1))
             .body(Full::new(Bytes::from(body)));
         let request =
-            request.map_err(|error| Strange::silence(error.to_string(), "is the address right?"))?;
+            request.map_err(|error| Unexpected::silence(error.to_string(), "is the address right?"))?;
         let answer = tokio::time::timeout(self.timeout, self.exchange(request)).await;
         answer.unwrap_or_else(|_| {
             let ms = self.timeout.as_millis();
-            Err(Strange::silence(
+            Err(Unexpected::silence(
                 format!("no answer within {ms} ms"),
                 "is it overloaded, or is a firewall between? A late call is repeated (worker.call_timeout), and each costs pace",
             ))
         })
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, Strange> {
-        let answer = self.client.request(request).await.map_err(|error| self.trouble(&error))?;
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, Unexpected> {
+        let answer = self.client.request(request).await.map_err(|error| self.no_response(&error))?;
         let text = |name| {
             let value = answer.headers().get(name).and_then(|value| value.to_str().ok());
             value.unwrap_or_default().to_owned()
@@ -195,7 +195,7 @@ impl Caller {
         let (kind, location) = (text(header::CONTENT_TYPE), text(header::LOCATION));
         let status = answer.status().as_u16();
         let body = Limited::new(answer.into_body(), RESPONSE_BYTES_MAX).collect().await.map_err(|error| {
-            Strange::silence(
+            Unexpected::silence(
                 format!("an answer that breaks off: {error}"),
                 "send it whole, in 64 KiB at most: half an answer is none, and the call is repeated",
             )
@@ -203,8 +203,8 @@ impl Caller {
         Ok(Answer { status, kind, location, body: body.to_bytes() })
     }
 
-    /// Why nobody answered.
-    fn trouble(&self, error: &hyper_util::client::legacy::Error) -> Strange {
+    /// The explanation of a call without a response.
+    fn no_response(&self, error: &hyper_util::client::legacy::Error) -> Unexpected {
         let reach = if error.is_connect() { Reach::Never } else { Reach::Unknown };
         let base = &self.base;
         let (what, todo) = match (causes(error), kind(error)) {
@@ -213,29 +213,29 @@ impl Caller {
                 "is it spelled right, and does it resolve on the worker's machine?",
             ),
             (_, Some(io::ErrorKind::ConnectionRefused)) => {
-                (format!("nobody listens at {base}"), "is the service started, and the port right?")
+                (format!("connection refused at {base}"), "is the service started, and the port right?")
             }
             (_, Some(io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable)) => {
-                (format!("no way leads to {base}"), "is it in a network that this machine can reach?")
+                (format!("{base} is unreachable"), "is it in a network that this machine can reach?")
             }
             (all, _) => (
                 format!("no whole answer: {all}"),
                 "does it speak HTTP/1.1 there, without TLS, and keep the connection until it has answered?",
             ),
         };
-        Strange { what, todo: todo.into(), reach }
+        Unexpected { what, todo: todo.into(), reach }
     }
 }
 
-/// The error with all its causes: hyper tells the interesting one last.
+/// The error with all its causes; with hyper the last one is the most specific.
 fn causes(error: &dyn Error) -> String {
-    let mut told = error.to_string();
+    let mut text = error.to_string();
     let mut next = error.source();
     while let Some(cause) = next {
-        told = format!("{told}: {cause}");
+        text = format!("{text}: {cause}");
         next = cause.source();
     }
-    told
+    text
 }
 
 /// The kind of the operating system's error behind it, if there is one.
@@ -261,7 +261,7 @@ impl Answer {
     }
 }
 
-/// What is wrong with the body of an acceptance, in words.
+/// The defect in the body of an acceptance.
 fn without_order_number(unclear: UnclearResponse) -> &'static str {
     match unclear {
         UnclearResponse::Status(_) | UnclearResponse::NoOrderNumber => "without an order_no",

@@ -1,42 +1,42 @@
-//! The examination of an order service: rule by rule what it should do, with orders of its own that are taken back at the end.
+//! The checks of an order service, rule by rule, with test orders that are deleted at the end.
 
 use domain::{AppKey, EventId, Pace};
 use service::Rng;
 use tokio::time::Instant;
 
-use super::call::{Caller, Reach, Said, Strange};
+use super::call::{Caller, PutResponse, Reach, Unexpected};
 use super::speed::Speed;
 
-/// Where the numbers begin that no real line reaches soon, within what a signed 32-bit column holds.
+/// The first test number: above the numbers of real queues, and within a signed 32-bit column.
 const NUMBER: u32 = 2_000_000_000;
-/// So many calls without an answer end a row of them: waiting for more would tell nothing new.
+/// The number of calls without an order after which a series stops.
 const SILENT_MAX: usize = 3;
 
-/// What one check came to.
+/// The result of one check.
 #[derive(Debug)]
 pub(super) struct Finding {
-    /// What was tried.
+    /// The name of the check.
     pub(super) name: &'static str,
     /// The rule of docs/order-service.md.
     pub(super) rule: Option<u8>,
-    /// How it went.
+    /// Whether the check passed.
     pub(super) verdict: Verdict,
-    /// What the service answered.
+    /// The response of the service.
     pub(super) said: String,
-    /// What to do.
+    /// How to fix it.
     pub(super) todo: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Verdict {
-    /// As it should be.
+    /// The check passed.
     Ok,
-    /// Not so.
+    /// The check failed.
     Wrong,
 }
 
 impl Verdict {
-    /// How it is told.
+    /// The word in the report.
     pub(super) fn word(self) -> &'static str {
         match self {
             Self::Ok => "ok",
@@ -45,16 +45,16 @@ impl Verdict {
     }
 }
 
-/// What a check found: what was answered, or that with what to do about it.
+/// The response of a passed check, or the response of a failed one with how to fix it.
 type Found = Result<String, (String, String)>;
 
-/// An examination under way.
+/// A running examination.
 pub(super) struct Examination {
     caller: Caller,
     rng: Rng,
-    /// Keys that a `PUT` was sent for and no tombstone is known of.
+    /// Keys with a `PUT` that have no known tombstone.
     open: Vec<AppKey>,
-    /// What was found so far, in order.
+    /// The results so far, in order.
     pub(super) findings: Vec<Finding>,
     /// How long calls took.
     pub(super) speed: Option<Speed>,
@@ -65,7 +65,7 @@ pub(super) struct Examination {
     numbers: u32,
 }
 
-/// An event that nobody has: `doctor-` and six hex digits.
+/// The id of an event that does not exist: `doctor-` and six hexadecimal digits.
 pub(super) fn test_event(rng: &Rng) -> anyhow::Result<EventId> {
     let mut bytes = [0; 3];
     rng(&mut bytes);
@@ -78,13 +78,15 @@ impl Examination {
         Self { caller, rng, open, findings, speed: None, tombstones: 0, live, numbers: NUMBER }
     }
 
-    /// All of it. If not even one order can be made, the rest would only say so again.
+    /// Runs all checks. If the first order fails, the other checks are skipped, since they would fail for the same reason.
     pub(super) async fn run(&mut self, calls: u32, pace: Pace) {
         let (key, number) = self.fresh();
         let first = self.caller.put(key, number).await;
         let made = self.first(&first);
-        let (failed, unknown) =
-            (made.is_err(), matches!(&first, Said::Strange(strange) if strange.reach == Reach::Unknown));
+        let (failed, unknown) = (
+            made.is_err(),
+            matches!(&first, PutResponse::Unexpected(unexpected) if unexpected.reach == Reach::Unknown),
+        );
         self.note("a PUT makes an order", Some(4), made);
         if failed && !unknown {
             // Nothing was made, and a service that cannot be reached need not be asked to take that back.
@@ -102,19 +104,19 @@ impl Examination {
         self.clean_up().await;
     }
 
-    fn first(&self, said: &Said) -> Found {
+    fn first(&self, said: &PutResponse) -> Found {
         match said {
-            Said::Yes(order_no) => Ok(format!("order number '{order_no}'")),
-            Said::No(status) => Err((
+            PutResponse::Accepted(order_no) => Ok(format!("order number '{order_no}'")),
+            PutResponse::Rejected(status) => Err((
                 format!("{status}, a no, to the event {}", self.caller.event),
                 "name an event that the service accepts: --event EVENT".into(),
             )),
-            Said::Gone => Err(gone()),
-            Said::Strange(strange) => Err(told(strange)),
+            PutResponse::Deleted => Err(gone()),
+            PutResponse::Unexpected(unexpected) => Err(explanation(unexpected)),
         }
     }
 
-    async fn repeat(&mut self, key: AppKey, number: u32, first: &Said) {
+    async fn repeat(&mut self, key: AppKey, number: u32, first: &PutResponse) {
         let again = self.caller.put(key, number).await;
         let found = same(first, &again);
         self.note("the same PUT again answers the same order", Some(1), found);
@@ -126,11 +128,12 @@ impl Examination {
         let last = self.caller.put(key, number).await;
         let found = match (both, &last) {
             (
-                (Said::Strange(strange), yes @ Said::Yes(_)) | (yes @ Said::Yes(_), Said::Strange(strange)),
+                (PutResponse::Unexpected(unexpected), yes @ PutResponse::Accepted(_))
+                | (yes @ PutResponse::Accepted(_), PutResponse::Unexpected(unexpected)),
                 _,
-            ) => same(&yes, &last).map(|said| format!("one got {}, the next call {said}", strange.what)),
-            ((Said::Strange(strange), Said::Strange(_)), Said::Yes(_)) => {
-                Ok(format!("both got {}, the next call the order", strange.what))
+            ) => same(&yes, &last).map(|said| format!("one got {}, the next call {said}", unexpected.what)),
+            ((PutResponse::Unexpected(unexpected), PutResponse::Unexpected(_)), PutResponse::Accepted(_)) => {
+                Ok(format!("both got {}, the next call the order", unexpected.what))
             }
             ((one, other), _) => same(&one, &other).and_then(|_| same(&one, &last)),
         };
@@ -140,13 +143,13 @@ impl Examination {
     async fn unknown_person(&mut self) {
         let (key, number) = self.fresh();
         let found = match self.caller.put_unknown(key, number).await {
-            Said::Yes(order_no) => Ok(format!("order number '{order_no}'")),
-            Said::No(status) => Err((
+            PutResponse::Accepted(order_no) => Ok(format!("order number '{order_no}'")),
+            PutResponse::Rejected(status) => Err((
                 format!("{status}, a no"),
-                "take the order and ask for name and phone later, by the GUID: null is for somebody who came back by receipt".into(),
+                "take the order and ask for name and phone later, by the GUID: null is for an applicant restored by receipt".into(),
             )),
-            Said::Gone => Err(gone()),
-            Said::Strange(strange) => Err(told(&strange)),
+            PutResponse::Deleted => Err(gone()),
+            PutResponse::Unexpected(unexpected) => Err(explanation(&unexpected)),
         };
         self.note("a PUT without name and phone makes an order", None, found);
     }
@@ -168,7 +171,7 @@ impl Examination {
 
     async fn put_again(&mut self, name: &'static str, key: AppKey, number: u32) {
         let said = self.caller.put(key, number).await;
-        if matches!(said, Said::Yes(_)) && !self.open.contains(&key) {
+        if matches!(said, PutResponse::Accepted(_)) && !self.open.contains(&key) {
             // An order stands where the tombstone should be: at the end it is tried to be taken back once more.
             self.open.push(key);
             self.tombstones -= 1;
@@ -187,7 +190,7 @@ impl Examination {
                     self.caller_makes(key, number, answer.status).await
                 }
                 Ok(answer) => Err(unfit(answer.status)),
-                Err(strange) => Err(told(&strange)),
+                Err(unexpected) => Err(explanation(&unexpected)),
             };
             self.note(name, Some(3), found);
         }
@@ -196,7 +199,7 @@ impl Examination {
     /// A refused body must not have burned its key.
     async fn caller_makes(&self, key: AppKey, number: u32, status: u16) -> Found {
         match self.caller.put(key, number).await {
-            Said::Yes(_) => Ok(format!("{status}, and the key still makes an order")),
+            PutResponse::Accepted(_) => Ok(format!("{status}, and the key still makes an order")),
             _ => Err((
                 format!("{status}, but then the key makes no order any more"),
                 "look at the body before anything is written: a refused body makes nothing and keeps nothing"
@@ -211,13 +214,13 @@ impl Examination {
             let (key, number) = self.fresh();
             let begun = Instant::now();
             match self.caller.put(key, number).await {
-                Said::Yes(_) => took.push(begun.elapsed().as_secs_f64() * 1000.0),
-                Said::No(status) => troubles.push((
+                PutResponse::Accepted(_) => took.push(begun.elapsed().as_secs_f64() * 1000.0),
+                PutResponse::Rejected(status) => troubles.push((
                     format!("{status}, a no"),
                     "name an event with room for the test: --event".into(),
                 )),
-                Said::Gone => troubles.push(gone()),
-                Said::Strange(strange) => troubles.push(told(&strange)),
+                PutResponse::Deleted => troubles.push(gone()),
+                PutResponse::Unexpected(unexpected) => troubles.push(explanation(&unexpected)),
             }
             if troubles.len() == SILENT_MAX {
                 break;
@@ -255,14 +258,14 @@ impl Examination {
                 if silent < SILENT_MAX { self.caller.delete(key).await.err() } else { Some(unasked()) };
             match taken {
                 None => self.tombstones += 1,
-                Some(strange) => {
-                    silent += usize::from(strange.reach != Reach::Answered);
+                Some(unexpected) => {
+                    silent += usize::from(unexpected.reach != Reach::Answered);
                     troubles += 1;
                     self.live.push(format!("{}:{key}", self.caller.event));
                 }
             }
         }
-        // A service that makes no order has been told of already.
+        // The first check has already reported a service that makes no order.
         if self.findings.first().is_some_and(|finding| finding.verdict == Verdict::Wrong) {
             return;
         }
@@ -277,7 +280,7 @@ impl Examination {
     }
 
     async fn delete(&mut self, key: AppKey) -> Found {
-        let answer = self.caller.delete(key).await.map_err(|strange| told(&strange))?;
+        let answer = self.caller.delete(key).await.map_err(|unexpected| explanation(&unexpected))?;
         if self.open.contains(&key) {
             self.open.retain(|open| *open != key);
             self.tombstones += 1;
@@ -302,12 +305,12 @@ impl Examination {
     }
 }
 
-fn told(strange: &Strange) -> (String, String) {
-    (strange.what.clone(), strange.todo.clone())
+fn explanation(unexpected: &Unexpected) -> (String, String) {
+    (unexpected.what.clone(), unexpected.todo.clone())
 }
 
-fn unasked() -> Strange {
-    Strange { what: "not asked".into(), todo: String::new(), reach: Reach::Never }
+fn unasked() -> Unexpected {
+    Unexpected { what: "not asked".into(), todo: String::new(), reach: Reach::Never }
 }
 
 fn gone() -> (String, String) {
@@ -316,32 +319,32 @@ fn gone() -> (String, String) {
 }
 
 /// Whether two answers to one key are one order.
-fn same(one: &Said, other: &Said) -> Found {
+fn same(one: &PutResponse, other: &PutResponse) -> Found {
     match (one, other) {
-        (Said::Yes(one), Said::Yes(other)) if one == other => Ok(format!("order number '{one}' each time")),
-        (Said::Yes(one), Said::Yes(other)) => Err((
+        (PutResponse::Accepted(one), PutResponse::Accepted(other)) if one == other => Ok(format!("order number '{one}' each time")),
+        (PutResponse::Accepted(one), PutResponse::Accepted(other)) => Err((
             format!("'{one}' and '{other}': two orders for one key"),
             "keep the key with the order, under a unique index, and answer the order that is there".into(),
         )),
-        (Said::No(status), _) | (_, Said::No(status)) => Err((
+        (PutResponse::Rejected(status), _) | (_, PutResponse::Rejected(status)) => Err((
             format!("{status}, a no, although the order is there"),
             "answer the order that is there: a no gives the seat to the next, and then there are two orders for it".into(),
         )),
-        (Said::Gone, _) | (_, Said::Gone) => Err(gone()),
-        (Said::Strange(strange), _) | (_, Said::Strange(strange)) => Err(told(strange)),
+        (PutResponse::Deleted, _) | (_, PutResponse::Deleted) => Err(gone()),
+        (PutResponse::Unexpected(unexpected), _) | (_, PutResponse::Unexpected(unexpected)) => Err(explanation(unexpected)),
     }
 }
 
 /// Whether a `PUT` after a `DELETE` was answered as it should be.
-fn behind_tombstone(said: &Said) -> Found {
+fn behind_tombstone(said: &PutResponse) -> Found {
     let todo = || {
         "keep a tombstone for the key and answer 410: a call may still be under way when its order is taken back".to_owned()
     };
     match said {
-        Said::Gone => Ok("410".into()),
-        Said::Yes(order_no) => Err((format!("a new order, '{order_no}'"), todo())),
-        Said::No(status) => Err((format!("{status}"), todo())),
-        Said::Strange(strange) => Err(told(strange)),
+        PutResponse::Deleted => Ok("410".into()),
+        PutResponse::Accepted(order_no) => Err((format!("a new order, '{order_no}'"), todo())),
+        PutResponse::Rejected(status) => Err((format!("{status}"), todo())),
+        PutResponse::Unexpected(unexpected) => Err(explanation(unexpected)),
     }
 }
 

@@ -1,4 +1,4 @@
-//! How long calls took, and what follows for the limits of release. It knows nothing of how they were made.
+//! The time that calls took, and the resulting advice on the limits of release.
 
 use domain::Pace;
 use serde_json::{Value, json};
@@ -6,19 +6,19 @@ use serde_json::{Value, json};
 /// Micros of a pace to calls a second, and milliseconds to seconds.
 const MICRO_MS: f64 = 1_000_000.0 * 1000.0;
 
-/// How long calls took, one after the other.
+/// The times of consecutive calls.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Speed {
-    /// Calls that were answered.
+    /// Calls with a response.
     pub(super) calls: usize,
-    /// Half of them were as quick, in milliseconds.
+    /// The median, in milliseconds.
     pub(super) p50_ms: f64,
-    /// Of a hundred, 99 were as quick.
+    /// The 99th percentile, in milliseconds.
     pub(super) p99_ms: f64,
 }
 
 impl Speed {
-    /// Of these times in milliseconds; nothing of none.
+    /// The percentiles of these times in milliseconds; `None` without times.
     pub(super) fn of(mut took_ms: Vec<f64>) -> Option<Self> {
         took_ms.sort_by(f64::total_cmp);
         let at = |percent: usize| took_ms.get((took_ms.len() * percent).div_ceil(100).max(1) - 1).copied();
@@ -32,7 +32,7 @@ impl Speed {
         (micro * self.p50_ms / MICRO_MS, micro * self.p99_ms / MICRO_MS)
     }
 
-    /// What follows for the two limits of release.
+    /// The advice on the two limits of release.
     pub(super) fn advice(&self, pace: Pace) -> String {
         let (usual, most) = self.open_at(pace);
         #[expect(
@@ -48,7 +48,7 @@ impl Speed {
         )
     }
 
-    /// For machines.
+    /// The JSON form.
     pub(super) fn to_json(&self) -> Value {
         json!({ "calls": self.calls, "p50_ms": self.p50_ms, "p99_ms": self.p99_ms })
     }
