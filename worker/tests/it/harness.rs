@@ -1,4 +1,4 @@
-//! Real workers over real stores, before an order service that does what the test tells it.
+//! Real workers over real stores, with a scripted order service.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -11,15 +11,16 @@ use queue::{InboxKind, PlaceRow, Queue, Refused};
 use service::Context;
 use service::tasks::Shutdown;
 use testkit::order_stub::ReceivedCall;
+use testkit::until_some;
 use testkit::{OrderStub, TempFolder};
 use worker::order_service::HttpOrderService;
 use worker::verify::{VerifyReport, Witness, verify_twice};
 use worker::{Config, OrderService};
 
-use crate::people::{applicant, key, keyring, settings, spring};
+use crate::applicants::{applicant, key, keyring, settings, spring};
 use crate::stores::write;
 
-/// Queue, ledger and order service; workers come and go.
+/// Queue, ledger and order service. Tests start and stop workers.
 pub(crate) struct WorkerHarness {
     queue: Option<Queue>,
     pub(crate) ledger: Ledger,
@@ -29,25 +30,14 @@ pub(crate) struct WorkerHarness {
     folder: TempFolder,
 }
 
-/// How often the leader wrote its figures into the queue: at least one whole round lies between two of them.
+/// Waits until the leader has projected its figures more than this many times. Between two projections lies at least one whole round.
 pub(crate) async fn until_rounds(harness: &WorkerHarness, rounds: usize) {
     let mut seen = std::collections::BTreeSet::new();
-    until("rounds of the leader", async || {
+    until_some("rounds of the leader", async || {
         seen.insert(harness.queue().view(&spring()).await.ok()?.figures.at);
         (seen.len() > rounds + 1).then_some(())
     })
     .await;
-}
-
-/// Looks until there is something to see.
-pub(crate) async fn until<T>(what: &str, mut look: impl AsyncFnMut() -> Option<T>) -> T {
-    for _ in 0..3000 {
-        if let Some(seen) = look().await {
-            return seen;
-        }
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
-    panic!("this never came: {what}");
 }
 
 impl WorkerHarness {
@@ -56,7 +46,8 @@ impl WorkerHarness {
     }
 
     pub(crate) async fn open_with(settings: EventSettings) -> Self {
-        let (folder, now) = (TempFolder::new("house"), service::clock::system());
+        let folder = TempFolder::new("worker");
+        let now = service::clock::system();
         let ledger = Ledger::open_sqlite(&folder.path().join("ledger.db"), now).await.unwrap();
         ledger.create_event(&settings, "test").await.unwrap();
         let config = Config { numbers_ahead_min: 100, calls_max: 16, ..Config::default() };
@@ -66,12 +57,12 @@ impl WorkerHarness {
         harness
     }
 
-    /// A worker in a context of its own.
+    /// Starts a worker with its own context.
     pub(crate) async fn start(&self) -> Context {
-        // The shortest waits that chance may give.
+        // Without jitter.
         let context = Context { rng: Arc::new(|bytes| bytes.fill(0)), ..Context::system() };
-        let (stores, http) =
-            ((self.queue().clone(), self.ledger.clone()), HttpOrderService::new(&self.stub.base()));
+        let stores = (self.queue().clone(), self.ledger.clone());
+        let http = HttpOrderService::new(&self.stub.base());
         worker::start(self.config.clone(), stores, OrderService::Http(http), keyring(), &[], &context)
             .await
             .unwrap();
@@ -95,14 +86,14 @@ impl WorkerHarness {
         self.queue = Some(queue);
     }
 
-    /// Closes the queue, and waits until its last write is through.
+    /// Closes the queue, and waits for its last write.
     pub(crate) async fn close_queue(&mut self) {
         self.queue = None;
         let lock = File::open(self.file("queue.db.lock")).unwrap();
-        until("the queue's lock", async || lock.try_lock().ok()).await;
+        until_some("the queue's lock", async || lock.try_lock().ok()).await;
     }
 
-    /// Puts this file in the place of a queue that is closed; none wipes it.
+    /// Replaces the file of the closed queue. `None` wipes the queue.
     pub(crate) fn replace_queue(&self, with: Option<PathBuf>) {
         for old in ["queue.db", "queue.db-wal", "queue.db-shm"] {
             if self.file(old).exists() {
@@ -121,17 +112,17 @@ impl WorkerHarness {
         copy
     }
 
-    /// What an operator does.
+    /// Makes a change as an operator.
     pub(crate) async fn change(&self, change: Change) -> ChangeResult {
         let by = ChangedBy { actor: "kim", reason: "a test" };
         self.ledger.change(&spring(), None, &change, by).await.unwrap()
     }
 
-    /// Waits until the queue has the settings as the ledger has them now.
-    pub(crate) async fn until_told(&self) {
+    /// Waits until the queue has the ledger's current settings.
+    pub(crate) async fn until_settings_projected(&self) {
         let EventRow { rev, settings, .. } = self.ledger.event(&spring()).await.unwrap();
-        let told = async || self.queue().view(&spring()).await.ok().filter(|view| view.rev == rev);
-        assert_eq!(until("the settings in the queue", told).await.settings, settings);
+        let projected = async || self.queue().view(&spring()).await.ok().filter(|view| view.rev == rev);
+        assert_eq!(until_some("the settings in the queue", projected).await.settings, settings);
     }
 
     pub(crate) async fn freeze(&self, why: &str) {
@@ -145,21 +136,22 @@ impl WorkerHarness {
 
     pub(crate) async fn until_state(&self, state: EventState) {
         let reached = async || (self.event_state().await == state).then_some(());
-        until(state.as_str(), reached).await;
+        until_some(state.as_str(), reached).await;
     }
 
-    /// Applies for these people, one after the other; their numbers.
-    pub(crate) async fn apply(&mut self, people: impl IntoIterator<Item = u32>) -> Vec<u32> {
+    /// Applies for these applicants in sequence, and returns their numbers.
+    pub(crate) async fn apply(&mut self, applicants: impl IntoIterator<Item = u32>) -> Vec<u32> {
         let mut numbers = Vec::new();
-        for n in people {
+        for n in applicants {
             let queue = self.queue();
-            let applied = until("a number", async || match queue.apply(&spring(), applicant(n)).await {
+            let applied = until_some("a number", async || match queue.apply(&spring(), applicant(n)).await {
                 Ok(applied) => Some(applied),
                 Err(Refused::NotArmed | Refused::AtLimit) => None,
                 Err(error) => panic!("{error}"),
             })
             .await;
-            let (epoch, number) = (applied.epoch, applied.number);
+            let epoch = applied.epoch;
+            let number = applied.number;
             self.acks.push(Receipt { event: spring(), epoch, number, app_key: key(n), right: Right::Full });
             numbers.push(number.get());
         }
@@ -184,11 +176,11 @@ impl WorkerHarness {
         self.row(n).await.map(|row| row.state.as_str())
     }
 
-    /// Waits until the page shows this outcome to these people.
-    pub(crate) async fn until_shown(&self, people: impl IntoIterator<Item = u32>, outcome: Outcome) {
-        for n in people {
+    /// Waits until this outcome is shown to these applicants.
+    pub(crate) async fn until_shown(&self, applicants: impl IntoIterator<Item = u32>, outcome: Outcome) {
+        for n in applicants {
             let what = format!("{} shown to {n}", outcome.as_str());
-            until(&what, async || self.place(n).await.filter(|place| shows(place, outcome))).await;
+            until_some(&what, async || self.place(n).await.filter(|place| shows(place, outcome))).await;
         }
     }
 
@@ -202,12 +194,12 @@ impl WorkerHarness {
         (seats.free, seats.held, seats.sold)
     }
 
-    /// The calls so far, as `PUT 1`, by the person's number in these tests.
+    /// The calls so far, such as `PUT 1`, with the applicant's index in these tests.
     pub(crate) fn calls(&self) -> Vec<String> {
-        self.stub.received().iter().map(|asked| format!("{} {}", asked.method, person(asked))).collect()
+        self.stub.received().iter().map(|call| format!("{} {}", call.method, applicant_of(call))).collect()
     }
 
-    /// What the checker says, with the receipts and the order service's own list.
+    /// Runs verify with the receipts and the order service's own list.
     pub(crate) async fn verified(&self) -> VerifyReport {
         let orders = self.stub.orders().into_iter().map(|(key, kept)| OrderRow {
             app_key: key.strip_prefix("spring:").unwrap().parse().unwrap(),
@@ -218,7 +210,7 @@ impl WorkerHarness {
         verify_twice((self.queue(), &self.ledger), &spring(), &witness, async {}).await.unwrap()
     }
 
-    /// Stops the worker, and all promises must hold.
+    /// Stops the worker, and asserts that all invariants hold.
     pub(crate) async fn stop_and_verify(&self, worker: Context) {
         self.stop(worker).await;
         let report = self.verified().await;
@@ -230,8 +222,8 @@ fn shows(place: &PlaceRow, outcome: Outcome) -> bool {
     place.shown.as_ref().is_some_and(|shown| shown.outcome == outcome)
 }
 
-/// Who is asked about: the person whose key is in the path.
-pub(crate) fn person(asked: &ReceivedCall) -> u32 {
-    let key_of = |n: &u32| asked.path.ends_with(&key(*n).to_string());
-    (1..100).find(key_of).unwrap_or_else(|| panic!("nobody's: {}", asked.path))
+/// The index of the applicant whose key is in the path.
+pub(crate) fn applicant_of(call: &ReceivedCall) -> u32 {
+    let key_of = |n: &u32| call.path.ends_with(&key(*n).to_string());
+    (1..100).find(key_of).unwrap_or_else(|| panic!("no applicant of the tests: {}", call.path))
 }

@@ -1,14 +1,14 @@
-//! The worker over the real stores: what its checker catches, how it calls an order service, how it leads.
+//! The worker over real stores: order calls, leadership, changes by the operator, settling, timeouts, and what verify catches.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
-mod answering;
-mod bugs;
+mod applicants;
+mod captured_log;
 mod harness;
-mod leading;
-mod log;
-mod operating;
-mod people;
+mod leadership;
+mod operator_changes;
+mod order_calls;
+mod planted_bugs;
 mod settling;
-mod silence;
+mod store_timeouts;
 mod stores;
-mod verifying;
+mod verify;

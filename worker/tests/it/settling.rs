@@ -4,14 +4,15 @@ use domain::{AppKey, EventSettings, EventState, Outcome, Release, ReqHash};
 use ledger::Change;
 use queue::Applicant;
 use service::Context;
+use testkit::until_some;
 
-use crate::harness::{WorkerHarness, until, until_rounds};
-use crate::people::{settings, spring};
+use crate::applicants::{settings, spring};
+use crate::harness::{WorkerHarness, until_rounds};
 
-/// Numbers that the queue may give at once, and so skips when it is restarted.
+/// The numbers that the queue may give at once, and so skips when it is restarted.
 const AHEAD: u32 = 20_000;
 
-/// A paused event, open for a second, whose line has skipped its first numbers.
+/// A paused event, open for a second, whose queue has skipped its first numbers.
 async fn behind_a_gap(capacity: u32) -> (WorkerHarness, Context) {
     let opened = settings(capacity, service::clock::system()() - 1000);
     let mut harness = WorkerHarness::open_with(EventSettings { release: Release::Paused, ..opened }).await;
@@ -20,12 +21,12 @@ async fn behind_a_gap(capacity: u32) -> (WorkerHarness, Context) {
     let limit = async || {
         harness.queue().view(&spring()).await.ok().filter(|view| view.number_limit >= AHEAD).map(|_| ())
     };
-    until("the limit", limit).await;
+    until_some("the limit", limit).await;
     harness.stop(worker).await;
     harness.close_queue().await;
     harness.open_queue().await;
     let worker = harness.start().await;
-    until("the gap", async || {
+    until_some("the gap", async || {
         let view = harness.queue().view(&spring()).await.ok()?;
         (view.seq >= AHEAD && view.number_limit > view.seq + AHEAD / 2).then_some(())
     })
@@ -37,9 +38,9 @@ fn key(n: u32) -> AppKey {
     AppKey(u128::from(n).to_be_bytes())
 }
 
-/// Applies for so many people, many at once.
-async fn apply(harness: &WorkerHarness, people: u32) {
-    let all: Vec<_> = (1..=people).collect();
+/// Makes this many applications, many at once.
+async fn apply(harness: &WorkerHarness, applications: u32) {
+    let all: Vec<_> = (1..=applications).collect();
     for some in all.chunks(1000) {
         let mut applying = tokio::task::JoinSet::new();
         for n in some {
@@ -52,11 +53,11 @@ async fn apply(harness: &WorkerHarness, people: u32) {
 }
 
 #[tokio::test]
-async fn a_paused_event_with_free_seats_is_not_settled_while_people_wait_behind_a_gap() {
-    const PEOPLE: u32 = 10_201;
+async fn a_paused_event_is_not_settled_while_applications_wait_behind_a_gap() {
+    const APPLICATIONS: u32 = 10_201;
     let (harness, worker) = behind_a_gap(40).await;
-    apply(&harness, PEOPLE).await;
-    assert_eq!(harness.queue().view(&spring()).await.unwrap().seq, AHEAD + PEOPLE);
+    apply(&harness, APPLICATIONS).await;
+    assert_eq!(harness.queue().view(&spring()).await.unwrap().seq, AHEAD + APPLICATIONS);
     harness.change(Change::Close).await;
     harness.until_state(EventState::Settling).await;
     until_rounds(&harness, 3).await;
@@ -67,19 +68,19 @@ async fn a_paused_event_with_free_seats_is_not_settled_while_people_wait_behind_
     let ordered = rows.iter().filter(|row| row.outcome == Some(Outcome::Ordered));
     let numbers: Vec<_> = ordered.map(|row| row.number.get()).collect();
     assert_eq!(numbers, (AHEAD + 1..=AHEAD + 40).collect::<Vec<_>>());
-    let told = async || {
-        let entries = harness.queue().entries(&spring(), AHEAD + 40, PEOPLE).await.ok()?;
+    let all_shown = async || {
+        let entries = harness.queue().entries(&spring(), AHEAD + 40, APPLICATIONS).await.ok()?;
         let sold_out = |entry: &queue::Entry| {
             entry.shown.as_ref().is_some_and(|shown| shown.outcome == Outcome::SoldOut)
         };
-        (entries.iter().filter(|entry| sold_out(entry)).count() == PEOPLE as usize - 40).then_some(())
+        (entries.iter().filter(|entry| sold_out(entry)).count() == APPLICATIONS as usize - 40).then_some(())
     };
-    until("sold out for all others", told).await;
+    until_some("sold out for all others", all_shown).await;
     harness.stop_and_verify(worker).await;
 }
 
 #[tokio::test]
-async fn a_gap_that_nobody_waits_behind_keeps_no_paused_event_from_being_settled() {
+async fn a_gap_without_applications_behind_it_does_not_prevent_settling() {
     let (harness, worker) = behind_a_gap(2).await;
     harness.change(Change::Close).await;
     harness.until_state(EventState::Settled).await;

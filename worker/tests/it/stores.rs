@@ -1,4 +1,4 @@
-//! Queue and ledger of an event that went as it should, led by hand through their public faces, so that every step is known.
+//! Queue and ledger of a correct event, driven step by step through their public interfaces.
 
 use std::path::Path;
 
@@ -10,22 +10,22 @@ use sqlx::{AssertSqlSafe, Connection as _, SqlSafeStr as _};
 use testkit::{ManualClock, TempFolder};
 use worker::verify::Witness;
 
-use crate::people::{applicant, key, settings, spring};
+use crate::applicants::{applicant, key, settings, spring};
 
 const NOON: i64 = 1_795_345_200_000;
 const HOUR: i64 = 3_600_000;
 
-/// How far the event has come.
+/// The progress of the event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Stage {
-    /// Six seats: 1, 5, 7 and 8 ordered, 6 and 9 are ordering, the order of 6 made but not answered. 2 was rejected, 4 cancelled
-    /// the order, 3 withdrew before. 10, 11, 12 and 21 wait; 13 to 20 were skipped.
+    /// Six seats: 1, 5, 7 and 8 are ordered; 6 and 9 are ordering, and the order of 6 is made but its response was lost. 2 was
+    /// rejected, 4 cancelled its order, 3 withdrew before admission. 10, 11, 12 and 21 wait; 13 to 20 were skipped.
     Running,
-    /// Then 6 and 9 were ordered, and the event was settled.
+    /// Afterwards: 6 and 9 are ordered, and the event is settled.
     Settled,
 }
 
-/// Queue and ledger, and what an outsider knows of them.
+/// Queue and ledger, and the evidence from outside.
 pub(crate) struct Stores {
     queue: Queue,
     ledger: Ledger,
@@ -47,7 +47,8 @@ impl Stores {
     }
 
     async fn open() -> Self {
-        let (folder, clock) = (TempFolder::new("stores"), ManualClock::at(NOON));
+        let folder = TempFolder::new("stores");
+        let clock = ManualClock::at(NOON);
         let (queue, ledger) = open(folder.path(), &clock).await;
         ledger.create_event(&settings(6, NOON), "test").await.unwrap();
         let fence = ledger.acquire_leadership(&spring()).await.unwrap().unwrap().fence;
@@ -67,18 +68,18 @@ impl Stores {
         self.admit_head().await;
         for ordered in [1, 2, 4, 5, 6, 7] {
             let call = self.lease(ordered).await;
-            let answer = match ordered {
+            let response = match ordered {
                 2 => OrderResponse::Rejected,
                 _ => self.ledger.put_order(&spring(), call.app_key, call.number).await.unwrap(),
             };
-            let answer = if ordered == 6 { OrderResponse::Unknown { retry_in_ms: HOUR } } else { answer };
-            self.ledger.record_response(&call, &answer).await.unwrap();
+            let response = if ordered == 6 { OrderResponse::Unknown { retry_in_ms: HOUR } } else { response };
+            self.ledger.record_response(&call, &response).await.unwrap();
         }
         self.show().await;
         self.cancel(4).await;
         let call = self.lease(4).await;
-        let gone = self.ledger.delete_order(&spring(), call.app_key).await.unwrap();
-        self.ledger.record_response(&call, &gone).await.unwrap();
+        let deleted = self.ledger.delete_order(&spring(), call.app_key).await.unwrap();
+        self.ledger.record_response(&call, &deleted).await.unwrap();
         self.admit_head().await;
         self.order(8).await;
         self.show().await;
@@ -99,12 +100,10 @@ impl Stores {
         self.show().await;
     }
 
-    /// Arms the queue anew, which skips what was left of the limit, and lets it give numbers up to this one.
+    /// Arms the queue again, which skips the rest of its limit, and raises the limit to this number.
     async fn arm_up_to(&self, limit: u32) {
-        let (event, epoch) = (
-            self.ledger.event(&spring()).await.unwrap(),
-            self.ledger.start_epoch(&spring(), self.fence).await.unwrap(),
-        );
+        let event = self.ledger.event(&spring()).await.unwrap();
+        let epoch = self.ledger.start_epoch(&spring(), self.fence).await.unwrap();
         let arming = Arming {
             unopened: false,
             epoch: epoch.epoch,
@@ -120,18 +119,23 @@ impl Stores {
     async fn apply(&mut self, n: u32) {
         let applied = self.queue.apply(&spring(), applicant(n)).await.unwrap();
         assert_eq!(applied.number.get(), n);
-        let (epoch, number) = (applied.epoch, applied.number);
-        let ack = Receipt { event: spring(), epoch, number, app_key: key(n), right: Right::Full };
+        let ack = Receipt {
+            event: spring(),
+            epoch: applied.epoch,
+            number: applied.number,
+            app_key: key(n),
+            right: Right::Full,
+        };
         self.witness.acks.as_mut().unwrap().push(ack);
     }
 
     async fn cancel(&self, n: u32) {
         let number = Number::new(n).unwrap();
         self.queue.ask(&spring(), key(n), number, InboxKind::Cancel).await.unwrap().unwrap();
-        let asks = self.queue.inbox(&spring(), 0, 100).await.unwrap();
-        let requests: Vec<CancelRequest> = asks
+        let entries = self.queue.inbox(&spring(), 0, 100).await.unwrap();
+        let requests: Vec<CancelRequest> = entries
             .iter()
-            .map(|ask| CancelRequest { id: ask.id, app_key: ask.app_key, number: ask.number })
+            .map(|entry| CancelRequest { id: entry.id, app_key: entry.app_key, number: entry.number })
             .collect();
         self.ledger
             .handle_inbox(&spring(), self.fence, &requests, requests.last().map_or(0, |request| request.id))
@@ -143,14 +147,14 @@ impl Stores {
     async fn admit_head(&self) {
         let admissible = self.ledger.admissible(&self.ledger.event(&spring()).await.unwrap()).await.unwrap();
         let head = self.queue.head(&spring(), admissible).await.unwrap();
-        let newcomers: Vec<Candidate> = head
+        let candidates: Vec<Candidate> = head
             .waiting
             .iter()
             .map(|one| Candidate { number: one.number, app_key: one.app_key, contact: String::new() })
             .collect();
-        let taken = self.ledger.admit(&spring(), self.fence, &newcomers).await.unwrap();
-        assert_eq!((taken.seated, taken.all), (admissible, true));
-        self.queue.admitted(&spring(), self.fence.0, head.through, &taken.known).await.unwrap();
+        let admission = self.ledger.admit(&spring(), self.fence, &candidates).await.unwrap();
+        assert_eq!((admission.seated, admission.all), (admissible, true));
+        self.queue.admitted(&spring(), self.fence.0, head.through, &admission.known).await.unwrap();
     }
 
     async fn lease(&self, n: u32) -> Call {
@@ -166,7 +170,7 @@ impl Stores {
         self.ledger.record_response(&call, &made).await.unwrap();
     }
 
-    /// Shows everything that the ledger decided in the queue.
+    /// Projects all outcomes of the ledger into the queue.
     async fn show(&self) {
         let event = self.ledger.event(&spring()).await.unwrap();
         let epoch = self.queue.view(&spring()).await.map_or(Epoch(1), |view| view.epoch);
@@ -189,25 +193,25 @@ impl Stores {
         self.ledger.mark_projected(&spring(), epoch, &to_show).await.unwrap();
     }
 
-    /// A copy to break.
-    pub(crate) async fn copy(&self) -> Copied {
+    /// A copy to plant a bug in.
+    pub(crate) async fn copy(&self) -> CopiedStores {
         let folder = TempFolder::new("copy");
         for file in ["queue.db", "ledger.db"] {
             let into = folder.path().join(file);
             write(&self.folder.path().join(file), &format!("VACUUM INTO '{}'", into.display())).await;
         }
-        Copied { clock: self.clock.clone(), folder }
+        CopiedStores { clock: self.clock.clone(), folder }
     }
 }
 
-/// Copied stores that nobody has open.
-pub(crate) struct Copied {
+/// Copies of the stores that are not open.
+pub(crate) struct CopiedStores {
     clock: ManualClock,
     folder: TempFolder,
 }
 
-impl Copied {
-    pub(crate) async fn write_line(&self, sql: &str) -> u64 {
+impl CopiedStores {
+    pub(crate) async fn write_queue(&self, sql: &str) -> u64 {
         write(&self.folder.path().join("queue.db"), sql).await
     }
     pub(crate) async fn write_ledger(&self, sql: &str) -> u64 {
@@ -223,7 +227,7 @@ async fn open(folder: &Path, clock: &ManualClock) -> (Queue, Ledger) {
     (queue, Ledger::open_sqlite(&folder.join("ledger.db"), clock.now()).await.unwrap())
 }
 
-/// Writes past the program and past the checks of the tables; says how many rows it changed.
+/// Writes with SQL, bypassing the checks of the tables. Returns how many rows changed.
 pub(crate) async fn write(file: &Path, sql: &str) -> u64 {
     let options = SqliteConnectOptions::new().filename(file).foreign_keys(false);
     let mut conn = SqliteConnection::connect_with(&options).await.unwrap();

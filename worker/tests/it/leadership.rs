@@ -1,13 +1,14 @@
-//! One leader at a time, whatever state the queue came back in, and whatever the operator holds.
+//! One leader at a time; recovery of a queue that was wiped, replaced or restarted; the release.
 
 use domain::{EventState, Outcome, Release};
 use ledger::Change;
 use queue::Arming;
 use testkit::order_stub::Behavior;
+use testkit::until_some;
 
-use crate::harness::{WorkerHarness, person, until, until_rounds};
-use crate::log::Log;
-use crate::people::{key, settings, spring};
+use crate::applicants::{key, settings, spring};
+use crate::captured_log::CapturedLog;
+use crate::harness::{WorkerHarness, applicant_of, until_rounds};
 
 async fn limit(harness: &WorkerHarness) -> u32 {
     harness.ledger.event(&spring()).await.unwrap().number_limit
@@ -25,7 +26,7 @@ async fn a_restart_before_the_opening_leaves_the_first_number_at_1() {
         harness.open_queue().await;
     }
     let worker = harness.start().await;
-    until("the opening", async || (service::clock::system()() > opens_at).then_some(())).await;
+    until_some("the opening", async || (service::clock::system()() > opens_at).then_some(())).await;
     until_rounds(&harness, 1).await;
     assert_eq!(harness.apply(1..=2).await, [1, 2]);
     harness.until_shown([1, 2], Outcome::Ordered).await;
@@ -33,9 +34,11 @@ async fn a_restart_before_the_opening_leaves_the_first_number_at_1() {
 }
 
 #[tokio::test]
-async fn a_wiped_queue_gets_back_everybody_whom_the_ledger_knows() {
+async fn a_wiped_queue_gets_back_all_applications_of_the_ledger() {
     let mut harness = WorkerHarness::open(5).await;
-    harness.stub.behave(|asked| if person(asked) == 2 { Behavior::reject(409) } else { Behavior::Normal });
+    harness
+        .stub
+        .behave(|call| if applicant_of(call) == 2 { Behavior::reject(409) } else { Behavior::Normal });
     let worker = harness.start().await;
     harness.apply(1..=8).await;
     harness.until_shown([1, 3, 4, 5, 6], Outcome::Ordered).await;
@@ -57,17 +60,17 @@ async fn a_wiped_queue_gets_back_everybody_whom_the_ledger_knows() {
     assert_eq!((known, new), (vec![6, 2], vec![skipped + 1, skipped + 2]));
     assert_eq!(harness.stub.calls(), 6, "{:?}", harness.calls());
     harness.stop(worker).await;
-    // Only those who waited are lost, and said to be: 7, and 8, who had to begin again.
+    // Only waiting applications are lost, and reported: 7, and 8, which applied again.
     let report = harness.verified().await;
-    let told: Vec<_> =
+    let listed: Vec<_> =
         report.checks.iter().flat_map(|check| check.listed.iter().map(String::as_str)).collect();
     let lost = format!("number 7 ({}) was acknowledged and is in neither queue nor ledger", key(7));
     let again = format!("number 8 was acknowledged and is now number {}", skipped + 2);
-    assert_eq!(told, [lost.as_str(), again.as_str()]);
+    assert_eq!(listed, [lost.as_str(), again.as_str()]);
 }
 
 #[tokio::test]
-async fn an_older_copy_of_the_queue_gets_back_whom_the_ledger_admitted_since() {
+async fn an_older_copy_of_the_queue_gets_back_later_admissions() {
     let mut harness = WorkerHarness::open(5).await;
     let worker = harness.start().await;
     harness.apply(1..=3).await;
@@ -91,7 +94,7 @@ async fn an_older_copy_of_the_queue_gets_back_whom_the_ledger_admitted_since() {
 }
 
 #[tokio::test]
-async fn a_restore_that_was_cut_short_is_finished_by_the_next_leader() {
+async fn an_interrupted_restore_is_finished_by_the_next_leader() {
     let mut harness = WorkerHarness::open(5).await;
     let worker = harness.start().await;
     harness.apply(1..=4).await;
@@ -100,10 +103,11 @@ async fn a_restore_that_was_cut_short_is_finished_by_the_next_leader() {
     harness.close_queue().await;
     harness.replace_queue(None);
     harness.open_queue().await;
-    // A leader that dies right after arming.
+    // A leader that crashes right after arming.
     let lead = harness.ledger.acquire_leadership(&spring()).await.unwrap().unwrap();
     let epoch = harness.ledger.start_epoch(&spring(), lead.fence).await.unwrap();
-    let (settings, rev) = (lead.event.settings, lead.event.rev);
+    let settings = lead.event.settings;
+    let rev = lead.event.rev;
     let arming =
         Arming { epoch: epoch.epoch, number_limit: epoch.number_limit, unopened: false, settings, rev };
     harness.queue().arm(&spring(), lead.fence.0, arming).await.unwrap();
@@ -115,9 +119,9 @@ async fn a_restore_that_was_cut_short_is_finished_by_the_next_leader() {
 }
 
 #[tokio::test]
-async fn an_event_whose_queue_contradicts_the_ledger_is_frozen_and_says_so() {
-    let log = Log::keep();
-    // The same event in another place, where other people have the same numbers.
+async fn an_event_is_frozen_and_reported_when_queue_contradicts_ledger() {
+    let log = CapturedLog::start();
+    // The same event in another installation, where other applicants have the same numbers.
     let mut other = WorkerHarness::open(1).await;
     let worker = other.start().await;
     other.apply(31..=34).await;
@@ -128,11 +132,11 @@ async fn an_event_whose_queue_contradicts_the_ledger_is_frozen_and_says_so() {
     let mut harness = WorkerHarness::open(5).await;
     harness
         .stub
-        .behave(|asked| if person(asked) == 3 { Behavior::error_page(503) } else { Behavior::Normal });
+        .behave(|call| if applicant_of(call) == 3 { Behavior::error_page(503) } else { Behavior::Normal });
     let worker = harness.start().await;
     harness.apply(1..=3).await;
     harness.until_shown(1..=2, Outcome::Ordered).await;
-    until("a try for 3", async || harness.calls().contains(&"PUT 3".to_owned()).then_some(())).await;
+    until_some("a try for 3", async || harness.calls().contains(&"PUT 3".to_owned()).then_some(())).await;
     harness.stop(worker).await;
     harness.close_queue().await;
     harness.replace_queue(Some(foreign));
@@ -140,24 +144,26 @@ async fn an_event_whose_queue_contradicts_the_ledger_is_frozen_and_says_so() {
     let skipped = limit(&harness).await;
 
     let worker = harness.start().await;
-    let why = until("the freeze", async || harness.ledger.event(&spring()).await.unwrap().frozen).await;
+    let why = until_some("the freeze", async || harness.ledger.event(&spring()).await.unwrap().frozen).await;
     assert!(why.contains("at number 2") && why.contains("put back"), "{why}");
-    // Nobody is admitted; numbers are still given, and the orders of those who were admitted are made.
+    // Admission stops. Numbers are still given, and the orders of admitted applications are made.
     harness.stub.behave(|_| Behavior::Normal);
     assert_eq!(harness.apply(41..=42).await, [skipped + 1, skipped + 2]);
-    until("the order of 3", async || harness.state(3).await.filter(|state| *state == "ordered")).await;
+    until_some("the order of 3", async || harness.state(3).await.filter(|state| *state == "ordered")).await;
     until_rounds(&harness, 2).await;
     assert_eq!(
         (harness.seats().await, harness.ledger.applications(&spring(), 0, 100).await.unwrap().len()),
         ((2, 0, 3), 3)
     );
     assert_eq!(log.count("event spring is frozen, admission is stopped"), 1);
-    let told = |report: String| report.contains("[!]leader event spring is frozen") && report.contains(&why);
-    assert!(told(worker.health.readiness(false).report));
+    let reports_freeze =
+        |report: String| report.contains("[!]leader event spring is frozen") && report.contains(&why);
+    assert!(reports_freeze(worker.health.readiness(false).report));
     harness.stop(worker).await;
-    // It is told by whoever leads next, too.
+    // The next leader reports it too.
     let worker = harness.start().await;
-    until("the warning", async || told(worker.health.readiness(false).report).then_some(())).await;
+    until_some("the warning", async || reports_freeze(worker.health.readiness(false).report).then_some(()))
+        .await;
     assert_eq!(log.count("event spring is frozen, admission is stopped"), 2);
     harness.stop(worker).await;
 }
@@ -165,15 +171,15 @@ async fn an_event_whose_queue_contradicts_the_ledger_is_frozen_and_says_so() {
 #[tokio::test]
 async fn a_frozen_event_is_not_settled() {
     let harness = WorkerHarness::open_with(settings(1, service::clock::system()() - 25 * 3_600_000)).await;
-    harness.freeze("somebody looks").await;
+    harness.freeze("under investigation").await;
     let worker = harness.start().await;
     let state = async || harness.ledger.event(&spring()).await.unwrap().state;
-    until("the settling", async || (state().await == EventState::Settling).then_some(())).await;
+    until_some("the settling", async || (state().await == EventState::Settling).then_some(())).await;
     until_rounds(&harness, 2).await;
     assert_eq!(state().await, EventState::Settling);
     harness.change(Change::Unfreeze).await;
-    until("the end", async || (state().await == EventState::Settled).then_some(())).await;
-    until("all well", async || {
+    until_some("the end", async || (state().await == EventState::Settled).then_some(())).await;
+    until_some("the passing health check", async || {
         let report = worker.health.readiness(false).report;
         report.contains("[+]leader ok").then_some(())
     })
@@ -182,7 +188,7 @@ async fn a_frozen_event_is_not_settled() {
 }
 
 #[tokio::test]
-async fn the_release_valve_pauses_drains_and_runs() {
+async fn the_release_pauses_drains_and_resumes() {
     let mut harness = WorkerHarness::open_with(domain::EventSettings {
         in_flight_max: 4,
         ..settings(5, service::clock::system()() - 1000)
@@ -191,11 +197,11 @@ async fn the_release_valve_pauses_drains_and_runs() {
     harness.stub.behave(|_| Behavior::error_page(503));
     let worker = harness.start().await;
     harness.apply(1..=5).await;
-    until("four tried", async || (harness.stub.calls() >= 4).then_some(())).await;
+    until_some("four tried", async || (harness.stub.calls() >= 4).then_some(())).await;
     harness.change(Change::Pause).await;
     let paused = async || harness.queue().view(&spring()).await.unwrap().settings.release == Release::Paused;
-    until("the pause", async || paused().await.then_some(())).await;
-    // Calls under way are finished.
+    until_some("the pause", async || paused().await.then_some(())).await;
+    // Calls in flight are finished.
     until_rounds(&harness, 1).await;
     let tried = harness.stub.calls();
     harness.stub.behave(|_| Behavior::Normal);
@@ -213,24 +219,24 @@ async fn the_release_valve_pauses_drains_and_runs() {
 }
 
 #[tokio::test]
-async fn two_workers_make_each_order_once_and_hand_the_lead_over() {
-    let log = Log::keep();
+async fn two_workers_make_each_order_once_and_hand_over_the_leadership() {
+    let log = CapturedLog::start();
     let mut harness = WorkerHarness::open_with(domain::EventSettings {
         pace: "100".parse().unwrap(),
         ..settings(35, service::clock::system()() - 1000)
     })
     .await;
-    harness.stub.behave(|asked| {
-        if person(asked).is_multiple_of(7) { Behavior::reject(409) } else { Behavior::Normal }
+    harness.stub.behave(|call| {
+        if applicant_of(call).is_multiple_of(7) { Behavior::reject(409) } else { Behavior::Normal }
     });
     let first = harness.start().await;
-    until("the first leader", async || harness.queue().view(&spring()).await.ok()).await;
+    until_some("the first leader", async || harness.queue().view(&spring()).await.ok()).await;
     let second = harness.start().await;
     harness.apply(1..=40).await;
-    until("ten orders", async || (harness.stub.calls() >= 10).then_some(())).await;
+    until_some("ten orders", async || (harness.stub.calls() >= 10).then_some(())).await;
     let fence = harness.ledger.event(&spring()).await.unwrap().fence;
     harness.stop(first).await;
-    let next = until("the next leader", async || {
+    let next = until_some("the next leader", async || {
         harness.ledger.event(&spring()).await.ok().map(|event| event.fence).filter(|now| *now > fence)
     })
     .await;
@@ -246,10 +252,10 @@ async fn two_workers_make_each_order_once_and_hand_the_lead_over() {
 }
 
 #[tokio::test]
-async fn whoever_stops_gives_the_lead_back_at_once() {
+async fn a_stopping_worker_releases_the_leadership_at_once() {
     let harness = WorkerHarness::open(1).await;
     let worker = harness.start().await;
-    until("the leader", async || harness.queue().view(&spring()).await.ok()).await;
+    until_some("the leader", async || harness.queue().view(&spring()).await.ok()).await;
     assert_eq!(harness.ledger.acquire_leadership(&spring()).await.unwrap(), None);
     harness.stop(worker).await;
     assert!(harness.ledger.acquire_leadership(&spring()).await.unwrap().is_some());

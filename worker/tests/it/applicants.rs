@@ -1,31 +1,21 @@
-//! The event that people apply for, and the people.
+//! The event and the applicants of the tests.
 
 use std::sync::Arc;
 
 use domain::event::Text;
 use domain::keys::{EventKeys, Root};
 use domain::person::{Contact, Name, Phone};
-use domain::{AppKey, EventId, EventSettings, Keyring, Kid, Kind, Millis, Release};
+use domain::{AppKey, EventId, EventSettings, Keyring, Kid, Millis};
 use queue::Applicant;
 
-/// An event that opens at this time, with a pace that no test waits for.
+/// An event that opens at this time, with a pace that no test has to wait for.
 pub(crate) fn settings(capacity: u32, opens_at: Millis) -> EventSettings {
     EventSettings {
-        id: spring(),
-        title: Text { ko: "봄".into(), en: "Spring".into() },
-        kind: Kind::Order,
         capacity,
-        opens_at,
-        closes_at: opens_at + 24 * 3_600_000,
-        intake: true,
-        release: Release::Running,
         pace: "1000".parse().unwrap(),
         in_flight_max: 50,
         applications_max: 100_000,
-        announcement: Text::default(),
-        settle_after_close: true,
-        diverts: Vec::new(),
-        pepper: "k1".into(),
+        ..EventSettings::new(spring(), Text::new("봄", "Spring"), opens_at, opens_at + 24 * 3_600_000)
     }
 }
 
@@ -45,9 +35,10 @@ fn event_keys() -> EventKeys {
     keyring().event(&spring(), &kid()).unwrap()
 }
 
-/// The `n`th person. Name and phone are found again wherever they should not be.
+/// The contact of the `n`th applicant. Name and phone are unique, so that tests find them where they should not be.
 pub(crate) fn contact(n: u32) -> Contact {
-    let (name, phone) = (format!("독고영재{n}"), format!("010-7391-{n:04}"));
+    let name = format!("독고영재{n}");
+    let phone = format!("010-7391-{n:04}");
     Contact { name: Name::parse(&name).unwrap(), phone: Phone::parse(&phone).unwrap() }
 }
 

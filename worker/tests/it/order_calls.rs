@@ -1,4 +1,4 @@
-//! Whatever an order service answers or leaves unanswered: one order for each application, and no seat given twice.
+//! Calls of the order service: for every response, or none, one order for each application, and no seat given twice.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,15 +6,16 @@ use std::time::Duration;
 use data_encoding::BASE64;
 use domain::Outcome;
 use testkit::order_stub::{Behavior, StoredOrder};
+use testkit::until_some;
 use tokio::sync::Semaphore;
 
-use crate::harness::{WorkerHarness, person, until};
-use crate::log::Log;
-use crate::people::{applicant, contact, key};
+use crate::applicants::{applicant, contact, key};
+use crate::captured_log::CapturedLog;
+use crate::harness::{WorkerHarness, applicant_of};
 
-/// Everything that is no answer, each for one person's first call.
-fn no_answers(base: &str) -> Vec<Behavior> {
-    let later =
+/// Every kind of unclear response, each for the first call of one applicant.
+fn unclear_responses(base: &str) -> Vec<Behavior> {
+    let accepted_later =
         Behavior::Respond { executes: true, status: 202, kind: "application/json", body: order_no("A") };
     vec![
         Behavior::error_page(500),
@@ -24,8 +25,8 @@ fn no_answers(base: &str) -> Vec<Behavior> {
         Behavior::error_page(401),
         Behavior::error_page(409),
         Behavior::error_page(422),
-        gone(),
-        later,
+        foreign_tombstone(),
+        accepted_later,
         Behavior::NoResponse { executes: false },
         Behavior::NoResponse { executes: true },
         Behavior::Close { executes: false },
@@ -42,8 +43,8 @@ fn no_answers(base: &str) -> Vec<Behavior> {
     ]
 }
 
-/// A tombstone that is not ours.
-fn gone() -> Behavior {
+/// A tombstone that no call of the worker left.
+fn foreign_tombstone() -> Behavior {
     Behavior::Respond { executes: false, status: 410, kind: "application/problem+json", body: "{}".into() }
 }
 
@@ -52,32 +53,33 @@ fn order_no(order_no: &str) -> String {
 }
 
 #[tokio::test]
-async fn whatever_comes_instead_of_an_answer_one_order_is_made() {
+async fn an_unclear_response_leads_to_exactly_one_order() {
     let mut harness = WorkerHarness::open(30).await;
     harness.config.call_timeout = Duration::from_millis(500);
-    let plays = no_answers(&harness.stub.base());
-    let people = 1..=u32::try_from(plays.len()).unwrap();
-    harness.stub.behave(move |asked| match asked.nth {
-        1 => plays[person(asked) as usize - 1].clone(),
+    let behaviors = unclear_responses(&harness.stub.base());
+    let applicants = 1..=u32::try_from(behaviors.len()).unwrap();
+    harness.stub.behave(move |call| match call.nth {
+        1 => behaviors[applicant_of(call) as usize - 1].clone(),
         _ => Behavior::Normal,
     });
     let worker = harness.start().await;
-    harness.apply(people.clone()).await;
-    harness.until_shown(people.clone(), Outcome::Ordered).await;
-    let asked = harness.stub.received();
-    assert!(asked.iter().all(|asked| asked.method == "PUT" && asked.path.starts_with("/orders/spring:")));
-    for n in people {
-        let (row, mine) = (harness.row(n).await.unwrap(), format!("spring:{}", key(n)));
+    harness.apply(applicants.clone()).await;
+    harness.until_shown(applicants.clone(), Outcome::Ordered).await;
+    let calls = harness.stub.received();
+    assert!(calls.iter().all(|call| call.method == "PUT" && call.path.starts_with("/orders/spring:")));
+    for n in applicants {
+        let row = harness.row(n).await.unwrap();
+        let mine = format!("spring:{}", key(n));
         let kept = StoredOrder { order_no: row.order_no.unwrap(), is_live: true };
         assert_eq!(harness.stub.orders()[&mine], kept);
-        assert_eq!(asked.iter().filter(|asked| person(asked) == n).count(), 2, "person {n}");
+        assert_eq!(calls.iter().filter(|call| applicant_of(call) == n).count(), 2, "applicant {n}");
     }
-    assert_eq!(harness.stub.orders().len(), asked.len() / 2);
+    assert_eq!(harness.stub.orders().len(), calls.len() / 2);
     harness.stop_and_verify(worker).await;
 }
 
 #[tokio::test]
-async fn a_call_says_who_ordered_what_and_can_be_followed() {
+async fn a_call_carries_the_application_and_trace_headers() {
     let mut harness = WorkerHarness::open(1).await;
     let worker = harness.start().await;
     harness.apply([7]).await;
@@ -95,12 +97,9 @@ async fn a_call_says_who_ordered_what_and_can_be_followed() {
     );
     assert_eq!(put.header("content-type"), "application/json");
     assert_eq!((delete.method.as_str(), delete.body.len()), ("DELETE", 0));
-    for asked in [put, delete] {
-        assert_eq!(
-            (asked.path.clone(), asked.header("guid")),
-            (format!("/orders/spring:{}", key(7)), &*guid)
-        );
-        let parts: Vec<&str> = asked.header("traceparent").split('-').collect();
+    for call in [put, delete] {
+        assert_eq!((call.path.clone(), call.header("guid")), (format!("/orders/spring:{}", key(7)), &*guid));
+        let parts: Vec<&str> = call.header("traceparent").split('-').collect();
         assert_eq!((parts[0], parts[1], parts[2].len(), parts[3]), ("00", &*guid, 16, "01"));
         assert!(parts[2].bytes().all(|b| b.is_ascii_hexdigit()) && parts[2] != "0".repeat(16));
     }
@@ -108,12 +107,12 @@ async fn a_call_says_who_ordered_what_and_can_be_followed() {
 }
 
 #[tokio::test]
-async fn a_no_at_the_first_try_gives_the_seat_to_the_next_number() {
+async fn a_rejection_of_the_first_call_frees_the_seat() {
     for status in [409, 422] {
         let mut harness = WorkerHarness::open(1).await;
-        harness.stub.behave(
-            move |asked| if person(asked) == 1 { Behavior::reject(status) } else { Behavior::Normal },
-        );
+        harness.stub.behave(move |call| {
+            if applicant_of(call) == 1 { Behavior::reject(status) } else { Behavior::Normal }
+        });
         let worker = harness.start().await;
         harness.apply([1, 2]).await;
         harness.until_shown([2], Outcome::Ordered).await;
@@ -124,10 +123,10 @@ async fn a_no_at_the_first_try_gives_the_seat_to_the_next_number() {
 }
 
 #[tokio::test]
-async fn a_no_after_silence_is_taken_back_before_the_seat_goes_on() {
+async fn a_rejection_after_a_timeout_deletes_before_the_seat_is_freed() {
     let mut harness = WorkerHarness::open(1).await;
     harness.config.call_timeout = Duration::from_millis(500);
-    harness.stub.behave(|asked| match (person(asked), asked.method.as_str(), asked.nth) {
+    harness.stub.behave(|call| match (applicant_of(call), call.method.as_str(), call.nth) {
         (1, "PUT", 1) => Behavior::NoResponse { executes: true },
         (1, "PUT", _) => Behavior::reject(409),
         (1, "DELETE", 3) => Behavior::error_page(502),
@@ -143,12 +142,14 @@ async fn a_no_after_silence_is_taken_back_before_the_seat_goes_on() {
 }
 
 #[tokio::test]
-async fn a_seat_is_kept_as_long_as_nobody_knows() {
+async fn a_seat_is_kept_while_the_response_is_unclear() {
     let mut harness = WorkerHarness::open(1).await;
-    harness.stub.behave(|asked| if asked.nth % 2 == 0 { Behavior::error_page(503) } else { gone() });
+    harness
+        .stub
+        .behave(|call| if call.nth % 2 == 0 { Behavior::error_page(503) } else { foreign_tombstone() });
     let worker = harness.start().await;
     harness.apply([1, 2]).await;
-    until("four calls", async || (harness.stub.calls() >= 4).then_some(())).await;
+    until_some("four calls", async || (harness.stub.calls() >= 4).then_some(())).await;
     let waits = harness.stub.received().windows(2).map(|two| two[1].at - two[0].at).collect::<Vec<_>>();
     assert!(waits.iter().zip([100, 200, 400]).all(|(wait, least)| wait.as_millis() >= least), "{waits:?}");
     assert_eq!((harness.seats().await, harness.state(2).await), ((0, 1, 0), None));
@@ -159,33 +160,33 @@ async fn a_seat_is_kept_as_long_as_nobody_knows() {
 }
 
 #[tokio::test]
-async fn an_order_service_that_is_away_is_tried_now_and_then_and_used_at_once_when_back() {
+async fn an_unavailable_order_service_is_probed_and_used_once_back() {
     let mut harness = WorkerHarness::open(40).await;
     harness.config.calls_max = 4;
     harness.stub.behave(|_| Behavior::error_page(503));
     let worker = harness.start().await;
     harness.apply(1..=40).await;
-    let tries = async || {
-        let asked = harness.stub.received();
-        let rests = asked.windows(2).filter(|two| two[1].at - two[0].at >= Duration::from_millis(400));
-        (rests.count() >= 2).then_some(asked.len())
+    let attempts = async || {
+        let calls = harness.stub.received();
+        let pauses = calls.windows(2).filter(|two| two[1].at - two[0].at >= Duration::from_millis(400));
+        (pauses.count() >= 2).then_some(calls.len())
     };
-    let in_vain = until("two tries after it opened", tries).await;
-    // Five in a row open it; the three beside the fifth were under way.
-    assert!(in_vain <= 8 + 2, "{in_vain} calls into an outage");
+    let failed_calls = until_some("two calls after it opened", attempts).await;
+    // Five in a row open the circuit breaker. Three more were in flight with the fifth.
+    assert!(failed_calls <= 8 + 2, "{failed_calls} calls into an outage");
     harness.stub.behave(|_| Behavior::Normal);
     harness.until_shown(1..=40, Outcome::Ordered).await;
-    let used = harness.stub.calls() - in_vain;
-    assert!((40..=41).contains(&used), "{used} calls for 40 orders");
+    let later_calls = harness.stub.calls() - failed_calls;
+    assert!((40..=41).contains(&later_calls), "{later_calls} calls for 40 orders");
     harness.stop_and_verify(worker).await;
 }
 
 #[tokio::test]
-async fn an_order_that_is_cancelled_gives_its_seat_only_after_it_is_gone() {
+async fn a_cancelled_order_frees_its_seat_only_after_deletion() {
     let mut harness = WorkerHarness::open(1).await;
     let gate = Arc::new(Semaphore::new(0));
     let closed = Arc::clone(&gate);
-    harness.stub.behave(move |asked| match asked.method.as_str() {
+    harness.stub.behave(move |call| match call.method.as_str() {
         "DELETE" => Behavior::Gate(Arc::clone(&closed)),
         _ => Behavior::Normal,
     });
@@ -193,7 +194,7 @@ async fn an_order_that_is_cancelled_gives_its_seat_only_after_it_is_gone() {
     harness.apply([1, 2]).await;
     harness.until_shown([1], Outcome::Ordered).await;
     harness.cancel(1).await;
-    until("the DELETE", async || (harness.stub.calls() == 2).then_some(())).await;
+    until_some("the DELETE", async || (harness.stub.calls() == 2).then_some(())).await;
     assert_eq!((harness.state(1).await, harness.state(2).await), (Some("undoing"), None));
     assert_eq!(harness.seats().await, (0, 0, 1));
     gate.add_permits(1);
@@ -204,22 +205,22 @@ async fn an_order_that_is_cancelled_gives_its_seat_only_after_it_is_gone() {
 }
 
 #[tokio::test]
-async fn a_call_that_comes_after_its_own_delete_makes_nothing() {
+async fn a_put_that_arrives_after_its_delete_makes_no_order() {
     let mut harness = WorkerHarness::open(1).await;
     let gate = Arc::new(Semaphore::new(0));
     let closed = Arc::clone(&gate);
-    harness.stub.behave(move |asked| match (person(asked), asked.method.as_str()) {
+    harness.stub.behave(move |call| match (applicant_of(call), call.method.as_str()) {
         (1, "PUT") => Behavior::Gate(Arc::clone(&closed)),
         _ => Behavior::Normal,
     });
     let worker = harness.start().await;
     harness.apply([1, 2]).await;
-    until("the PUT", async || (harness.stub.calls() == 1).then_some(())).await;
+    until_some("the PUT", async || (harness.stub.calls() == 1).then_some(())).await;
     harness.cancel(1).await;
     harness.until_shown([1], Outcome::Cancelled).await;
     harness.until_shown([2], Outcome::Ordered).await;
     gate.add_permits(1);
-    until("the late PUT", async || (gate.available_permits() == 0).then_some(())).await;
+    until_some("the late PUT", async || (gate.available_permits() == 0).then_some(())).await;
     let nothing = StoredOrder { order_no: String::new(), is_live: false };
     assert_eq!(harness.stub.orders()[&format!("spring:{}", key(1))], nothing);
     harness.stop_and_verify(worker).await;
@@ -228,18 +229,18 @@ async fn a_call_that_comes_after_its_own_delete_makes_nothing() {
 }
 
 #[tokio::test]
-async fn the_log_holds_no_personal_data_whatever_the_order_service_says() {
-    let log = Log::keep();
+async fn the_log_contains_no_personal_data_of_responses() {
+    let log = CapturedLog::start();
     let mut harness = WorkerHarness::open(4).await;
     harness.config.call_timeout = Duration::from_millis(500);
-    harness.stub.behave(|asked| {
-        let told = asked.json();
+    harness.stub.behave(|call| {
+        let body = call.json();
         let echo =
-            format!("{} {}", told["name"].as_str().unwrap_or(""), told["phone"].as_str().unwrap_or(""));
-        match (person(asked), asked.nth) {
+            format!("{} {}", body["name"].as_str().unwrap_or(""), body["phone"].as_str().unwrap_or(""));
+        match (applicant_of(call), call.nth) {
             (1, 1) => Behavior::accept(format!("\"{echo}\"")),
             (1, 2) => Behavior::accept(format!(r#"{{"order_no":["{echo}"]}}"#)),
-            (2, 1) => Behavior::Redirect(format!("/?who={}", asked.header("guid"))),
+            (2, 1) => Behavior::Redirect(format!("/?who={}", call.header("guid"))),
             (2, 2) => Behavior::NoResponse { executes: true },
             (3, 1) => Behavior::Truncate,
             (4, _) => Behavior::reject(409),
@@ -256,7 +257,8 @@ async fn the_log_holds_no_personal_data_whatever_the_order_service_says() {
     assert!(log.count("order call without a clear response") >= 5, "{}", log.text());
     assert!(log.count("number 3 of event spring: cancelled") == 1);
     for n in 1..=4 {
-        let (contact, sealed) = (contact(n), BASE64.encode(&applicant(n).contact));
+        let contact = contact(n);
+        let sealed = BASE64.encode(&applicant(n).contact);
         for secret in [contact.name.reveal(), &contact.phone.reveal()[3..], &sealed[..20]] {
             assert_eq!(log.count(secret), 0, "{secret} is in the log");
         }

@@ -1,44 +1,44 @@
-//! Bugs as they would show in the stores, each planted from outside, and which invariant must tell it in which words.
+//! Bugs as they would appear in the stores, each with the invariants that must report it and a sentence that must be in the report.
 
 use domain::{AppKey, Number};
 use ledger::OrderRow;
 use worker::verify::Witness;
 
-use crate::people::key;
+use crate::applicants::key;
 use crate::stores::Stage::{self, Running, Settled};
 
-/// One bug.
-pub(crate) struct Bug {
+/// A bug, planted by SQL or by changed evidence.
+pub(crate) struct PlantedBug {
     pub(crate) stage: Stage,
     pub(crate) what: &'static str,
     pub(crate) queue: String,
     pub(crate) ledger: String,
     pub(crate) witness: fn(&mut Witness),
     pub(crate) breaks: &'static [&'static str],
-    pub(crate) told: &'static str,
+    pub(crate) sentence: &'static str,
 }
 
-impl Bug {
+impl PlantedBug {
     fn queue(self, sql: &str) -> Self {
         Self { queue: sql.to_owned(), ..self }
     }
     fn ledger(self, sql: &str) -> Self {
         Self { ledger: sql.to_owned(), ..self }
     }
-    /// With the constraints of the table gone.
+    /// Changes a table of the queue without its constraints.
     fn loose_queue(self, table: &str, sql: &str) -> Self {
         Self { queue: loose(table, sql), ..self }
     }
-    /// With the constraints of the table gone.
+    /// Changes a table of the ledger without its constraints.
     fn loose_ledger(self, table: &str, sql: &str) -> Self {
         Self { ledger: loose(table, sql), ..self }
     }
     fn witness(self, witness: fn(&mut Witness)) -> Self {
         Self { witness, ..self }
     }
-    /// Exactly these invariants must tell it, one of them in these words.
-    fn breaks(self, breaks: &'static [&'static str], told: &'static str) -> Self {
-        Self { breaks, told, ..self }
+    /// Exactly these invariants must report it, one of them with this sentence.
+    fn breaks(self, breaks: &'static [&'static str], sentence: &'static str) -> Self {
+        Self { breaks, sentence, ..self }
     }
 }
 
@@ -48,21 +48,28 @@ fn loose(table: &str, sql: &str) -> String {
     )
 }
 
-fn bug(stage: Stage, what: &'static str) -> Bug {
-    let (queue, ledger) = (String::new(), String::new());
-    Bug { stage, what, queue, ledger, witness: |_| {}, breaks: &[], told: "" }
+fn bug(stage: Stage, what: &'static str) -> PlantedBug {
+    PlantedBug {
+        stage,
+        what,
+        queue: String::new(),
+        ledger: String::new(),
+        witness: |_| {},
+        breaks: &[],
+        sentence: "",
+    }
 }
 
 fn order_of(witness: &mut Witness, n: u32) -> &mut OrderRow {
     witness.orders.as_mut().unwrap().iter_mut().find(|order| order.app_key == key(n)).unwrap()
 }
 
-fn strangers_order(nth: u8) -> OrderRow {
+fn unknown_order(nth: u8) -> OrderRow {
     OrderRow { app_key: AppKey([nth; 16]), order_no: format!("X-{nth}"), live: true }
 }
 
-/// I1 to I4: people and their numbers.
-pub(crate) fn of_people() -> Vec<Bug> {
+/// I1 to I4: applications and their numbers.
+pub(crate) fn in_numbers() -> Vec<PlantedBug> {
     vec![
         bug(Running, "an application is lost, and its number passed off as skipped")
             .queue(
@@ -73,20 +80,20 @@ pub(crate) fn of_people() -> Vec<Bug> {
         bug(Running, "an application is lost, and a hole is left")
             .queue("DELETE FROM application WHERE number = 11")
             .breaks(&["I1", "I9"], "number 11 belongs to no application and is in no gap"),
-        bug(Running, "one person is in the queue twice")
+        bug(Running, "one applicant is in the queue twice")
             .loose_queue(
                 "application",
                 "INSERT INTO application SELECT queue, 22, app_key, mark, req_hash, contact FROM application WHERE number = 12;
                  UPDATE queue SET seq = 22",
             )
             .breaks(&["I2"], "number 12 is in the queue again, as number 22"),
-        bug(Running, "two people have one number in the queue")
+        bug(Running, "two applications have one number in the queue")
             .loose_queue(
                 "application",
                 "INSERT INTO application SELECT queue, number, zeroblob(16), mark, req_hash, contact FROM application WHERE number = 12",
             )
             .breaks(&["I2"], "number 12 is in the queue twice"),
-        bug(Running, "two people have one number in the ledger")
+        bug(Running, "two applications have one number in the ledger")
             .loose_ledger(
                 "application",
                 "INSERT INTO application SELECT event, 'ffffffffffffffffffffffffffffffff', number, state, undo, seat, fence, lease_until,
@@ -94,35 +101,35 @@ pub(crate) fn of_people() -> Vec<Bug> {
                  INSERT INTO outbox VALUES ('spring', 'ffffffffffffffffffffffffffffffff', 'application.cancelled', 0, '{}', 0)",
             )
             .breaks(&["I2"], "number 3 is in the ledger twice"),
-        bug(Running, "one person has two seats")
+        bug(Running, "one applicant has two seats")
             .loose_ledger(
                 "seat",
                 "UPDATE seat SET state = 'sold', app_key = (SELECT app_key FROM application WHERE number = 1)
                  WHERE app_key = (SELECT app_key FROM application WHERE number = 9)",
             )
             .breaks(&["I2", "I7"], "number 1 has two seats"),
-        bug(Running, "one person has two live orders")
+        bug(Running, "one applicant has two live orders")
             .witness(|witness| {
                 let again = OrderRow { order_no: "AGAIN".into(), ..order_of(witness, 6).clone() };
                 witness.orders.as_mut().unwrap().push(again);
             })
             .breaks(&["I2"], "number 6 has two live orders"),
-        bug(Running, "two people swapped numbers in the queue")
+        bug(Running, "two applications swapped numbers in the queue")
             .queue(
                 "UPDATE application SET number = 1000 WHERE number = 10; UPDATE application SET number = 10 WHERE number = 11;
                  UPDATE application SET number = 11 WHERE number = 1000",
             )
             .breaks(&["I3"], "number 10 was acknowledged and is now number 11"),
-        bug(Running, "two people swapped numbers in the ledger")
+        bug(Running, "two applications swapped numbers in the ledger")
             .ledger(
                 "UPDATE application SET number = 1000 WHERE number = 5; UPDATE application SET number = 5 WHERE number = 7;
                  UPDATE application SET number = 7 WHERE number = 1000",
             )
             .breaks(&["I3"], "number 5 of the queue is number 7 in the ledger"),
-        bug(Running, "an applicant was told another number")
+        bug(Running, "a receipt has another number")
             .witness(|witness| witness.acks.as_mut().unwrap()[11].number = Number::new(4).unwrap())
             .breaks(&["I3"], "number 4 was acknowledged and is now number 12"),
-        bug(Running, "somebody was passed over")
+        bug(Running, "an application was skipped")
             .queue("UPDATE application SET mark = 'W' WHERE number = 3; DELETE FROM shown WHERE number = 3")
             .ledger(
                 "DELETE FROM outbox WHERE app_key = (SELECT app_key FROM application WHERE number = 3);
@@ -133,32 +140,32 @@ pub(crate) fn of_people() -> Vec<Bug> {
 }
 
 /// I5 and I7: seats and orders.
-pub(crate) fn of_seats() -> Vec<Bug> {
+pub(crate) fn in_seats() -> Vec<PlantedBug> {
     vec![
         bug(Running, "there is one seat too many")
             .ledger("INSERT INTO seat (event, n) VALUES ('spring', 7)")
             .breaks(&["I5"], "7 seats exist, the capacity is 6"),
-        bug(Running, "a seat is gone, with somebody on it")
+        bug(Running, "an assigned seat is gone")
             .ledger("DELETE FROM seat WHERE app_key = (SELECT app_key FROM application WHERE number = 9)")
             .breaks(&["I5", "I7"], "number 9 is ordering with seat"),
         bug(Running, "the capacity was raised and no seat was added")
             .ledger("UPDATE event SET settings = json_set(settings, '$.capacity', 7)")
             .breaks(&["I5"], "6 seats exist, the capacity is 7"),
         bug(Running, "there are more live orders than seats")
-            .witness(|witness| witness.orders.as_mut().unwrap().extend([1, 2].map(strangers_order)))
+            .witness(|witness| witness.orders.as_mut().unwrap().extend([1, 2].map(unknown_order)))
             .breaks(&["I5", "I7"], "7 live orders for 6 seats"),
-        bug(Running, "somebody is ordered and has no order")
+        bug(Running, "an ordered application has no order")
             .witness(|witness| witness.orders.as_mut().unwrap().retain(|order| order.app_key != key(5)))
             .breaks(&["I7"], "number 5 is ordered and the order service has no order"),
-        bug(Running, "an order was taken back at the order service, and its seat is still sold")
+        bug(Running, "an order was deleted at the order service, and its seat is still sold")
             .witness(|witness| order_of(witness, 5).live = false)
             .breaks(&["I7"], "number 5 is ordered and the order service has no order"),
-        bug(Running, "the order of somebody who cancelled was made again")
+        bug(Running, "the order of a cancelled application was made again")
             .witness(|witness| order_of(witness, 4).live = true)
             .breaks(&["I7"], "of number 4 is live without a seat"),
-        bug(Running, "somebody was rejected and has an order")
+        bug(Running, "a rejected application has an order")
             .witness(|witness| {
-                let order = OrderRow { app_key: key(2), ..strangers_order(2) };
+                let order = OrderRow { app_key: key(2), ..unknown_order(2) };
                 witness.orders.as_mut().unwrap().push(order);
             })
             .breaks(&["I7"], "the order X-2 of number 2 is live without a seat"),
@@ -168,7 +175,7 @@ pub(crate) fn of_seats() -> Vec<Bug> {
         bug(Running, "a seat is held for no application")
             .ledger("UPDATE seat SET app_key = NULL WHERE app_key = (SELECT app_key FROM application WHERE number = 9)")
             .breaks(&["I7"], "is held for no application"),
-        bug(Running, "a seat is held for somebody whom the ledger does not know")
+        bug(Running, "a seat is held for an application that the ledger does not have")
             .ledger("UPDATE seat SET app_key = 'ffffffffffffffffffffffffffffffff' WHERE app_key = (SELECT app_key FROM application WHERE number = 9)")
             .breaks(&["I7"], "is held for the unknown application ffffffffffffffffffffffffffffffff"),
         bug(Running, "a seat was freed while its order lives")
@@ -182,44 +189,44 @@ pub(crate) fn of_seats() -> Vec<Bug> {
         bug(Running, "a free seat kept its owner")
             .ledger("UPDATE seat SET state = 'free' WHERE app_key = (SELECT app_key FROM application WHERE number = 9)")
             .breaks(&["I7"], "is free for number 9"),
-        bug(Running, "two people have one seat")
+        bug(Running, "two applications have one seat")
             .ledger("UPDATE application SET seat = (SELECT seat FROM application WHERE number = 5) WHERE number = 7")
             .breaks(&["I7"], "number 7 is ordered with seat"),
-        bug(Running, "somebody who was rejected kept the seat")
+        bug(Running, "a rejected application kept its seat")
             .ledger("UPDATE application SET seat = (SELECT seat FROM application WHERE number = 9) WHERE number = 2")
             .breaks(&["I7"], "number 2 is rejected with seat"),
-        bug(Running, "somebody is ordering without a seat")
+        bug(Running, "an application is ordering without a seat")
             .ledger("UPDATE application SET seat = NULL WHERE number = 9")
             .breaks(&["I7"], "number 9 is ordering with no seat"),
     ]
 }
 
 /// I6 and I8: outcomes and domain events.
-pub(crate) fn of_ends() -> Vec<Bug> {
+pub(crate) fn in_outcomes() -> Vec<PlantedBug> {
     vec![
-        bug(Running, "an outcome is shown that the ledger does not know")
+        bug(Running, "an outcome is shown that the ledger does not have")
             .queue("INSERT INTO shown SELECT queue, number, 'rejected', NULL FROM application WHERE number = 10")
             .breaks(&["I6"], "number 10 is shown as rejected, the ledger has no outcome"),
-        bug(Running, "somebody with an order is shown as sold out")
+        bug(Running, "an ordered application is shown as sold out")
             .queue("UPDATE shown SET outcome = 'sold_out', order_no = NULL WHERE number = 5")
             .breaks(&["I6"], "number 5 is shown as sold_out, the ledger has ordered with order number SPRING-000005"),
         bug(Running, "the order number of another is shown")
             .queue("UPDATE shown SET order_no = 'SPRING-000007' WHERE number = 5")
             .breaks(&["I6"], "number 5 is shown as ordered with order number SPRING-000007, the ledger has ordered with order number SPRING-000005"),
-        bug(Running, "somebody has an outcome and is still ordering")
+        bug(Running, "an application has an outcome and is still ordering")
             .ledger(
                 "UPDATE application SET outcome = 'rejected' WHERE number = 9;
                  INSERT INTO outbox SELECT event, app_key, 'application.rejected', 0, '{}', 0 FROM application WHERE number = 9",
             )
             .breaks(&["I6"], "number 9 is ordering with the outcome rejected"),
-        bug(Settled, "the event is settled and a request to cancel was forgotten")
+        bug(Settled, "the event is settled and a request to cancel was lost")
             .queue("DELETE FROM shown WHERE number = 3")
             .ledger(
                 "DELETE FROM outbox WHERE app_key = (SELECT app_key FROM application WHERE number = 3);
                  DELETE FROM application WHERE number = 3",
             )
             .breaks(&["I6"], "the event is settled and number 3 has no outcome"),
-        bug(Settled, "the event is settled without those who came last")
+        bug(Settled, "the event is settled without the last applications")
             .queue("UPDATE queue SET settled_seq = 12")
             .ledger("UPDATE event SET settled_seq = 12")
             .breaks(&["I6"], "the event is settled and number 21 has no outcome"),
@@ -231,49 +238,49 @@ pub(crate) fn of_ends() -> Vec<Bug> {
                  DELETE FROM outbox WHERE app_key = (SELECT app_key FROM application WHERE number = 9)",
             )
             .breaks(&["I6"], "the event is settled and number 9 has no outcome"),
-        bug(Running, "people are shown as sold out before the event is settled")
+        bug(Running, "applications are shown as sold out before the event is settled")
             .queue("UPDATE queue SET ending = 'settled', settled_seq = 10")
             .breaks(&["I6"], "number 10 is shown as sold_out, the ledger has no outcome"),
         bug(Running, "a domain event is missing")
             .ledger("DELETE FROM outbox WHERE app_key = (SELECT app_key FROM application WHERE number = 5)")
             .breaks(&["I8"], "number 5 is ordered and has no domain event for it"),
-        bug(Running, "the second domain event of one who ordered and cancelled is missing")
+        bug(Running, "the second domain event of a cancelled order is missing")
             .ledger(
                 "DELETE FROM outbox WHERE type = 'application.cancelled'
                  AND app_key = (SELECT app_key FROM application WHERE number = 4)",
             )
             .breaks(&["I8"], "number 4 is cancelled and has no domain event for it"),
-        bug(Running, "a domain event tells of something that did not happen")
+        bug(Running, "a domain event reports an outcome that does not exist")
             .ledger("INSERT INTO outbox SELECT event, app_key, 'application.ordered', 0, '{}', 0 FROM application WHERE number = 9")
             .breaks(&["I8"], "a domain event reports number 9 as ordered, the ledger has no outcome"),
-        bug(Running, "a domain event tells another outcome")
+        bug(Running, "a domain event reports another outcome")
             .ledger("INSERT INTO outbox SELECT event, app_key, 'application.rejected', 0, '{}', 0 FROM application WHERE number = 5")
             .breaks(&["I8"], "a domain event reports number 5 as rejected, the ledger has ordered"),
-        bug(Settled, "nobody was told that the event is settled")
+        bug(Settled, "the domain event of settling is missing")
             .ledger("DELETE FROM outbox WHERE type = 'event.settled'")
             .breaks(&["I8"], "the event is settled and has no domain event event.settled"),
-        bug(Running, "everybody was told that the event is settled, and it is not")
+        bug(Running, "the domain event of settling is published too early")
             .ledger("INSERT INTO outbox VALUES ('spring', '', 'event.settled', 0, '{}', 0)")
             .breaks(&["I8"], "the event is not settled and has a domain event event.settled"),
     ]
 }
 
-/// I9: the queue within itself, and against the ledger.
-pub(crate) fn of_the_queue() -> Vec<Bug> {
+/// I9: the queue's own state, and against the ledger.
+pub(crate) fn in_the_queue() -> Vec<PlantedBug> {
     vec![
-        bug(Running, "skipped numbers are not named")
+        bug(Running, "skipped numbers are in no gap")
             .queue("UPDATE queue SET gaps = '[]'")
             .breaks(&["I9"], "number 13 belongs to no application and is in no gap"),
-        bug(Running, "somebody who waits is called a gap")
+        bug(Running, "a waiting application is in a gap")
             .queue(r#"UPDATE queue SET gaps = '[{"from":12,"to":20}]'"#)
             .breaks(&["I9"], "number 12 belongs to an application and is in a gap"),
         bug(Running, "the queue was admitted through numbers that were never given")
             .queue("UPDATE queue SET admitted_through = 99")
             .breaks(&["I9"], "the queue was admitted through number 99, above its last"),
-        bug(Running, "somebody was taken out of the queue and never came to the ledger")
+        bug(Running, "an admitted application is not in the ledger")
             .queue("UPDATE application SET mark = 'A' WHERE number = 10")
             .breaks(&["I9"], "number 10 is marked admitted and is not in the ledger"),
-        bug(Running, "somebody is in the ledger and still waits")
+        bug(Running, "an application is in the ledger and still waits")
             .queue("UPDATE application SET mark = 'W' WHERE number = 5")
             .breaks(&["I9"], "number 5 is in the ledger and still waits in the queue"),
         bug(Running, "the queue's last number went back")
@@ -282,7 +289,7 @@ pub(crate) fn of_the_queue() -> Vec<Bug> {
         bug(Running, "numbers were given above the limit")
             .queue("UPDATE queue SET number_limit = 20")
             .breaks(&["I9"], "numbers were given above the queue's limit 20"),
-        bug(Running, "the queue may give numbers that the ledger did not write down before")
+        bug(Running, "the queue's limit is above the ledger's")
             .queue("UPDATE queue SET number_limit = 1001")
             .breaks(&["I9"], "the queue's limit 1001 is above the limit in the ledger"),
     ]

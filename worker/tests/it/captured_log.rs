@@ -1,4 +1,4 @@
-//! What the worker writes into the log, kept for the test.
+//! Captures the log of a test.
 
 use std::cell::RefCell;
 use std::io::Write;
@@ -8,27 +8,27 @@ use std::sync::Once;
 use tracing_subscriber::fmt::MakeWriter;
 
 thread_local! {
-    static KEPT: RefCell<Option<Lines>> = const { RefCell::new(None) };
+    static CAPTURED: RefCell<Option<Lines>> = const { RefCell::new(None) };
 }
 
 type Lines = Rc<RefCell<Vec<u8>>>;
 
-/// The log of this thread, and so of all tasks of a test's runtime, for as long as it is held.
-pub(crate) struct Log(Lines);
+/// The log of this thread, and so of all tasks of a test's runtime, until it is dropped.
+pub(crate) struct CapturedLog(Lines);
 
-impl Log {
-    pub(crate) fn keep() -> Self {
-        // One subscriber for all tests: which lines one of a thread's own wants is remembered for other threads too.
+impl CapturedLog {
+    pub(crate) fn start() -> Self {
+        // One subscriber for all tests: the interest of a thread's own subscriber is cached for other threads too.
         static SUBSCRIBER: Once = Once::new();
         SUBSCRIBER.call_once(|| {
             tracing_subscriber::fmt()
                 .with_max_level(tracing::Level::TRACE)
                 .with_ansi(false)
-                .with_writer(ToKeeper)
+                .with_writer(CapturingWriter)
                 .init();
         });
         let lines = Lines::default();
-        KEPT.set(Some(Rc::clone(&lines)));
+        CAPTURED.set(Some(Rc::clone(&lines)));
         Self(lines)
     }
 
@@ -36,25 +36,25 @@ impl Log {
         String::from_utf8(self.0.borrow().clone()).unwrap()
     }
 
-    /// How many lines hold this.
-    pub(crate) fn count(&self, what: &str) -> usize {
-        self.text().lines().filter(|line| line.contains(what)).count()
+    /// How many lines contain the text.
+    pub(crate) fn count(&self, text: &str) -> usize {
+        self.text().lines().filter(|line| line.contains(text)).count()
     }
 }
 
-impl Drop for Log {
+impl Drop for CapturedLog {
     fn drop(&mut self) {
-        KEPT.set(None);
+        CAPTURED.set(None);
     }
 }
 
-/// Writes to whoever keeps the log of this thread.
-struct ToKeeper;
+/// Writes to the captured log of this thread, if there is one.
+struct CapturingWriter;
 
-impl Write for ToKeeper {
+impl Write for CapturingWriter {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        KEPT.with_borrow(|kept| {
-            if let Some(lines) = kept {
+        CAPTURED.with_borrow(|captured| {
+            if let Some(lines) = captured {
                 lines.borrow_mut().extend_from_slice(bytes);
             }
         });
@@ -65,7 +65,7 @@ impl Write for ToKeeper {
     }
 }
 
-impl MakeWriter<'_> for ToKeeper {
+impl MakeWriter<'_> for CapturingWriter {
     type Writer = Self;
     fn make_writer(&self) -> Self {
         Self

@@ -1,16 +1,16 @@
-//! A network before the ledger that swallows everything: no chore waits for ever, and all goes on once it carries again.
+//! A network that drops everything to the ledger: no task waits forever, and all resume once it works again.
 
 use std::time::Duration;
 
 use domain::Outcome;
 use ledger::Ledger;
-use testkit::{BlackholeProxy, Postgres};
+use testkit::{BlackholeProxy, Postgres, until_some};
 
-use crate::harness::{WorkerHarness, until};
-use crate::people::{settings, spring};
+use crate::applicants::{settings, spring};
+use crate::harness::WorkerHarness;
 
 #[tokio::test]
-async fn a_ledger_that_falls_silent_is_told_and_does_not_stop_the_worker_for_ever() {
+async fn a_silent_ledger_is_reported_and_the_worker_resumes_after_it() {
     let postgres = Postgres::start().await;
     Ledger::migrate(&postgres.url()).await.unwrap();
     let mut harness = WorkerHarness::open(3).await;
@@ -23,9 +23,9 @@ async fn a_ledger_that_falls_silent_is_told_and_does_not_stop_the_worker_for_eve
     harness.apply([1]).await;
     harness.until_shown([1], Outcome::Ordered).await;
     proxy.drop_all();
-    // Numbers are given on; the signup service needs no ledger.
+    // The queue still gives numbers: the signup service does not need the ledger.
     harness.apply([2]).await;
-    until("the complaint", async || {
+    until_some("the failed health check", async || {
         let report = worker.health.readiness(false).report;
         (report.contains("[-]ledger") && report.contains("no response from queue or ledger within 1s"))
             .then_some(())
@@ -34,7 +34,9 @@ async fn a_ledger_that_falls_silent_is_told_and_does_not_stop_the_worker_for_eve
     assert_eq!(direct.seats(&spring()).await.unwrap().sold, 1);
     proxy.carry();
     harness.until_shown([2], Outcome::Ordered).await;
-    until("all well", async || worker.health.readiness(false).report.contains("[+]ledger ok").then_some(()))
-        .await;
+    until_some("the passing health check", async || {
+        worker.health.readiness(false).report.contains("[+]ledger ok").then_some(())
+    })
+    .await;
     harness.stop_and_verify(worker).await;
 }
