@@ -4,8 +4,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use crate::operating::Shift;
-use crate::told;
+use crate::operating::CliHarness;
+use crate::output_text;
 
 const TOOL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../target/tools/schemathesis");
 const FETCH: &str =
@@ -42,7 +42,7 @@ fn finds_nothing(url: &str, folder: &Path, examples: &str, more: &[&str]) {
         .env("PYTHONPATH", Path::new(TOOL).canonicalize().unwrap())
         .output()
         .unwrap();
-    let said = told(&out);
+    let said = output_text(&out);
     assert!(out.status.success(), "{said}");
     let (cases, all, tested) =
         (count(&said, "", " generated, "), count(&said, "Selected: ", "/"), count(&said, "Tested: ", ""));
@@ -60,19 +60,19 @@ fn count(said: &str, before: &str, after: &str) -> usize {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_signup_does_what_its_description_says() {
-    let shift = Shift::begin().await;
-    let receipt = shift.open_event().await;
+    let harness = CliHarness::start().await;
+    let receipt = harness.open_event().await;
     let known = format!("[parameters]\n\"path.receipt\" = \"{receipt}\"\n");
-    std::fs::write(shift.folder.path().join("schemathesis.toml"), known).unwrap();
-    finds_nothing(&shift.signup, shift.folder.path(), "15", &[]);
+    std::fs::write(harness.folder.path().join("schemathesis.toml"), known).unwrap();
+    finds_nothing(&harness.signup, harness.folder.path(), "15", &[]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_operator_does_what_its_description_says() {
-    let shift = Shift::begin().await;
-    shift.open_event().await;
-    std::fs::write(shift.folder.path().join("schemathesis.toml"), OF_THE_OPERATOR).unwrap();
-    let header = format!("Authorization: Bearer {}", shift.token);
+    let harness = CliHarness::start().await;
+    harness.open_event().await;
+    std::fs::write(harness.folder.path().join("schemathesis.toml"), OF_THE_OPERATOR).unwrap();
+    let header = format!("Authorization: Bearer {}", harness.token);
     // Fewer: it likes to make a million seats, which takes the ledger seconds each time.
-    finds_nothing(&shift.operator, shift.folder.path(), "8", &["--header", &header]);
+    finds_nothing(&harness.operator, harness.folder.path(), "8", &["--header", &header]);
 }

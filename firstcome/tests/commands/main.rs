@@ -1,5 +1,5 @@
 //! The commands as a newcomer runs them: what they print, and how they end.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::path::Path;
 use std::process::{Command, Output};
@@ -19,16 +19,16 @@ fn run(args: &[&str]) -> Output {
     Command::new(PROGRAM).args(args).output().unwrap()
 }
 
-fn told(out: &Output) -> String {
+fn output_text(out: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr))
 }
 
 #[test]
 fn the_sample_settings_are_fine_and_can_be_printed_with_their_origins() {
     let checked = run(&["config", "check", "--config", SAMPLE]);
-    assert!(checked.status.success(), "{}", told(&checked));
+    assert!(checked.status.success(), "{}", output_text(&checked));
     let printed = run(&["config", "print", "--config", SAMPLE, "--set", "worker.calls_max=7"]);
-    let text = told(&printed);
+    let text = output_text(&printed);
     assert!(
         printed.status.success() && text.contains("calls_max = 7") && text.contains("firstcome.toml"),
         "{text}"
@@ -52,7 +52,11 @@ fn the_sample_settings_of_each_role_are_fine_and_show_no_address() {
         let mut args = vec!["config", "print", "--role", role, "--config", &file];
         args.extend(urls.iter().flat_map(|url| ["--set", url]));
         let printed = run(&args);
-        assert!(printed.status.success() && !told(&printed).contains("hush"), "{}", told(&printed));
+        assert!(
+            printed.status.success() && !output_text(&printed).contains("hush"),
+            "{}",
+            output_text(&printed)
+        );
     }
 }
 
@@ -61,14 +65,14 @@ fn a_role_of_its_own_needs_servers_and_says_so() {
     for role in ["signup", "worker"] {
         let out = run(&["config", "check", "--role", role]);
         assert_eq!(out.status.code(), Some(2));
-        assert!(told(&out).contains("queue.url: is missing"), "{}", told(&out));
+        assert!(output_text(&out).contains("queue.url: is missing"), "{}", output_text(&out));
     }
     let out = run(&["config", "check", "--role", "operator"]);
-    let said = told(&out);
+    let said = output_text(&out);
     assert!(said.contains("ledger.url: is missing") && said.contains("operator.token: is missing"), "{said}");
     assert!(!said.contains("queue.url"), "{said}");
     let out = run(&["config", "check", "--set", "queue.url=redis://127.0.0.1"]);
-    assert!(told(&out).contains("goes together with ledger.url"), "{}", told(&out));
+    assert!(output_text(&out).contains("goes together with ledger.url"), "{}", output_text(&out));
 }
 
 #[test]
@@ -79,7 +83,7 @@ fn a_key_file_is_made_once() {
     assert!(make().status.success());
     let again = make();
     assert_eq!(again.status.code(), Some(1));
-    assert!(told(&again).contains("never overwritten"), "{}", told(&again));
+    assert!(output_text(&again).contains("never overwritten"), "{}", output_text(&again));
 }
 
 #[test]
@@ -90,7 +94,7 @@ fn every_mistake_in_the_settings_is_told_at_once_and_ends_with_2() {
     std::fs::write(&file, text).unwrap();
     for args in [["config", "check"].as_slice(), &["serve"], &["verify"]] {
         let out = run(&[args, &["--config", file.to_str().unwrap()]].concat());
-        let said = told(&out);
+        let said = output_text(&out);
         assert_eq!(out.status.code(), Some(2), "{said}");
         for part in ["did you mean", "listen", "calls_max", "title_ko", "opens_at", "event ID"] {
             assert!(said.contains(part), "'{part}' is not in:\n{said}");
@@ -103,7 +107,7 @@ fn verify_without_data_says_what_to_name() {
     let folder = TempFolder::new("nothing");
     let out = run(&["verify", "--data", folder.path().to_str().unwrap()]);
     assert_eq!(out.status.code(), Some(1));
-    assert!(told(&out).contains("--data"), "{}", told(&out));
+    assert!(output_text(&out).contains("--data"), "{}", output_text(&out));
 }
 
 #[test]
@@ -111,8 +115,8 @@ fn fresh_removes_nothing_that_a_demo_did_not_make() {
     let folder = TempFolder::new("fresh");
     std::fs::write(folder.path().join("diary.txt"), "dear diary").unwrap();
     let out = run(&["demo", "--fresh", "--seconds", "1", "--data", folder.path().to_str().unwrap()]);
-    assert_eq!(out.status.code(), Some(1), "{}", told(&out));
-    assert!(told(&out).contains("diary.txt") && folder.path().join("diary.txt").exists());
+    assert_eq!(out.status.code(), Some(1), "{}", output_text(&out));
+    assert!(output_text(&out).contains("diary.txt") && folder.path().join("diary.txt").exists());
 }
 
 /// The product that the demo's event is about.
@@ -123,7 +127,7 @@ fn shell(line: &str) -> String {
     let folder = Path::new(PROGRAM).parent().unwrap().display();
     let path = format!("{folder}:{}", env!("PATH"));
     let out = Command::new("sh").args(["-c", line]).env("PATH", path).output().unwrap();
-    assert!(out.status.success(), "{line}: {}", told(&out));
+    assert!(out.status.success(), "{line}: {}", output_text(&out));
     String::from_utf8(out.stdout).unwrap()
 }
 
@@ -176,13 +180,13 @@ async fn the_demo_prints_links_that_answer_and_lines_that_can_be_pasted() {
 
     // A second one finds the folder taken, and says so; the first stops in order, and everybody is where the queue says.
     let second = run(&["demo", "--data", data.to_str().unwrap(), "--seconds", "1"]);
-    assert!(told(&second).contains("another process"), "{}", told(&second));
+    assert!(output_text(&second).contains("another process"), "{}", output_text(&second));
     demo.stop(Duration::from_secs(20)).await.unwrap();
     let verified = run(&["verify", "--data", data.to_str().unwrap()]);
-    assert!(verified.status.success(), "{}", told(&verified));
+    assert!(verified.status.success(), "{}", output_text(&verified));
     assert!(
-        told(&verified).contains("I4  no seat is given while a lower number waits"),
+        output_text(&verified).contains("I4  no seat is given while a lower number waits"),
         "{}",
-        told(&verified)
+        output_text(&verified)
     );
 }

@@ -7,12 +7,12 @@ use std::time::Duration;
 use serde_json::Value;
 use testkit::{ChildProcess, HttpClient, TempFolder};
 
-use crate::{PROGRAM, run, told};
+use crate::{PROGRAM, output_text, run};
 
 const SOON: Duration = Duration::from_secs(20);
 
 /// A system on embedded stores, and somebody who holds a token.
-pub(crate) struct Shift {
+pub(crate) struct CliHarness {
     _system: ChildProcess,
     pub(crate) folder: TempFolder,
     pub(crate) operator: String,
@@ -20,10 +20,10 @@ pub(crate) struct Shift {
     pub(crate) token: String,
 }
 
-impl Shift {
-    pub(crate) async fn begin() -> Self {
-        let folder = TempFolder::new("shift");
-        let made = told(&run(&["keys", "token", "kim"]));
+impl CliHarness {
+    pub(crate) async fn start() -> Self {
+        let folder = TempFolder::new("harness");
+        let made = output_text(&run(&["keys", "token", "kim"]));
         let token = made.lines().map(str::trim).find(|line| line.starts_with("fct_")).unwrap().to_owned();
         let table = made[made.find("[[operator.token]]").unwrap()..].to_owned();
         assert!(!table.contains(&token), "{made}");
@@ -57,14 +57,14 @@ impl Shift {
 
     fn done(&self, args: &[&str]) -> String {
         let out = self.program(args);
-        assert!(out.status.success(), "{args:?}: {}", told(&out));
+        assert!(out.status.success(), "{args:?}: {}", output_text(&out));
         String::from_utf8(out.stdout).unwrap()
     }
 
     fn ends_with(&self, code: i32, args: &[&str]) -> String {
         let out = self.program(args);
-        assert_eq!(out.status.code(), Some(code), "{args:?}: {}", told(&out));
-        told(&out)
+        assert_eq!(out.status.code(), Some(code), "{args:?}: {}", output_text(&out));
+        output_text(&out)
     }
 
     /// Makes and opens the event `spring`, and waits until somebody has an order, whose receipt it gives.
@@ -110,8 +110,8 @@ impl Shift {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn the_help_of_event_create_has_examples_and_hides_the_token() {
-    let shift = Shift::begin().await;
-    let help = shift.done(&["event", "create", "--help"]);
+    let harness = CliHarness::start().await;
+    let help = harness.done(&["event", "create", "--help"]);
     for part in [
         "--title-ko",
         "--capacity",
@@ -123,13 +123,13 @@ async fn the_help_of_event_create_has_examples_and_hides_the_token() {
     ] {
         assert!(help.contains(part), "'{part}' is not in:\n{help}");
     }
-    assert!(!help.contains(&shift.token));
+    assert!(!help.contains(&harness.token));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_runs_an_event_from_creation_to_settlement_by_command() {
-    let shift = Shift::begin().await;
-    shift.done(&[
+    let harness = CliHarness::start().await;
+    harness.done(&[
         "event",
         "create",
         "spring",
@@ -149,37 +149,37 @@ async fn an_operator_runs_an_event_from_creation_to_settlement_by_command() {
         "false",
     ]);
     assert_eq!(
-        (shift.event()["state"].as_str(), shift.event()["rev"].as_i64()),
+        (harness.event()["state"].as_str(), harness.event()["rev"].as_i64()),
         (Some("scheduled"), Some(1))
     );
-    shift.done(&["announcement", "set", "spring", "--ko", "곧 시작해요", "--en", "Soon"]);
-    shift.done(&["pace", "set", "spring", "50", "--in-flight-max", "7", "--reason", "a slow shop"]);
-    shift.done(&["capacity", "set", "spring", "4", "--reason", "one more"]);
+    harness.done(&["announcement", "set", "spring", "--ko", "곧 시작해요", "--en", "Soon"]);
+    harness.done(&["pace", "set", "spring", "50", "--in-flight-max", "7", "--reason", "a slow shop"]);
+    harness.done(&["capacity", "set", "spring", "4", "--reason", "one more"]);
     let lower = ["capacity", "set", "spring", "2", "--reason", "fewer"];
-    assert!(shift.ends_with(2, &lower).contains("--yes"));
-    shift.done(&[&lower[..], &["--yes"]].concat());
-    shift.done(&["event", "open", "spring"]);
-    shift.apply("010-1234-5678").await;
-    shift.until("one ordered", |event| event["seats"]["sold"] == 1).await;
-    shift.done(&["release", "pause", "spring"]);
-    shift.apply("010-1234-5679").await;
-    shift.until("one waiting or held", |event| event["queue"]["seq"] == 2).await;
-    assert_eq!(shift.event()["seats"]["sold"], 1);
-    shift.done(&["release", "resume", "spring"]);
-    shift.until("both ordered", |event| event["seats"]["sold"] == 2).await;
-    let details = shift.done(&["event", "get", "spring"]);
+    assert!(harness.ends_with(2, &lower).contains("--yes"));
+    harness.done(&[&lower[..], &["--yes"]].concat());
+    harness.done(&["event", "open", "spring"]);
+    harness.apply("010-1234-5678").await;
+    harness.until("one ordered", |event| event["seats"]["sold"] == 1).await;
+    harness.done(&["release", "pause", "spring"]);
+    harness.apply("010-1234-5679").await;
+    harness.until("one waiting or held", |event| event["queue"]["seq"] == 2).await;
+    assert_eq!(harness.event()["seats"]["sold"], 1);
+    harness.done(&["release", "resume", "spring"]);
+    harness.until("both ordered", |event| event["seats"]["sold"] == 2).await;
+    let details = harness.done(&["event", "get", "spring"]);
     assert!(details.contains("last number 2"), "{details}");
 
     let close = ["event", "close", "spring", "--reason", "sold out"];
-    assert!(shift.ends_with(2, &close).contains("--yes"));
-    shift.done(&[&close[..], &["--yes"]].concat());
-    shift.until("closed", |event| event["state"] == "closed").await;
-    let settle = ["event", "settle", "spring", "--reason", "nobody waits"];
-    assert!(shift.ends_with(2, &settle).contains("--yes"));
-    shift.done(&[&settle[..], &["--yes"]].concat());
-    shift.until("settled", |event| event["state"] == "settled").await;
+    assert!(harness.ends_with(2, &close).contains("--yes"));
+    harness.done(&[&close[..], &["--yes"]].concat());
+    harness.until("closed", |event| event["state"] == "closed").await;
+    let settle = ["event", "settle", "spring", "--reason", "the queue is empty"];
+    assert!(harness.ends_with(2, &settle).contains("--yes"));
+    harness.done(&[&settle[..], &["--yes"]].concat());
+    harness.until("settled", |event| event["state"] == "settled").await;
 
-    let audit = shift.done(&["audit", "list", "spring"]);
+    let audit = harness.done(&["audit", "list", "spring"]);
     for part in [
         "create",
         "announcement",
@@ -192,14 +192,14 @@ async fn an_operator_runs_an_event_from_creation_to_settlement_by_command() {
     ] {
         assert!(audit.contains(part), "'{part}' is not in:\n{audit}");
     }
-    assert!(shift.done(&["event", "list"]).contains("spring"));
-    assert!(shift.done(&["application", "list", "spring"]).trim().is_empty());
-    drop(shift.folder);
+    assert!(harness.done(&["event", "list"]).contains("spring"));
+    assert!(harness.done(&["application", "list", "spring"]).trim().is_empty());
+    drop(harness.folder);
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn each_refusal_has_its_own_exit_code() {
-    let shift = Shift::begin().await;
+    let harness = CliHarness::start().await;
     let create = [
         "event",
         "create",
@@ -217,41 +217,41 @@ async fn each_refusal_has_its_own_exit_code() {
         "--pace",
         "100",
     ];
-    shift.done(&create);
-    shift.ends_with(5, &create);
-    shift.ends_with(2, &["event", "update", "spring"]);
-    shift.ends_with(2, &["event", "update", "spring", "--applications-max", "1"]);
-    shift.ends_with(3, &["event", "get", "nobody"]);
-    shift.ends_with(3, &["application", "reject", "spring", "nope", "--reason", "x"]);
-    let early = shift.ends_with(5, &["event", "settle", "spring", "--reason", "x", "--yes"]);
+    harness.done(&create);
+    harness.ends_with(5, &create);
+    harness.ends_with(2, &["event", "update", "spring"]);
+    harness.ends_with(2, &["event", "update", "spring", "--applications-max", "1"]);
+    harness.ends_with(3, &["event", "get", "missing"]);
+    harness.ends_with(3, &["application", "reject", "spring", "nope", "--reason", "x"]);
+    let early = harness.ends_with(5, &["event", "settle", "spring", "--reason", "x", "--yes"]);
     assert!(early.contains("scheduled"), "{early}");
-    shift.done(&["pace", "set", "spring", "80", "--reason", "faster"]);
-    let stale = shift.ends_with(5, &["pace", "set", "spring", "90", "--if-rev", "1"]);
+    harness.done(&["pace", "set", "spring", "80", "--reason", "faster"]);
+    let stale = harness.ends_with(5, &["pace", "set", "spring", "90", "--if-rev", "1"]);
     assert!(stale.contains("kim  pace: pace 100 -> 80 (faster)"), "{stale}");
-    assert_eq!(shift.event()["pace"], "80");
+    assert_eq!(harness.event()["pace"], "80");
     let with = |operator: &str, token: &str| {
         let mut command = Command::new(PROGRAM);
         command.args(["event", "list", "--server", operator]).env("FIRSTCOME_TOKEN", token).output().unwrap()
     };
-    assert_eq!(with(&shift.operator, "wrong").status.code(), Some(4));
-    assert_eq!(with(&shift.operator, "").status.code(), Some(2));
+    assert_eq!(with(&harness.operator, "wrong").status.code(), Some(4));
+    assert_eq!(with(&harness.operator, "").status.code(), Some(2));
     assert_eq!(with("https://127.0.0.1:1", "x").status.code(), Some(2));
     assert_eq!(with("http://127.0.0.1:1", "x").status.code(), Some(7));
-    let file = shift.folder.path().join("token");
-    std::fs::write(&file, format!("{}\n", shift.token)).unwrap();
+    let file = harness.folder.path().join("token");
+    std::fs::write(&file, format!("{}\n", harness.token)).unwrap();
     let mut command = Command::new(PROGRAM);
     let out = command
-        .args(["event", "list", "--server", &shift.operator, "--token-file", file.to_str().unwrap()])
+        .args(["event", "list", "--server", &harness.operator, "--token-file", file.to_str().unwrap()])
         .output()
         .unwrap();
-    assert!(out.status.success(), "{}", told(&out));
+    assert!(out.status.success(), "{}", output_text(&out));
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_role_needs_only_the_ledger() {
     let (folder, postgres) = (TempFolder::new("operator"), testkit::Postgres::start().await);
     ledger::Ledger::migrate(&postgres.url()).await.unwrap();
-    let made = told(&run(&["keys", "token", "lee", "--role", "viewer"]));
+    let made = output_text(&run(&["keys", "token", "lee", "--role", "viewer"]));
     let token = made.lines().map(str::trim).find(|line| line.starts_with("fct_")).unwrap();
     let (config, log) = (folder.path().join("operator.toml"), folder.path().join("log"));
     let table = &made[made.find("[[operator.token]]").unwrap()..];
@@ -269,13 +269,17 @@ async fn an_operator_role_needs_only_the_ledger() {
         command.args(args).env("FIRSTCOME_OPERATOR_URL", url).env("FIRSTCOME_TOKEN", token).output().unwrap()
     };
     let listed = program(&["event", "list"]);
-    assert!(listed.status.success() && told(&listed).contains("no event yet"), "{}", told(&listed));
+    assert!(
+        listed.status.success() && output_text(&listed).contains("no event yet"),
+        "{}",
+        output_text(&listed)
+    );
     let paused = program(&["release", "pause", "spring"]);
     assert_eq!(
-        (paused.status.code(), told(&paused).contains("may read")),
+        (paused.status.code(), output_text(&paused).contains("may read")),
         (Some(4), true),
         "{}",
-        told(&paused)
+        output_text(&paused)
     );
     operator.stop(SOON).await.unwrap();
 }

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use testkit::TempFolder;
 
-use super::{PROGRAM, told};
+use super::{PROGRAM, output_text};
 
 const ROLES: [&str; 4] = ["gateway", "signup", "worker", "operator"];
 /// What differs from role to role.
@@ -90,7 +90,7 @@ fn the_program_reads_the_credentials_instead_of_the_files_that_its_settings_name
             print.env(name, value.replace("%d", folder.path().to_str().unwrap()));
         }
         let printed = print.output().unwrap();
-        let text = told(&printed);
+        let text = output_text(&printed);
         assert!(printed.status.success(), "{role}: {text}");
         let from_environment = text.lines().filter(|line| line.contains("FIRSTCOME_")).count();
         assert_eq!(from_environment, values(&unit, "LoadCredential").len(), "{role}: {text}");

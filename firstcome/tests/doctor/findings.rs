@@ -1,4 +1,4 @@
-//! A service that answers, and breaks one rule: that one is found, and no other is blamed.
+//! Services that break one rule each: doctor reports that rule and no other.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,11 +7,11 @@ use std::time::Duration;
 use testkit::OrderStub;
 use testkit::order_stub::{Behavior, ReceivedCall};
 
-use crate::harness::{Told, careful, examine, examine_stub, examine_stub_with, run};
+use crate::harness::{DoctorRun, careful, examine, examine_stub, examine_stub_with, run};
 
 const SAME: &str = "the same PUT again answers the same order";
 const TOGETHER: &str = "two PUTs at once make one order";
-const NOBODY: &str = "a PUT without name and phone makes an order";
+const NO_PERSON: &str = "a PUT without name and phone makes an order";
 const TAKEN_BACK: &str = "DELETE takes an order back";
 const BACK_AGAIN: &str = "the same DELETE again says the same";
 const GONE: &str = "a PUT after DELETE makes nothing";
@@ -22,8 +22,8 @@ const NO_MEMBERS: &str = "a body without its members is refused";
 const QUICK: &str = "calls one after the other are quick enough";
 const CLEAN: &str = "what was made here is taken back";
 
-fn put(asked: &ReceivedCall) -> bool {
-    asked.method == "PUT"
+fn put(call: &ReceivedCall) -> bool {
+    call.method == "PUT"
 }
 
 /// Another order number each time.
@@ -41,19 +41,19 @@ impl Paths {
     }
 
     /// The methods that came for the path before this one.
-    fn before(&self, asked: &ReceivedCall) -> Vec<String> {
+    fn before(&self, call: &ReceivedCall) -> Vec<String> {
         let mut all = self.0.lock().unwrap();
         let before =
-            all.iter().filter(|(path, _)| *path == asked.path).map(|(_, method)| method.clone()).collect();
-        all.push((asked.path.clone(), asked.method.clone()));
+            all.iter().filter(|(path, _)| *path == call.path).map(|(_, method)| method.clone()).collect();
+        all.push((call.path.clone(), call.method.clone()));
         before
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_careful_service_passes() {
-    let (told, stub) = examine_stub(careful).await;
-    assert_eq!((told.code, told.wrong()), (Some(0), vec![]), "{:#}", told.report);
+    let (run_result, stub) = examine_stub(careful).await;
+    assert_eq!((run_result.code, run_result.wrong()), (Some(0), vec![]), "{:#}", run_result.report);
     assert!(stub.orders().values().all(|kept| !kept.is_live));
     let first = &stub.received()[0];
     assert_eq!(first.header("guid").len(), 32);
@@ -62,33 +62,33 @@ async fn a_careful_service_passes() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_order_number_for_the_same_key_is_two_orders() {
-    let (told, _) = examine_stub(|asked| match asked.nth {
-        2 if put(asked) && asked.json()["number"] == 2_000_000_001 => another(),
-        _ => careful(asked),
+    let (run_result, _) = examine_stub(|call| match call.nth {
+        2 if put(call) && call.json()["number"] == 2_000_000_001 => another(),
+        _ => careful(call),
     })
     .await;
-    let (said, todo) = told.only_wrong(SAME);
+    let (said, todo) = run_result.only_wrong(SAME);
     assert!(said.contains("two orders for one key") && todo.contains("unique index"), "{said} {todo}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_calls_that_race_into_two_orders_are_found() {
-    let (told, _) = examine_stub(|asked| match asked.json()["number"].as_u64() {
+    let (run_result, _) = examine_stub(|call| match call.json()["number"].as_u64() {
         Some(2_000_000_002) => another(),
-        _ => careful(asked),
+        _ => careful(call),
     })
     .await;
-    assert!(told.only_wrong(TOGETHER).0.contains("two orders for one key"));
+    assert!(run_result.only_wrong(TOGETHER).0.contains("two orders for one key"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_conflict_told_as_a_no_to_the_loser_of_a_race_is_found() {
-    let (told, _) = examine_stub(|asked| match (asked.json()["number"].as_u64(), asked.nth) {
+async fn a_rejection_of_the_second_of_two_racing_calls_is_found() {
+    let (run_result, _) = examine_stub(|call| match (call.json()["number"].as_u64(), call.nth) {
         (Some(2_000_000_002), 2) => Behavior::reject(409),
-        _ => careful(asked),
+        _ => careful(call),
     })
     .await;
-    let (said, todo) = told.only_wrong(TOGETHER);
+    let (said, todo) = run_result.only_wrong(TOGETHER);
     assert!(
         said.contains("409, a no, although the order is there") && todo.contains("the seat"),
         "{said} {todo}"
@@ -97,105 +97,104 @@ async fn a_conflict_told_as_a_no_to_the_loser_of_a_race_is_found() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_error_to_the_loser_of_a_race_is_no_mistake_if_the_next_call_finds_the_order() {
-    let (told, _) = examine_stub(|asked| match (asked.json()["number"].as_u64(), asked.nth) {
+    let (run_result, _) = examine_stub(|call| match (call.json()["number"].as_u64(), call.nth) {
         (Some(2_000_000_002), 2) => Behavior::error_page(503),
-        _ => careful(asked),
+        _ => careful(call),
     })
     .await;
-    assert_eq!(told.wrong(), [""; 0]);
-    assert!(told.finding(TOGETHER).0.contains("503"), "{:#}", told.report);
+    assert_eq!(run_result.wrong(), [""; 0]);
+    assert!(run_result.finding(TOGETHER).0.contains("503"), "{:#}", run_result.report);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn somebody_whose_name_is_lost_must_get_an_order() {
-    let nobody = |asked: &ReceivedCall| {
-        put(asked) && asked.json()["guid"].is_string() && asked.json()["name"].is_null()
-    };
-    let (told, _) =
-        examine_stub(move |asked| if nobody(asked) { Behavior::reject(422) } else { careful(asked) }).await;
-    let (said, todo) = told.only_wrong(NOBODY);
+async fn an_application_without_a_name_must_get_an_order() {
+    let has_no_name =
+        |call: &ReceivedCall| put(call) && call.json()["guid"].is_string() && call.json()["name"].is_null();
+    let (run_result, _) =
+        examine_stub(move |call| if has_no_name(call) { Behavior::reject(422) } else { careful(call) }).await;
+    let (said, todo) = run_result.only_wrong(NO_PERSON);
     assert!(said.contains("422, a no") && todo.contains("restored by receipt"), "{said} {todo}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_delete_that_is_not_there_breaks_what_rests_on_it() {
-    let (told, stub) = examine_stub(|asked| {
+    let (run_result, stub) = examine_stub(|call| {
         let missing =
             Behavior::Respond { executes: false, status: 405, kind: "text/plain", body: String::new() };
-        if put(asked) { careful(asked) } else { missing }
+        if put(call) { careful(call) } else { missing }
     })
     .await;
-    assert_eq!(told.wrong(), [TAKEN_BACK, BACK_AGAIN, GONE, NEVER_CAME, BEFORE, CLEAN]);
-    assert!(told.finding(TAKEN_BACK).1.contains("take PUT and DELETE"));
+    assert_eq!(run_result.wrong(), [TAKEN_BACK, BACK_AGAIN, GONE, NEVER_CAME, BEFORE, CLEAN]);
+    assert!(run_result.finding(TAKEN_BACK).1.contains("take PUT and DELETE"));
     let live = stub.orders().values().filter(|kept| kept.is_live).count();
-    assert_eq!(told.report["left"]["live"].as_array().unwrap().len(), live, "what stays is told");
-    assert_eq!(told.report["left"]["tombstones"], 0);
+    assert_eq!(run_result.report["left"]["live"].as_array().unwrap().len(), live, "live orders are listed");
+    assert_eq!(run_result.report["left"]["tombstones"], 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_delete_must_say_the_same() {
     let paths = Paths::new();
-    let (told, _) = examine_stub(move |asked| {
-        let again = paths.before(asked).contains(&"DELETE".to_owned());
-        if !put(asked) && again { Behavior::error_page(500) } else { careful(asked) }
+    let (run_result, _) = examine_stub(move |call| {
+        let again = paths.before(call).contains(&"DELETE".to_owned());
+        if !put(call) && again { Behavior::error_page(500) } else { careful(call) }
     })
     .await;
-    let (said, _) = told.only_wrong(BACK_AGAIN);
+    let (said, _) = run_result.only_wrong(BACK_AGAIN);
     assert!(said.contains("500"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_delete_of_an_unknown_key_that_answers_404_is_found() {
     let paths = Paths::new();
-    let (told, _) = examine_stub(move |asked| {
+    let (run_result, _) = examine_stub(move |call| {
         let not_found =
             Behavior::Respond { executes: true, status: 404, kind: "application/json", body: "{}".into() };
-        let never_came = paths.before(asked).is_empty() && !put(asked);
-        if never_came { not_found } else { careful(asked) }
+        let never_came = paths.before(call).is_empty() && !put(call);
+        if never_came { not_found } else { careful(call) }
     })
     .await;
-    assert!(told.only_wrong(NEVER_CAME).1.contains("tombstone"));
+    assert!(run_result.only_wrong(NEVER_CAME).1.contains("tombstone"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_order_made_behind_a_tombstone_is_found_and_taken_back() {
     let paths = Paths::new();
-    let (told, _) = examine_stub(move |asked| {
-        let deleted = paths.before(asked).contains(&"DELETE".to_owned());
-        if put(asked) && deleted { another() } else { careful(asked) }
+    let (run_result, _) = examine_stub(move |call| {
+        let deleted = paths.before(call).contains(&"DELETE".to_owned());
+        if put(call) && deleted { another() } else { careful(call) }
     })
     .await;
-    assert_eq!(told.wrong(), [GONE, BEFORE]);
-    assert!(told.finding(GONE).0.contains("a new order"));
-    assert!(told.finding(BEFORE).1.contains("tombstone"));
-    assert_eq!(told.report["left"]["tombstones"], 9);
+    assert_eq!(run_result.wrong(), [GONE, BEFORE]);
+    assert!(run_result.finding(GONE).0.contains("a new order"));
+    assert!(run_result.finding(BEFORE).1.contains("tombstone"));
+    assert_eq!(run_result.report["left"]["tombstones"], 9);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_tombstone_told_as_a_no_is_found() {
+async fn a_rejection_instead_of_410_is_found() {
     let paths = Paths::new();
-    let (told, _) = examine_stub(move |asked| {
-        let deleted = paths.before(asked).contains(&"DELETE".to_owned());
-        if put(asked) && deleted { Behavior::reject(409) } else { careful(asked) }
+    let (run_result, _) = examine_stub(move |call| {
+        let deleted = paths.before(call).contains(&"DELETE".to_owned());
+        if put(call) && deleted { Behavior::reject(409) } else { careful(call) }
     })
     .await;
-    assert_eq!(told.wrong(), [GONE, BEFORE]);
-    assert_eq!(told.finding(GONE).0, "409");
+    assert_eq!(run_result.wrong(), [GONE, BEFORE]);
+    assert_eq!(run_result.finding(GONE).0, "409");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_body_of_garbage_must_be_refused_as_problem_json_and_make_nothing() {
-    let garbage = |asked: &ReceivedCall| put(asked) && !asked.json()["guid"].is_string();
+    let garbage = |call: &ReceivedCall| put(call) && !call.json()["guid"].is_string();
     for (play, word) in [
         (Behavior::Normal, "200: it was taken"),
         (Behavior::error_page(500), "500"),
         (Behavior::error_page(400), "400 without Content-Type: application/problem+json"),
     ] {
-        let (told, _) =
-            examine_stub(move |asked| if garbage(asked) { play.clone() } else { careful(asked) }).await;
-        assert_eq!(told.wrong(), [NO_JSON, NO_MEMBERS]);
+        let (run_result, _) =
+            examine_stub(move |call| if garbage(call) { play.clone() } else { careful(call) }).await;
+        assert_eq!(run_result.wrong(), [NO_JSON, NO_MEMBERS]);
         for name in [NO_JSON, NO_MEMBERS] {
-            assert_eq!(told.finding(name).0, word);
+            assert_eq!(run_result.finding(name).0, word);
         }
     }
 }
@@ -203,13 +202,13 @@ async fn a_body_of_garbage_must_be_refused_as_problem_json_and_make_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_refused_body_must_not_burn_its_key() {
     let paths = Paths::new();
-    let (told, _) = examine_stub(move |asked| {
-        let before = paths.before(asked);
-        let refused = asked.json()["number"] == 2_000_000_005 && before.len() == 1;
-        if refused { Behavior::reject(409) } else { careful(asked) }
+    let (run_result, _) = examine_stub(move |call| {
+        let before = paths.before(call);
+        let refused = call.json()["number"] == 2_000_000_005 && before.len() == 1;
+        if refused { Behavior::reject(409) } else { careful(call) }
     })
     .await;
-    assert!(told.only_wrong(NO_JSON).0.contains("400, but then the key makes no order any more"));
+    assert!(run_result.only_wrong(NO_JSON).0.contains("400, but then the key makes no order any more"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -221,74 +220,77 @@ async fn a_yes_that_cannot_be_shown_is_found() {
         ("{\"order_no\":\"a\\u0007\"}", "cannot be shown"),
         ("made", "no JSON"),
     ] {
-        let (told, _) =
-            examine_stub(move |asked| if put(asked) { Behavior::accept(body) } else { Behavior::Normal })
-                .await;
-        assert!(told.only_wrong("a PUT makes an order").0.contains(word), "{:#}", told.report);
+        let (run_result, _) =
+            examine_stub(move |call| if put(call) { Behavior::accept(body) } else { Behavior::Normal }).await;
+        assert!(run_result.only_wrong("a PUT makes an order").0.contains(word), "{:#}", run_result.report);
     }
     let accepted =
         Behavior::Respond { executes: false, status: 202, kind: "application/json", body: "{}".into() };
-    let (told, _) = examine_stub(move |_| accepted.clone()).await;
-    assert!(told.only_wrong("a PUT makes an order").1.contains("when the order is there, not before"));
-    let (told, _) = examine_stub(|_| Behavior::Respond {
+    let (run_result, _) = examine_stub(move |_| accepted.clone()).await;
+    assert!(run_result.only_wrong("a PUT makes an order").1.contains("when the order is there, not before"));
+    let (run_result, _) = examine_stub(|_| Behavior::Respond {
         executes: false,
         status: 409,
         kind: "application/json",
         body: "{}".into(),
     })
     .await;
-    assert!(told.only_wrong("a PUT makes an order").1.contains("problem+json (rule 3)"));
-    let (told, _) = examine_stub(|_| Behavior::reject(410)).await;
-    assert!(told.only_wrong("a PUT makes an order").0.contains("410 to a new key"));
+    assert!(run_result.only_wrong("a PUT makes an order").1.contains("problem+json (rule 3)"));
+    let (run_result, _) = examine_stub(|_| Behavior::reject(410)).await;
+    assert!(run_result.only_wrong("a PUT makes an order").0.contains("410 to a new key"));
 }
 
-fn in_a_row(asked: &ReceivedCall) -> bool {
-    asked.nth == 1 && asked.json()["number"].as_u64() > Some(2_000_000_006)
+fn in_a_row(call: &ReceivedCall) -> bool {
+    call.nth == 1 && call.json()["number"].as_u64() > Some(2_000_000_006)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_that_are_not_answered_in_a_row_of_them_are_found() {
-    let (told, _) =
-        examine_stub(|asked| if in_a_row(asked) { Behavior::error_page(503) } else { careful(asked) }).await;
-    let (said, _) = told.only_wrong(QUICK);
+    let (run_result, _) =
+        examine_stub(|call| if in_a_row(call) { Behavior::error_page(503) } else { careful(call) }).await;
+    let (said, _) = run_result.only_wrong(QUICK);
     assert!(said.contains("3 of 3 without an order, the last one 503"), "{said}");
-    assert!(told.report["speed"].is_null());
+    assert!(run_result.report["speed"].is_null());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn calls_that_take_more_than_half_of_their_time_are_found() {
     let late = Duration::from_millis(1100);
-    let (told, _) = examine_stub_with(&["--timeout-ms", "2000"], move |asked| {
-        if in_a_row(asked) { Behavior::Delay(late) } else { careful(asked) }
+    let (run_result, _) = examine_stub_with(&["--timeout-ms", "2000"], move |call| {
+        if in_a_row(call) { Behavior::Delay(late) } else { careful(call) }
     })
     .await;
-    let (said, todo) = told.only_wrong(QUICK);
+    let (said, todo) = run_result.only_wrong(QUICK);
     assert!(
         said.contains("p99 1") && todo.contains("worker.call_timeout") && todo.contains("in_flight_max"),
         "{said} {todo}"
     );
-    assert!(told.report["speed"]["p50_ms"].as_f64() >= Some(1100.0));
+    assert!(run_result.report["speed"]["p50_ms"].as_f64() >= Some(1100.0));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_that_dies_during_the_examination_is_not_asked_for_ever() {
     let calls = AtomicUsize::new(0);
-    let (told, stub) = examine_stub(move |asked| match calls.fetch_add(1, Ordering::SeqCst) {
-        0..16 => careful(asked),
+    let (run_result, stub) = examine_stub(move |call| match calls.fetch_add(1, Ordering::SeqCst) {
+        0..16 => careful(call),
         _ => Behavior::Close { executes: false },
     })
     .await;
-    assert!(told.wrong().contains(&QUICK) && told.wrong().contains(&CLEAN), "{:#}", told.report);
+    assert!(
+        run_result.wrong().contains(&QUICK) && run_result.wrong().contains(&CLEAN),
+        "{:#}",
+        run_result.report
+    );
     assert!(stub.calls() <= 40, "{}", stub.calls());
-    assert!(!told.report["left"]["live"].as_array().unwrap().is_empty());
+    assert!(!run_result.report["left"]["live"].as_array().unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn to_people_a_finding_says_what_to_do_and_the_program_ends_with_1() {
     let stub = OrderStub::start().await;
-    stub.behave(|asked| match asked.nth {
-        2 if asked.json()["number"] == 2_000_000_001 => another(),
-        _ => careful(asked),
+    stub.behave(|call| match call.nth {
+        2 if call.json()["number"] == 2_000_000_001 => another(),
+        _ => careful(call),
     });
     let (code, out, error) = run(&["doctor", "order-service", &stub.base(), "--calls", "1"]).await;
     assert_eq!((code, error.as_str()), (Some(1), "firstcome: 1 thing is wrong with the order service\n"));
@@ -299,7 +301,7 @@ async fn to_people_a_finding_says_what_to_do_and_the_program_ends_with_1() {
 async fn a_named_event_is_the_one_that_is_used() {
     let stub = OrderStub::start().await;
     stub.behave(careful);
-    let told: Told = examine(&stub.base(), &["--event", "spring"]).await;
-    assert!(told.code == Some(0) && told.report["event"] == "spring");
-    assert!(stub.received().iter().all(|asked| asked.path.starts_with("/orders/spring:")));
+    let run_result: DoctorRun = examine(&stub.base(), &["--event", "spring"]).await;
+    assert!(run_result.code == Some(0) && run_result.report["event"] == "spring");
+    assert!(stub.received().iter().all(|call| call.path.starts_with("/orders/spring:")));
 }

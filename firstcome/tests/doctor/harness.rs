@@ -1,25 +1,25 @@
-//! Runs the program, and reads what it found.
+//! Runs `firstcome doctor` and reads its report.
 
 use serde_json::Value;
 use testkit::OrderStub;
 use testkit::order_stub::{Behavior, ReceivedCall};
 use tokio::process::Command;
 
-/// What a run of doctor said.
+/// The exit code and report of a run.
 #[derive(Debug)]
-pub(crate) struct Told {
+pub(crate) struct DoctorRun {
     pub(crate) code: Option<i32>,
     pub(crate) report: Value,
 }
 
-impl Told {
-    /// The findings that are wrong, by name.
+impl DoctorRun {
+    /// The names of the failed checks.
     pub(crate) fn wrong(&self) -> Vec<&str> {
         let findings = self.report["findings"].as_array().unwrap().iter();
         findings.filter(|f| f["verdict"] == "WRONG").map(|f| f["name"].as_str().unwrap()).collect()
     }
 
-    /// What a finding says, and what to do about it.
+    /// The result of a check, and how to fix it.
     pub(crate) fn finding(&self, name: &str) -> (String, String) {
         let finding = self.report["findings"].as_array().unwrap().iter().find(|f| f["name"] == name);
         let finding = finding.unwrap_or_else(|| panic!("'{name}' is not in {:#}", self.report));
@@ -27,7 +27,7 @@ impl Told {
         (text("said"), text("todo"))
     }
 
-    /// The only thing that is wrong, with what it says and what to do.
+    /// The result of the only failed check, and how to fix it.
     pub(crate) fn only_wrong(&self, name: &str) -> (String, String) {
         assert_eq!(self.wrong(), [name], "{:#}", self.report);
         assert_eq!(self.code, Some(1));
@@ -44,18 +44,18 @@ pub(crate) async fn run(args: &[&str]) -> (Option<i32>, String, String) {
     (out.status.code(), text(out.stdout), text(out.stderr))
 }
 
-/// Examines a service with few calls. Its patience is the usual one, since a busy machine is no finding.
-pub(crate) async fn examine(url: &str, more: &[&str]) -> Told {
+/// Examines a service with few calls and the default timeout, so that a busy machine causes no finding.
+pub(crate) async fn examine(url: &str, more: &[&str]) -> DoctorRun {
     let usual = ["doctor", "order-service", url, "--json", "--calls", "3"];
     let (code, out, error) = run(&[&usual, more].concat()).await;
     let report = serde_json::from_str(&out).unwrap_or_else(|_| panic!("{code:?} {out} {error}"));
-    Told { code, report }
+    DoctorRun { code, report }
 }
 
-/// Examines a stub that plays like that.
+/// Examines a stub with this behavior.
 pub(crate) async fn examine_stub(
     script: impl Fn(&ReceivedCall) -> Behavior + Send + Sync + 'static,
-) -> (Told, OrderStub) {
+) -> (DoctorRun, OrderStub) {
     examine_stub_with(&[], script).await
 }
 
@@ -63,14 +63,14 @@ pub(crate) async fn examine_stub(
 pub(crate) async fn examine_stub_with(
     more: &[&str],
     script: impl Fn(&ReceivedCall) -> Behavior + Send + Sync + 'static,
-) -> (Told, OrderStub) {
+) -> (DoctorRun, OrderStub) {
     let stub = OrderStub::start().await;
     stub.behave(script);
     (examine(&stub.base(), more).await, stub)
 }
 
-/// A service that refuses bodies which are no application, as it should.
-pub(crate) fn careful(asked: &ReceivedCall) -> Behavior {
-    let application = asked.method != "PUT" || asked.json()["guid"].is_string();
+/// A correct service: refuses bodies that are not applications.
+pub(crate) fn careful(call: &ReceivedCall) -> Behavior {
+    let application = call.method != "PUT" || call.json()["guid"].is_string();
     if application { Behavior::Normal } else { Behavior::reject(400) }
 }

@@ -1,5 +1,5 @@
-//! `firstcome doctor order-service` before services that do it right, and before one that does each thing wrong.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+//! `firstcome doctor order-service` with correct services and with services that break one rule each.
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 mod findings;
 mod harness;

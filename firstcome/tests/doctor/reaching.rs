@@ -1,54 +1,62 @@
-//! An address where no order service answers: what is said about it.
+//! Addresses without a working order service, and the explanation of each.
 
 use std::net::TcpListener;
 
 use testkit::order_stub::Behavior;
 
-use crate::harness::{Told, examine, examine_stub, examine_stub_with, run};
+use crate::harness::{DoctorRun, examine, examine_stub, examine_stub_with, run};
 
 const FIRST: &str = "a PUT makes an order";
 
-fn told(told: &Told, words: &[&str], todo: &str) {
-    let (said, what_to_do) = told.only_wrong(FIRST);
+fn assert_explained(result: &DoctorRun, words: &[&str], todo: &str) {
+    let (said, what_to_do) = result.only_wrong(FIRST);
     for word in words {
         assert!(said.contains(word), "'{word}' is not in '{said}'");
     }
     assert!(what_to_do.contains(todo), "'{todo}' is not in '{what_to_do}'");
-    assert_eq!(told.report["findings"].as_array().unwrap().len(), 1, "the rest would only say so again");
+    assert_eq!(result.report["findings"].as_array().unwrap().len(), 1, "the other checks are skipped");
 }
 
 #[tokio::test]
-async fn a_port_where_nobody_listens() {
+async fn a_closed_port_is_explained() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let seen = examine(&format!("http://{free}"), &[]).await;
-    told(&seen, &["connection refused at http://127.0.0.1"], "is the service started");
+    assert_explained(&seen, &["connection refused at http://127.0.0.1"], "is the service started");
     assert_eq!(seen.report["left"], serde_json::json!({ "tombstones": 0, "live": [] }));
 }
 
 #[tokio::test]
-async fn a_name_that_nobody_knows() {
-    told(&examine("http://orders.invalid:8080", &[]).await, &["the name", "not known here"], "spelled right");
+async fn an_unknown_host_name_is_explained() {
+    assert_explained(
+        &examine("http://orders.invalid:8080", &[]).await,
+        &["the name", "not known here"],
+        "spelled right",
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_service_that_does_not_answer_in_time() {
+async fn a_timeout_is_explained() {
     let (seen, stub) =
         examine_stub_with(&["--timeout-ms", "400"], |_| Behavior::NoResponse { executes: true }).await;
-    told(&seen, &["no answer within 400 ms"], "overloaded");
-    assert_eq!(stub.calls(), 2, "what may have been made is tried to be taken back");
-    assert_eq!(seen.report["left"]["live"].as_array().unwrap().len(), 1, "and told if it could not be");
+    assert_explained(&seen, &["no answer within 400 ms"], "overloaded");
+    assert_eq!(stub.calls(), 2, "an order that may exist is deleted");
+    assert_eq!(
+        seen.report["left"]["live"].as_array().unwrap().len(),
+        1,
+        "an order that may be live is listed"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_connection_that_is_closed_or_speaks_something_else() {
+async fn a_closed_or_cut_connection_is_explained() {
     let (closed, _) = examine_stub(|_| Behavior::Close { executes: false }).await;
-    told(&closed, &["no whole answer"], "HTTP/1.1");
+    assert_explained(&closed, &["no whole answer"], "HTTP/1.1");
     let (cut, _) = examine_stub(|_| Behavior::Truncate).await;
-    told(&cut, &["breaks off"], "half an answer is none");
+    assert_explained(&cut, &["breaks off"], "half an answer is none");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn each_answer_of_another_service_is_told_as_what_it_means() {
+async fn each_response_of_another_service_is_explained() {
     let say =
         |status, kind| Behavior::Respond { executes: false, status, kind, body: "<h1>Hello</h1>".into() };
     for (play, words, todo) in [
@@ -68,22 +76,22 @@ async fn each_answer_of_another_service_is_told_as_what_it_means() {
         ),
     ] {
         let (seen, stub) = examine_stub(move |_| play.clone()).await;
-        told(&seen, &words, todo);
-        assert_eq!(stub.calls(), 1, "what was answered need not be taken back");
+        assert_explained(&seen, &words, todo);
+        assert_eq!(stub.calls(), 1, "nothing was made, so nothing is deleted");
     }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_service_that_does_not_take_the_test_event_asks_for_one() {
-    let (seen, _) = examine_stub(|asked| {
-        if asked.path.starts_with("/orders/doctor-") { Behavior::reject(422) } else { Behavior::Normal }
+    let (seen, _) = examine_stub(|call| {
+        if call.path.starts_with("/orders/doctor-") { Behavior::reject(422) } else { Behavior::Normal }
     })
     .await;
-    told(&seen, &["422, a no, to the event doctor-"], "--event EVENT");
+    assert_explained(&seen, &["422, a no, to the event doctor-"], "--event EVENT");
 }
 
 #[tokio::test]
-async fn an_address_that_is_none_is_wrong_usage() {
+async fn an_invalid_address_is_wrong_usage() {
     for url in ["https://orders.internal", "orders.internal:8080", "http://"] {
         let (code, out, error) = run(&["doctor", "order-service", url]).await;
         assert_eq!((code, out.as_str()), (Some(2), ""));

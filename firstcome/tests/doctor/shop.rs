@@ -1,4 +1,4 @@
-//! The repository's own shop passes, and nothing of the examination stays there but tombstones.
+//! The shop of this repository passes, and the examination leaves only tombstones there.
 
 use service::Context;
 use shop::Config;
@@ -22,20 +22,20 @@ async fn shop() -> DoctorHarness {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_shop_passes_and_keeps_no_live_order() {
     let harness = shop().await;
-    let told = examine(&harness.base, &["--event", "spring"]).await;
-    assert_eq!((told.code, told.wrong()), (Some(0), vec![]), "{:#}", told.report);
-    assert_eq!(told.report["findings"].as_array().unwrap().len(), 13);
-    assert!(told.report["ok"] == true && told.report["left"]["live"] == serde_json::json!([]));
-    let speed = &told.report["speed"];
+    let run_result = examine(&harness.base, &["--event", "spring"]).await;
+    assert_eq!((run_result.code, run_result.wrong()), (Some(0), vec![]), "{:#}", run_result.report);
+    assert_eq!(run_result.report["findings"].as_array().unwrap().len(), 13);
+    assert!(run_result.report["ok"] == true && run_result.report["left"]["live"] == serde_json::json!([]));
+    let speed = &run_result.report["speed"];
     assert!(speed["calls"] == 3 && speed["p99_ms"].as_f64() > Some(40.0), "{speed}");
     let live = HttpClient::new(&harness.base).get("/list/order/spring").await.unwrap();
     assert_eq!((live.status, live.text().as_str()), (200, ""));
-    // Every key of the examination: one order, two at once, nobody, never made, two bodies, three in a row.
-    assert_eq!(told.report["left"]["tombstones"], 9);
+    // Every key of the examination: one order, two at once, one without a name, one never made, two bodies, three in a row.
+    assert_eq!(run_result.report["left"]["tombstones"], 9);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn to_people_each_finding_is_a_line() {
+async fn the_text_report_has_a_line_for_each_check() {
     let harness = shop().await;
     let (code, out, error) =
         run(&["doctor", "order-service", &harness.base, "--calls", "2", "--pace", "20"]).await;

@@ -20,7 +20,7 @@ async fn an_applicant_sees_the_people_ahead_fall_and_then_the_order_without_a_re
     let receipt = browser.url().await.unwrap();
 
     wait(&browser, "[data-state=ordered]").await;
-    assert!(first > 0, "somebody was ahead at first");
+    assert!(first > 0, "other applications were ahead at first");
     assert_eq!(browser.text("#order-no").await.unwrap(), "SPRING-000031");
     assert_eq!(browser.script("return window.neverReloaded === true").await.unwrap(), true);
     picture(&browser, "journey-ordered-ko").await;
@@ -96,7 +96,7 @@ async fn without_scripts_an_early_press_keeps_the_fields_and_a_later_one_leads_t
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_comes_too_late_is_told_the_waitlist_at_once_and_gets_a_seat_that_is_given_back() {
+async fn a_late_applicant_sees_the_waitlist_and_gets_a_returned_seat() {
     let stage = Stage::open(Play { capacity: 1, ..Play::default() }).await;
     let lucky = phone("ko", true).await;
     lucky.open(&stage.event_page()).await.unwrap();
@@ -120,7 +120,7 @@ async fn who_comes_too_late_is_told_the_waitlist_at_once_and_gets_a_seat_that_is
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn when_the_event_is_settled_who_still_waits_is_told_so() {
+async fn a_waiting_applicant_sees_that_the_event_is_settled() {
     let stage = Stage::open(Play { capacity: 1, open_for_ms: 12_000, ..Play::default() }).await;
     stage.others_apply(1).await;
     let browser = phone("en", true).await;
@@ -136,7 +136,7 @@ async fn when_the_event_is_settled_who_still_waits_is_told_so() {
     wait(&browser, "[data-state=closed]").await;
     let shown =
         browser.script("return document.querySelector('#form')?.checkVisibility() ?? false").await.unwrap();
-    assert_eq!(shown, false, "nobody new can come in");
+    assert_eq!(shown, false, "the form is hidden");
     picture(&browser, "journey-closed-en").await;
 }
 
@@ -152,7 +152,7 @@ async fn a_page_that_is_left_open_brings_its_place_back_after_the_queue_was_lost
     assert_eq!(browser.text("#number").await.unwrap(), "4");
     browser.script("window.neverReloaded = true").await.unwrap();
 
-    // Nobody else knows of number 4 any more: only this page can show the receipt.
+    // Number 4 is lost, and only this page can show its receipt.
     let stage = stage.lose_the_queue().await;
     stage.until_known(4).await;
     assert_eq!(browser.text("#number").await.unwrap(), "4");

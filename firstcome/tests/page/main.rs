@@ -1,5 +1,5 @@
 //! The applicant's journey in a real browser, before a whole running system. Screenshots land in target/screens.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 mod journey;
 mod stage;

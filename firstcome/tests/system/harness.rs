@@ -1,4 +1,4 @@
-//! A system of the test's own, in this process or in its own, in a private folder on free ports.
+//! A system for one test, in this process or in a separate one, in a private folder on free ports.
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
@@ -50,7 +50,7 @@ pub(crate) struct SystemHarness {
 
 impl SystemHarness {
     pub(crate) async fn open(settings: EventSettings) -> Self {
-        let (folder, context, event) = (TempFolder::new("house"), Context::system(), settings.id.clone());
+        let (folder, context, event) = (TempFolder::new("system"), Context::system(), settings.id.clone());
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let setup = Setup {
             role: Role::All,
@@ -79,7 +79,7 @@ impl SystemHarness {
         self.system.ledger.as_ref().unwrap().order_rows(&self.event).await
     }
 
-    /// Stops everything in order, then lets the program judge what is stored.
+    /// Stops all parts in order, then runs `firstcome verify`.
     pub(crate) async fn stop_and_verify(self, acks: &[Ack]) -> Value {
         let ended = self.context.tasks.shut_down(Duration::from_secs(15)).await;
         assert_eq!(ended, service::tasks::Shutdown::Clean);
@@ -88,12 +88,12 @@ impl SystemHarness {
     }
 }
 
-/// Runs `firstcome verify` over a folder that nobody writes to; it must find nothing.
+/// Runs `firstcome verify` over a folder that no process writes to. It must find no violation.
 pub(crate) fn verify(data: &Path, acks: &[Ack]) -> Value {
     verify_with(&["--data", data.to_str().unwrap()], data, &receipts(acks))
 }
 
-/// The receipts, one a queue.
+/// The receipts, one per line.
 pub(crate) fn receipts(acks: &[Ack]) -> String {
     acks.iter().flat_map(|ack| [ack.receipt.as_str(), "\n"]).collect()
 }
@@ -108,16 +108,16 @@ pub(crate) fn verify_with(args: &[&str], folder: &Path, receipts: &str) -> Value
         .args(args)
         .output()
         .unwrap();
-    let told = String::from_utf8_lossy(&out.stdout).into_owned();
-    assert!(out.status.success(), "verify: {told}{}", String::from_utf8_lossy(&out.stderr));
-    let reports: Value = serde_json::from_str(&told).unwrap();
+    let output = String::from_utf8_lossy(&out.stdout).into_owned();
+    assert!(out.status.success(), "verify: {output}{}", String::from_utf8_lossy(&out.stderr));
+    let reports: Value = serde_json::from_str(&output).unwrap();
     let checks = reports[0]["checks"].as_array().unwrap();
-    assert!(checks.iter().all(|check| check["not_checked"].is_null()), "{told}");
+    assert!(checks.iter().all(|check| check["not_checked"].is_null()), "{output}");
     reports[0].clone()
 }
 
-/// A system in a process of its own, which the test may kill.
-pub(crate) struct Outside {
+/// A system in a separate process, which the test may kill.
+pub(crate) struct ProcessHarness {
     pub(crate) folder: TempFolder,
     pub(crate) port: u16,
     config: PathBuf,
@@ -125,9 +125,9 @@ pub(crate) struct Outside {
     running: Option<ChildProcess>,
 }
 
-impl Outside {
+impl ProcessHarness {
     pub(crate) fn build(event: &EventSettings) -> Self {
-        let folder = TempFolder::new("outside");
+        let folder = TempFolder::new("process");
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
         let config = folder.path().join("firstcome.toml");
         let text = format!(

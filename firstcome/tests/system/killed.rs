@@ -1,20 +1,20 @@
-//! The same crowd, with the process killed three times meanwhile.
+//! A crowd applies while the process is killed three times.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::crowd::Crowd;
-use crate::harness::{Outside, event, verify};
+use crate::harness::{ProcessHarness, event, verify};
 
 const SEATS: u32 = 300;
 const PEOPLE: u32 = 3000;
 const KILLS: u32 = 3;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn killed_three_times_nobody_is_lost_or_doubled_and_every_seat_is_sold_once() {
-    let mut outside = Outside::build(&event(SEATS, 0));
-    outside.start().await;
-    let crowd = Crowd::before(&outside.url(), "spring");
+async fn a_process_killed_three_times_loses_no_application() {
+    let mut process = ProcessHarness::build(&event(SEATS, 0));
+    process.start().await;
+    let crowd = Crowd::before(&process.url(), "spring");
     let pressing = tokio::task::JoinSet::from_iter([{
         let crowd = crowd.clone();
         async move { crowd.apply(0..PEOPLE).await }
@@ -23,9 +23,9 @@ async fn killed_three_times_nobody_is_lost_or_doubled_and_every_seat_is_sold_onc
         // Each kill comes with a further part of the crowd in line, and the last one while orders are made.
         let reached = kill * PEOPLE / 6;
         crowd.until("the crowd to come in", |p| p["last_number"].as_u64() >= Some(u64::from(reached))).await;
-        outside.kill().await;
+        process.kill().await;
         tokio::time::sleep(Duration::from_millis(200)).await;
-        outside.start().await;
+        process.start().await;
     }
     let acks = pressing.join_all().await.remove(0);
 
@@ -42,7 +42,7 @@ async fn killed_three_times_nobody_is_lost_or_doubled_and_every_seat_is_sold_onc
     let last = *numbers.last().unwrap();
     assert!(
         (1..=last).all(|n| numbers.contains(&n) != skipped(n)),
-        "every number is somebody's or named as skipped: {gaps:?}"
+        "every number is assigned or listed as skipped: {gaps:?}"
     );
     for ack in crowd.apply(0..200).await {
         let first = acks.iter().find(|first| first.person == ack.person).unwrap();
@@ -51,7 +51,7 @@ async fn killed_three_times_nobody_is_lost_or_doubled_and_every_seat_is_sold_onc
 
     let lowest: Vec<u32> = numbers.into_iter().take(SEATS as usize).collect();
     assert_eq!(crowd.ends(&acks).await["ordered"], lowest);
-    outside.stop().await;
-    let report = verify(&outside.data(), &acks);
+    process.stop().await;
+    let report = verify(&process.data(), &acks);
     assert_eq!(report["sold"].as_u64(), Some(u64::from(SEATS)));
 }

@@ -1,5 +1,5 @@
 //! Whole-system tests: everything that production starts, over HTTP, judged by `verify`.
-#![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
+#![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 #![expect(clippy::print_stdout, reason = "the figures of a run are worth reading")]
 
 mod cluster;

@@ -38,8 +38,8 @@ impl ProcessHandles {
     /// The same with other settings after the stores' own.
     pub(crate) async fn with(more: &str) -> Self {
         let (redis, postgres) = (RedisServer::start(RedisKind::Redis).await, Postgres::start().await);
-        let folder = TempFolder::new("fleet");
-        let (config, keys) = (folder.path().join("fleet.toml"), folder.path().join("keys.toml"));
+        let folder = TempFolder::new("processes");
+        let (config, keys) = (folder.path().join("processes.toml"), folder.path().join("keys.toml"));
         let text = format!(
             "ledger.url = \"{}\"\nkeys.file = \"{}\"\nadmin.listen = \"127.0.0.1:0\"\nlog.filter = \"info,business=warn\"\n\
              worker.recover_grace = \"3s\"\n{more}",
@@ -143,7 +143,7 @@ impl ProcessHandles {
         }
     }
 
-    /// Lets the program judge what is stored, by receipts, one a queue.
+    /// Lets the program judge what is stored, by receipts, one per line.
     pub(crate) fn verify(&self, receipts: &str, more: &[&str]) -> Value {
         let queue = self.queue_as("verify");
         let args = [&["--config", self.config.to_str().unwrap(), "--set", &queue], more].concat();

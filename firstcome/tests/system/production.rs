@@ -1,4 +1,4 @@
-//! The crowd before the production stores: two signup services, two workers, and everything that may break meanwhile.
+//! A crowd with the production stores, two signup services and two workers, during failures of each.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use crate::processes::ProcessHandles;
 const SEATS: u32 = 300;
 const PEOPLE: u32 = 3000;
 
-async fn open_fleet(seats: u32) -> (ProcessHandles, Crowd) {
+async fn start_processes(seats: u32) -> (ProcessHandles, Crowd) {
     let mut processes = ProcessHandles::build(&event(seats, 0)).await;
     processes.start().await;
     let crowd = Crowd::before_all(&processes.urls(), "spring");
@@ -20,7 +20,7 @@ async fn open_fleet(seats: u32) -> (ProcessHandles, Crowd) {
     (processes, crowd)
 }
 
-/// Every number once; in the end the lowest have orders, and nobody's number changed.
+/// Checks that each number is unique and that in the end the lowest numbers have orders.
 async fn judge(processes: &mut ProcessHandles, crowd: &Crowd, acks: &[Ack], seats: u32) {
     let numbers: BTreeSet<u32> = acks.iter().map(|ack| ack.number).collect();
     assert_eq!(numbers.len(), acks.len(), "no number twice");
@@ -33,7 +33,7 @@ async fn judge(processes: &mut ProcessHandles, crowd: &Crowd, acks: &[Ack], seat
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_signups_and_two_workers_sell_every_seat_to_the_lowest_numbers() {
-    let (mut processes, crowd) = open_fleet(SEATS).await;
+    let (mut processes, crowd) = start_processes(SEATS).await;
     let acks = crowd.apply(0..PEOPLE).await;
     let numbers: Vec<u32> = acks.iter().map(|ack| ack.number).collect();
     assert_eq!(numbers, (1..=PEOPLE).collect::<Vec<_>>(), "no number twice, none left out");
@@ -42,7 +42,7 @@ async fn two_signups_and_two_workers_sell_every_seat_to_the_lowest_numbers() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn twenty_thousand_in_one_burst_leave_a_thousand_orders() {
-    let (mut processes, crowd) = open_fleet(1000).await;
+    let (mut processes, crowd) = start_processes(1000).await;
     let begin = Instant::now();
     let acks = crowd.apply(0..20_000).await;
     println!("20,000 applications acknowledged in {:?}", begin.elapsed());
@@ -50,8 +50,8 @@ async fn twenty_thousand_in_one_burst_leave_a_thousand_orders() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn signups_and_workers_killed_three_times_lose_and_double_nobody() {
-    let (mut processes, crowd) = open_fleet(SEATS).await;
+async fn signups_and_workers_killed_three_times_lose_no_application() {
+    let (mut processes, crowd) = start_processes(SEATS).await;
     let pressing = crowd.apply_meanwhile(0..PEOPLE);
     for kill in 0..3 {
         let reached = u64::from((kill + 1) * PEOPLE / 6);
@@ -63,8 +63,8 @@ async fn signups_and_workers_killed_three_times_lose_and_double_nobody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_killed_in_the_spike_comes_back_with_everybody() {
-    let (mut processes, crowd) = open_fleet(SEATS).await;
+async fn redis_killed_in_the_spike_keeps_every_application() {
+    let (mut processes, crowd) = start_processes(SEATS).await;
     let pressing = crowd.apply_meanwhile(0..PEOPLE);
     crowd.until("a third to be in line", |p| p["last_number"].as_u64() >= Some(1000)).await;
     processes.redis.kill().await.unwrap();
@@ -78,8 +78,8 @@ async fn redis_killed_in_the_spike_comes_back_with_everybody() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_wiped_in_the_spike_gets_back_whoever_was_admitted_or_shows_a_receipt() {
-    let (mut processes, crowd) = open_fleet(SEATS).await;
+async fn redis_wiped_in_the_spike_restores_admitted_and_shown_receipts() {
+    let (mut processes, crowd) = start_processes(SEATS).await;
     let early = crowd.apply(0..PEOPLE / 2).await;
     crowd.until("some to be ordered", |p| p["sold"].as_u64() >= Some(50)).await;
     processes.redis.kill().await.unwrap();
@@ -91,7 +91,7 @@ async fn redis_wiped_in_the_spike_gets_back_whoever_was_admitted_or_shows_a_rece
     let showing = crowd.show_meanwhile(early.clone());
     let late = crowd.apply(PEOPLE / 2..PEOPLE).await;
     showing.await;
-    println!("Redis wiped: everybody in place after {:?}", begin.elapsed());
+    println!("Redis wiped: all applications restored after {:?}", begin.elapsed());
     let highest = early.iter().map(|ack| ack.number).max();
     assert!(late.iter().all(|ack| Some(ack.number) > highest), "new numbers go on above all old ones");
     judge(&mut processes, &crowd, &[early, late].concat(), SEATS).await;
@@ -99,7 +99,7 @@ async fn redis_wiped_in_the_spike_gets_back_whoever_was_admitted_or_shows_a_rece
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_older_copy_of_redis_put_back_is_noticed_and_made_whole() {
-    let (mut processes, crowd) = open_fleet(SEATS).await;
+    let (mut processes, crowd) = start_processes(SEATS).await;
     let first = crowd.apply(0..PEOPLE / 3).await;
     let copy = processes.folder.path().join("copy");
     processes.redis.copy_data(&copy).unwrap();
@@ -112,14 +112,14 @@ async fn an_older_copy_of_redis_put_back_is_noticed_and_made_whole() {
     let showing = crowd.show_meanwhile(early.clone());
     let late = crowd.apply(2 * PEOPLE / 3..PEOPLE).await;
     showing.await;
-    println!("older copy put back: everybody in place after {:?}", begin.elapsed());
+    println!("older copy put back: all applications restored after {:?}", begin.elapsed());
     judge(&mut processes, &crowd, &[early, late].concat(), SEATS).await;
 }
 
 /// The ledger's server goes away for a moment: applying goes on, orders go on afterwards.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn while_postgres_is_down_people_still_apply() {
-    let (mut processes, crowd) = open_fleet(SEATS).await;
+    let (mut processes, crowd) = start_processes(SEATS).await;
     let early = crowd.apply(0..500).await;
     processes.postgres.kill().await.unwrap();
     let late = crowd.apply(500..700).await;
