@@ -91,9 +91,9 @@ if (D.number) {
   back(check);
   plan(render());
   if (due()) check();
-  const messages = $('messages');
-  if (messages && navigator.clipboard) {
-    messages.hidden = false;
-    messages.onclick = () => navigator.clipboard.writeText($('code').textContent).then(() => { put('messages', T.copied); put('said', T.copied); });
+  const copy = $('copy');
+  if (copy && navigator.clipboard) {
+    copy.hidden = false;
+    copy.onclick = () => navigator.clipboard.writeText($('code').textContent).then(() => { put('copy', T.copied); put('said', T.copied); });
   }
 } else setTimeout(() => location.reload(), D.retry * 1000);
