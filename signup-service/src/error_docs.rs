@@ -52,7 +52,7 @@ impl IntoResponses for Applying {
             &[
                 (400, "`malformed`, `idempotency-key-invalid`"),
                 (403, "`cross-site`"),
-                (409, "`event-not-open`, with `opens_at` and `Retry-After`; `line-full`"),
+                (409, "`event-not-open`, with `opens_at` and `Retry-After`; `queue-full`"),
                 (410, "`event-closed`, for good"),
                 (422, "`validation`, with every wrong field in `errors`"),
                 (429, "`too-many-tries`: repeats without the key of the first application"),
