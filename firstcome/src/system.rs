@@ -108,7 +108,7 @@ impl Listeners {
         let address = listener.local_addr()?;
         // A signup service that listens on all addresses is reached by loopback.
         let ip = if address.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { address.ip() };
-        gateway.lead_signup_to(SocketAddr::new(ip, address.port()));
+        gateway.set_signup_address(SocketAddr::new(ip, address.port()));
         setup.signup.trusted_proxies.push(ip.into());
         Ok(())
     }

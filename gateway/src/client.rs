@@ -1,4 +1,4 @@
-//! Who asks: the client's address as far as it can be believed, and its key as far as limits tell clients apart.
+//! The client of a request: its address as far as it can be trusted, and the key by which limits tell clients apart.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher as _, BuildHasherDefault, Hash, Hasher, RandomState};
@@ -8,13 +8,11 @@ use std::sync::LazyLock;
 use axum::http::{HeaderMap, HeaderValue};
 use service::http::{Network, client_address, client_key};
 
-use crate::headers::ForwardedHeaders;
-
-/// What one client is to the limits: an IPv4 address, or an IPv6 /64. An IPv4 address stands where no IPv6 network is.
+/// A client as limits see it: an IPv4 address or an IPv6 /64. IPv4 addresses use keys that no IPv6 network has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ClientKey {
     client: u64,
-    /// Made once, as every request needs it several times; by a secret, so that nobody can choose clients that collide.
+    /// Computed once, because every request needs it several times; keyed by a secret, so that no one can choose colliding clients.
     hash: u64,
 }
 
@@ -28,9 +26,9 @@ impl ClientKey {
         Self { client, hash: SECRET.hash_one(client) }
     }
 
-    /// One of so many places, the same each time. It takes the upper half of the hash, as the maps take the lower.
-    pub(crate) fn place(self, among: usize) -> usize {
-        usize::try_from((self.hash >> 32) % among as u64).unwrap_or(0)
+    /// The shard of this client, the same each time. It derives from the upper half of the hash, because hash maps use the lower.
+    pub(crate) fn shard(self, shards: usize) -> usize {
+        usize::try_from((self.hash >> 32) % shards as u64).unwrap_or(0)
     }
 }
 
@@ -40,13 +38,13 @@ impl Hash for ClientKey {
     }
 }
 
-/// The hash that a [`ClientKey`] has already.
+/// A hasher that returns the hash which a [`ClientKey`] already has.
 #[derive(Debug, Default)]
-pub(crate) struct Hashed(u64);
+pub(crate) struct IdentityHasher(u64);
 
-impl Hasher for Hashed {
+impl Hasher for IdentityHasher {
     fn write(&mut self, bytes: &[u8]) {
-        unreachable!("a client's key is hashed by one number, not by {} bytes", bytes.len())
+        unreachable!("a client key is hashed by one number, not by {} bytes", bytes.len())
     }
 
     fn write_u64(&mut self, hash: u64) {
@@ -58,57 +56,25 @@ impl Hasher for Hashed {
     }
 }
 
-/// Something of each client.
-pub(crate) type ByClient<T> = HashMap<ClientKey, T, BuildHasherDefault<Hashed>>;
+/// A map by client.
+pub(crate) type ByClient<T> = HashMap<ClientKey, T, BuildHasherDefault<IdentityHasher>>;
 
-/// Who asks, and how.
+/// The client's address and whether it used TLS.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct ClientIdentity {
-    /// The last address that no trusted proxy made up.
+    /// The last address that no trusted proxy added.
     pub(crate) address: IpAddr,
-    /// Whether it spoke TLS with a trusted proxy before us.
+    /// Whether the client used TLS with a trusted proxy.
     pub(crate) tls: bool,
 }
 
 impl ClientIdentity {
-    /// Who asks over a connection from `peer`.
+    /// The client of a request over a connection from `peer`.
     pub(crate) fn behind(peer: IpAddr, headers: &HeaderMap, trusted: &[Network]) -> Self {
         let by_proxy = trusted.iter().any(|proxy| proxy.contains(peer));
-        let secure = |proto: &HeaderValue| proto.as_bytes() == b"https";
-        let tls = by_proxy && headers.get("x-forwarded-proto").is_some_and(secure);
+        let is_https = |proto: &HeaderValue| proto.as_bytes() == b"https";
+        let tls = by_proxy && headers.get("x-forwarded-proto").is_some_and(is_https);
         Self { address: client_address(peer, headers, trusted), tls }
-    }
-}
-
-/// What the gateway makes of who asks.
-#[derive(Debug)]
-pub(crate) struct KnownClient {
-    /// Who it is to the limits.
-    pub(crate) key: ClientKey,
-    /// What the service is told of it.
-    pub(crate) marks: ForwardedHeaders,
-}
-
-impl From<ClientIdentity> for KnownClient {
-    fn from(asker: ClientIdentity) -> Self {
-        Self { key: ClientKey::of(asker.address), marks: ForwardedHeaders::of(asker) }
-    }
-}
-
-/// A connection: either a client's own, or a trusted proxy's, which carries many clients' requests.
-#[derive(Debug)]
-pub(crate) enum Caller {
-    Client(KnownClient),
-    Proxy(IpAddr),
-}
-
-impl Caller {
-    pub(crate) fn meet(peer: IpAddr, trusted: &[Network]) -> Self {
-        let peer = peer.to_canonical();
-        if trusted.iter().any(|proxy| proxy.contains(peer)) {
-            return Self::Proxy(peer);
-        }
-        Self::Client(ClientIdentity { address: peer, tls: false }.into())
     }
 }
 

@@ -1,4 +1,4 @@
-//! The gateway's settings: where requests go, and how many. Everything has a default but the addresses of a shop's services.
+//! The gateway's settings: routes, upstreams and limits. All have defaults, except the addresses of a shop's services.
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
@@ -10,68 +10,68 @@ use axum::http::uri::{Authority, Scheme};
 use service::config::Part;
 use service::http::{Limits, Network};
 
-/// Where the gateway listens unless told.
+/// The default of `listen`.
 const LISTEN: &str = "127.0.0.1:8000";
-/// The signup service.
+/// The name of the signup service's upstream.
 const SIGNUP: &str = "signup";
-/// Where it is unless told.
+/// The default of its `url`.
 const SIGNUP_URL: &str = "http://127.0.0.1:8080";
-/// Most processes of one service.
+/// The most addresses of one upstream.
 const ADDRESSES_MAX: usize = 64;
 /// How many of the routes are the signup service's own; they come first.
 pub(crate) const SIGNUP_ROUTES: usize = SIGNUP_PREFIXES.len();
-/// What the signup service serves: prefix and limit. These lead to the signup service whatever the routes say.
+/// Prefix and limit of each route to the signup service. No configured route can override them.
 const SIGNUP_PREFIXES: [(&str, &str); 4] =
     [("/e", "signup"), ("/a", "signup"), ("/application/com", "signup"), ("/event/com", "poll")];
 
-/// What the gateway is told when it starts.
+/// The gateway's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Config {
-    /// Where it listens.
+    /// The address to listen on.
     pub listen: SocketAddr,
-    /// The services behind it.
+    /// The services behind the gateway.
     pub upstreams: Vec<UpstreamConfig>,
-    /// Which paths lead where.
+    /// The upstream and limit of each path prefix.
     pub routes: Vec<RouteConfig>,
-    /// How much a client may ask of a group of routes, and all clients together.
+    /// The rates of groups of routes, per client and of all clients together.
     pub limits: Vec<LimitConfig>,
-    /// Proxies before the gateway, whose `X-Forwarded-For` is believed.
+    /// Proxies before the gateway, whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<Network>,
-    /// Requests of one client under way at once; more is 429. It is a quarter of an upstream's connections, so that no client
-    /// takes all of them by sending slowly; 200 phones behind one address that ask once a second have 20 under way if each
-    /// answer takes 100 ms.
+    /// Requests of one client in flight; more get 429. The default is a quarter of an upstream's connections, so that no client
+    /// occupies all of them by sending slowly. 200 phones behind one address that poll once a second have 20 requests in flight if
+    /// each response takes 100 ms.
     pub client_in_flight_max: usize,
-    /// Clients that each limit remembers; further ones share what is left. about 50 bytes each.
+    /// Clients that each limit keeps a bucket for, about 50 bytes each; further clients share a bucket.
     pub keys_max: usize,
-    /// How long after the start the shop's requests wait until it is known which paths events divert; then they go on.
+    /// How long after the start the shop's requests wait for the diverted paths; after it they are forwarded undiverted.
     pub events_wait: Duration,
-    /// What a connection may take.
+    /// The limits of a connection.
     pub http: Limits,
 }
 
 /// A service behind the gateway.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct UpstreamConfig {
-    /// What routes and metrics call it.
+    /// The name in routes and metrics.
     pub name: String,
-    /// Host and port of each of its processes: connections go round among those that take them.
+    /// Host and port of each process; new connections rotate among those that are reachable.
     pub authorities: Vec<Authority>,
-    /// Requests, and so connections, at once; one more is 503.
+    /// The most requests in flight, and so the most connections; one more gets 503.
     pub connections_max: usize,
-    /// How long a connection may take to be made.
+    /// The longest time to establish a connection.
     pub connect_timeout: Duration,
-    /// From the end of the request to the answer's headers; more is 504.
+    /// From the end of the request to the response headers; longer is 504.
     pub answer_timeout: Duration,
-    /// How long an answer may pause once it has begun.
+    /// The longest pause within a response.
     pub pause_timeout: Duration,
-    /// The whole exchange, from the request's headers to the answer's last byte.
+    /// The whole exchange, from the request headers to the last byte of the response.
     pub exchange_timeout: Duration,
-    /// How long an idle connection is kept. It must be less than the service keeps it, or requests meet closed ones: Node's
-    /// 5 s is the least that is usual.
+    /// How long an idle connection is kept. It must be less than the service's own idle timeout, or requests are sent on closed
+    /// connections; Node's 5 s is the shortest common default.
     pub idle_timeout: Duration,
 }
 
-/// Which paths lead where: the longest prefix wins, at the end of a segment.
+/// The upstream and limit of a path prefix. The longest prefix wins; it ends at a segment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RouteConfig {
     /// Without a slash at its end; empty for everything.
@@ -82,29 +82,29 @@ pub struct RouteConfig {
     pub limit: usize,
 }
 
-/// How much may be asked of a group of routes.
+/// The rates of a group of routes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LimitConfig {
-    /// What routes and metrics call it.
+    /// The name in routes and metrics.
     pub name: String,
-    /// By one client; more is 429.
+    /// Of one client; more gets 429.
     pub per_client: Rate,
-    /// At once, by a client that was quiet.
+    /// The most requests at once, of a client that was idle before.
     pub burst: NonZeroU32,
-    /// By all together; more is 503. None means that the upstream's connections are the only bound.
+    /// Of all clients together; more gets 503. Without it only the upstream's connections bound them.
     pub global: Option<Rate>,
 }
 
-/// Requests in a time: `20/s`, `300/m`.
+/// Requests per unit of time: `20/s`, `300/m`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Rate {
-    /// How many.
+    /// The number of requests.
     pub count: NonZeroU32,
-    /// In which time.
+    /// The unit of time.
     pub per: Duration,
 }
 
-/// Not a rate.
+/// The text is not a rate.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("a rate is a number from 1 to 1000000 a second or a minute, as in 20/s or 300/m")]
 pub struct BadRate;
@@ -124,8 +124,8 @@ impl FromStr for Rate {
     }
 }
 
-/// What `[gateway]` leaves to this crate: bodies as large as a shop's forms and pictures of receipts, waits as long as phones need.
-fn usual_http() -> Limits {
+/// The gateway's defaults of `[gateway]`'s HTTP settings: bodies as large as a shop's forms and pictures, timeouts for slow phones.
+fn default_http() -> Limits {
     Limits {
         body_max: 1024 * 1024,
         body_read_timeout: Duration::from_secs(30),
@@ -137,10 +137,10 @@ fn usual_http() -> Limits {
 }
 
 impl Config {
-    /// Reads the settings; mistakes are left with the part.
+    /// Reads the settings; mistakes are recorded in the part.
     pub fn read(part: &mut Part<'_>) -> Self {
         let trusted_proxies = Network::read_all(part, "trusted_proxies");
-        let http = Limits { proxies: trusted_proxies.clone(), ..usual_http().read(part) };
+        let http = Limits { proxies: trusted_proxies.clone(), ..default_http().read(part) };
         let mut config = Self {
             listen: part.parse("listen", LISTEN),
             upstreams: Vec::new(),
@@ -169,8 +169,8 @@ impl Config {
         config
     }
 
-    /// The signup service is here, whatever the settings say: it runs in this process.
-    pub fn lead_signup_to(&mut self, address: SocketAddr) {
+    /// Replaces the address of the signup service, for the case that it runs in this process.
+    pub fn set_signup_address(&mut self, address: SocketAddr) {
         for upstream in self.upstreams.iter_mut().filter(|upstream| upstream.name == SIGNUP) {
             let authority = Authority::try_from(address.to_string());
             upstream.authorities =
@@ -193,7 +193,7 @@ impl Config {
     }
 }
 
-/// Names stand in keys and labels.
+/// Names are parts of setting keys and metrics labels.
 fn is_name(part: &mut Part<'_>, key: &str, name: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-' || byte == b'_';
     let good = !name.is_empty() && name.len() <= 40 && name.bytes().all(plain);
@@ -227,9 +227,9 @@ fn read_upstream(part: &mut Part<'_>, name: &str) -> UpstreamConfig {
     }
     let authorities: Vec<Authority> = urls.iter().filter_map(|url| authority(url)).collect();
     if authorities.len() < urls.len() || urls.len() > ADDRESSES_MAX {
-        let told =
+        let mistake =
             format!("is http://host:port, without a path, or a list of at most {ADDRESSES_MAX} of them");
-        part.mistake("url", &told);
+        part.mistake("url", &mistake);
     }
     let mut wait = |key: &str, default_ms: i64| {
         Duration::from_millis(part.duration_ms(key, default_ms, 10..=3_600_000).unsigned_abs())
@@ -253,21 +253,21 @@ fn authority(url: &str) -> Option<Authority> {
     (parts.scheme == Some(Scheme::HTTP) && is_bare).then_some(authority)
 }
 
-/// Rate and burst of a client, by the name of the limit. All are far above what a person needs, because an office, a school or a
-/// mobile network may be one address: 200 phones that poll once a second are 200 requests a second of one client.
-fn usual_limit(name: &str) -> (&'static str, i64) {
+/// The default rate and burst per client, by the name of the limit. All are far above a person's needs, because an office, a school or
+/// a mobile network may share one address: 200 phones that poll once a second are one client with 200 requests a second.
+fn default_limit(name: &str) -> (&'static str, i64) {
     match name {
-        // Cached documents: one process answers tens of thousands a second.
+        // Cached documents: one process serves tens of thousands a second.
         "poll" => ("400/s", 1600),
         // 200 phones apply within the first second, and each loads its page.
         "signup" => ("100/s", 800),
-        // A page of a shop asks for dozens of pictures at once.
+        // A shop's page loads dozens of pictures at once.
         _ => ("50/s", 200),
     }
 }
 
 fn read_limit(part: &mut Part<'_>, name: &str) -> LimitConfig {
-    let (per_client, burst) = usual_limit(name);
+    let (per_client, burst) = default_limit(name);
     let burst = u32::try_from(part.integer("burst", 1..=1_000_000, burst)).unwrap_or(1);
     LimitConfig {
         name: name.to_owned(),
@@ -290,7 +290,7 @@ mod tests {
     }
 
     #[test]
-    fn without_settings_only_the_signup_is_behind_the_gateway() {
+    fn without_settings_only_the_signup_service_is_behind_the_gateway() {
         let config = read(&[]).unwrap();
         let prefixes: Vec<_> = config.routes.iter().map(|route| route.prefix.as_str()).collect();
         assert_eq!(prefixes, ["/e", "/a", "/application/com", "/event/com"]);
@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_told_with_its_key() {
+    fn every_mistake_is_reported_with_its_key() {
         let mistakes = read(&[
             ("gateway.upstream.typo.url", "http://10.0.0.9"),
             ("gateway.upstream.main.url", "https://10.0.0.9"),

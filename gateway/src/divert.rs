@@ -1,6 +1,6 @@
-//! The shop's paths that lead to an event's page, from its opening until it is settled. Read from the queue twice a second. While
-//! the queue cannot be read the last that was known holds. Before anything is known the shop's requests wait, for `events_wait` from
-//! the start: then they go on undiverted, as a gateway that stayed shut would keep every regular shopper out.
+//! The shop's paths that lead to an event's page, from its opening until it is settled, read from the queue twice a second. While the
+//! queue cannot be read, the last known events apply. Before the first read, the shop's requests wait, at most `events_wait` from the
+//! start; then they are forwarded undiverted, because a gateway that forwards nothing would lock out every regular shopper.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,87 +12,91 @@ use service::Context;
 use service::health::Check;
 use tokio::sync::Notify;
 
-use crate::error::Elsewhere;
+use crate::error::DivertResponses;
 use crate::page::Page;
 use crate::path;
 
 /// How often the queue is read.
-const EVERY: Duration = Duration::from_millis(500);
-/// How long one reading may take.
-const READ_MAX: Duration = Duration::from_secs(3);
+const READ_PERIOD: Duration = Duration::from_millis(500);
+/// The longest that one read may take.
+const READ_TIMEOUT: Duration = Duration::from_secs(3);
 
-/// An event as it was last read.
+/// An event as last read.
 #[derive(Debug, Clone)]
-struct Standing {
+struct EventSnapshot {
     event: EventId,
     paths: Vec<String>,
     opens_at: Millis,
     state: EventState,
-    /// The queue's clock less ours.
-    ahead: Millis,
+    /// The queue's clock minus ours.
+    clock_offset: Millis,
 }
 
-impl Standing {
+impl EventSnapshot {
     fn of(view: QueueSnapshot, now: Millis) -> Self {
         let QueueSnapshot { event, settings, state, now: queue_now, .. } = view;
-        Self { event, paths: settings.diverts, opens_at: settings.opens_at, state, ahead: queue_now - now }
+        Self {
+            event,
+            paths: settings.diverts,
+            opens_at: settings.opens_at,
+            state,
+            clock_offset: queue_now - now,
+        }
     }
 
-    /// Whether its paths lead to its page now. The reading may be older than the opening.
+    /// Whether its paths lead to its page now. The state may have been read before the opening.
     fn diverts(&self, now: Millis) -> bool {
         match self.state {
-            EventState::Scheduled => self.opens_at <= now + self.ahead,
+            EventState::Scheduled => self.opens_at <= now + self.clock_offset,
             EventState::Open | EventState::Closed | EventState::Settling => true,
             EventState::Settled => false,
         }
     }
 }
 
-/// One event with its answer.
+/// One event with its responses.
 #[derive(Debug)]
 struct Divert {
-    standing: Standing,
-    elsewhere: Elsewhere,
+    snapshot: EventSnapshot,
+    responses: DivertResponses,
 }
 
-/// One path, and the index of its event.
-type PathOf = (String, usize);
-
-/// All paths as last read, the longest first.
+/// All diverted paths as last read.
 #[derive(Debug, Default)]
-struct Table {
+struct DivertTable {
     diverts: Vec<Divert>,
-    paths: Vec<PathOf>,
+    /// Each path with the index of its event, the longest first.
+    paths: Vec<(String, usize)>,
 }
 
-impl Table {
-    fn of(standings: Vec<Standing>) -> Self {
-        let mut paths: Vec<PathOf> = Vec::new();
-        for (at, standing) in standings.iter().enumerate() {
-            paths.extend(standing.paths.iter().map(|path| (path.clone(), at)));
+impl DivertTable {
+    fn of(events_read: Vec<EventSnapshot>) -> Self {
+        let mut paths: Vec<(String, usize)> = Vec::new();
+        for (at, snapshot) in events_read.iter().enumerate() {
+            paths.extend(snapshot.paths.iter().map(|path| (path.clone(), at)));
         }
-        // Of two events on one path the one that opens first has it.
-        paths.sort_by_key(|(path, at)| (std::cmp::Reverse(path.len()), standings[*at].opens_at));
+        // Of two events on one path, the one that opens first wins.
+        paths.sort_by_key(|(path, at)| (std::cmp::Reverse(path.len()), events_read[*at].opens_at));
         let page = Page::new();
-        let divert = |standing: Standing| {
-            let elsewhere = Elsewhere::at(&format!("/e/{}", standing.event), &page);
-            Divert { standing, elsewhere }
+        let divert = |snapshot: EventSnapshot| {
+            let responses = DivertResponses::new(&format!("/e/{}", snapshot.event), &page);
+            Divert { snapshot, responses }
         };
-        Self { diverts: standings.into_iter().map(divert).collect(), paths }
+        Self { diverts: events_read.into_iter().map(divert).collect(), paths }
     }
 }
 
-/// The diversions in force.
+/// The diverted paths, kept current.
 pub(crate) struct Diverts {
-    /// None before anything is known.
-    table: ArcSwapOption<Table>,
+    /// None before the first read.
+    table: ArcSwapOption<DivertTable>,
     first: Notify,
     now: Now,
     health: Check,
 }
 
 impl Diverts {
-    /// Begins to read the queue as soon as it can be reached, until the tasks are stopped.
+    /// Starts to read the queue as soon as it is reachable, until the tasks are stopped.
     pub(crate) fn start(
         queue: impl Future<Output = Queue> + Send + 'static,
         first_max: Duration,
@@ -117,17 +121,17 @@ impl Diverts {
         if let Ok(queue) = &opened {
             let first = async {
                 while !self.read(queue, false).await {
-                    tokio::time::sleep(EVERY / 5).await;
+                    tokio::time::sleep(READ_PERIOD / 5).await;
                 }
             };
             if tokio::time::timeout_at(began + first_max, first).await.is_err() {
-                // One event that cannot be read must not keep the shop shut.
+                // One event that cannot be read must not keep the shop closed.
                 self.read(queue, true).await;
             }
         }
         if self.table.load().is_none() {
-            self.publish(Table::default());
-            self.health.warn("the events are not known yet: nothing is diverted");
+            self.publish(DivertTable::default());
+            self.health.warn("the events have not been read yet: nothing is diverted");
         }
         let queue = if let Ok(queue) = opened {
             queue
@@ -137,75 +141,77 @@ impl Diverts {
             late
         };
         loop {
-            tokio::time::sleep(EVERY).await;
+            tokio::time::sleep(READ_PERIOD).await;
             self.read(&queue, true).await;
         }
     }
 
-    fn publish(&self, table: Table) {
+    fn publish(&self, table: DivertTable) {
         self.table.store(Some(Arc::new(table)));
         self.first.notify_waiters();
     }
 
-    /// Waits until something is known.
-    pub(crate) async fn known(&self) {
+    /// Waits until the first read, or until the wait for it has ended.
+    pub(crate) async fn ready(&self) {
         while self.table.load().is_none() {
-            let mut told = std::pin::pin!(self.first.notified());
-            told.as_mut().enable();
+            let mut notified = std::pin::pin!(self.first.notified());
+            notified.as_mut().enable();
             if self.table.load().is_none() {
-                told.await;
+                notified.await;
             }
         }
     }
 
-    /// Reads the queue once; whether everything could be read. What could not stays as it was; `partly` says whether the rest is
-    /// taken then.
-    async fn read(&self, queue: &Queue, partly: bool) -> bool {
-        let read = tokio::time::timeout(READ_MAX, self.read_all(queue)).await;
-        let (standings, troubles) =
-            read.unwrap_or_else(|_| (None, vec!["the queue does not answer".to_owned()]));
-        if let Some(standings) = standings.filter(|_| partly || troubles.is_empty()) {
-            self.publish(Table::of(standings));
+    /// Reads the queue once; whether every event could be read. With `allow_partial` a partial result is published too, in which an
+    /// event that could not be read stays as it was.
+    async fn read(&self, queue: &Queue, allow_partial: bool) -> bool {
+        let read = tokio::time::timeout(READ_TIMEOUT, self.read_all(queue)).await;
+        let (events_read, failures) =
+            read.unwrap_or_else(|_| (None, vec!["the queue does not respond".to_owned()]));
+        if let Some(events_read) = events_read.filter(|_| allow_partial || failures.is_empty()) {
+            self.publish(DivertTable::of(events_read));
         }
-        match troubles.as_slice() {
+        match failures.as_slice() {
             [] => self.health.ok(),
-            _ if self.table.load().is_none() => self.health.fail(troubles.join("; ")),
-            _ => self.health.warn(format!("the last known events hold: {}", troubles.join("; "))),
+            _ if self.table.load().is_none() => self.health.fail(failures.join("; ")),
+            _ => self.health.warn(format!("the last known events stay in effect: {}", failures.join("; "))),
         }
-        troubles.is_empty()
+        failures.is_empty()
     }
 
-    /// All events, if the catalogue could be read, and what could not be.
-    async fn read_all(&self, queue: &Queue) -> (Option<Vec<Standing>>, Vec<String>) {
+    /// All events, unless the catalogue itself could not be read, and what went wrong.
+    async fn read_all(&self, queue: &Queue) -> (Option<Vec<EventSnapshot>>, Vec<String>) {
         let events = match queue.catalogue().await {
             Ok(events) => events,
             Err(refused) => return (None, vec![refused.to_string()]),
         };
-        let (before, mut troubles, mut standings) = (self.table.load_full(), Vec::new(), Vec::new());
+        let mut failures = Vec::new();
+        let mut events_read = Vec::new();
+        let before = self.table.load_full();
         let before = before.iter().flat_map(|table| &table.diverts);
         for event in events {
             match queue.view(&event).await {
-                Ok(view) => standings.push(Standing::of(view, (self.now)())),
-                // It was taken out of the catalogue meanwhile.
+                Ok(view) => events_read.push(EventSnapshot::of(view, (self.now)())),
+                // Removed from the catalogue meanwhile.
                 Err(Refused::UnknownEvent) => {}
                 Err(refused) => {
-                    troubles.push(format!("{event}: {refused}"));
-                    let known = before.clone().find(|divert| divert.standing.event == event);
-                    standings.extend(known.map(|divert| divert.standing.clone()));
+                    failures.push(format!("{event}: {refused}"));
+                    let known = before.clone().find(|divert| divert.snapshot.event == event);
+                    events_read.extend(known.map(|divert| divert.snapshot.clone()));
                 }
             }
         }
-        (Some(standings), troubles)
+        (Some(events_read), failures)
     }
 
-    /// Answers with `f` if an event's page takes the place of the path now.
-    pub(crate) fn instead_of<T>(&self, path: &str, f: impl FnOnce(&Elsewhere) -> T) -> Option<T> {
+    /// The result of `f` if an event diverts the path now.
+    pub(crate) fn map_diverted<T>(&self, path: &str, f: impl FnOnce(&DivertResponses) -> T) -> Option<T> {
         let table = self.table.load();
         let table = table.as_ref().filter(|table| !table.paths.is_empty())?;
         let now = (self.now)();
-        let mut here = table.paths.iter().filter(|(prefix, _)| path::is_below_any_case(path, prefix));
-        let (_, at) = here.find(|(_, at)| table.diverts[*at].standing.diverts(now))?;
-        Some(f(&table.diverts[*at].elsewhere))
+        let mut matching = table.paths.iter().filter(|(prefix, _)| path::is_below_any_case(path, prefix));
+        let (_, at) = matching.find(|(_, at)| table.diverts[*at].snapshot.diverts(now))?;
+        Some(f(&table.diverts[*at].responses))
     }
 }
 
@@ -213,33 +219,33 @@ impl Diverts {
 mod tests {
     use super::*;
 
-    fn standing(state: EventState) -> Standing {
+    fn snapshot(state: EventState) -> EventSnapshot {
         let event = "spring".parse().unwrap();
-        Standing { event, paths: vec!["/p".into()], opens_at: 1000, state, ahead: 100 }
+        EventSnapshot { event, paths: vec!["/p".into()], opens_at: 1000, state, clock_offset: 100 }
     }
 
     #[test]
-    fn an_event_diverts_from_its_opening_by_the_queue_s_clock_until_it_is_settled() {
-        assert!(!standing(EventState::Scheduled).diverts(899));
-        assert!(standing(EventState::Scheduled).diverts(900));
+    fn an_event_diverts_from_its_opening_by_the_queue_clock_until_it_is_settled() {
+        assert!(!snapshot(EventState::Scheduled).diverts(899));
+        assert!(snapshot(EventState::Scheduled).diverts(900));
         for state in [EventState::Open, EventState::Closed, EventState::Settling] {
-            assert!(standing(state).diverts(0), "{state:?}");
+            assert!(snapshot(state).diverts(0), "{state:?}");
         }
-        assert!(!standing(EventState::Settled).diverts(5000));
+        assert!(!snapshot(EventState::Settled).diverts(5000));
     }
 
     #[test]
     fn the_longest_path_wins_and_of_two_events_the_one_that_opens_first() {
-        let of = |event: &str, path: &str, opens_at: Millis| Standing {
+        let of = |event: &str, path: &str, opens_at: Millis| EventSnapshot {
             event: event.parse().unwrap(),
             paths: vec![path.into()],
             opens_at,
-            ..standing(EventState::Open)
+            ..snapshot(EventState::Open)
         };
         let table =
-            Table::of(vec![of("late", "/p", 2000), of("early", "/p", 1000), of("deep", "/p/x", 3000)]);
+            DivertTable::of(vec![of("late", "/p", 2000), of("early", "/p", 1000), of("deep", "/p/x", 3000)]);
         let order: Vec<_> =
-            table.paths.iter().map(|(_, at)| table.diverts[*at].standing.event.as_str()).collect();
+            table.paths.iter().map(|(_, at)| table.diverts[*at].snapshot.event.as_str()).collect();
         assert_eq!(order, ["deep", "early", "late"]);
     }
 }

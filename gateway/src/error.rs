@@ -1,5 +1,5 @@
-//! What the gateway says when it does not forward: each reason with its status and words, rendered once at the start. A browser
-//! gets a page that tries again by itself, everybody else a problem document.
+//! The gateway's own responses: each reason not to forward, with its status and message, rendered once at the start. A browser gets a
+//! page, which reloads by itself where a retry may help; any other client gets a problem document.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -13,40 +13,40 @@ use crate::messages::{self, Message};
 use crate::page::{Next, Page};
 use service::Language;
 
-/// Why a request was not forwarded, or its answer not passed back.
+/// Why a request was not forwarded, or its response not returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Reason {
-    /// The client asks more than its share.
+    /// The client exceeds its rate.
     TooFast,
-    /// The client has too many requests under way.
+    /// The client has too many requests in flight.
     TooManyAtOnce,
-    /// All together ask more than there is.
+    /// All clients together exceed the global rate.
     Full,
-    /// The service behind has as many requests as it may.
+    /// The upstream has its maximum of requests in flight.
     UpstreamFull,
-    /// The service behind takes no connection.
+    /// The upstream accepts no connection.
     UpstreamDown,
-    /// The service behind does not answer in time.
+    /// The upstream does not respond in time.
     UpstreamSlow,
-    /// The service behind broke off before it answered.
+    /// The upstream closed the connection before it responded, or its response is malformed.
     UpstreamBroken,
-    /// The request's body did not come to its end.
+    /// The request's body ended early.
     BodyBroken,
     /// The path can be read in more than one way.
     AmbiguousPath,
-    /// The host is none.
+    /// The `Host` header is missing or malformed.
     BadHost,
-    /// Nothing is routed there.
+    /// No route matches the path.
     NotFound,
-    /// A method that is about the connection.
+    /// `CONNECT` or `TRACE`, which a reverse proxy does not serve.
     Method,
-    /// Another protocol is asked for.
+    /// The client requests another protocol.
     Upgrade,
     /// The body has a transfer coding besides `chunked`.
     TransferCoding,
-    /// The request has been here before.
+    /// The request has passed this gateway before.
     Loop,
-    /// An event's page takes this path's place.
+    /// An event diverts the path.
     Diverted,
 }
 
@@ -70,7 +70,7 @@ impl Reason {
         Self::Diverted,
     ];
 
-    /// Status and stable code; the code is the label of the metrics too.
+    /// Status and stable problem code; the code is also the metrics label.
     pub(crate) fn kind(self) -> (StatusCode, &'static str) {
         match self {
             Self::TooFast => (StatusCode::TOO_MANY_REQUESTS, "too-many-requests"),
@@ -92,7 +92,7 @@ impl Reason {
         }
     }
 
-    /// After how many seconds trying again may help, at the least.
+    /// The least seconds after which a retry may help; none where it cannot.
     fn retry_s(self) -> Option<u32> {
         match self {
             Self::TooFast | Self::TooManyAtOnce => Some(1),
@@ -102,7 +102,7 @@ impl Reason {
         }
     }
 
-    fn words(self, language: Language) -> Message {
+    fn message(self, language: Language) -> Message {
         let messages = messages::of(language);
         match self {
             Self::TooFast | Self::TooManyAtOnce => messages.too_fast,
@@ -115,12 +115,12 @@ impl Reason {
     }
 }
 
-/// What a client says about the answers it likes; cheap to keep until one is needed.
+/// The formats and languages that a client accepts; cheap to keep until an error response is needed.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Accepted {
     kinds: Option<HeaderValue>,
     languages: Option<HeaderValue>,
-    /// Whether the browser may load the page again by itself: a form that was sent would be lost.
+    /// Whether the page may reload by itself; after a form it must not, because the form would be lost.
     may_reload: bool,
 }
 
@@ -134,7 +134,7 @@ impl Accepted {
         }
     }
 
-    /// Whether a person looks at the answer.
+    /// Whether the client is a browser.
     fn wants_page(&self) -> bool {
         let kinds = self.kinds.as_ref().map_or(&b""[..], HeaderValue::as_bytes);
         kinds.windows(9).any(|part| part.eq_ignore_ascii_case(b"text/html"))
@@ -145,74 +145,75 @@ impl Accepted {
     }
 }
 
-/// How many waits there are of each refusal, from once to twice the least one: those who were refused together come back apart.
+/// How many different waits each reason has, from the least to twice that: clients refused together retry at different times.
 const WAITS: u32 = 4;
 
-/// A rendered answer.
+/// A rendered response.
 #[derive(Debug)]
 struct Rendered {
     headers: HeaderMap,
     body: Bytes,
 }
 
-/// One reason in one language, with its waits.
+/// One reason in one language, each format once per wait.
 #[derive(Debug)]
-struct Told {
-    /// Pages that load again by themselves.
+struct ReasonResponses {
+    /// Pages that reload by themselves.
     pages: Vec<Rendered>,
-    /// Pages for a form that was sent.
+    /// Pages in response to a submitted form.
     form_pages: Vec<Rendered>,
     problems: Vec<Rendered>,
 }
 
-/// All refusals, ready to be sent.
+/// All responses, rendered.
 #[derive(Debug)]
 pub(crate) struct ErrorResponses {
-    korean: Vec<Told>,
-    english: Vec<Told>,
+    korean: Vec<ReasonResponses>,
+    english: Vec<ReasonResponses>,
     next_wait: AtomicUsize,
 }
 
 impl ErrorResponses {
     pub(crate) fn new() -> Self {
         let page = Page::new();
-        let told = |language| Reason::ALL.iter().map(|reason| tell(*reason, language, &page)).collect();
+        let responses =
+            |language| Reason::ALL.iter().map(|reason| render_variants(*reason, language, &page)).collect();
         Self {
-            korean: told(Language::Korean),
-            english: told(Language::English),
+            korean: responses(Language::Korean),
+            english: responses(Language::English),
             next_wait: AtomicUsize::new(0),
         }
     }
 
-    /// The answer for somebody who likes these.
-    pub(crate) fn answer(&self, reason: Reason, accepted: &Accepted) -> Response {
-        let told = match accepted.language() {
+    /// The response in the accepted format and language.
+    pub(crate) fn response(&self, reason: Reason, accepted: &Accepted) -> Response {
+        let responses = match accepted.language() {
             Language::Korean => &self.korean[reason as usize],
             Language::English => &self.english[reason as usize],
         };
         let variants = match (accepted.wants_page(), accepted.may_reload) {
-            (true, true) => &told.pages,
-            (true, false) => &told.form_pages,
-            (false, _) => &told.problems,
+            (true, true) => &responses.pages,
+            (true, false) => &responses.form_pages,
+            (false, _) => &responses.problems,
         };
         let at = self.next_wait.fetch_add(1, Ordering::Relaxed) % variants.len();
         let rendered = &variants[at];
-        let mut answer = Response::new(Body::from(rendered.body.clone()));
-        *answer.status_mut() = reason.kind().0;
-        answer.headers_mut().clone_from(&rendered.headers);
-        answer
+        let mut response = Response::new(Body::from(rendered.body.clone()));
+        *response.status_mut() = reason.kind().0;
+        response.headers_mut().clone_from(&rendered.headers);
+        response
     }
 }
 
-fn tell(reason: Reason, language: Language, page: &Page) -> Told {
+fn render_variants(reason: Reason, language: Language, page: &Page) -> ReasonResponses {
     let waits: Vec<Option<u32>> = match reason.retry_s() {
-        // In steps of a second, as that is the header's unit.
+        // In whole seconds, the unit of the header.
         Some(least) => (0..WAITS).map(|step| Some(least + step * least.div_ceil(WAITS - 1))).collect(),
         None => vec![None],
     };
-    let words = reason.words(language);
+    let message = reason.message(language);
     let page_with = |wait: Option<u32>, next: Next<'_>| {
-        let html = Bytes::from(Page::html(language, words, next));
+        let html = Bytes::from(Page::html(language, message, next));
         rendered(reason, language, wait, "text/html; charset=utf-8", html, Some(page.policy()))
     };
     let pages = waits.iter().map(|wait| page_with(*wait, wait.map_or(Next::Nothing, Next::Reload)));
@@ -221,12 +222,12 @@ fn tell(reason: Reason, language: Language, page: &Page) -> Told {
         let json = problem(reason, language).to_json().to_string();
         rendered(reason, language, *wait, "application/problem+json", Bytes::from(json), None)
     });
-    Told { pages: pages.collect(), form_pages: form_pages.collect(), problems: problems.collect() }
+    ReasonResponses { pages: pages.collect(), form_pages: form_pages.collect(), problems: problems.collect() }
 }
 
 fn problem(reason: Reason, language: Language) -> Problem {
-    let ((status, code), words) = (reason.kind(), reason.words(language));
-    Problem::new(status, code, words.head).detail(words.text)
+    let ((status, code), message) = (reason.kind(), reason.message(language));
+    Problem::new(status, code, message.head).detail(message.text)
 }
 
 fn rendered(
@@ -255,15 +256,15 @@ fn rendered(
     Rendered { headers, body }
 }
 
-/// A path that an event's page takes the place of: whoever looks is led there, whoever does something is told.
+/// The responses on a diverted path: reads are redirected to the event's page, writes are refused with a link to it.
 #[derive(Debug)]
-pub(crate) struct Elsewhere {
+pub(crate) struct DivertResponses {
     location: HeaderValue,
     korean: Conflict,
     english: Conflict,
 }
 
-/// The answer to a request that is not a look, in one language.
+/// The response to a write, in one language.
 #[derive(Debug)]
 struct Conflict {
     page: Rendered,
@@ -273,7 +274,7 @@ struct Conflict {
 impl Conflict {
     fn new(link: &str, language: Language, page: &Page) -> Self {
         let problem = problem(Reason::Diverted, language).with("link", link).to_json().to_string();
-        let html = Page::html(language, Reason::Diverted.words(language), Next::Go(link));
+        let html = Page::html(language, Reason::Diverted.message(language), Next::Go(link));
         let rendered = |kind, body, policy| rendered(Reason::Diverted, language, None, kind, body, policy);
         Self {
             page: rendered("text/html; charset=utf-8", Bytes::from(html), Some(page.policy())),
@@ -282,8 +283,8 @@ impl Conflict {
     }
 }
 
-impl Elsewhere {
-    pub(crate) fn at(link: &str, page: &Page) -> Self {
+impl DivertResponses {
+    pub(crate) fn new(link: &str, page: &Page) -> Self {
         let location = HeaderValue::from_str(link)
             .unwrap_or_else(|_| unreachable!("event ids fit in a header: a-z, 0-9 and dashes"));
         Self {
@@ -302,7 +303,7 @@ impl Elsewhere {
         (StatusCode::SEE_OTHER, headers).into_response()
     }
 
-    /// For all other methods: a page for a browser, else a problem document.
+    /// For all other methods.
     pub(crate) fn conflict(&self, accepted: &Accepted) -> Response {
         let conflict = match accepted.language() {
             Language::Korean => &self.korean,
@@ -337,12 +338,12 @@ mod tests {
     }
 
     #[test]
-    fn only_a_page_that_was_looked_at_loads_again_by_itself() {
+    fn only_the_page_of_a_read_reloads_by_itself() {
         let error_responses = ErrorResponses::new();
         let browser = [(header::ACCEPT, "text/html"), (header::ACCEPT_LANGUAGE, "en")];
         for reason in Reason::ALL.into_iter().filter(|reason| reason.retry_s().is_some()) {
             for (method, reloads) in [(Method::GET, true), (Method::HEAD, true), (Method::POST, false)] {
-                let response = error_responses.answer(reason, &accepted(method.clone(), &browser));
+                let response = error_responses.response(reason, &accepted(method.clone(), &browser));
                 assert!(response.headers().contains_key(header::RETRY_AFTER), "{reason:?} {method}");
                 let page = body(response);
                 assert_eq!(page.contains("http-equiv=\"refresh\""), reloads, "{reason:?} {method}: {page}");
@@ -352,18 +353,18 @@ mod tests {
     }
 
     #[test]
-    fn each_reason_stands_at_its_own_place() {
+    fn each_reason_is_its_own_index() {
         for (at, reason) in Reason::ALL.iter().enumerate() {
             assert_eq!(*reason as usize, at, "{reason:?}");
         }
     }
 
     #[test]
-    fn those_who_are_refused_together_come_back_apart_and_never_at_once() {
+    fn clients_refused_together_retry_at_different_times() {
         let error_responses = ErrorResponses::new();
         for reason in Reason::ALL.into_iter().filter(|reason| reason.retry_s().is_some()) {
             let mut waits: Vec<u32> = (0..100)
-                .map(|_| error_responses.answer(reason, &Accepted::default()))
+                .map(|_| error_responses.response(reason, &Accepted::default()))
                 .map(|answer| answer.headers()[header::RETRY_AFTER].to_str().unwrap().parse().unwrap())
                 .collect();
             waits.sort_unstable();
@@ -373,15 +374,15 @@ mod tests {
     }
 
     #[test]
-    fn a_browser_gets_a_page_and_a_program_a_problem_in_its_language() {
+    fn a_browser_gets_a_page_and_a_program_a_problem_document_in_its_language() {
         let error_responses = ErrorResponses::new();
         let browser = [(header::ACCEPT, "text/html,*/*;q=0.8"), (header::ACCEPT_LANGUAGE, "en-US")];
-        let answer = error_responses.answer(Reason::Full, &accepted(Method::GET, &browser));
+        let answer = error_responses.response(Reason::Full, &accepted(Method::GET, &browser));
         assert_eq!(answer.headers()[header::CONTENT_TYPE], "text/html; charset=utf-8");
         assert_eq!(answer.headers()[header::CONTENT_LANGUAGE], "en");
         assert!(answer.headers().contains_key(header::CONTENT_SECURITY_POLICY));
         let answer = error_responses
-            .answer(Reason::Full, &accepted(Method::GET, &[(header::ACCEPT, "application/json")]));
+            .response(Reason::Full, &accepted(Method::GET, &[(header::ACCEPT, "application/json")]));
         assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/problem+json");
         assert_eq!(answer.headers()[header::CONTENT_LANGUAGE], "ko");
         assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);

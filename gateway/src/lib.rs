@@ -1,5 +1,5 @@
-//! The gateway before the shop: it limits, diverts and forwards. It never touches a store per request, and it decides nothing about
-//! applications.
+//! The reverse proxy in front of the shop: it limits, diverts and forwards requests. It reads no store per request, and it decides
+//! nothing about applications.
 
 mod client;
 pub mod config;
@@ -11,6 +11,7 @@ mod messages;
 mod meter;
 mod page;
 mod path;
+mod peer;
 mod proxy;
 mod upstream;
 
@@ -24,8 +25,8 @@ pub use config::Config;
 use divert::Diverts;
 use proxy::Gateway;
 
-/// Serves the gateway on the listener until the tasks are stopped. It needs no more of the queue than which events there are and how
-/// each stands; a queue that cannot be reached yet must not keep the shop shut, so it may come later.
+/// Serves the gateway on the listener until the tasks are stopped. From the queue it needs only the list of events and the status of
+/// each; the queue may resolve later, because an unreachable queue must not keep the shop closed.
 pub fn start(
     config: Config,
     queue: impl Future<Output = Queue> + Send + 'static,
@@ -34,6 +35,6 @@ pub fn start(
 ) -> anyhow::Result<SocketAddr> {
     let diverts = Diverts::start(queue, config.events_wait, ctx);
     let gateway = Arc::new(Gateway::new(&config, diverts, ctx));
-    ctx.tasks.spawn("gateway limits", Arc::clone(&gateway).keep_tidy(ctx.tasks.clone()));
+    Arc::clone(&gateway).start_eviction(&ctx.tasks);
     service::http::serve_handler(listener, gateway, config.http, ctx)
 }

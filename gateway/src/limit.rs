@@ -1,8 +1,8 @@
-//! How much a client may ask, and all together. It counts requests; how many an upstream bears at once is counted there.
+//! Rate limits: requests per client, and of all clients together. Concurrency is limited elsewhere (`in_flight`, `upstream`).
 
-mod clock;
+mod client_buckets;
 mod in_flight;
-mod keys;
+mod monotonic_clock;
 
 use std::num::NonZeroU32;
 
@@ -14,12 +14,12 @@ use governor::{Quota, RateLimiter};
 
 use crate::client::ClientKey;
 use crate::config::{LimitConfig, Rate};
-use clock::Steady;
+use client_buckets::ClientBuckets;
 pub(crate) use in_flight::{InFlight, InFlightGuard};
-use keys::Keys;
+use monotonic_clock::MonotonicClock;
 
-type PerClient = RateLimiter<ClientKey, Keys, Steady, NoOpMiddleware<Nanos>>;
-type Global = RateLimiter<NotKeyed, InMemoryState, Steady, NoOpMiddleware<Nanos>>;
+type PerClient = RateLimiter<ClientKey, ClientBuckets, MonotonicClock, NoOpMiddleware<Nanos>>;
+type Global = RateLimiter<NotKeyed, InMemoryState, MonotonicClock, NoOpMiddleware<Nanos>>;
 
 /// The limit of a group of routes.
 pub(crate) struct Limit {
@@ -30,27 +30,27 @@ pub(crate) struct Limit {
 impl Limit {
     pub(crate) fn new(config: &LimitConfig, keys_max: usize, now: &Now) -> Self {
         let each = quota(config.per_client, config.burst);
-        let per_client = RateLimiter::new(each, Keys::new(keys_max), Steady::new(now));
+        let per_client = RateLimiter::new(each, ClientBuckets::new(keys_max), MonotonicClock::new(now));
         let global = config.global.map(|rate| {
-            // A tenth of a second at once: a crowd is let through evenly.
+            // A burst of a tenth of a second, so that a crowd passes evenly.
             let burst = NonZeroU32::new(rate.count.get() / 10).unwrap_or(NonZeroU32::MIN);
-            RateLimiter::new(quota(rate, burst), InMemoryState::default(), Steady::new(now))
+            RateLimiter::new(quota(rate, burst), InMemoryState::default(), MonotonicClock::new(now))
         });
         Self { per_client, global }
     }
 
-    /// Whether the client may ask once more.
-    pub(crate) fn lets(&self, client: ClientKey) -> bool {
+    /// Takes one request of the client's limit; false if it is used up.
+    pub(crate) fn allows_client(&self, client: ClientKey) -> bool {
         self.per_client.check_key(&client).is_ok()
     }
 
-    /// Whether one more may be asked by anybody.
-    pub(crate) fn lets_anybody(&self) -> bool {
+    /// Takes one request of the limit of all clients; false if it is used up.
+    pub(crate) fn allows_any(&self) -> bool {
         self.global.as_ref().is_none_or(|global| global.check().is_ok())
     }
 
-    /// Forgets clients that are as if they had never been here; how many are still known.
-    pub(crate) fn forget_idle(&self) -> usize {
+    /// Evicts clients whose bucket has refilled; returns how many remain.
+    pub(crate) fn evict_idle(&self) -> usize {
         self.per_client.retain_recent();
         self.per_client.len()
     }
@@ -60,7 +60,7 @@ fn quota(rate: Rate, burst: NonZeroU32) -> Quota {
     let period = rate.per / rate.count.get();
     match Quota::with_period(period) {
         Some(quota) => quota.allow_burst(burst),
-        None => unreachable!("at most a million a second, so that the period is not zero"),
+        None => unreachable!("a rate is at most a million per second, so the period is not zero"),
     }
 }
 
@@ -85,11 +85,11 @@ mod tests {
     }
 
     fn granted(limit: &Limit, client: ClientKey, of: usize) -> usize {
-        (0..of).filter(|_| limit.lets(client)).count()
+        (0..of).filter(|_| limit.allows_client(client)).count()
     }
 
     #[test]
-    fn a_client_gets_its_burst_and_then_its_rate_and_no_other_pays_for_it() {
+    fn a_client_gets_its_burst_and_then_its_rate() {
         let (limit, clock) = limit("20/s", 40, None, 1000);
         assert_eq!(granted(&limit, client(1), 100), 40);
         assert_eq!(granted(&limit, client(2), 1), 1);
@@ -100,16 +100,16 @@ mod tests {
     }
 
     #[test]
-    fn all_together_get_what_is_for_all() {
+    fn all_clients_together_get_the_global_rate() {
         let (limit, clock) = limit("20/s", 40, Some("100/s"), 1000);
-        let granted = |limit: &Limit| (0..1000).filter(|_| limit.lets_anybody()).count();
+        let granted = |limit: &Limit| (0..1000).filter(|_| limit.allows_any()).count();
         assert_eq!(granted(&limit), 10);
         clock.advance(1000);
         assert_eq!(granted(&limit), 10);
     }
 
     #[test]
-    fn a_clock_that_is_set_back_locks_nobody_out() {
+    fn a_clock_set_back_locks_no_client_out() {
         let (limit, clock) = limit("20/s", 40, None, 1000);
         granted(&limit, client(1), 100);
         clock.advance(-3_600_000);
@@ -119,29 +119,29 @@ mod tests {
     }
 
     #[test]
-    fn a_million_strangers_take_no_more_memory_and_lock_no_known_client_out() {
+    fn a_million_new_clients_use_bounded_memory_and_lock_no_known_client_out() {
         let (limit, clock) = limit("20/s", 40, None, 10_000);
         let known: Vec<_> = (0..100).map(|n| client(0x0a00_0000 + n)).collect();
-        let mut refused = 0;
+        let mut refusals = 0;
         for n in 0..1_000_000 {
-            // A second of 100,000 strangers; each known client asks five times in it, and the gateway tidies once.
+            // A second brings 100,000 new clients, five requests of each known client, and one eviction.
             if n % 20_000 == 0 {
                 clock.advance(200);
-                refused += known.iter().filter(|client| !limit.lets(**client)).count();
+                refusals += known.iter().filter(|client| !limit.allows_client(**client)).count();
             }
             if n % 100_000 == 90_000 {
-                limit.forget_idle();
+                limit.evict_idle();
             }
-            limit.lets(client(0xc000_0000 + n));
+            limit.allows_client(client(0xc000_0000 + n));
             assert!(n % 50_000 != 0 || limit.per_client.len() <= 10_000);
         }
-        assert_eq!(refused, 0, "clients that were here before the flood keep their own limit");
+        assert_eq!(refusals, 0, "clients known before the flood keep their own limit");
         assert!(limit.per_client.len() <= 10_000);
-        // An abuser among the strangers is held all the same, and a stranger is not shut out for good.
+        // An abuser among the new clients is limited, too, and a new client is not locked out for good.
         assert!(granted(&limit, client(0xffff_0001), 10_000) <= 40);
         clock.advance(10_000);
-        assert!(limit.lets(client(0xffff_0002)));
+        assert!(limit.allows_client(client(0xffff_0002)));
         clock.advance(120_000);
-        assert_eq!(limit.forget_idle(), 0, "nobody is remembered for ever");
+        assert_eq!(limit.evict_idle(), 0, "every client is evicted in the end");
     }
 }

@@ -1,4 +1,4 @@
-//! What the gateway says, in Korean and English.
+//! The texts of the gateway's own pages, in Korean and English.
 
 use service::Language;
 
@@ -9,41 +9,44 @@ pub(crate) struct Message {
     pub(crate) text: &'static str,
 }
 
-/// All words of one language.
+/// All texts of one language.
 pub(crate) struct Messages {
-    /// A client asks too often.
+    /// The client exceeds its rate.
     pub(crate) too_fast: Message,
-    /// Too many ask.
+    /// There are too many requests.
     pub(crate) full: Message,
-    /// A service does not answer.
+    /// The upstream does not respond.
     pub(crate) down: Message,
-    /// Nothing is there.
+    /// No route matches.
     pub(crate) not_found: Message,
-    /// The request cannot be understood.
+    /// The request is malformed or not supported.
     pub(crate) unreadable: Message,
-    /// An event's page takes the place.
+    /// An event diverts the path.
     pub(crate) diverted: Message,
-    /// That the page tries again by itself, with the seconds in `{s}`.
+    /// Says that the page retries by itself, with the seconds in `{s}`.
     pub(crate) again: &'static str,
-    /// The link that tries again now.
+    /// The link that retries now.
     pub(crate) now: &'static str,
-    /// How to send a form again, with the seconds in `{s}`.
+    /// How to submit the form again, with the seconds in `{s}`.
     pub(crate) send_again: &'static str,
     /// The link to the event's page.
     pub(crate) to_event: &'static str,
 }
 
-const fn words(head: &'static str, text: &'static str) -> Message {
+const fn message(head: &'static str, text: &'static str) -> Message {
     Message { head, text }
 }
 
 const KOREAN: Messages = Messages {
-    too_fast: words("잠깐만 기다려 주세요", "너무 자주 요청했어요. 이미 접수한 신청은 그대로예요."),
-    full: words("지금 접속이 몰리고 있어요", "잠시 뒤 다시 연결해 드릴게요. 이미 접수한 신청은 그대로예요."),
-    down: words("잠시 연결되지 않아요", "금방 다시 열릴 거예요. 이미 접수한 신청은 그대로예요."),
-    not_found: words("페이지를 찾을 수 없어요", "주소를 다시 확인해 주세요."),
-    unreadable: words("요청을 읽을 수 없어요", "주소를 다시 확인해 주세요."),
-    diverted: words("선착순 신청으로 판매하고 있어요", "이벤트 페이지에서 신청해 주세요."),
+    too_fast: message("잠깐만 기다려 주세요", "너무 자주 요청했어요. 이미 접수한 신청은 그대로예요."),
+    full: message(
+        "지금 접속이 몰리고 있어요",
+        "잠시 뒤 다시 연결해 드릴게요. 이미 접수한 신청은 그대로예요.",
+    ),
+    down: message("잠시 연결되지 않아요", "금방 다시 열릴 거예요. 이미 접수한 신청은 그대로예요."),
+    not_found: message("페이지를 찾을 수 없어요", "주소를 다시 확인해 주세요."),
+    unreadable: message("요청을 읽을 수 없어요", "주소를 다시 확인해 주세요."),
+    diverted: message("선착순 신청으로 판매하고 있어요", "이벤트 페이지에서 신청해 주세요."),
     again: "{s}초 뒤 자동으로 다시 시도해요.",
     now: "지금 다시 시도",
     send_again: "입력한 내용은 아직 전송되지 않았어요. {s}초 뒤에 뒤로 가서 다시 보내 주세요.",
@@ -51,22 +54,22 @@ const KOREAN: Messages = Messages {
 };
 
 const ENGLISH: Messages = Messages {
-    too_fast: words("One moment, please", "You asked too often. What you applied for is safe."),
-    full: words(
+    too_fast: message("One moment, please", "You asked too often. What you applied for is safe."),
+    full: message(
         "Many people are here right now",
         "We will connect you in a moment. What you applied for is safe.",
     ),
-    down: words("We cannot connect right now", "It will be back shortly. What you applied for is safe."),
-    not_found: words("There is nothing here", "Please check the address."),
-    unreadable: words("We cannot read this request", "Please check the address."),
-    diverted: words("This is sold first come, first served", "Please apply on the event's page."),
+    down: message("We cannot connect right now", "It will be back shortly. What you applied for is safe."),
+    not_found: message("There is nothing here", "Please check the address."),
+    unreadable: message("We cannot read this request", "Please check the address."),
+    diverted: message("This is sold first come, first served", "Please apply on the event's page."),
     again: "Trying again by itself in {s} s.",
     now: "Try again now",
     send_again: "What you entered was not sent. Go back in {s} s and send the form again.",
     to_event: "Go to the event's page",
 };
 
-/// The words of a language.
+/// The texts of a language.
 pub(crate) fn of(language: Language) -> &'static Messages {
     match language {
         Language::Korean => &KOREAN,

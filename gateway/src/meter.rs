@@ -1,4 +1,4 @@
-//! What the gateway counts. All handles are made at the start: looking one up costs more than forwarding a small request.
+//! The gateway's metrics. All handles are created at the start: looking one up costs more than forwarding a small request.
 
 use std::time::Duration;
 
@@ -19,11 +19,11 @@ impl RouteMeter {
     pub(crate) fn new(route: &'static str) -> Self {
         metrics::describe_counter!(
             "firstcome_gateway_requests_total",
-            "Answers by route and class, the gateway's own among them."
+            "Responses by route and class, the gateway's own included."
         );
         metrics::describe_counter!(
             "firstcome_gateway_refused_total",
-            "Requests that the gateway answered itself, by reason."
+            "Requests that the gateway did not forward, by reason."
         );
         Self {
             classes: CLASSES.map(|class| metrics::counter!("firstcome_gateway_requests_total", "route" => route, "class" => class)),
@@ -33,7 +33,7 @@ impl RouteMeter {
         }
     }
 
-    pub(crate) fn answered(&self, status: StatusCode) {
+    pub(crate) fn responded(&self, status: StatusCode) {
         let class = usize::from(status.as_u16() / 100).clamp(1, 5) - 1;
         self.classes[class].increment(1);
     }
@@ -43,7 +43,7 @@ impl RouteMeter {
     }
 }
 
-/// The figures of one upstream.
+/// The metrics of one upstream.
 pub(crate) struct UpstreamMeter {
     latency: Histogram,
     in_flight: Gauge,
@@ -54,15 +54,15 @@ impl UpstreamMeter {
     pub(crate) fn new(upstream: &str) -> Self {
         metrics::describe_histogram!(
             "firstcome_gateway_upstream_duration_seconds",
-            "From the request to the answer's headers."
+            "From the request to the response headers."
         );
         metrics::describe_gauge!(
             "firstcome_gateway_upstream_in_flight",
-            "Requests whose answer is not through yet."
+            "Requests whose response is not complete yet."
         );
         metrics::describe_gauge!(
             "firstcome_gateway_upstream_connections",
-            "Open connections, idle ones too."
+            "Open connections, idle ones included."
         );
         let upstream = upstream.to_owned();
         Self {
@@ -72,22 +72,22 @@ impl UpstreamMeter {
         }
     }
 
-    pub(crate) fn answered(&self, took: Duration) {
+    pub(crate) fn responded(&self, took: Duration) {
         self.latency.record(took);
     }
 
-    /// What counts requests under way.
+    /// The gauge of requests in flight.
     pub(crate) fn in_flight(&self) -> Gauge {
         self.in_flight.clone()
     }
 
-    /// What counts open connections.
+    /// The gauge of open connections.
     pub(crate) fn connections(&self) -> Gauge {
         self.connections.clone()
     }
 }
 
-/// Something that is counted as long as it is held.
+/// Increments a gauge while it exists.
 pub(crate) struct Counted(Gauge);
 
 impl Counted {
@@ -103,8 +103,8 @@ impl Drop for Counted {
     }
 }
 
-/// How many clients a limit remembers.
+/// The gauge of clients that a limit keeps a bucket for.
 pub(crate) fn keys(limit: &str) -> Gauge {
-    metrics::describe_gauge!("firstcome_gateway_client_keys", "Clients that a limit remembers.");
+    metrics::describe_gauge!("firstcome_gateway_client_keys", "Clients that a limit keeps a bucket for.");
     metrics::gauge!("firstcome_gateway_client_keys", "limit" => limit.to_owned())
 }

@@ -1,4 +1,4 @@
-//! The page that a browser sees when it is not let through: small, whole in itself, in the signup service's colours, without a script.
+//! The page that a browser gets when its request is not forwarded: small, self-contained, in the signup service's colours, no script.
 
 use axum::http::HeaderValue;
 use data_encoding::BASE64;
@@ -15,20 +15,20 @@ h1{margin:8px 0 6px;font-size:1.6rem;line-height:1.3;letter-spacing:-.02em}\
 p{margin:0 0 12px;color:var(--soft)}\
 a{color:var(--key);display:inline-flex;align-items:center;min-height:48px}";
 
-/// What the reader of a page can do next.
+/// What the reader of the page can do next.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Next<'a> {
-    /// Nothing here.
+    /// Nothing: a retry does not help.
     Nothing,
-    /// The page loads again by itself after these seconds.
+    /// The page reloads by itself after these seconds.
     Reload(u32),
-    /// The form that was sent can be sent again after these seconds. Loading again would lose it.
+    /// The reader can submit the form again after these seconds. A reload would lose it.
     SendAgain(u32),
     /// Follow this link.
     Go(&'a str),
 }
 
-/// The page's frame.
+/// The parts that all pages share.
 pub(crate) struct Page {
     policy: HeaderValue,
 }
@@ -44,15 +44,15 @@ impl Page {
         Self { policy }
     }
 
-    /// What allows the page's own style and nothing else.
+    /// The content security policy, which allows only the page's own style.
     pub(crate) fn policy(&self) -> HeaderValue {
         self.policy.clone()
     }
 
-    /// The page.
-    pub(crate) fn html(language: Language, words: Message, next: Next<'_>) -> String {
+    /// The HTML of one page.
+    pub(crate) fn html(language: Language, message: Message, next: Next<'_>) -> String {
         let messages = messages::of(language);
-        let Message { head, text } = words;
+        let Message { head, text } = message;
         let refresh = match next {
             Next::Reload(seconds) => format!("<meta http-equiv=\"refresh\" content=\"{seconds}\">"),
             _ => String::new(),

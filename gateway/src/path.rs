@@ -1,23 +1,23 @@
-//! The one form of a request's path. What is matched here is exactly what is forwarded, so that no spelling leads past a rule.
+//! The normalised form of a request's path. The matched path is exactly the forwarded path, so that no spelling bypasses a rule.
 //!
 //! | in the path | what happens | why |
 //! |---|---|---|
 //! | `%41` and other escapes of letters, digits, `-._~` | decoded | RFC 3986 6.2.2.2: the same path |
-//! | other escapes | kept, in capital digits | they mean something else decoded |
-//! | `//` | made one | most servers read it as one, and some routes would not match |
-//! | `.`, `..` as they are | resolved | RFC 3986 5.2.4: browsers do it before they send |
+//! | other escapes | kept, in capital digits | decoded, they have another meaning |
+//! | `//` | merged into one | most servers read it as one, and some routes would not match |
+//! | unescaped `.`, `..` | resolved | RFC 3986 5.2.4: browsers do it before they send |
 //! | `..` above the root | 400 | no browser sends it |
 //! | `.` or `..` with an escape in it (`%2e`) | 400 | some servers resolve it, some do not |
-//! | `;x=1` behind a name | taken off | some servers take it off before they match; a shop's session id belongs in a cookie |
-//! | `;` behind `.` or `..`, or `%3b` | 400 | resolved by some servers, a name for others |
-//! | `%2f`, `%5c`, `\` | 400 | a slash for some servers, a letter for others |
-//! | `%25` before two hexadecimal digits, themselves escaped or not | 400 | decoded twice it is another path |
-//! | `%00` to `%1f`, `%7f` | 400 | ends a name, or a queue of a log, for some |
-//! | `%` without two hexadecimal digits | 400 | every server guesses in its own way |
-//! | escapes that are no UTF-8, overlong ones too | 400 | read as another letter by some |
-//! | bytes above 127 as they are | 400 | no browser sends them |
+//! | `;x=1` after a name | removed | some servers remove it before they match; a shop's session id belongs in a cookie |
+//! | `;` after `.` or `..`, or `%3b` | 400 | resolved by some servers, a name for others |
+//! | `%2f`, `%5c`, `\` | 400 | a slash for some servers, an ordinary character for others |
+//! | `%25` before two hexadecimal digits, escaped or not | 400 | decoded twice, it is another path |
+//! | `%00` to `%1f`, `%7f` | 400 | some software ends a name or a log line there |
+//! | `%` without two hexadecimal digits | 400 | servers differ in how they read it |
+//! | escapes that are not UTF-8, or overlong | 400 | some servers read them as another character |
+//! | unescaped bytes above 127 | 400 | no browser sends them |
 //!
-//! The query is forwarded as it is and never matched.
+//! The query is forwarded unchanged and never matched.
 
 use std::borrow::Cow;
 
@@ -25,7 +25,7 @@ use std::borrow::Cow;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Ambiguous;
 
-/// The one form of the path.
+/// The normalised form of the path.
 pub(crate) fn normal(path: &str) -> Result<Cow<'_, str>, Ambiguous> {
     if !path.starts_with('/') {
         return Err(Ambiguous);
@@ -45,7 +45,7 @@ pub(crate) fn normal(path: &str) -> Result<Cow<'_, str>, Ambiguous> {
     Ok(Cow::Owned(made))
 }
 
-/// Whether nothing has to be looked at more closely: most paths.
+/// Whether the path needs no further check, as most paths.
 fn is_plain(path: &[u8]) -> bool {
     let mut after_slash = false;
     for byte in path {
@@ -82,7 +82,7 @@ fn push(made: &mut String, segment: &str, last: bool) -> Result<(), Ambiguous> {
     Ok(())
 }
 
-/// Parameters are taken off, but what is refused in a name is refused in them too.
+/// Checks the parameters that are removed: what is refused in a name is refused in them too.
 fn check_rest(segment: &str) -> Result<(), Ambiguous> {
     match segment.split_once(';') {
         Some((_, parameters)) => decode(parameters).map(drop),
@@ -90,7 +90,7 @@ fn check_rest(segment: &str) -> Result<(), Ambiguous> {
     }
 }
 
-/// The segment with its escapes in their one form.
+/// The segment with normalised escapes.
 fn decode(segment: &str) -> Result<String, Ambiguous> {
     let (mut made, mut meant) = (String::with_capacity(segment.len()), Vec::with_capacity(segment.len()));
     let mut rest = segment.as_bytes();
@@ -113,12 +113,12 @@ fn decode(segment: &str) -> Result<String, Ambiguous> {
     if is_escaped_twice(made.as_bytes()) { Err(Ambiguous) } else { Ok(made) }
 }
 
-/// Whether decoding it once leaves something that can be decoded again.
+/// Whether a decoded segment can be decoded again.
 fn is_escaped_twice(made: &[u8]) -> bool {
     made.windows(5).any(|part| part.starts_with(b"%25") && escaped(&part[3..]).is_some())
 }
 
-/// The byte that the two digits at the beginning stand for.
+/// The byte that the first two hexadecimal digits encode.
 fn escaped(digits: &[u8]) -> Option<u8> {
     let digit = |at: usize| char::from(*digits.get(at)?).to_digit(16);
     u8::try_from(digit(0)? * 16 + digit(1)?).ok()
@@ -141,7 +141,7 @@ pub(crate) fn is_below(path: &str, prefix: &str) -> bool {
     path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
-/// The same for shops that take capital and small letters for the same.
+/// The same, without regard to case, for shops that ignore it.
 pub(crate) fn is_below_any_case(path: &str, prefix: &str) -> bool {
     let (path, prefix) = (path.as_bytes(), prefix.as_bytes());
     path.len() >= prefix.len()
@@ -149,13 +149,13 @@ pub(crate) fn is_below_any_case(path: &str, prefix: &str) -> bool {
         && path[..prefix.len()].eq_ignore_ascii_case(prefix)
 }
 
-/// Whether no request for this path is ever forwarded: what is for operators' tools, and the areas `adm` and `int` of any service.
+/// Whether requests for this path are never forwarded: paths of operators' tools, and the areas `adm` and `int` of any service.
 pub(crate) fn is_inner(path: &str) -> bool {
     const TOOLS: [&str; 3] = ["/livez", "/readyz", "/metrics"];
     if TOOLS.iter().any(|tool| is_below_any_case(path, tool)) {
         return true;
     }
-    // By bytes, as every request comes by here: looking for a letter is several times dearer.
+    // By bytes, because every request is checked: a search by character costs several times as much.
     let mut steps = path.as_bytes()[1..].split(|byte| *byte == b'/').skip(1).peekable();
     while let Some(step) = steps.next() {
         let inner = step.eq_ignore_ascii_case(b"adm") || step.eq_ignore_ascii_case(b"int");
@@ -175,7 +175,7 @@ mod tests {
     }
 
     #[test]
-    fn spellings_of_one_path_are_one() {
+    fn spellings_of_one_path_have_one_normal_form() {
         for path in [
             "/products/spring",
             "//products///spring",
@@ -213,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn what_can_be_read_two_ways_is_refused() {
+    fn ambiguous_paths_are_refused() {
         for path in [
             "",
             "*",
@@ -265,7 +265,7 @@ mod tests {
     }
 
     #[test]
-    fn inner_paths_are_known_wherever_they_are() {
+    fn inner_paths_are_recognised_below_any_prefix() {
         for path in ["/livez", "/READYZ", "/metrics/x", "/event/adm/v1/x", "/x/INT/y", "/a/b/int/c/d"] {
             assert!(is_inner(path), "{path}");
         }
@@ -280,7 +280,7 @@ mod tests {
 
         proptest! {
             #[test]
-            fn what_is_normal_stays_as_it_is(path in "/[a-c%;./\\\\2eEfF5]{0,24}") {
+            fn a_normal_path_is_unchanged(path in "/[a-c%;./\\\\2eEfF5]{0,24}") {
                 if let Some(once) = made(&path) {
                     prop_assert_eq!(made(&once), Some(once.clone()));
                     prop_assert!(!once.contains("//") && !once.contains(';') && !once.contains('\\'));

@@ -1,5 +1,5 @@
-//! What each request goes through, the cheapest and most certain refusals first. It asks no store: what it knows of events is
-//! in `divert`.
+//! The steps of each request: match, limit, divert, forward. The cheapest checks come first, and no step reads a store: the events
+//! come from `divert`.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,7 +15,7 @@ use service::http::Route::Named;
 use service::http::{Handler, HandlerResponse, Network};
 use service::{Context, Tasks};
 
-use crate::client::{Caller, ClientIdentity, ClientKey, KnownClient};
+use crate::client::{ClientIdentity, ClientKey};
 use crate::config::Config;
 use crate::divert::Diverts;
 use crate::error::{Accepted, ErrorResponses, Reason};
@@ -23,27 +23,28 @@ use crate::headers::{self, ForwardedHeaders, Via};
 use crate::limit::{InFlight, Limit};
 use crate::meter::{self, RouteMeter};
 use crate::path;
-use crate::upstream::{Outbound, Permit, Upstream};
+use crate::peer::{ForwardedClient, Peer};
+use crate::upstream::{OutboundRequest, Permit, Upstream};
 
-/// How often clients that are as if they had never been here are forgotten, and idle connections are looked at.
-const TIDY_EVERY: Duration = Duration::from_secs(1);
+/// How often idle clients are evicted from the limits, and idle connections are checked and closed.
+const EVICTION_PERIOD: Duration = Duration::from_secs(1);
 
-/// Where the paths below a prefix lead.
+/// The upstream and the limit of the paths below a prefix.
 struct Route {
     prefix: &'static str,
     upstream: usize,
     limit: usize,
-    /// Whether it is the signup service's own: no event takes its place.
+    /// Whether it leads to the signup service, so that no event diverts it.
     is_signup: bool,
     name: &'static str,
     meter: RouteMeter,
 }
 
-/// The gateway at work.
+/// The gateway's state, shared by all connections.
 pub(crate) struct Gateway {
     /// The longest prefix first.
     routes: Vec<Route>,
-    /// What is counted where no route is found.
+    /// Counts requests that match no route.
     unrouted: RouteMeter,
     upstreams: Vec<Upstream>,
     limits: Vec<Limit>,
@@ -56,13 +57,13 @@ pub(crate) struct Gateway {
     rng: Rng,
 }
 
-/// What is counted where no route is found.
+/// The metrics label of requests that match no route.
 const UNROUTED: &str = "unrouted";
 
-/// Why a request does not go on.
+/// Why a request is not forwarded.
 enum Stop {
     Refused(Reason),
-    /// To an event's page.
+    /// An event diverts its path; the response leads to the event's page.
     Diverted(Box<Response>),
 }
 
@@ -90,118 +91,127 @@ impl Gateway {
         }
     }
 
-    /// Forgets idle clients and closes idle connections now and then, until the tasks are stopped.
-    pub(crate) async fn keep_tidy(self: Arc<Self>, tasks: Tasks) {
-        loop {
-            tokio::select! {
-                () = tasks.stopping() => return,
-                () = tokio::time::sleep(TIDY_EVERY) => {}
-            }
-            for (limit, keys) in self.limits.iter().zip(&self.keys) {
-                keys.set(f64::from(u32::try_from(limit.forget_idle()).unwrap_or(u32::MAX)));
-            }
-            self.upstreams.iter().for_each(Upstream::close_idle);
+    /// Evicts idle clients and closes idle connections once a period, until the tasks are stopped.
+    pub(crate) fn start_eviction(self: Arc<Self>, tasks: &Tasks) {
+        tasks.every("gateway eviction", EVICTION_PERIOD, move || {
+            self.evict_idle();
+            std::future::ready(())
+        });
+    }
+
+    fn evict_idle(&self) {
+        for (limit, keys) in self.limits.iter().zip(&self.keys) {
+            keys.set(f64::from(u32::try_from(limit.evict_idle()).unwrap_or(u32::MAX)));
+        }
+        for upstream in &self.upstreams {
+            upstream.close_idle();
         }
     }
 
-    /// Whether there is a place for the request.
-    fn admit(&self, route: &Route, path: &str, request: &Request, client: ClientKey) -> Result<Permit, Stop> {
+    /// The permit to forward the request, unless a limit refuses it or an event diverts it.
+    fn acquire(
+        &self,
+        route: &Route,
+        path: &str,
+        request: &Request,
+        client: ClientKey,
+    ) -> Result<Permit, Stop> {
         let limit = &self.limits[route.limit];
-        if !limit.lets(client) {
+        if !limit.allows_client(client) {
             return Err(Reason::TooFast.into());
         }
-        let turn = self.in_flight.begin(client).ok_or(Reason::TooManyAtOnce)?;
+        let in_flight = self.in_flight.begin(client).ok_or(Reason::TooManyAtOnce)?;
         if !route.is_signup {
-            let looks = *request.method() == Method::GET || *request.method() == Method::HEAD;
-            let diverted = self.diverts.instead_of(path, |elsewhere| {
-                if looks { elsewhere.redirect() } else { elsewhere.conflict(&Accepted::of(request)) }
+            let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+            let diverted = self.diverts.map_diverted(path, |divert| {
+                if is_read { divert.redirect() } else { divert.conflict(&Accepted::of(request)) }
             });
-            if let Some(answer) = diverted {
-                return Err(Stop::Diverted(Box::new(answer)));
+            if let Some(response) = diverted {
+                return Err(Stop::Diverted(Box::new(response)));
             }
         }
-        let permit = self.upstreams[route.upstream].hold(turn).ok_or(Reason::UpstreamFull)?;
-        // Last, so that a request without a place takes no share of what is for all.
-        if !limit.lets_anybody() {
+        let permit = self.upstreams[route.upstream].acquire(in_flight).ok_or(Reason::UpstreamFull)?;
+        // Last, so that a request that is refused anyway uses no part of the global rate.
+        if !limit.allows_any() {
             return Err(Reason::Full.into());
         }
         Ok(permit)
     }
 
-    /// Makes the request fit for the service, and keeps what a refusal would need should that not answer.
+    /// Prepares the request for the upstream, and keeps the accepted formats for the case that the upstream does not respond.
     fn prepare(
         &self,
         mut request: Request,
         route: &Route,
         path: Option<PathAndQuery>,
-        marks: &ForwardedHeaders,
-        held: Permit,
-    ) -> (Outbound, Accepted) {
+        forwarded: &ForwardedHeaders,
+        permit: Permit,
+    ) -> (OutboundRequest, Accepted) {
         let accepted = Accepted::of(&request);
         let host = &self.upstreams[route.upstream].host;
-        headers::forward(&mut request, marks, host, &self.via, &self.rng);
-        (Outbound::new(request, path, held), accepted)
+        headers::forward(&mut request, forwarded, host, &self.via, &self.rng);
+        (OutboundRequest::new(request, path, permit), accepted)
     }
 
-    async fn forward(&self, route: &Route, (outbound, accepted): (Outbound, Accepted)) -> HandlerResponse {
+    async fn forward(&self, route: &Route, outbound: OutboundRequest, accepted: Accepted) -> HandlerResponse {
         match self.upstreams[route.upstream].exchange(outbound).await {
             Ok(mut response) => {
-                headers::back(response.headers_mut());
-                route.meter.answered(response.status());
+                headers::return_to_client(response.headers_mut());
+                route.meter.responded(response.status());
                 HandlerResponse { response, route: Named(route.name), as_is: true }
             }
-            Err(reason) => self.stopped(Some(route), reason.into(), &accepted),
+            Err(reason) => self.stop(Some(route), reason.into(), &accepted),
         }
     }
 
-    fn stopped(&self, route: Option<&Route>, stop: Stop, accepted: &Accepted) -> HandlerResponse {
+    fn stop(&self, route: Option<&Route>, stop: Stop, accepted: &Accepted) -> HandlerResponse {
         let (name, meter) = route.map_or((UNROUTED, &self.unrouted), |route| (route.name, &route.meter));
         let (reason, response) = match stop {
-            Stop::Refused(reason) => (reason, self.error_responses.answer(reason, accepted)),
-            Stop::Diverted(answer) => (Reason::Diverted, *answer),
+            Stop::Refused(reason) => (reason, self.error_responses.response(reason, accepted)),
+            Stop::Diverted(response) => (Reason::Diverted, *response),
         };
         meter.refused(reason);
-        meter.answered(response.status());
+        meter.responded(response.status());
         HandlerResponse { response, route: Named(name), as_is: false }
     }
 }
 
 impl Handler for Gateway {
-    type Connection = Caller;
+    type Connection = Peer;
 
-    fn connect(&self, peer: SocketAddr) -> Caller {
-        Caller::meet(peer.ip(), &self.trusted_proxies)
+    fn connect(&self, peer: SocketAddr) -> Peer {
+        Peer::of(peer.ip(), &self.trusted_proxies)
     }
 
-    /// The gateway's own answer, or the service's.
-    async fn handle(&self, request: Request, caller: &Caller) -> HandlerResponse {
+    /// The upstream's response, or the gateway's own.
+    async fn handle(&self, request: Request, peer: &Peer) -> HandlerResponse {
         let path = match screen(&request, &self.via) {
             Ok(path) => path,
-            Err(reason) => return self.stopped(None, reason.into(), &Accepted::of(&request)),
+            Err(reason) => return self.stop(None, reason.into(), &Accepted::of(&request)),
         };
         let matched = path.as_ref().map_or(request.uri().path(), PathAndQuery::path);
         let route = self.routes.iter().find(|route| path::is_below(matched, route.prefix));
         let Some(route) = route.filter(|_| !path::is_inner(matched)) else {
-            return self.stopped(None, Reason::NotFound.into(), &Accepted::of(&request));
+            return self.stop(None, Reason::NotFound.into(), &Accepted::of(&request));
         };
         if !route.is_signup {
-            self.diverts.known().await;
+            self.diverts.ready().await;
         }
-        let told;
-        let KnownClient { key, marks } = match caller {
-            Caller::Client(client) => client,
-            Caller::Proxy(peer) => {
-                told = KnownClient::from(ClientIdentity::behind(
-                    *peer,
-                    request.headers(),
-                    &self.trusted_proxies,
-                ));
-                &told
+        let behind_proxy;
+        let client = match peer {
+            Peer::Client(client) => client,
+            Peer::Proxy(proxy) => {
+                let identity = ClientIdentity::behind(*proxy, request.headers(), &self.trusted_proxies);
+                behind_proxy = ForwardedClient::from(identity);
+                &behind_proxy
             }
         };
-        match self.admit(route, matched, &request, *key) {
-            Ok(held) => self.forward(route, self.prepare(request, route, path, marks, held)).await,
-            Err(stop) => self.stopped(Some(route), stop, &Accepted::of(&request)),
+        match self.acquire(route, matched, &request, client.key) {
+            Ok(permit) => {
+                let (outbound, accepted) = self.prepare(request, route, path, &client.headers, permit);
+                self.forward(route, outbound, accepted).await
+            }
+            Err(stop) => self.stop(Some(route), stop, &Accepted::of(&request)),
         }
     }
 }
@@ -209,7 +219,7 @@ impl Handler for Gateway {
 fn routes(config: &Config) -> Vec<Route> {
     let mut routes: Vec<Route> = Vec::new();
     for (at, route) in config.routes.iter().enumerate() {
-        // Made once a process, from the settings: they live as long as it.
+        // Once per process, and needed until it ends.
         let prefix: &'static str = Box::leak(route.prefix.clone().into_boxed_str());
         let name = if prefix.is_empty() { "/" } else { prefix };
         routes.push(Route {
@@ -225,51 +235,51 @@ fn routes(config: &Config) -> Vec<Route> {
     routes
 }
 
-/// The path that is matched and forwarded, if it is not the request's own, and if the request is one that a proxy may pass on.
+/// The normalised path if it differs from the request's own, or the reason why a proxy must not forward the request.
 fn screen(request: &Request, via: &Via) -> Result<Option<PathAndQuery>, Reason> {
     let headers = request.headers();
     if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
         return Err(Reason::Method);
     }
-    if asks_for_upgrade(headers) {
+    if requests_upgrade(headers) {
         return Err(Reason::Upgrade);
     }
     if has_other_coding(headers) {
         return Err(Reason::TransferCoding);
     }
-    let named = request.uri().authority().map(|named| named.as_str().as_bytes());
-    let hosts = headers.get(header::HOST).map(header::HeaderValue::as_bytes).or(named);
-    // HTTP/1.0 knew no host.
+    let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
+    let hosts = headers.get(header::HOST).map(header::HeaderValue::as_bytes).or(authority);
+    // HTTP/1.0 requires no `Host` header.
     if !hosts.map_or(request.version() < Version::HTTP_11, headers::is_host) {
         return Err(Reason::BadHost);
     }
-    if via.has_seen(headers) {
+    if via.is_loop(headers) {
         return Err(Reason::Loop);
     }
-    let whole = request.uri().path_and_query().ok_or(Reason::AmbiguousPath)?;
-    match path::normal(whole.path()).map_err(|_| Reason::AmbiguousPath)? {
+    let target = request.uri().path_and_query().ok_or(Reason::AmbiguousPath)?;
+    match path::normal(target.path()).map_err(|_| Reason::AmbiguousPath)? {
         std::borrow::Cow::Borrowed(_) => Ok(None),
-        std::borrow::Cow::Owned(made) => {
-            let text = match whole.query() {
-                Some(query) => format!("{made}?{query}"),
-                None => made,
+        std::borrow::Cow::Owned(normal) => {
+            let text = match target.query() {
+                Some(query) => format!("{normal}?{query}"),
+                None => normal,
             };
             PathAndQuery::try_from(text).map(Some).map_err(|_| Reason::AmbiguousPath)
         }
     }
 }
 
-/// Whether the body has a transfer coding besides `chunked`. The header is dropped on the way, so the service would take the coded
-/// bytes for the body itself.
+/// Whether the body has a transfer coding besides `chunked`. The gateway drops the header, so the upstream would read the coded bytes
+/// as the body itself.
 fn has_other_coding(headers: &HeaderMap) -> bool {
     let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
     codings.any(|coding| !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"))
 }
 
-/// Whether another protocol is asked for. HTTP/2 is offered by some with every request, and may be passed over.
-fn asks_for_upgrade(headers: &HeaderMap) -> bool {
-    let mut asked = headers.get_all(header::UPGRADE).iter();
-    asked.any(|protocol| !protocol.as_bytes().eq_ignore_ascii_case(b"h2c"))
+/// Whether the client requests another protocol. Some clients offer HTTP/2 with every request, which a server may ignore.
+fn requests_upgrade(headers: &HeaderMap) -> bool {
+    let mut protocols = headers.get_all(header::UPGRADE).iter();
+    protocols.any(|protocol| !protocol.as_bytes().eq_ignore_ascii_case(b"h2c"))
 }
 
 #[cfg(test)]
@@ -281,15 +291,15 @@ mod tests {
     use testkit::TempFolder;
 
     #[tokio::test]
-    async fn what_a_waiting_request_takes_is_small() {
+    async fn the_future_of_a_request_is_small() {
         let (folder, ctx) = (TempFolder::new("gateway-size"), Context::system());
         let queue = Queue::open_sqlite(&folder.path().join("queue.db"), Arc::clone(&ctx.now)).await.unwrap();
         let settings = Settings::load(None, std::iter::empty(), &[]).unwrap();
         let config = Config::read(&mut settings.part("gateway"));
         let gateway =
             Gateway::new(&config, Diverts::start(std::future::ready(queue), config.events_wait, &ctx), &ctx);
-        let caller = gateway.connect(([192, 0, 2, 1], 1).into());
-        let size = size_of_val(&gateway.handle(Request::new(Body::empty()), &caller));
+        let peer = gateway.connect(([192, 0, 2, 1], 1).into());
+        let size = size_of_val(&gateway.handle(Request::new(Body::empty()), &peer));
         assert!(size <= 2048, "{size}");
     }
 }

@@ -1,10 +1,12 @@
-//! A service behind the gateway: how many requests it gets at once, how long it may take, and what is done when it does not
-//! answer. Nothing waits in line for it, and nothing that may have been carried out is sent twice.
+//! A service behind the gateway: its concurrency limit, its connections and its timeouts. No request waits for a permit, and a request
+//! that may have been processed is never sent twice.
 
 mod address;
 mod concurrency;
 mod connection;
+mod permit;
 mod pool;
+mod request_body;
 mod response_body;
 mod timeout;
 
@@ -23,11 +25,13 @@ use crate::config::UpstreamConfig;
 use crate::error::Reason;
 use crate::limit::InFlightGuard;
 use crate::meter::UpstreamMeter;
-use concurrency::{ConcurrencyLimit, ConcurrencyPermit};
-use connection::{Answered, Failed, State, UpstreamConnection};
+use concurrency::ConcurrencyLimit;
+use connection::{ConnectionState, ResponseHead, SendError, UpstreamConnection};
+pub(crate) use permit::Permit;
 use pool::Pool;
-use response_body::{Bounds, RequestBody, ResponseBody};
-use timeout::{Patience, Through};
+use request_body::RequestBody;
+use response_body::{BodyTimeouts, UpstreamBody};
+use timeout::{ResponseDeadline, SentFlag};
 
 /// A service behind the gateway.
 pub(crate) struct Upstream {
@@ -36,35 +40,29 @@ pub(crate) struct Upstream {
     answer_timeout: Duration,
     pause_timeout: Duration,
     exchange_timeout: Duration,
-    /// The `Host` for a client that names none.
+    /// The `Host` of a request that has none.
     pub(crate) host: HeaderValue,
     meter: UpstreamMeter,
 }
 
-/// What a request holds until its answer is through.
-pub(crate) struct Permit {
-    _place: ConcurrencyPermit,
-    _turn: InFlightGuard,
-}
-
-/// A request on its way to a service.
-pub(crate) struct Outbound {
-    /// It is passed through several hands, and is large.
+/// A request to a service.
+pub(crate) struct OutboundRequest {
+    /// Boxed, because it is large and moved several times.
     request: Box<axum::http::Request<RequestBody>>,
-    through: Option<Through>,
-    held: Permit,
+    sent: Option<SentFlag>,
+    permit: Permit,
 }
 
-impl Outbound {
+impl OutboundRequest {
     /// The request, for this path or its own.
-    pub(crate) fn new(request: Request, path: Option<PathAndQuery>, held: Permit) -> Self {
+    pub(crate) fn new(request: Request, path: Option<PathAndQuery>, permit: Permit) -> Self {
         let (mut parts, body) = request.into_parts();
         let own = std::mem::take(&mut parts.uri).into_parts().path_and_query;
         parts.uri = path.or(own).map(Uri::from).unwrap_or_default();
         parts.version = Version::HTTP_11;
         parts.extensions = Extensions::new();
-        let (body, through) = RequestBody::new(body);
-        Self { request: Box::new(axum::http::Request::from_parts(parts, body)), through, held }
+        let (body, sent) = RequestBody::new(body);
+        Self { request: Box::new(axum::http::Request::from_parts(parts, body)), sent, permit }
     }
 }
 
@@ -82,80 +80,73 @@ impl Upstream {
         }
     }
 
-    /// A place for one more request; `None` if there is none.
-    pub(crate) fn hold(&self, turn: InFlightGuard) -> Option<Permit> {
-        Some(Permit { _place: self.concurrency.take()?, _turn: turn })
+    /// A permit for one more request; `None` if the service is at its limit.
+    pub(crate) fn acquire(&self, in_flight: InFlightGuard) -> Option<Permit> {
+        Some(Permit { _concurrency: self.concurrency.acquire()?, _in_flight: in_flight })
     }
 
-    /// Closes connections that have been idle for too long.
+    /// Closes connections past their idle timeout.
     pub(crate) fn close_idle(&self) {
-        self.pool.forget_old(Instant::now());
+        self.pool.close_idle(Instant::now());
     }
 
-    /// Sends the request, and passes the answer on as it comes.
-    pub(crate) async fn exchange(&self, outbound: Outbound) -> Result<Response, Reason> {
+    /// Sends the request and returns the response, whose body follows as it arrives.
+    pub(crate) async fn exchange(&self, outbound: OutboundRequest) -> Result<Response, Reason> {
         let begun = Instant::now();
-        let answered = self.send(outbound.request, outbound.through, begun).await?;
-        self.response_body(answered, begun, outbound.held)
+        let head = self.send(outbound.request, outbound.sent, begun).await?;
+        self.response(head, begun, outbound.permit)
     }
 
-    fn response_body(&self, answered: Answered, begun: Instant, held: Permit) -> Result<Response, Reason> {
-        let Answered { mut answer, connection, state } = answered;
+    fn response(&self, head: ResponseHead, begun: Instant, permit: Permit) -> Result<Response, Reason> {
+        let ResponseHead { mut response, connection, state } = head;
         let now = Instant::now();
-        self.meter.answered(now.duration_since(begun));
-        if answer.status() == StatusCode::SWITCHING_PROTOCOLS {
-            // Nobody asked for it: what follows would be no HTTP.
+        self.meter.responded(now.duration_since(begun));
+        if !is_well_formed(&response) {
             return Err(Reason::UpstreamBroken);
         }
-        let headers = answer.headers();
-        if headers.contains_key(header::TRANSFER_ENCODING) && headers.contains_key(header::CONTENT_LENGTH) {
-            // Two lengths: a server that another party tampers with (RFC 9112 6.3). The connection is dropped with it.
-            return Err(Reason::UpstreamBroken);
-        }
-        *answer.version_mut() = Version::HTTP_11;
-        let bounds = Bounds { deadline: begun + self.exchange_timeout, pause: self.pause_timeout };
-        let connection =
-            self.keep_if_free(connection, state, now).map(|connection| (connection, Arc::clone(&self.pool)));
-        Ok(answer.map(|body| Body::new(ResponseBody::new(body, connection, bounds, held))))
+        *response.version_mut() = Version::HTTP_11;
+        let timeouts = BodyTimeouts { deadline: begun + self.exchange_timeout, pause: self.pause_timeout };
+        let connection = self.put_if_free(connection, state, now).map(|busy| (busy, Arc::clone(&self.pool)));
+        Ok(response.map(|body| Body::new(UpstreamBody::new(body, connection, timeouts, permit))))
     }
 
-    /// Small answers are through with their headers.
-    fn keep_if_free(
+    /// Returns the connection to the pool if the response is complete, as small ones are with their head.
+    fn put_if_free(
         &self,
         connection: Option<Box<UpstreamConnection>>,
-        state: State,
+        state: ConnectionState,
         now: Instant,
     ) -> Option<Box<UpstreamConnection>> {
         let connection = connection?;
-        if state == State::Free {
-            self.pool.give(connection, now);
+        if state == ConnectionState::Free {
+            self.pool.put(connection, now);
             return None;
         }
         Some(connection)
     }
 
-    /// An unsent request goes on to the next connection; one of which a byte may have been written is never sent again.
+    /// An unsent request is tried on the next connection; one of which a byte may have been written is never sent again.
     async fn send(
         &self,
         mut request: Box<axum::http::Request<RequestBody>>,
-        through: Option<Through>,
+        sent: Option<SentFlag>,
         begun: Instant,
-    ) -> Result<Answered, Reason> {
+    ) -> Result<ResponseHead, Reason> {
         let deadline = begun + self.exchange_timeout;
-        let mut patience = match through {
-            Some(through) => Patience::after_body(deadline, through, self.answer_timeout),
-            None => Patience::until(deadline.min(begun + self.answer_timeout)),
+        let mut response_deadline = match sent {
+            Some(sent) => ResponseDeadline::after_body(deadline, sent, self.answer_timeout),
+            None => ResponseDeadline::at(deadline.min(begun + self.answer_timeout)),
         };
         loop {
             let (connection, is_new) = match self.pool.take(begun) {
                 Some(connection) => (connection, false),
-                // Rare, and large.
-                None => (Box::pin(self.pool.connect(deadline)).await.map_err(|error| away(&error))?, true),
+                // Boxed, because it is rare and large.
+                None => (Box::pin(self.pool.connect(deadline)).await.map_err(|error| down(&error))?, true),
             };
-            request = match connection.ask(request, &mut patience).await {
-                Ok(answered) => return Ok(answered),
-                Err(Failed::Unsent(unsent)) if !is_new => unsent,
-                Err(failed) => return Err(reason(&failed)),
+            request = match connection.send(request, &mut response_deadline).await {
+                Ok(head) => return Ok(head),
+                Err(SendError::Unsent(unsent)) if !is_new => unsent,
+                Err(error) => return Err(reason(&error)),
             };
         }
     }
@@ -167,17 +158,25 @@ fn host(config: &UpstreamConfig) -> HeaderValue {
     HeaderValue::from_str(authority).unwrap_or_else(|_| unreachable!("an authority is valid in a header"))
 }
 
-fn away(error: &io::Error) -> Reason {
-    tracing::debug!(%error, "an upstream cannot be reached");
+/// Whether a response can be passed on: no unrequested protocol, and one length (RFC 9112 6.3: two are an attack or an error).
+fn is_well_formed<B>(response: &axum::http::Response<B>) -> bool {
+    let headers = response.headers();
+    let has_two_lengths =
+        headers.contains_key(header::TRANSFER_ENCODING) && headers.contains_key(header::CONTENT_LENGTH);
+    response.status() != StatusCode::SWITCHING_PROTOCOLS && !has_two_lengths
+}
+
+fn down(error: &io::Error) -> Reason {
+    tracing::debug!(%error, "cannot connect to an upstream");
     Reason::UpstreamDown
 }
 
-fn reason(failed: &Failed) -> Reason {
-    match failed {
-        Failed::Slow => Reason::UpstreamSlow,
-        Failed::Unsent(_) => Reason::UpstreamBroken,
-        Failed::Broken(error) => {
-            tracing::debug!(?error, "an upstream did not answer");
+fn reason(error: &SendError) -> Reason {
+    match error {
+        SendError::TimedOut => Reason::UpstreamSlow,
+        SendError::Unsent(_) => Reason::UpstreamBroken,
+        SendError::Broken(error) => {
+            tracing::debug!(?error, "no response from an upstream");
             if error.is_user() { Reason::BodyBroken } else { Reason::UpstreamBroken }
         }
     }

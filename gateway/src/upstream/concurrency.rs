@@ -1,29 +1,29 @@
-//! How many requests a service gets at once. Nobody waits for a place, so that counting is enough.
+//! The limit of concurrent requests of one service. No request waits for a permit, so that counting is enough.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use metrics::Gauge;
 
-/// The places of one service.
+/// The limit of one service.
 pub(super) struct ConcurrencyLimit {
-    taken: AtomicUsize,
-    most: usize,
+    held: AtomicUsize,
+    max: usize,
     in_flight: Gauge,
 }
 
-/// One request's place; free again when dropped.
+/// One request's permit, released when dropped.
 pub(super) struct ConcurrencyPermit(Arc<ConcurrencyLimit>);
 
 impl ConcurrencyLimit {
-    pub(super) fn new(most: usize, in_flight: Gauge) -> Self {
-        Self { taken: AtomicUsize::new(0), most, in_flight }
+    pub(super) fn new(max: usize, in_flight: Gauge) -> Self {
+        Self { held: AtomicUsize::new(0), max, in_flight }
     }
 
-    /// A place; `None` if all are taken.
-    pub(super) fn take(self: &Arc<Self>) -> Option<ConcurrencyPermit> {
-        let one_more = |taken| (taken < self.most).then_some(taken + 1);
-        self.taken.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
+    /// A permit; `None` if all are held.
+    pub(super) fn acquire(self: &Arc<Self>) -> Option<ConcurrencyPermit> {
+        let one_more = |held| (held < self.max).then_some(held + 1);
+        self.held.fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more).ok()?;
         self.in_flight.increment(1.0);
         Some(ConcurrencyPermit(Arc::clone(self)))
     }
@@ -31,7 +31,7 @@ impl ConcurrencyLimit {
 
 impl Drop for ConcurrencyPermit {
     fn drop(&mut self) {
-        self.0.taken.fetch_sub(1, Ordering::Relaxed);
+        self.0.held.fetch_sub(1, Ordering::Relaxed);
         self.0.in_flight.decrement(1.0);
     }
 }
@@ -41,12 +41,12 @@ mod tests {
     use super::*;
 
     #[test]
-    fn there_are_as_many_places_as_said_and_one_that_is_left_is_free() {
-        let concurrency = Arc::new(ConcurrencyLimit::new(2, Gauge::noop()));
-        let (one, two) = (concurrency.take(), concurrency.take());
-        assert!(one.is_some() && two.is_some() && concurrency.take().is_none());
+    fn a_dropped_permit_can_be_acquired_again() {
+        let limit = Arc::new(ConcurrencyLimit::new(2, Gauge::noop()));
+        let (one, two) = (limit.acquire(), limit.acquire());
+        assert!(one.is_some() && two.is_some() && limit.acquire().is_none());
         drop(one);
-        let again = concurrency.take();
-        assert!(again.is_some() && concurrency.take().is_none());
+        let again = limit.acquire();
+        assert!(again.is_some() && limit.acquire().is_none());
     }
 }

@@ -1,5 +1,5 @@
-//! One connection to a service, worked by the very task that waits for its answer: handing a request to another task and back
-//! would cost more than the request. It knows nothing of the other connections.
+//! One connection to a service, driven by the task that awaits its response: handing a request to another task and back would cost
+//! more than the request itself. It knows nothing of other connections.
 
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,18 +11,20 @@ use hyper::body::Incoming;
 use hyper::client::conn::TrySendError;
 use hyper::client::conn::http1::{Builder, Connection, SendRequest};
 use hyper_util::rt::TokioIo;
+use service::LazyTimer;
 use tokio::net::TcpStream;
 use tokio::task::coop::unconstrained;
 use tokio::time::Instant;
 
-use super::response_body::RequestBody;
-use super::timeout::{LazyTimer, Patience};
+use super::request_body::RequestBody;
+use super::timeout::ResponseDeadline;
 use crate::meter::Counted;
 
-/// Most bytes of an answer's headers, and of what is read of it at once.
+/// The most bytes of a response's headers, and of one read.
 const BUFFER_MAX: usize = 64 * 1024;
 
-/// Wakes the task that works the link now, or nobody while the link is idle: it would go on waking the task that had it last.
+/// Wakes the task that drives the connection, and none while the connection is idle: it would go on waking the task that had it
+/// last.
 #[derive(Debug, Default)]
 struct ConnectionWaker(AtomicWaker);
 
@@ -40,42 +42,42 @@ impl Wake for ConnectionWaker {
 pub(super) struct UpstreamConnection {
     sender: SendRequest<RequestBody>,
     connection: Connection<TokioIo<TcpStream>, RequestBody>,
-    alarm: LazyTimer,
-    bell: Arc<ConnectionWaker>,
+    timer: LazyTimer,
+    task: Arc<ConnectionWaker>,
     waker: Waker,
     _open: Counted,
 }
 
-/// How a link stands.
+/// The state of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum ConnectionState {
     /// An exchange is under way.
     Busy,
-    /// It may carry another request.
+    /// It can carry another request.
     Free,
-    /// It is of no more use.
+    /// It cannot be used any more.
     Closed,
 }
 
-/// The headers of an answer; the body comes over the link as long as that is busy.
-pub(super) struct Answered {
-    pub(super) answer: Response<Incoming>,
-    /// None if it is of no more use.
+/// The head of a response. Its body comes over the connection while that is busy.
+pub(super) struct ResponseHead {
+    pub(super) response: Response<Incoming>,
+    /// `None` if it cannot be used any more.
     pub(super) connection: Option<Box<UpstreamConnection>>,
-    pub(super) state: State,
+    pub(super) state: ConnectionState,
 }
 
-/// Why a request has no answer.
-pub(super) enum Failed {
-    /// Nothing of it was sent: the connection had been closed before.
+/// Why a request has no response.
+pub(super) enum SendError {
+    /// Nothing of the request was sent: the connection was closed before.
     Unsent(Box<Request<RequestBody>>),
-    /// The service did not answer in time.
-    Slow,
-    /// The service broke off, or the request's own body did.
+    /// The service did not respond in time.
+    TimedOut,
+    /// The service closed the connection, or the request's own body failed.
     Broken(hyper::Error),
 }
 
-impl From<TrySendError<Request<RequestBody>>> for Failed {
+impl From<TrySendError<Request<RequestBody>>> for SendError {
     fn from(mut error: TrySendError<Request<RequestBody>>) -> Self {
         match error.take_message() {
             Some(request) => Self::Unsent(Box::new(request)),
@@ -91,59 +93,61 @@ impl UpstreamConnection {
         // Requests are small: written in one piece they are cheaper.
         http.max_buf_size(BUFFER_MAX).writev(false);
         let (sender, connection) = http.handshake(TokioIo::new(stream)).await?;
-        let bell = Arc::new(ConnectionWaker::default());
-        let waker = Waker::from(Arc::clone(&bell));
-        let alarm = LazyTimer::new(Instant::now());
-        Ok(Box::new(Self { sender, connection, alarm, bell, waker, _open: open }))
+        let task = Arc::new(ConnectionWaker::default());
+        let waker = Waker::from(Arc::clone(&task));
+        let timer = LazyTimer::new(Instant::now());
+        Ok(Box::new(Self { sender, connection, timer, task, waker, _open: open }))
     }
 
-    /// Sends a request, and waits for the headers of its answer. Dropped before, it closes the connection.
-    pub(super) async fn ask(
+    /// Sends a request and awaits the head of its response. Dropping the future closes the connection.
+    pub(super) async fn send(
         mut self: Box<Self>,
         request: Box<Request<RequestBody>>,
-        patience: &mut Patience,
-    ) -> Result<Answered, Failed> {
-        // The answer is put there by our own work alone, so that nobody has to be woken for it.
-        let mut asked = std::pin::pin!(unconstrained(self.sender.try_send_request(*request)));
+        deadline: &mut ResponseDeadline,
+    ) -> Result<ResponseHead, SendError> {
+        // Only driving the connection completes the response, so that this future needs no waker.
+        let mut response = std::pin::pin!(unconstrained(self.sender.try_send_request(*request)));
         let mut connection = Some(self);
         std::future::poll_fn(|cx| {
-            let state = connection.as_mut().map_or(State::Closed, |connection| connection.work(cx));
-            if state == State::Closed {
-                // Whatever is still waited for ends with it.
+            let state =
+                connection.as_mut().map_or(ConnectionState::Closed, |connection| connection.drive(cx));
+            if state == ConnectionState::Closed {
+                // The response resolves to an error then.
                 connection = None;
             }
-            if let Poll::Ready(answer) = asked.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-                return Poll::Ready(match answer {
-                    Ok(answer) => Ok(Answered { answer, connection: connection.take(), state }),
-                    Err(error) => Err(Failed::from(error)),
+            if let Poll::Ready(result) = response.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                return Poll::Ready(match result {
+                    Ok(response) => Ok(ResponseHead { response, connection: connection.take(), state }),
+                    Err(error) => Err(SendError::from(error)),
                 });
             }
-            let connection =
-                connection.as_mut().unwrap_or_else(|| unreachable!("a dropped connection answers"));
-            connection.wait(patience.ends()).map(|()| Err(Failed::Slow))
+            let connection = connection
+                .as_mut()
+                .unwrap_or_else(|| unreachable!("a dropped connection resolves the response"));
+            connection.poll_deadline(deadline.current()).map(|()| Err(SendError::TimedOut))
         })
         .await
     }
 
-    /// Does what there is to do on the connection, and lets the task be woken for more.
-    pub(super) fn work(&mut self, cx: &Context<'_>) -> State {
-        self.bell.0.register(cx.waker());
+    /// Drives the connection and registers the task for its next event.
+    pub(super) fn drive(&mut self, cx: &Context<'_>) -> ConnectionState {
+        self.task.0.register(cx.waker());
         match Pin::new(&mut self.connection).poll(&mut Context::from_waker(&self.waker)) {
-            // What went wrong is told to whoever waits for the answer or its body.
-            Poll::Ready(_) => State::Closed,
-            Poll::Pending if self.sender.is_ready() => State::Free,
-            Poll::Pending => State::Busy,
+            // The response or its body carries the error.
+            Poll::Ready(_) => ConnectionState::Closed,
+            Poll::Pending if self.sender.is_ready() => ConnectionState::Free,
+            Poll::Pending => ConnectionState::Busy,
         }
     }
 
-    /// Waits no longer than until then. To be called after the work.
-    pub(super) fn wait(&mut self, until: Instant) -> Poll<()> {
-        self.alarm.set(until);
-        self.alarm.poll(&mut Context::from_waker(&self.waker))
+    /// Ready at the deadline. Must be called after `drive`.
+    pub(super) fn poll_deadline(&mut self, deadline: Instant) -> Poll<()> {
+        self.timer.set(deadline);
+        self.timer.poll(&mut Context::from_waker(&self.waker))
     }
 
-    /// Wakes nobody until it is worked again.
-    pub(super) fn rest(&self) {
-        self.bell.0.take();
+    /// Wakes no task until the connection is driven again.
+    pub(super) fn idle(&self) {
+        self.task.0.take();
     }
 }

@@ -1,13 +1,13 @@
-//! The idle connections to one service, and how one more is made. It makes one only when none is idle, so that there are never
-//! more than requests at once. Connections go round among the processes of the service.
+//! Idle connections to one service, and new ones. A connection is opened only when none is idle, so that there are never more than
+//! requests at once. New connections go round among the service's addresses.
 
 use std::io::{self, ErrorKind};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use axum::http::uri::Authority;
 use metrics::Gauge;
+use parking_lot::Mutex;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -16,28 +16,28 @@ use super::connection::UpstreamConnection;
 use crate::config::UpstreamConfig;
 use crate::meter::Counted;
 
-/// How long after a refused connection the second and last try comes: a service that is started anew is away for a moment.
-const AGAIN: Duration = Duration::from_millis(20);
+/// How long after a refused connection the second and last attempt follows: a restarting service is away for a moment.
+const RETRY_AFTER: Duration = Duration::from_millis(20);
 
 /// How long an address that accepted no connection is passed over: at first, and at most. It doubles with every failed probe.
 const AWAY: Duration = Duration::from_secs(1);
 const AWAY_MAX: Duration = Duration::from_secs(10);
 
-/// A connection without a request.
-struct Idle {
+/// An idle connection.
+struct IdleConnection {
     connection: Box<UpstreamConnection>,
     since: Instant,
 }
 
-/// The connections to one service that have no request.
+/// The connections to one service.
 pub(super) struct Pool {
     addresses: Vec<Address>,
-    /// Where the next connection begins to look.
-    turn: AtomicUsize,
+    /// The address at which the next attempt begins.
+    next_address: AtomicUsize,
     connect_timeout: Duration,
     idle_timeout: Duration,
-    /// The longest idle first.
-    idle: Mutex<Vec<Idle>>,
+    /// Ordered by idle time, the longest first.
+    idle: Mutex<Vec<IdleConnection>>,
     open: Gauge,
 }
 
@@ -51,7 +51,7 @@ impl Pool {
         };
         Self {
             addresses: config.authorities.iter().map(address).collect(),
-            turn: AtomicUsize::new(0),
+            next_address: AtomicUsize::new(0),
             connect_timeout: config.connect_timeout,
             idle_timeout: config.idle_timeout,
             idle: Mutex::default(),
@@ -59,41 +59,41 @@ impl Pool {
         }
     }
 
-    /// The connection that became idle last: the service is the least likely to have closed it.
+    /// Takes the connection that became idle last: the service is the least likely to have closed it.
     pub(super) fn take(&self, now: Instant) -> Option<Box<UpstreamConnection>> {
-        let last = self.idle().pop()?;
+        let last = self.idle.lock().pop()?;
         if now.duration_since(last.since) < self.idle_timeout {
             return Some(last.connection);
         }
-        // The others are older still.
-        self.forget_old(now);
+        // The others have been idle for even longer.
+        self.close_idle(now);
         None
     }
 
-    /// Keeps a connection that is free.
-    pub(super) fn give(&self, connection: Box<UpstreamConnection>, now: Instant) {
-        connection.rest();
-        self.idle().push(Idle { connection, since: now });
+    /// Returns a free connection.
+    pub(super) fn put(&self, connection: Box<UpstreamConnection>, now: Instant) {
+        connection.idle();
+        self.idle.lock().push(IdleConnection { connection, since: now });
     }
 
-    /// Closes what has been idle for too long.
-    pub(super) fn forget_old(&self, now: Instant) {
-        let mut idle = self.idle();
-        let old = idle.partition_point(|idle| now.duration_since(idle.since) >= self.idle_timeout);
-        let closing: Vec<Idle> = idle.drain(..old).collect();
-        // Closing takes a while, and nobody should wait for it.
+    /// Closes connections past the idle timeout.
+    pub(super) fn close_idle(&self, now: Instant) {
+        let mut idle = self.idle.lock();
+        let expired = idle.partition_point(|idle| now.duration_since(idle.since) >= self.idle_timeout);
+        let closing: Vec<IdleConnection> = idle.drain(..expired).collect();
+        // Closing takes a while, and must not hold the lock.
         drop(idle);
         drop(closing);
     }
 
     /// Connects to the next address that accepts, before `deadline`. Addresses that were away a moment ago come last.
     pub(super) async fn connect(&self, deadline: Instant) -> io::Result<Box<UpstreamConnection>> {
-        let turn = self.turn.fetch_add(1, Ordering::Relaxed);
+        let first = self.next_address.fetch_add(1, Ordering::Relaxed);
         let mut failed = None;
         let mut tried = vec![false; self.addresses.len()];
         for last_resort in [false, true] {
             for nth in 0..self.addresses.len() {
-                let at = (turn + nth) % self.addresses.len();
+                let at = (first + nth) % self.addresses.len();
                 if tried[at] {
                     continue;
                 }
@@ -114,7 +114,7 @@ impl Pool {
         let result = result.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
         match &result {
             Ok(_) => attempt.succeeded(),
-            // The time is taken now: the attempt itself may have lasted as long as an address is passed over.
+            // The time is taken after the attempt, which can last as long as an address is passed over.
             Err(error) => attempt.failed(Instant::now(), error.kind() == ErrorKind::TimedOut),
         }
         result
@@ -124,16 +124,12 @@ impl Pool {
         let stream = match dial(address).await {
             // With several addresses the next one is tried at once; a single one gets a second chance.
             Err(error) if is_refusal(&error) && self.addresses.len() == 1 => {
-                tokio::time::sleep(AGAIN).await;
+                tokio::time::sleep(RETRY_AFTER).await;
                 dial(address).await?
             }
             dialled => dialled?,
         };
         UpstreamConnection::over(stream, Counted::up(&self.open)).await.map_err(io::Error::other)
-    }
-
-    fn idle(&self) -> MutexGuard<'_, Vec<Idle>> {
-        self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

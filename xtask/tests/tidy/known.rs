@@ -2,8 +2,6 @@
 
 /// The import loops, by crate, with the files in `src/` of each.
 pub(crate) const LOOPS: &[(&str, &[&str])] = &[
-    ("gateway", &["client.rs", "headers.rs"]),
-    ("gateway", &["upstream.rs", "upstream/connection.rs", "upstream/pool.rs", "upstream/response_body.rs"]),
     (
         "queue",
         &[
@@ -27,14 +25,11 @@ pub(crate) const REPEATED_NAMES: &[(&str, usize)] = &[
     ("Accepted", 2),
     ("Answer", 5),
     ("Asked", 5),
-    ("Caller", 2),
     ("Command", 3),
     ("Facts", 2),
     ("Fault", 2),
     ("Figures", 2),
     ("Finding", 3),
-    ("KnownClient", 2),
-    ("LazyTimer", 2),
     ("Message", 2),
     ("MessageView", 2),
     ("Messages", 3),

@@ -1,0 +1,38 @@
+//! The peer of a connection. What derives from its address is computed once per connection unless it is a proxy.
+
+use std::net::IpAddr;
+
+use service::http::Network;
+
+use crate::client::{ClientIdentity, ClientKey};
+use crate::headers::ForwardedHeaders;
+
+/// A client's key and the headers that tell the service about the client.
+#[derive(Debug)]
+pub(crate) struct ForwardedClient {
+    pub(crate) key: ClientKey,
+    pub(crate) headers: ForwardedHeaders,
+}
+
+impl From<ClientIdentity> for ForwardedClient {
+    fn from(identity: ClientIdentity) -> Self {
+        Self { key: ClientKey::of(identity.address), headers: ForwardedHeaders::of(identity) }
+    }
+}
+
+/// The peer of a connection: a client, or a trusted proxy that carries the requests of many clients.
+#[derive(Debug)]
+pub(crate) enum Peer {
+    Client(ForwardedClient),
+    Proxy(IpAddr),
+}
+
+impl Peer {
+    pub(crate) fn of(address: IpAddr, trusted: &[Network]) -> Self {
+        let address = address.to_canonical();
+        if trusted.iter().any(|proxy| proxy.contains(address)) {
+            return Self::Proxy(address);
+        }
+        Self::Client(ClientIdentity { address, tls: false }.into())
+    }
+}
