@@ -195,6 +195,8 @@ async fn of_settings(server: &Server) -> Result<Vec<Finding>, Fault> {
 }
 
 /// Redis replays its append-only file as the user `default`: a server where that user lacks a right forgets at its next restart.
+/// Every version is held to this, also those that replay without looking at rights (Valkey 9.1.2): a server may be replaced by an
+/// older one. Only the running server can be asked: the ACL file, which a restart reads, cannot be seen from here.
 async fn of_default_user(server: &Server) -> Result<Vec<Finding>, Fault> {
     for command in REPLAYED {
         let answer = server.command::<String>(cmd("ACL").arg("DRYRUN").arg("default").arg(command)).await;
@@ -216,7 +218,8 @@ fn cannot_replay(command: &str) -> String {
     format!(
         "the user `default` of this Redis may not run {command}, and Redis replays its append-only file as that user: the next \
          restart would lose every application. Before any restart run \
-         `ACL SETUSER default off resetpass allkeys allchannels +@all`, and put that line into the ACL file (ops/redis.acl)"
+         `ACL SETUSER default off resetpass allkeys allchannels +@all` and then `ACL SAVE`: a restart reads the ACL file, not \
+         what the running server has"
     )
 }
 

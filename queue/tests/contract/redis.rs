@@ -87,3 +87,14 @@ async fn open_for_long(queue: &Queue) {
     queue.arm(&event(), FENCE, arming).await.unwrap();
     queue.project(&event(), FENCE, projection).await.unwrap();
 }
+
+/// A server on which the shipped user `migrate` has installed the functions.
+async fn installed(kind: RedisKind) -> RedisServer {
+    let server = RedisServer::start(kind).await;
+    Queue::install_redis(&as_user(&server, "migrate", RedisRole::Worker)).await.unwrap();
+    server
+}
+
+fn as_user(server: &RedisServer, user: &str, role: RedisRole) -> RedisOptions {
+    RedisOptions::new(server.url_of(user), role)
+}

@@ -38,8 +38,12 @@ pub(crate) async fn arm(worker: &WorkerContext, term: &mut LeaderTerm) -> Result
 
 /// Whether, as far as the ledger knows, the event has not opened and no number was given.
 async fn is_unopened(worker: &WorkerContext, event: &EventRow) -> Result<bool, Error> {
-    let status = worker.ledger.queue_status(&event.settings.id).await?;
-    Ok(event.state == EventState::Scheduled && status.is_none_or(|status| status.seq == 0))
+    let id = &event.settings.id;
+    let status = worker.ledger.queue_status(id).await?;
+    // The status repeats what the queue itself reported last, and a queue that was put back reports an earlier number.
+    Ok(event.state == EventState::Scheduled
+        && status.is_none_or(|status| status.seq == 0)
+        && worker.ledger.admitted_after(id, 0, 1).await?.is_empty())
 }
 
 /// Holds the release back if the armed queue lost applications. The result of arming is kept until this is done, since an armed

@@ -1,7 +1,7 @@
 //! One leader at a time; recovery of a queue that was wiped, replaced or restarted; the release.
 
 use domain::{EventState, Outcome, Release};
-use ledger::Change;
+use ledger::{Candidate, Change};
 use queue::Arming;
 use testkit::order_stub::Behavior;
 use testkit::until_some;
@@ -30,6 +30,29 @@ async fn a_restart_before_the_opening_leaves_the_first_number_at_1() {
     until_rounds(&harness, 1).await;
     assert_eq!(harness.apply(1..=2).await, [1, 2]);
     harness.until_shown([1, 2], Outcome::Ordered).await;
+    harness.stop(worker).await;
+}
+
+#[tokio::test]
+async fn an_admitted_number_is_skipped_even_before_the_opening() {
+    let mut harness = WorkerHarness::open_with(settings(5, service::clock::system()() + 3_600_000)).await;
+    let worker = harness.start().await;
+    until_rounds(&harness, 1).await;
+    harness.stop(worker).await;
+    harness.close_queue().await;
+    harness.open_queue().await;
+    let limit = limit(&harness).await;
+    let fence = harness.ledger.acquire_leadership(&spring()).await.unwrap().unwrap().fence;
+    let candidate = Candidate { number: 1.try_into().unwrap(), app_key: key(1), contact: String::new() };
+    harness.ledger.admit(&spring(), fence, &[candidate]).await.unwrap();
+    harness.ledger.step_down(&spring(), fence).await.unwrap();
+
+    let worker = harness.start().await;
+    until_some("the skip", async || {
+        let snapshot = harness.queue().view(&spring()).await.ok()?;
+        (snapshot.armed && snapshot.seq >= limit).then_some(())
+    })
+    .await;
     harness.stop(worker).await;
 }
 

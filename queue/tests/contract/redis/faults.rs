@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use domain::{Gap, Number};
-use queue::{LeadError, Queue, QueueState, Refused};
-use testkit::{RedisKind, TempFolder};
+use queue::{LeadError, Queue, QueueState, RedisRole, Refused};
+use testkit::{RedisKind, RedisServer, TempFolder};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
-use super::{both, harness};
+use super::{as_user, both, harness, installed, meddle, open_for_long};
 use crate::harness::{FENCE, QueueHarness, applicant, arming, contact, event, key, number, restored};
 
 both! {
     a_restart_of_any_kind_on_the_shipped_files_keeps_every_application
+    an_old_users_file_is_repaired_by_the_commands_of_the_refusal
     nothing_acknowledged_is_lost_when_the_server_is_killed_mid_batches
     a_wiped_server_is_filled_again_above_every_number
     a_server_put_back_to_an_older_copy_is_noticed_by_who_knew_more
@@ -32,11 +33,37 @@ enum End {
     PowerCut,
 }
 
+/// A queue of 20 applications, made by the shipped users on the shipped files.
+async fn filled_by_roles(kind: RedisKind) -> RedisServer {
+    let server = installed(kind).await;
+    let worker = Queue::open_redis(as_user(&server, "worker", RedisRole::Worker)).await.unwrap();
+    let signup = Queue::open_redis(as_user(&server, "signup", RedisRole::Signup)).await.unwrap();
+    open_for_long(&worker).await;
+    for who in 1..=20 {
+        assert_eq!(signup.apply(&event(), applicant(who)).await.unwrap().number, number(who));
+    }
+    server
+}
+
+/// After a restart, each role finds all 20 applications.
+async fn keeps_all_20(server: &RedisServer, why: &str) {
+    assert!(!server.log().contains("CRITICAL"), "{why}: {}", server.log());
+    for (user, role) in
+        [("worker", RedisRole::Worker), ("signup", RedisRole::Signup), ("verify", RedisRole::Verify)]
+    {
+        let queue = Queue::open_redis(as_user(server, user, role)).await.unwrap();
+        let view = queue.view(&event()).await.unwrap();
+        assert_eq!((view.seq, view.armed), (20, false), "{why}: {user}");
+        for who in 1..=20 {
+            let place = queue.place(&event(), key(who)).await.unwrap().unwrap();
+            assert_eq!(place.number, number(who), "{why}: {user}");
+        }
+    }
+}
+
 async fn a_restart_of_any_kind_on_the_shipped_files_keeps_every_application(kind: RedisKind) {
-    let mut harness = harness(kind).await;
-    harness.fill(20).await;
+    let mut server = filled_by_roles(kind).await;
     for end in [End::Killed, End::Stopped, End::PowerCut] {
-        let server = harness.server();
         match end {
             End::Stopped => server.stop().await.unwrap(),
             End::Killed => server.kill().await.unwrap(),
@@ -46,13 +73,30 @@ async fn a_restart_of_any_kind_on_the_shipped_files_keeps_every_application(kind
             }
         }
         server.restart().await.unwrap();
-        assert!(!server.log().contains("CRITICAL"), "{end:?}: {}", server.log());
-        let view = harness.view_when_back().await;
-        assert_eq!((view.seq, view.armed), (20, false), "{end:?}");
-        for who in 1..=20 {
-            assert_eq!(harness.place(who).await.number, number(who), "{end:?}");
-        }
+        keeps_all_20(&server, &format!("{end:?}")).await;
     }
+}
+
+/// Runs the commands that the refusal names, as an administrator would, and nothing else.
+async fn an_old_users_file_is_repaired_by_the_commands_of_the_refusal(kind: RedisKind) {
+    let mut server = filled_by_roles(kind).await;
+    let old = "ACL SETUSER default off resetpass resetkeys resetchannels -@all";
+    for command in [old, "ACL SAVE"] {
+        run(&server, command).await;
+    }
+    let opened = Queue::open_redis(as_user(&server, "worker", RedisRole::Worker)).await;
+    let why = opened.unwrap_err().to_string();
+    for command in why.split('`').filter(|word| word.starts_with("ACL ")) {
+        run(&server, command).await;
+    }
+    server.kill().await.unwrap();
+    server.restart().await.unwrap();
+    keeps_all_20(&server, &why).await;
+}
+
+async fn run(server: &RedisServer, command: &str) {
+    let words: Vec<_> = command.split(' ').collect();
+    meddle::<()>(&server.url(), &words).await.unwrap();
 }
 
 /// Applies for one after the other while the server lives; who is told to press again does.

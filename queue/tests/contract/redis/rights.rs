@@ -3,7 +3,7 @@
 use queue::{LeadError, Queue, RedisOptions, RedisRole, Refused};
 use testkit::{RedisKind, RedisServer};
 
-use super::{both, meddle, open_for_long};
+use super::{as_user, both, installed, meddle, open_for_long};
 use crate::harness::{FENCE, applicant, arming, event, key, number, projection};
 
 both! {
@@ -13,23 +13,12 @@ both! {
     a_missing_right_is_found_before_the_queue_is_used
 }
 
-/// A server on which the shipped user `migrate` has installed the functions.
-async fn installed(kind: RedisKind) -> RedisServer {
-    let server = RedisServer::start(kind).await;
-    Queue::install_redis(&as_user(&server, "migrate", RedisRole::Worker)).await.unwrap();
-    server
-}
-
 /// A selector is one word of the command, though it has spaces.
 fn with_selectors_whole(words: &[&str]) -> Vec<String> {
     let text = words.join(" ");
     let (plain, selector) = text.split_once(" (").map_or((text.as_str(), None), |(a, b)| (a, Some(b)));
     let words = plain.split(' ').map(ToOwned::to_owned);
     words.chain(selector.map(|selector| format!("({selector}"))).collect()
-}
-
-fn as_user(server: &RedisServer, user: &str, role: RedisRole) -> RedisOptions {
-    RedisOptions::new(server.url_of(user), role)
 }
 
 async fn each_role_can_do_its_own_and_is_refused_the_rest(kind: RedisKind) {
@@ -102,7 +91,7 @@ fn lacks<T: std::fmt::Debug>(answer: &Result<T, LeadError>) {
 
 async fn no_role_can_do_what_is_nobodys(kind: RedisKind) {
     let server = installed(kind).await;
-    let refused: [&[&str]; 19] = [
+    let refused: [&[&str]; 22] = [
         &["CONFIG", "SET", "appendfsync", "no"],
         &["EVAL", "return 1", "0"],
         &["SCRIPT", "FLUSH"],
@@ -115,6 +104,9 @@ async fn no_role_can_do_what_is_nobodys(kind: RedisKind) {
         &["REPLICAOF", "NO", "ONE"],
         &["SHUTDOWN"],
         &["ACL", "LIST"],
+        &["ACL", "GETUSER", "default"],
+        &["ACL", "SETUSER", "default", "on"],
+        &["ACL", "SAVE"],
         &["MONITOR"],
         &["DEL", "q:catalogue"],
         &["UNLINK", "q:{spring}:m"],
