@@ -178,6 +178,13 @@ impl Via {
     }
 }
 
+/// Whether the body has a transfer coding besides `chunked`. The gateway drops the header, so the recipient would read the coded bytes
+/// as the body itself.
+pub(crate) fn has_other_coding(headers: &HeaderMap) -> bool {
+    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
+    codings.any(|coding| !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"))
+}
+
 /// Whether a `Host` is a name or an address with an optional port, and nothing else.
 pub(crate) fn is_host(host: &[u8]) -> bool {
     let (name, port) = match host.iter().rposition(|byte| *byte == b':') {

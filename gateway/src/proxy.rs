@@ -244,7 +244,7 @@ fn screen(request: &Request, via: &Via) -> Result<Option<PathAndQuery>, Reason> 
     if requests_upgrade(headers) {
         return Err(Reason::Upgrade);
     }
-    if has_other_coding(headers) {
+    if headers::has_other_coding(headers) {
         return Err(Reason::TransferCoding);
     }
     let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
@@ -267,13 +267,6 @@ fn screen(request: &Request, via: &Via) -> Result<Option<PathAndQuery>, Reason> 
             PathAndQuery::try_from(text).map(Some).map_err(|_| Reason::AmbiguousPath)
         }
     }
-}
-
-/// Whether the body has a transfer coding besides `chunked`. The gateway drops the header, so the upstream would read the coded bytes
-/// as the body itself.
-fn has_other_coding(headers: &HeaderMap) -> bool {
-    let mut codings = headers.get_all(header::TRANSFER_ENCODING).iter();
-    codings.any(|coding| !coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked"))
 }
 
 /// Whether the client requests another protocol. Some clients offer HTTP/2 with every request, which a server may ignore.

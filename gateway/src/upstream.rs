@@ -23,6 +23,7 @@ use tokio::time::Instant;
 
 use crate::config::UpstreamConfig;
 use crate::error::Reason;
+use crate::headers;
 use crate::limit::InFlightGuard;
 use crate::meter::UpstreamMeter;
 use concurrency::ConcurrencyLimit;
@@ -133,15 +134,18 @@ impl Upstream {
         begun: Instant,
     ) -> Result<ResponseHead, Reason> {
         let deadline = begun + self.exchange_timeout;
+        let connect_deadline = deadline.min(begun + self.answer_timeout);
         let mut response_deadline = match sent {
             Some(sent) => ResponseDeadline::after_body(deadline, sent, self.answer_timeout),
-            None => ResponseDeadline::at(deadline.min(begun + self.answer_timeout)),
+            None => ResponseDeadline::at(connect_deadline),
         };
         loop {
             let (connection, is_new) = match self.pool.take(begun) {
                 Some(connection) => (connection, false),
                 // Boxed, because it is rare and large.
-                None => (Box::pin(self.pool.connect(deadline)).await.map_err(|error| down(&error))?, true),
+                None => {
+                    (Box::pin(self.pool.connect(connect_deadline)).await.map_err(|error| down(&error))?, true)
+                }
             };
             request = match connection.send(request, &mut response_deadline).await {
                 Ok(head) => return Ok(head),
@@ -158,12 +162,15 @@ fn host(config: &UpstreamConfig) -> HeaderValue {
     HeaderValue::from_str(authority).unwrap_or_else(|_| unreachable!("an authority is valid in a header"))
 }
 
-/// Whether a response can be passed on: no unrequested protocol, and one length (RFC 9112 6.3: two are an attack or an error).
+/// Whether a response can be returned: no unrequested protocol, one length (RFC 9112 6.3: two are an attack or an error), and no
+/// coding besides `chunked`, because the header that names it is not returned.
 fn is_well_formed<B>(response: &axum::http::Response<B>) -> bool {
     let headers = response.headers();
     let has_two_lengths =
         headers.contains_key(header::TRANSFER_ENCODING) && headers.contains_key(header::CONTENT_LENGTH);
-    response.status() != StatusCode::SWITCHING_PROTOCOLS && !has_two_lengths
+    response.status() != StatusCode::SWITCHING_PROTOCOLS
+        && !has_two_lengths
+        && !headers::has_other_coding(headers)
 }
 
 fn down(error: &io::Error) -> Reason {

@@ -1,5 +1,5 @@
-//! One address of a service, and whether it accepts connections. An address that does not is passed over for a while; then one
-//! request probes it, and only when that succeeds do others follow.
+//! One address of a service, and whether it accepts connections. An address that does not is skipped for a back-off; then one
+//! request probes it, and the others follow only when the probe has succeeded.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -11,7 +11,7 @@ use tokio::time::Instant;
 pub(super) struct Address {
     /// Host and port; the name is resolved for each connection, because a service may move.
     text: String,
-    /// The first and the longest time for which it is passed over.
+    /// The first and the longest time of its back-off.
     backoff: RangeInclusive<Duration>,
     state: Mutex<Reachability>,
 }
@@ -19,22 +19,24 @@ pub(super) struct Address {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reachability {
     Reachable,
-    /// Passed over until then. A silent address swallows packets, so that every attempt costs the connect timeout; another
-    /// refuses at once, and may be tried when nothing else is left.
+    /// Skipped until then. A silent address drops packets, so that each attempt takes the whole connect timeout; any other
+    /// refuses at once, and may be tried as a last resort.
     Away {
         until: Instant,
         backoff: Duration,
         silent: bool,
     },
-    /// One attempt is under way.
+    /// One attempt is in progress.
     Probed {
         backoff: Duration,
     },
 }
 
-/// An attempt to connect. One that is dropped, because its client has left, counts as failed.
+/// An attempt to connect. A probe that is dropped, because its client has left, says nothing about the address: the next request
+/// may probe at once, so that clients cannot lengthen the back-off by leaving.
 pub(super) struct Attempt<'a> {
     address: &'a Address,
+    is_probe: bool,
     done: bool,
 }
 
@@ -43,27 +45,28 @@ impl Address {
         Self { text, backoff, state: Mutex::new(Reachability::Reachable) }
     }
 
-    /// Begins an attempt; `None` while the address is passed over. As a last resort an address that refuses is tried all the same.
+    /// Begins an attempt; `None` while the address is skipped. As a last resort an address that refuses is tried too.
     pub(super) fn begin(&self, now: Instant, last_resort: bool) -> Option<Attempt<'_>> {
         let mut state = self.state.lock();
-        match *state {
-            Reachability::Reachable => {}
+        let is_probe = match *state {
+            Reachability::Reachable => false,
             Reachability::Away { until, backoff, .. } if now >= until => {
-                *state = Reachability::Probed { backoff }
+                *state = Reachability::Probed { backoff };
+                true
             }
-            Reachability::Away { silent: false, .. } if last_resort => {}
+            Reachability::Away { silent: false, .. } if last_resort => false,
             Reachability::Away { .. } | Reachability::Probed { .. } => return None,
-        }
-        Some(Attempt { address: self, done: false })
+        };
+        Some(Attempt { address: self, is_probe, done: false })
     }
 
-    fn failed(&self, now: Instant, silent: bool) {
+    fn failed(&self, now: Instant, silent: bool, is_probe: bool) {
         let mut state = self.state.lock();
         let backoff = match *state {
             Reachability::Reachable => *self.backoff.start(),
-            Reachability::Probed { backoff } => (backoff * 2).min(*self.backoff.end()),
-            // Another attempt of the same moment has failed before.
-            Reachability::Away { .. } => return,
+            Reachability::Probed { backoff } if is_probe => (backoff * 2).min(*self.backoff.end()),
+            // An older attempt: a later one has failed already, or the probe decides.
+            Reachability::Probed { .. } | Reachability::Away { .. } => return,
         };
         *state = Reachability::Away { until: now + backoff, backoff, silent };
     }
@@ -81,18 +84,21 @@ impl<'a> Attempt<'a> {
         *self.address.state.lock() = Reachability::Reachable;
     }
 
-    /// The address did not; `silent` if it sent no answer at all.
+    /// The address did not accept it; `silent` if it sent no reply at all.
     pub(super) fn failed(mut self, now: Instant, silent: bool) {
         self.done = true;
-        self.address.failed(now, silent);
+        self.address.failed(now, silent, self.is_probe);
     }
 }
 
 impl Drop for Attempt<'_> {
     fn drop(&mut self) {
-        let was_probe = matches!(*self.address.state.lock(), Reachability::Probed { .. });
-        if !self.done && was_probe {
-            self.address.failed(Instant::now(), true);
+        if self.done || !self.is_probe {
+            return;
+        }
+        let mut state = self.address.state.lock();
+        if let Reachability::Probed { backoff } = *state {
+            *state = Reachability::Away { until: Instant::now(), backoff, silent: true };
         }
     }
 }
@@ -152,6 +158,19 @@ mod tests {
         let now = Instant::now();
         address.begin(now, false).unwrap().failed(now, true);
         drop(address.begin(now + FIRST, false).unwrap());
-        assert!(address.begin(Instant::now() + 3 * FIRST, false).is_some());
+        assert!(address.begin(Instant::now(), false).is_some());
+    }
+
+    #[test]
+    fn an_older_attempt_does_not_end_a_probe() {
+        let address = address();
+        let now = Instant::now();
+        let older = address.begin(now, false).unwrap();
+        address.begin(now, false).unwrap().failed(now, true);
+        let probe = address.begin(now + FIRST, false).unwrap();
+        older.failed(now + FIRST, true);
+        assert!(address.begin(now + 5 * FIRST, false).is_none(), "the probe is still in progress");
+        probe.succeeded();
+        assert!(address.begin(now + FIRST, false).is_some());
     }
 }

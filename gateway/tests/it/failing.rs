@@ -63,7 +63,7 @@ async fn an_answer_that_pauses_or_breaks_off_is_never_made_to_look_whole() {
 async fn what_is_no_answer_is_502() {
     let harness = GatewayHarness::with(&[]).await;
     let mut client = harness.client().await;
-    for path in ["/drop", "/garbage", "/upgrade", "/both"] {
+    for path in ["/drop", "/garbage", "/upgrade", "/both", "/both-reversed", "/coded"] {
         assert_eq!(client.get(path).await.problem(), (502, "upstream-broken".into()), "{path}");
         assert_eq!(client.get("/echo/own").await.body, "/echo/own", "after {path}");
     }

@@ -190,6 +190,13 @@ fn whole(path: &str) -> Option<String> {
         "/last" => Some("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 4\r\n\r\nlast".to_owned()),
         "/older" => Some("HTTP/1.0 200 OK\r\ncontent-length: 5\r\n\r\nolder".to_owned()),
         "/both" => Some(format!("{ok} 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n{ok} 5\r\n\r\nEVIL!")),
+        "/both-reversed" => Some(
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n0\r\n\r\nEVIL!"
+                .to_owned(),
+        ),
+        "/coded" => Some(
+            "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n4\r\nzzzz\r\n0\r\n\r\n".to_owned(),
+        ),
         "/twice" => Some(format!("{ok} 5\r\n\r\ntwice{ok} 5\r\n\r\nEVIL!")),
         _ if path.starts_with("/echo/") => Some(format!("{ok} {}\r\n\r\n{path}", path.len())),
         _ => None,
