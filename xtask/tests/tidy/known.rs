@@ -44,4 +44,4 @@ pub(crate) const REPEATED_NAMES: &[(&str, usize)] = &[
 
 /// The crates and files of the root that still use retired words.
 pub(crate) const RETIRED_WORDS: &[&str] =
-    &["ARCHITECTURE.md", "README.md", "docs", "firstcome", "gateway", "ops", "queue", "signup-service"];
+    &["README.md", "docs", "firstcome", "gateway", "ops", "queue", "signup-service"];
