@@ -185,7 +185,7 @@ async fn open(queue: &Queue, event: &EventId, n: u32) -> Result<()> {
     Ok(queue.project(event, 1, projection).await?)
 }
 
-/// Somebody without a contact: its size is the event's, not the queue's.
+/// An applicant without a contact: its size depends on the event, not on the queue.
 fn applicant(who: u32) -> Applicant {
     let spread = (u128::from(who) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
     let secret = (u64::from(who) + 1).to_be_bytes();

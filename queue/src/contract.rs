@@ -4,7 +4,7 @@
 use domain::{AppKey, Epoch, EventId, EventSettings, EventState, Gaps, Millis, Number, Outcome, ReqHash};
 use serde::{Deserialize, Serialize};
 
-/// Somebody who applies. Validated before: the queue gives a number to whatever it is handed.
+/// An applicant. Validated by the caller: the queue gives a number to every applicant it receives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applicant {
     /// The application.
@@ -92,14 +92,14 @@ pub enum LeadError {
     /// The queue must be armed first.
     #[error("the queue is not armed")]
     NotArmed,
-    /// Somebody leads with a higher fence: stop.
+    /// Another leader has a higher fence: stop.
     #[error("a newer leader holds fence {0}")]
     Fenced(i64),
     /// `arm` came with an epoch that is not above the queue's own.
     #[error("the queue is already in epoch {0}")]
     OldEpoch(u32),
     /// `restore` left out so many rows, because the queue has their key under another number or their number under another
-    /// key; all others are restored. Numbers never change, so one side went back: somebody has to look.
+    /// key; all others are restored. Numbers never change, so one side was restored from an old copy: an operator must decide.
     #[error("{0} applications contradict the queue")]
     Conflicts(u32),
     /// The store did not answer, or could not write.
@@ -131,7 +131,7 @@ pub struct Armed {
     pub seq: u32,
     /// How many numbers were skipped now.
     pub skipped: u32,
-    /// Whether the queue knows that it forgot somebody: it had to be made though numbers may have been given, or it was seen
+    /// Whether the queue knows that it lost applications: it had to be made though numbers may have been given, or it was seen
     /// to know less than it had acknowledged. If not, it may still have.
     pub forgot: bool,
 }
@@ -145,7 +145,7 @@ pub struct Head {
     pub through: u32,
 }
 
-/// Somebody who waits.
+/// A waiting application.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Waiting {
     /// The place in the queue.
@@ -289,7 +289,7 @@ pub struct QueueSnapshot {
     pub seq: u32,
     /// The last number that may be given.
     pub number_limit: u32,
-    /// Everybody up to here is in the ledger, withdrawn, or nobody.
+    /// Each number up to here is in the ledger, withdrawn, or skipped.
     pub admitted_through: u32,
     /// Numbers that were skipped; what is restored into such a run does not split it.
     pub gaps: Gaps,

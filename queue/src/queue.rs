@@ -1,4 +1,4 @@
-//! The queue as everybody else knows it: one type, whichever store is behind it.
+//! The queue's public type, the same for each store.
 
 use std::path::Path;
 
@@ -24,7 +24,7 @@ pub enum Queue {
 impl Queue {
     /// Opens the embedded store, made if missing. `now` is the queue's clock. Nothing is armed yet.
     ///
-    /// The file stays locked until the last clone is dropped and its writes are through; whoever opens it meanwhile
+    /// The file stays locked until the last clone is dropped and its writes are done; a process that opens it meanwhile
     /// waits up to a second, then is told.
     pub async fn open_sqlite(file: &Path, now: Now) -> Result<Self, LeadError> {
         SqliteQueue::open(file, now).await.map(Self::Sqlite)
@@ -50,7 +50,7 @@ impl Queue {
         }
     }
 
-    // -- for everybody
+    // -- all roles
 
     /// The published events; `NotArmed` until the leader has published them since the start.
     pub async fn catalogue(&self) -> Result<Vec<EventId>, Refused> {
@@ -61,7 +61,7 @@ impl Queue {
     }
 
     /// Gives the next number, durably, or tells the one that the application already has: an event that is closed or on
-    /// hold still answers who is in it. Whoever is refused burns no number.
+    /// hold still answers who is in it. A refused application uses no number.
     pub async fn apply(&self, event: &EventId, applicant: Applicant) -> Result<Applied, Refused> {
         match self {
             Self::Sqlite(queue) => queue.apply(event, applicant).await,
@@ -84,7 +84,7 @@ impl Queue {
         }
     }
 
-    /// Somebody shows a receipt of this number. The place, if the queue knows it; else the leader is asked, once, to bring the
+    /// Restores a number by its receipt. The place, if the queue knows it; else the leader is asked, once, to bring the
     /// application back, and the answer is `None`. The caller has checked the receipt's signature.
     pub async fn present(
         &self,
@@ -98,7 +98,7 @@ impl Queue {
         }
     }
 
-    /// One application; `None` if nobody has that key. An unarmed queue says only what it has, never `None`.
+    /// One application; `None` if none has that key. An unarmed queue returns only what it has, never `None`.
     pub async fn place(&self, event: &EventId, app_key: AppKey) -> Result<Option<PlaceRow>, Refused> {
         match self {
             Self::Sqlite(queue) => queue.place(event, app_key).await,
@@ -122,7 +122,7 @@ impl Queue {
         }
     }
 
-    /// Who has the number; `None` if nobody has. An unarmed queue says only what it has, never `None`.
+    /// The application with the number; `None` if there is none. An unarmed queue returns only what it has, never `None`.
     pub async fn number_of(&self, event: &EventId, number: Number) -> Result<Option<AppKey>, Refused> {
         match self {
             Self::Sqlite(queue) => queue.number_of(event, number).await,
@@ -167,7 +167,7 @@ impl Queue {
         }
     }
 
-    /// Marks these as being in the ledger, and everybody up to `through` as looked at. Repeating it changes nothing.
+    /// Marks these as in the ledger, and all numbers up to `through` as processed. Repeating it changes nothing.
     pub async fn admitted(
         &self,
         event: &EventId,

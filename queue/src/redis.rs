@@ -31,9 +31,9 @@ const WAITING_MAX: usize = 4096;
 /// Where the queue's Redis is, and how it is spoken to.
 #[derive(Clone)]
 pub struct RedisOptions {
-    /// `redis://user:password@host:port/db` or `redis+unix:///path?db=0&user=u&pass=p`: one server, nobody else's.
+    /// `redis://user:password@host:port/db` or `redis+unix:///path?db=0&user=u&pass=p`: one server, used by nothing else.
     pub url: String,
-    /// As whom.
+    /// The user.
     pub role: RedisRole,
     /// Connections that apply, each with one call under way.
     pub connections: usize,

@@ -16,7 +16,7 @@ const face = late => {
   if (late && doc.stock === 'sold_out') return 'claimed';
   return doc.paused ? 'paused' : late ? 'waitlisted' : 'waiting';
 };
-// Fast and slow are the pace as set and as seen over the last minute; what nobody can know is not told.
+// Fast and slow are the pace as set and as seen over the last minute; what is not known is not shown.
 const eta = ahead => {
   if (doc.paused) return T.eta_paused;
   const first = history[0], last = history[history.length - 1], span = last.t - first.t;
@@ -68,7 +68,7 @@ const check = async () => {
     doc = (await get(D.progress_url)).body;
     // A queue of a new epoch may have forgotten us: showing the receipt brings us back.
     const lost = doc.epoch !== epoch;
-    // Then, and when an event settles, everybody asks once: not all in the same second.
+    // Then, and when an event settles, each page asks once, spread over several seconds.
     if (lost || doc.state === 'settled' && !spread) {
       spread = doc.state === 'settled';
       await new Promise(done => setTimeout(done, Math.random() * doc.poll.far_ms));

@@ -230,7 +230,7 @@ async fn apply(
     })
 }
 
-/// The first application gets the full receipt even without a secret: nobody else can have it yet.
+/// The first application gets the full receipt even without a secret: no other person can have it yet.
 async fn accept(
     signup: &SignupState,
     mut documents: Arc<EventDocuments>,
@@ -239,7 +239,7 @@ async fn accept(
 ) -> Accepted {
     let event = documents.view.event.clone();
     if applied.epoch != documents.view.epoch {
-        // The queue was armed anew since the last refresh: its gaps changed, and with them everybody's standing.
+        // The queue was armed anew since the last refresh: its gaps changed, and with them how many are ahead of each number.
         // Boxed, as below: the rare look-ups would make every application's state twenty times as large.
         if let Ok(view) = Box::pin(signup.queue.view(&event)).await {
             documents = EventDocuments::fresh(view, documents.keys.clone(), signup.now(), &signup.config);
@@ -292,7 +292,7 @@ fn count(signup: &SignupState, event: &str, taken: &Result<Accepted, Error>) {
         Ok(accepted) if accepted.again => accepted.own.documents.tally.again.increment(1),
         Ok(accepted) => accepted.own.documents.tally.accepted.increment(1),
         Err(error) => {
-            // A label must not be whatever somebody puts into a path.
+            // A label must not be arbitrary text from a path.
             let event = signup
                 .documents(event)
                 .map_or_else(|_| String::new(), |documents| documents.view.event.to_string());

@@ -41,7 +41,7 @@ impl Poll {
     }
 }
 
-/// Where an event stands, for everybody alike: with one's number it tells how many are ahead.
+/// The progress of an event, the same for all applicants: with a number it gives how many are ahead.
 #[derive(Serialize, ToSchema)]
 pub(crate) struct Progress<'a> {
     event: &'a str,
@@ -55,9 +55,9 @@ pub(crate) struct Progress<'a> {
     capacity: u32,
     sold: u32,
     last_number: u32,
-    /// Everybody up to here has had their turn.
+    /// Each number up to here has been admitted or skipped.
     admitted_through: u32,
-    /// Numbers that were skipped: nobody has them.
+    /// Numbers that were skipped, without an application.
     #[schema(value_type = Vec<Skipped>)]
     gaps: &'a [Gap],
     /// Order calls started per second.
@@ -200,7 +200,7 @@ impl EventDocuments {
         }
     }
 
-    /// Whether nobody is being admitted.
+    /// Whether admission is paused.
     pub(crate) fn paused(&self) -> bool {
         self.view.settings.release != Release::Running
     }

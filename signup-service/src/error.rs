@@ -103,7 +103,7 @@ pub(crate) enum Error {
 }
 
 impl From<Refused> for Error {
-    /// What the queue says to somebody who applies.
+    /// The error of an apply request.
     fn from(refused: Refused) -> Self {
         match refused {
             Refused::UnknownEvent => Self::UnknownEvent,
@@ -118,7 +118,7 @@ impl From<Refused> for Error {
 }
 
 impl Error {
-    /// What the queue's word means to somebody who looks an application up: it is kept, unless the event is gone.
+    /// The error of a lookup: the application is kept, unless the event is gone.
     pub(crate) fn of_look_up(refused: &Refused) -> Self {
         match refused {
             Refused::UnknownEvent => Self::UnknownEvent,

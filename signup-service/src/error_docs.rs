@@ -9,9 +9,9 @@ use utoipa::openapi::{RefOr, Response};
 type Responses = BTreeMap<String, RefOr<Response>>;
 
 /// Of every route.
-pub(crate) struct Anybody;
+pub(crate) struct OfAnyRequest;
 
-impl IntoResponses for Anybody {
+impl IntoResponses for OfAnyRequest {
     fn responses() -> Responses {
         problems(&[(503, "`temporarily-unavailable`: come again after `Retry-After`")])
     }
@@ -22,7 +22,7 @@ pub(crate) struct OfEvent;
 
 impl IntoResponses for OfEvent {
     fn responses() -> Responses {
-        with(Anybody::responses(), &[(404, "`unknown-event`")])
+        with(OfAnyRequest::responses(), &[(404, "`unknown-event`")])
     }
 }
 
@@ -72,7 +72,7 @@ pub(crate) struct Finding;
 impl IntoResponses for Finding {
     fn responses() -> Responses {
         with(
-            Anybody::responses(),
+            OfAnyRequest::responses(),
             &[
                 (403, "`cross-site`"),
                 (404, "`no-match`: which of phone and code is wrong is not told; `unknown-event`"),

@@ -31,7 +31,7 @@ pub(crate) struct EventPage<'a> {
 }
 
 impl<'a> EventPage<'a> {
-    /// The page as everybody finds it.
+    /// The page without a receipt.
     pub(crate) fn fresh(signup: &'a SignupState, documents: &'a EventDocuments, language: Language) -> Self {
         let messages = messages::of(language);
         let settings = &documents.view.settings;

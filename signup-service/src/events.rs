@@ -12,7 +12,7 @@ use utoipa::ToSchema;
 
 use crate::documents::{Document, Facts, Progress};
 use crate::error::Error;
-use crate::error_docs::{Anybody, OfEvent};
+use crate::error_docs::{OfAnyRequest, OfEvent};
 use crate::request_body::PathId;
 use crate::state::SignupState;
 use crate::status::no_store;
@@ -66,7 +66,7 @@ pub(crate) async fn event(
 
 /// Public facts of all events.
 #[utoipa::path(get, path = "/event/com/v1/list/event", params(("If-None-Match" = Option<String>, Header)),
-    responses((status = 200, body = Listed, headers(("ETag" = String))), (status = 304, description = "As you have it"), Anybody))]
+    responses((status = 200, body = Listed, headers(("ETag" = String))), (status = 304, description = "As you have it"), OfAnyRequest))]
 pub(crate) async fn list(State(signup): State<Arc<SignupState>>, headers: HeaderMap) -> Response {
     let catalogue = signup.catalogue();
     told(&signup, &headers, catalogue.list.as_ref().ok_or(Error::NotReady))

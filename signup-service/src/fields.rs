@@ -94,7 +94,7 @@ impl Typed {
     }
 }
 
-/// Somebody who applies, checked.
+/// An applicant, validated.
 #[derive(Debug, Clone)]
 pub(crate) struct Entrant {
     /// Name and phone.
@@ -117,7 +117,7 @@ pub(crate) struct ApplyBody {
     consent: Option<Value>,
 }
 
-/// Somebody who looks for their application, checked.
+/// The fields of a lookup, validated.
 #[derive(Debug, Clone)]
 pub(crate) struct Seeker {
     /// The event.

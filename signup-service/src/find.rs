@@ -69,7 +69,7 @@ async fn match_code(signup: &SignupState, client: &Client, seeker: &Seeker) -> R
     let app_key = keys.app_key(&seeker.phone);
     signup.count_attempt(*client, &event, app_key)?;
     let row = signup.queue.place(&event, app_key).await.map_err(|refused| Error::of_look_up(&refused))?;
-    // A code is computed even for nobody, so that the time of an answer tells nothing either.
+    // A code is computed even without an application, so that the time of a response shows nothing either.
     let number = row.as_ref().map_or_else(|| Number::new(1), |row| Some(row.number)).ok_or(Error::NoMatch)?;
     let matches = keys.recovers(&seeker.code, app_key, number);
     let row = row.filter(|_| matches).ok_or(Error::NoMatch)?;

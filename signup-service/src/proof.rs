@@ -1,4 +1,4 @@
-//! What somebody is answered who applied, or found an application by its code: the proof of it, and where to go on.
+//! The response to an applicant who applied, or found an application by its code: the proof of it, and the next page.
 
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
@@ -49,7 +49,7 @@ impl Serialize for Link<'_> {
 pub(crate) struct Proof<'a> {
     #[serde(flatten)]
     own: OwnAnswer<'a>,
-    /// Signed proof of the application; whoever holds it can see and, if it is full, cancel it.
+    /// Signed proof of the application; its holder can see and, if it is full, cancel it.
     receipt: &'a str,
     /// With the full receipt: 8 letters that bring it back on another device.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -112,7 +112,7 @@ fn response_headers(language: Language) -> HeaderMap {
     headers
 }
 
-/// The answer to somebody who applied, with all of its headers.
+/// The response to an applicant, with all of its headers.
 pub(crate) fn answer(signup: &SignupState, own: &Own, again: bool, language: Language) -> Response {
     let proof = Proof::of(own, again, signup);
     let mut body = Vec::with_capacity(ANSWER_USUAL);

@@ -17,7 +17,7 @@ enum Face {
     Waiting,
     Waitlisted,
     Paused,
-    /// Waiting for a seat that somebody gives back.
+    /// Waitlisted: waits for a returned seat.
     Claimed,
     Ordering,
     Cancelling,
@@ -99,7 +99,7 @@ pub(crate) struct ReceiptPage<'a> {
 }
 
 impl<'a> ReceiptPage<'a> {
-    /// The page of one's own application; whoever just asked to cancel sees that, until the outcome is there.
+    /// The page of an application; after a cancel request it shows the request until the outcome is known.
     pub(crate) fn of(
         signup: &'a SignupState,
         own: &'a Own,

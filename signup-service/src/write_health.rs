@@ -1,4 +1,4 @@
-//! Whether the queue can be written, as the signup service sees it: for the health report and the log. It refuses nobody.
+//! Whether the queue can be written, as the signup service sees it: for the health report and the log. It refuses no request.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,4 +1,4 @@
-//! Thousands of connections that say nothing: they are bounded, they end, and nobody else domain events.
+//! Thousands of connections that say nothing: they are bounded, they end, and other clients are not affected.
 
 use std::net::IpAddr;
 use std::time::Duration;
@@ -36,7 +36,7 @@ async fn is_closed(stream: &mut TcpStream, within: Duration) -> bool {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn five_thousand_idle_connections_keep_nobody_out_and_end() {
+async fn five_thousand_idle_connections_block_no_client_and_end() {
     raise_file_limit();
     let harness =
         GatewayHarness::with(&[("first_byte_timeout", "8s"), ("connections_per_client_max", "1000")]).await;

@@ -1,4 +1,4 @@
-//! The shop's paths that an event's page takes the place of: from the opening on nobody gets past it, however it is spelled.
+//! Diverted paths: from the opening on no spelling of a path reaches the product.
 
 use std::time::Duration;
 
@@ -168,7 +168,7 @@ fn spelled(c: char) -> impl Strategy<Value = String> {
     ]
 }
 
-/// What may stand between two segments and still be a slash for somebody.
+/// Separators of two segments that some server reads as a slash.
 fn slash() -> impl Strategy<Value = String> {
     const SLASHES: [&str; 26] = [
         "/",

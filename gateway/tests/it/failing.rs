@@ -84,7 +84,7 @@ async fn a_request_that_the_shop_may_have_carried_out_is_never_sent_again() {
 }
 
 #[tokio::test]
-async fn a_connection_that_the_shop_has_closed_costs_nobody_an_answer() {
+async fn a_connection_that_the_shop_has_closed_fails_no_request() {
     let harness = GatewayHarness::with(&[]).await;
     let mut client = harness.client().await;
     for n in 1..=50 {
@@ -99,7 +99,7 @@ async fn a_connection_that_the_shop_has_closed_costs_nobody_an_answer() {
 }
 
 #[tokio::test]
-async fn a_shop_has_no_more_connections_than_it_may_and_nobody_waits_for_one() {
+async fn connections_to_a_shop_are_limited_and_no_request_waits_for_one() {
     let harness = GatewayHarness::with(&[("upstream.shop.connections_max", "3")]).await;
     let mut held = Vec::new();
     for n in 1..=3 {

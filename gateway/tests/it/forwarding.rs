@@ -30,7 +30,7 @@ async fn a_request_and_its_answer_pass_through() {
 }
 
 #[tokio::test]
-async fn nobody_is_believed_about_who_asks() {
+async fn client_headers_about_the_client_are_ignored() {
     let harness = GatewayHarness::with(&[]).await;
     let forged = "x-forwarded-for: 6.6.6.6\r\nx_forwarded_for: 6.6.6.6\r\nx-real-ip: 6.6.6.6\r\n\
         forwarded: for=6.6.6.6\r\nx-forwarded-proto: https\r\nx-forwarded-host: evil\r\nx-forwarded-user: root\r\n\
@@ -178,7 +178,7 @@ async fn other_protocols_and_methods_about_the_connection_are_refused() {
         assert_eq!(client.answer().await.problem(), (status, code.into()), "{request}");
     }
     assert!(harness.shop.asked().is_empty());
-    // Some offer HTTP/2 with every request; that is no wish.
+    // Some clients offer HTTP/2 with every request; that does not request an upgrade.
     let offer = "connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n";
     assert_eq!(harness.client().await.ask("/", offer).await.status, 200);
     assert!(harness.shop.asked()[0].headers("upgrade").is_empty());

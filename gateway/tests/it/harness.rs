@@ -37,7 +37,7 @@ pub(crate) fn settings(id: &str, diverts: &[&str]) -> EventSettings {
     }
 }
 
-/// The settings of a gateway: `shop` for all, `away` at `/away` where nobody listens, and what the test says besides.
+/// The settings of a gateway: `shop` for all, `away` at `/away`, where nothing listens, and the test's own settings.
 pub(crate) fn config(shop: SocketAddr, flags: &[(&str, &str)]) -> Config {
     let shop = format!("http://{shop}");
     let usual = [

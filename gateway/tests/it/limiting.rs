@@ -1,4 +1,4 @@
-//! Who is held back: the client that asks too much, and nobody else.
+//! Limits: they refuse the client that exceeds its rate, and no other.
 
 use std::time::Duration;
 

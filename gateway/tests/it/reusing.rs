@@ -17,7 +17,7 @@ async fn a_connection_is_used_again_once_its_answer_is_through() {
     }
     client.send("HEAD / HTTP/1.1\r\nhost: shop\r\n\r\n").await;
     client.rest_of_head().await;
-    // The stub answers it with a body nevertheless: what follows is nobody's answer.
+    // The stub responds with a body nevertheless; the bytes after it belong to no request.
     assert_eq!(client.get("/echo/2").await.body, "/echo/2");
     assert!(harness.shop.connections() <= 2, "{}", harness.shop.connections());
 }
@@ -48,7 +48,7 @@ async fn a_connection_whose_answer_is_said_to_be_the_last_is_closed() {
 }
 
 #[tokio::test]
-async fn an_answer_that_nobody_asked_for_is_nobody_s_answer() {
+async fn a_response_without_a_request_is_discarded() {
     let harness = GatewayHarness::with(&[]).await;
     let mut client = harness.client().await;
     for n in 0..20 {
@@ -84,7 +84,7 @@ async fn a_connection_that_is_idle_for_too_long_is_closed() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn everybody_gets_their_own_answer_whoever_goes_away() {
+async fn each_client_gets_its_own_response_while_others_disconnect() {
     let harness =
         GatewayHarness::with(&[("upstream.shop.connections_max", "8"), ("client_in_flight_max", "100")])
             .await;
@@ -109,7 +109,7 @@ async fn everybody_gets_their_own_answer_whoever_goes_away() {
     assert_eq!(harness.client().await.get("/echo/last").await.body, "/echo/last");
 }
 
-/// An address that swallows packets: nobody accepts, and the backlog is full.
+/// An address that drops packets: nothing accepts, and the backlog is full.
 async fn black_hole() -> (tokio::net::TcpListener, Vec<tokio::net::TcpStream>) {
     let socket = tokio::net::TcpSocket::new_v4().unwrap();
     socket.bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -178,7 +178,7 @@ async fn connections_go_round_among_the_processes_of_a_service_and_past_one_that
         waiting.push(client);
     }
     until(async || one.count("/gate") + other.count("/gate") == 6).await;
-    // The first ones come at once, before anybody knows who is away.
+    // The first requests arrive at once, before any address is known to be unreachable.
     assert!(one.count("/gate") >= 2 && other.count("/gate") >= 2, "{}", one.count("/gate"));
     one.let_through(6);
     other.let_through(6);

@@ -1,4 +1,4 @@
-//! Applying. Each connection has one task, which takes whatever waits when it is free: nobody waits for a timer, and the
+//! Applying. Each connection has one task, which takes all waiting applications when it is free: none waits for a timer, and the
 //! busier the queue the more one sync of the server's disk pays for. A connection that failed is never used again.
 
 use std::sync::Arc;
@@ -13,10 +13,10 @@ use super::reply::{Reply, garbled, mark};
 use super::server::{Server, flat};
 use crate::contract::{Applicant, Applied, Refused};
 
-/// Most applications of one call: what keeps the server from everybody else for about a millisecond.
+/// The most applications of one call, which occupies the server for about a millisecond.
 const BATCH_MAX: usize = 256;
 
-/// An application, and whom to tell.
+/// An application and the channel for its result.
 #[derive(Debug)]
 pub(super) struct Command {
     pub(super) event: EventId,
@@ -93,7 +93,7 @@ impl Batcher {
 
     fn tell(&self, group: Group, answers: Vec<Result<Applied, Refused>>) {
         let highest = answers.iter().flatten().map(|applied| applied.number.get()).max();
-        // Before anybody is told, so that what was told is known.
+        // Before any response, so that the queue knows what it has acknowledged.
         self.server.acknowledged(&group.event, highest.unwrap_or(0));
         for (command, answer) in group.commands.into_iter().zip(answers) {
             drop(command.reply.send(answer));

@@ -17,7 +17,7 @@ use crate::contract::LeadError;
 pub enum Severity {
     /// The queue is not safe here, and is not opened.
     Refuse,
-    /// The queue works, but somebody should know.
+    /// The queue works, but an operator should know.
     Warn,
 }
 
@@ -39,7 +39,7 @@ impl Finding {
     }
 }
 
-/// How far to look for keys of somebody else.
+/// How many keys to check for other users of the server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Depth {
     /// At the start: the first 100,000 keys.
@@ -223,7 +223,7 @@ fn cannot_replay(command: &str) -> String {
     )
 }
 
-/// By rights, or because whoever hosts the server has renamed the command.
+/// Without the right, or because the host of the server has renamed the command.
 fn is_forbidden(error: &redis::RedisError) -> bool {
     error.code() == Some("NOPERM") || error.to_string().to_ascii_lowercase().contains("unknown command")
 }
@@ -260,5 +260,5 @@ fn is_foreign(key: &[u8]) -> bool {
 }
 
 fn foreign() -> Finding {
-    Finding::refuse("this Redis holds somebody else's keys: the queue needs a server of its own")
+    Finding::refuse("this Redis holds keys of another program: the queue needs its own server")
 }

@@ -14,7 +14,7 @@ pub(super) enum Fault {
     /// The answer belongs to another question: nothing on that connection can be trusted any more.
     #[error("the queue's Redis gave an answer to another question; the connection was dropped")]
     Misaligned,
-    #[error("the queue's Redis gave an answer that nobody understands: {0}")]
+    #[error("the queue's Redis sent a reply that the program does not understand: {0}")]
     Garbled(String),
 }
 
@@ -108,7 +108,7 @@ pub(super) fn in_words(error: &RedisError) -> String {
         }
         // Nothing was asked then.
         _ if error.is_connection_refusal() => {
-            "nobody listens at that address: is it right, and is it running?"
+            "nothing listens at that address: is it right, and is it running?"
         }
         _ if error.is_timeout() => "the queue's Redis did not answer in time; what was asked may be done",
         _ if is_lost(error) => "the connection to the queue's Redis broke; what was asked may be done",
@@ -127,7 +127,7 @@ mod tests {
     fn what_was_never_asked_is_not_said_to_be_open() {
         let refused = RedisError::from(io::Error::from(io::ErrorKind::ConnectionRefused));
         let told = in_words(&refused);
-        assert!(told.starts_with("nobody listens at that address"), "{told}");
+        assert!(told.starts_with("nothing listens at that address"), "{told}");
         let broke = RedisError::from(io::Error::from(io::ErrorKind::ConnectionReset));
         assert!(in_words(&broke).contains("may be done"), "{}", in_words(&broke));
     }

@@ -1,4 +1,4 @@
-//! What the leader writes. A long write is sent in pieces, each whole in itself: whoever is cut off repeats it.
+//! What the leader writes. A long write is sent in pieces, each complete in itself: a caller that is cut off repeats it.
 
 use domain::{EventId, EventSettings};
 
@@ -22,7 +22,7 @@ pub(super) async fn lead(server: &Server, event: &EventId, fence: i64, lead: Lea
         Lead::Project(projection) => project(server, event, fence, &projection).await.map(|()| Led::Written),
         Lead::Admitted { through, keys } => {
             let mut pieces = keys.chunks(PIECE).peekable();
-            // Only the last piece may pass anybody by: the others' keys were not named yet.
+            // Only the last piece may skip numbers: the keys of the others were not sent yet.
             loop {
                 let piece = pieces.next().unwrap_or_default();
                 let last = pieces.peek().is_none();

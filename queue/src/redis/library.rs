@@ -7,7 +7,7 @@ const VERSION: &str = "@VERSION@";
 const CLOCK_OF_SERVER: &str = "local HAND_CLOCK = false";
 const CLOCK_BY_HAND: &str = "local HAND_CLOCK = true";
 
-/// What anybody calls who only looks.
+/// The functions of readers.
 const READS: [&str; 6] = ["catalogue", "progress", "place", "number_of", "entries", "canary_read"];
 /// What the signup service calls besides.
 const SIGNUP: [&str; 3] = ["apply", "withdraw", "canary_signup"];
@@ -40,7 +40,7 @@ const LEADER_COMMANDS: &str = "+xtrim +zadd +zrem";
 const CLIENT_COMMANDS: &str =
     "+hello +auth +select +ping +unwatch +info +config|get +acl|dryrun +scan +randomkey";
 
-/// The user `default` is off, so nobody can log in as it, but keeps all rights: Redis replays its append-only file as this user.
+/// The user `default` is off, so no client can log in as it, but keeps all rights: Redis replays its append-only file as this user.
 /// Without the right to EXEC, a server drops every transaction of the file and starts empty (measured on Redis 7.0.15, Valkey 9.0.0
 /// and 9.1.1 with 20 transactions, kill -9 and a restart: none left; Valkey 9.1.2 keeps all).
 const DEFAULT_USER: &str = "user default off resetpass allkeys allchannels +@all";
@@ -155,7 +155,7 @@ impl Library {
         &self.text
     }
 
-    /// The rights of a role, as a queue of the server's ACL file. It has no password yet, so nobody can log in.
+    /// The rights of a role, as a line of the server's ACL file. It has no password yet, so no client can log in.
     pub(super) fn acl_line(&self, role: RedisRole) -> String {
         let calls = role.functions().map(|name| format!("+fcall|{}", self.function(name)));
         let calls = calls.collect::<Vec<_>>().join(" ");

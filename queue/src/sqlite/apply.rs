@@ -24,7 +24,7 @@ pub(super) async fn apply(
     let (app_key, req_hash) = (applicant.app_key, applicant.req_hash);
     let went_back = remembered.acknowledged > record.seq;
     let next = if went_back { Err(Refused::Regressed) } else { record.next(now) };
-    // Almost everybody is new, so the row is tried first and looked for only if the key is taken.
+    // Almost every applicant is new, so the insert is tried first, and the row read only if the key exists.
     if let Ok(number) = next
         && insert(conn, record.id, number, applicant).await?
     {
@@ -84,7 +84,7 @@ async fn known(
     }))
 }
 
-/// Takes the request down, once, and takes out who was not passed yet. Somebody who was passed may be in the ledger
+/// Records the request once, and withdraws an application that was not processed yet. One that was processed may be in the ledger
 /// already, so there only the ledger can take them out. A key under another number is not the application that is asked for.
 pub(super) async fn ask(
     conn: &mut SqliteConnection,

@@ -120,7 +120,7 @@ fn ask_from(row: &SqliteRow) -> sqlx::Result<InboxEntry> {
     let kind = match row.try_get("kind")? {
         "cancel" => InboxKind::Cancel,
         "present" => InboxKind::Present,
-        other => return Err(decode(format!("no kind of wish is called {other:?}"))),
+        other => return Err(decode(format!("no kind of inbox entry is called {other:?}"))),
     };
     let (id, at) = (row.try_get("id")?, row.try_get("at")?);
     Ok(InboxEntry { id, at, app_key: AppKey(bytes(row, "app_key")?), number: number(row)?, kind })

@@ -64,7 +64,7 @@ impl Record {
         }
     }
 
-    /// The number that somebody who applies now gets.
+    /// The number of the next application.
     pub(super) fn next(&self, now: Millis) -> Result<Number, Refused> {
         let given = self.seq - self.gaps.count(0, self.seq);
         match self.closed {
@@ -152,7 +152,7 @@ impl Record {
         row.try_get::<Option<i64>, _>("id")?.map(|_| Self::from_row(row)).transpose()
     }
 
-    /// Makes the queue of an event.
+    /// Creates the queue of an event.
     pub(super) async fn create(
         conn: &mut SqliteConnection,
         event: &EventId,

@@ -9,7 +9,7 @@ use sqlx::{ConnectOptions, Row};
 
 const VERSION: i64 = 1;
 
-/// Longer than any checkpoint; only somebody else's tool on the file makes the writer wait so long.
+/// Longer than any checkpoint; only another program on the file makes the writer wait so long.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// `application` lies in number order, so that applying appends and the head is read in one sweep.

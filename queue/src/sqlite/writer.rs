@@ -1,4 +1,4 @@
-//! The one writer. Whatever waits is done in one transaction, and nobody is answered before it is committed:
+//! The only writer. All waiting writes go into one transaction, and no caller gets a response before it is committed:
 //! one sync of the disk pays for up to 256 writes, and what was acknowledged is durable.
 
 use std::collections::HashMap;
@@ -43,7 +43,7 @@ pub(super) enum Done {
     Led(Result<Led, LeadError>),
 }
 
-/// A write, and whom to tell.
+/// A write and the channel for its result.
 #[derive(Debug)]
 pub(super) struct Command {
     pub(super) work: Work,

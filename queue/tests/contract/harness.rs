@@ -156,7 +156,7 @@ pub(crate) fn key(who: u32) -> AppKey {
     AppKey((u128::from(who) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes())
 }
 
-/// Somebody whose secret is made from their name, as is their contact.
+/// An applicant whose secret and contact derive from the name.
 pub(crate) fn applicant(who: u32) -> Applicant {
     Applicant { app_key: key(who), req_hash: secret(who), contact: contact(who) }
 }

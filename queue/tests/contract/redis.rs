@@ -55,7 +55,7 @@ impl QueueHarness {
         }
     }
 
-    /// A command by hand, as whoever may do everything: the test's way to play faults.
+    /// A command as a user with all rights, with which tests inject faults.
     async fn meddle<T: redis::FromRedisValue>(&mut self, command: &[&str]) -> T {
         meddle(&self.server().url(), command).await.unwrap()
     }

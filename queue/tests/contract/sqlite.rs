@@ -94,12 +94,12 @@ async fn when_a_write_fails_its_whole_batch_is_refused_and_leaves_nothing() {
 }
 
 #[tokio::test]
-async fn when_the_commit_fails_nobody_was_acknowledged() {
+async fn when_the_commit_fails_nothing_was_acknowledged() {
     let harness = QueueHarness::new(Store::sqlite()).await;
     meddle(
         &harness,
-        "CREATE TABLE nobody (id INTEGER PRIMARY KEY);
-         CREATE TABLE owed (id INTEGER REFERENCES nobody (id) DEFERRABLE INITIALLY DEFERRED);
+        "CREATE TABLE parent (id INTEGER PRIMARY KEY);
+         CREATE TABLE owed (id INTEGER REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED);
          CREATE TRIGGER broken AFTER INSERT ON application BEGIN INSERT INTO owed VALUES (1); END",
     )
     .await;

@@ -196,7 +196,7 @@ impl Real {
         let (queue, event) = (harness.queue(), &event());
         let entries = queue.entries(event, 0, 100).await;
         assert_eq!(entries, model.entries());
-        // One at a time is enough: over a run, everybody's turn comes.
+        // One at a time is enough: over a run, each gets its turn.
         let turn = key(model.queue.as_ref().map_or(0, |queue| queue.seq % PEOPLE));
         let found = entries.map(|all| all.into_iter().find(|e| e.app_key == turn));
         let place = found.and_then(|found| match found {
@@ -270,12 +270,12 @@ fn cancels(model: &Model) -> impl Strategy<Value = Step> + use<> {
 
 fn projections(seq: u32, rev: i64) -> impl Strategy<Value = Projection> {
     let times = (0..4i64, 1..8i64).prop_map(|(opens, more)| (opens * 600, opens * 600 + more * 2_500));
-    let valves = (prop::bool::weighted(0.8), prop_oneof![1 => Just(4), 2 => Just(100_000)]);
+    let controls = (prop::bool::weighted(0.8), prop_oneof![1 => Just(4), 2 => Just(100_000)]);
     let state = prop_oneof![30 => Just(EventState::Open), 1 => Just(EventState::Settling), 1 => Just(EventState::Settled)];
     let ended = (state, prop::option::of(0..seq + 2));
     let outcomes = prop::collection::vec((1..10u32, prop::sample::select(Outcome::ALL.to_vec())), 0..3);
     let figures = (0..3i64, 0..3u32);
-    (rev - 1..rev + 3, 0..8u32, times, valves, ended, (outcomes, figures)).prop_map(
+    (rev - 1..rev + 3, 0..8u32, times, controls, ended, (outcomes, figures)).prop_map(
         move |(rev, more, (opens_at, closes_at), (intake, applications_max), ended, (outcomes, figures))| {
             let mut p = projection();
             (p.rev, p.number_limit, p.state, p.settled_seq) = (rev, seq + more, ended.0, ended.1);

@@ -19,7 +19,7 @@ macro_rules! cases {
             who_is_refused_burns_no_number
             who_is_in_is_told_so_in_every_state
             an_unpublished_event_is_unsure_until_the_catalogue_is
-            an_unarmed_queue_takes_no_writes_and_denies_nobody
+            an_unarmed_queue_refuses_writes_and_denies_no_application
             a_restart_loses_nothing_and_disarms
             arming_goes_on_above_every_number_that_may_have_been_given
             a_restart_before_the_opening_skips_no_number
@@ -146,7 +146,7 @@ pub(crate) async fn an_unpublished_event_is_unsure_until_the_catalogue_is(harnes
     assert_eq!(harness.apply(1).await, Err(Refused::UnknownEvent));
 }
 
-pub(crate) async fn an_unarmed_queue_takes_no_writes_and_denies_nobody(harness: &mut QueueHarness) {
+pub(crate) async fn an_unarmed_queue_refuses_writes_and_denies_no_application(harness: &mut QueueHarness) {
     harness.fill(2).await;
     harness.restart().await;
     let queue = harness.queue();

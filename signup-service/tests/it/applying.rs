@@ -49,7 +49,7 @@ async fn an_address_in_another_spelling_gives_the_same_answer() {
 }
 
 #[tokio::test]
-async fn whoever_comes_after_the_capacity_is_told_at_once() {
+async fn an_applicant_beyond_the_capacity_is_told_at_once() {
     let harness = SignupHarness::open().await;
     let third = harness.crowd(3).await.json();
     assert_eq!(

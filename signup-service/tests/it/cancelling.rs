@@ -1,4 +1,4 @@
-//! Cancelling: as easy as applying, for whoever has the full receipt.
+//! Cancelling: as easy as applying, for the holder of the full receipt.
 
 use domain::{Number, Outcome, Receipt};
 use serde_json::json;
@@ -21,7 +21,7 @@ async fn who_waits_is_out_at_once_and_asking_again_changes_nothing() {
 }
 
 #[tokio::test]
-async fn a_receipt_of_another_number_withdraws_nobody() {
+async fn a_receipt_of_another_number_withdraws_nothing() {
     let harness = SignupHarness::open().await;
     let applied = harness.apply(PHONE, Some("mine")).await.json();
     let own = Receipt::read(applied["receipt"].as_str().unwrap(), &keys()).unwrap();

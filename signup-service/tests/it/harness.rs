@@ -21,7 +21,7 @@ use testkit::{ManualClock, RedisServer, TempFolder, seeded};
 pub(crate) const OPENS: i64 = 1_795_345_200_000;
 /// An hour later.
 pub(crate) const CLOSES: i64 = OPENS + 3_600_000;
-/// Nobody's phone.
+/// A phone number that no applicant uses.
 pub(crate) const PHONE: &str = "010-1234-5678";
 
 pub(crate) const CREATE: &str = "/application/com/v1/create/application/spring";
@@ -89,7 +89,7 @@ pub(crate) struct SignupHarness {
 }
 
 impl SignupHarness {
-    /// A queue that nobody has armed yet.
+    /// A queue that is not armed yet.
     pub(crate) async fn unarmed() -> Self {
         Self::unarmed_with(Config::default()).await
     }
@@ -164,7 +164,7 @@ impl SignupHarness {
         self.signup.refresh().await;
     }
 
-    /// The leader moves everybody up to here into the ledger.
+    /// The leader moves all numbers up to here into the ledger.
     pub(crate) async fn admitted(&self, through: u32) {
         let head = self.queue.head(&spring(), through).await.unwrap();
         let keys: Vec<_> =
@@ -180,7 +180,7 @@ impl SignupHarness {
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
-        let peer = request.extensions().get::<Peer>().map_or(SOMEBODY, |peer| peer.0);
+        let peer = request.extensions().get::<Peer>().map_or(CLIENT, |peer| peer.0);
         let fast_path = FastPath::new(Arc::clone(&self.signup)).unwrap();
         let (parts, body) = fast_path.handle(request, &peer).await.response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
@@ -210,7 +210,7 @@ impl SignupHarness {
         self.send(request.body(Body::from(body)).unwrap()).await
     }
 
-    /// Somebody applies; the key proves them later.
+    /// Applies; the key proves the applicant later.
     pub(crate) async fn apply(&self, phone: &str, key: Option<&str>) -> Answer {
         let headers: Vec<_> = key.map(|key| ("idempotency-key", key)).into_iter().collect();
         self.post(CREATE, &entrant(phone), &headers).await
@@ -229,7 +229,7 @@ impl SignupHarness {
 #[derive(Clone, Copy)]
 struct Peer(SocketAddr);
 
-const SOMEBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 4711);
+const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 4711);
 
 /// A request as if from this address.
 pub(crate) fn from_address(mut request: Request<Body>, address: &str) -> Request<Body> {

@@ -66,7 +66,7 @@ async fn a_hold_and_a_used_up_limit_say_that_nothing_is_registered() {
 }
 
 #[tokio::test]
-async fn a_full_queue_takes_nobody_more() {
+async fn a_full_queue_refuses_applications() {
     let mut harness = SignupHarness::open().await;
     harness.project(|p| p.settings.applications_max = 2).await;
     harness.crowd(2).await;

@@ -50,7 +50,7 @@ async fn a_view_receipt_says_the_same_whatever_became_of_the_application() {
     assert_eq!(full["state"], "cancelled", "the key still proves it");
 }
 
-/// The answers to somebody who applied, repeating without proof, and to one who never did.
+/// The responses to an applicant who repeats without proof, and to one who never applied.
 async fn same_answers(harness: &SignupHarness) {
     for key in ["another", ""] {
         let headers: Vec<_> =
@@ -77,7 +77,7 @@ async fn same_answers(harness: &SignupHarness) {
 }
 
 #[tokio::test]
-async fn a_repeat_without_proof_after_closing_is_answered_as_if_nobody_had_applied() {
+async fn a_repeat_without_proof_after_closing_gets_the_response_of_a_new_applicant() {
     let harness = SignupHarness::open().await;
     harness.apply(PHONE, Some("mine")).await;
     harness.clock.set(CLOSES);

@@ -77,7 +77,7 @@ async fn after_a_restart_a_place_is_safe_and_never_unknown() {
 }
 
 #[tokio::test]
-async fn numbers_that_were_skipped_are_nobody() {
+async fn skipped_numbers_have_no_application() {
     let mut harness = SignupHarness::open().await;
     harness.crowd(2).await;
     let arming =
@@ -139,7 +139,7 @@ async fn the_receipt_s_page_shows_each_step() {
 }
 
 #[tokio::test]
-async fn no_answer_tells_who_somebody_is() {
+async fn no_response_identifies_a_person() {
     let harness = SignupHarness::open().await;
     let applied = harness.apply(PHONE, Some("mine")).await;
     let json = applied.json();
@@ -151,7 +151,7 @@ async fn no_answer_tells_who_somebody_is() {
     for answer in answers {
         let all = format!("{}{:?}", answer.text(), answer.headers);
         for private in ["홍길동", "1012345678", "1234-5678", "12345678"] {
-            // The form's hint is nobody's number, but it looks like this one.
+            // The form's hint is no one's number, but it looks like this one.
             let all = all.replace("placeholder=\"010-1234-5678\"", "");
             assert!(!all.contains(private), "{private} in {all}");
         }

@@ -1,4 +1,4 @@
-//! Answers that are lost on their way: nobody is told that they are not registered, and pressing again finds the place.
+//! Lost replies of the store: no applicant is told that they are not registered, and a repeat finds the place.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use testkit::{Browser, RedisKind, RedisServer};
 use crate::browser::{fill_in, state};
 use crate::harness::{CREATE, SignupHarness, entrant};
 
-/// Of somebody who is not among those that [`SignupHarness::open_on`] let in before.
+/// Of an applicant who is not among those of [`SignupHarness::open_on`].
 const LATER: &str = "010-2222-3333";
 const PATIENCE: Duration = Duration::from_millis(300);
 const SOON: Duration = Duration::from_secs(10);
@@ -51,7 +51,7 @@ async fn an_application_without_an_answer_from_the_queue_is_not_known_and_not_re
 }
 
 #[tokio::test]
-async fn a_queue_that_could_not_be_asked_registered_nobody() {
+async fn a_queue_that_cannot_be_reached_registers_no_application() {
     let mut server = RedisServer::start(RedisKind::Valkey).await;
     let harness = SignupHarness::open_on(&server, PATIENCE).await;
     server.kill().await.unwrap();

@@ -1,4 +1,4 @@
-//! Versions that a queue must not run on, or whose holes somebody should know of. The list is checked against the
+//! Versions that a queue must not run on, or whose vulnerabilities an operator should know. The list is checked against the
 //! advisories by hand; a distribution may have mended a version without renaming it.
 
 use std::collections::HashMap;

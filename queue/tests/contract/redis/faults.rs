@@ -19,7 +19,7 @@ both! {
     nothing_acknowledged_is_lost_when_the_server_is_killed_mid_batches
     a_wiped_server_is_filled_again_above_every_number
     a_server_put_back_to_an_older_copy_is_noticed_by_who_knew_more
-    a_queue_that_went_back_disarms_itself_for_everybody
+    a_queue_that_lost_writes_disarms_itself_for_all_roles
     loading_the_functions_again_disarms_and_installing_does_not
     a_full_server_refuses_applications_whole_and_still_drains
     two_signups_give_each_person_one_number
@@ -241,7 +241,7 @@ async fn a_server_put_back_to_an_older_copy_is_noticed_by_who_knew_more(kind: Re
     assert_eq!(harness.queue().inbox(&event(), position, 9).await.unwrap().len(), 1);
 }
 
-async fn a_queue_that_went_back_disarms_itself_for_everybody(kind: RedisKind) {
+async fn a_queue_that_lost_writes_disarms_itself_for_all_roles(kind: RedisKind) {
     let mut harness = harness(kind).await;
     let other = harness.another_handle(|_| {}).await;
     harness.fill(3).await;
@@ -288,8 +288,8 @@ async fn a_full_server_refuses_applications_whole_and_still_drains(kind: RedisKi
     assert_eq!((harness.view().await.seq, harness.head(9).await.0), (3, vec![1, 2, 3]));
     harness.admitted(2, &[1, 2]).await;
     assert_eq!(harness.cancel(3).await.unwrap().mark, QueueState::Withdrawn);
-    let wish = harness.inbox().await[0].id;
-    harness.queue().acknowledge(&event(), FENCE, wish).await.unwrap();
+    let entry = harness.inbox().await[0].id;
+    harness.queue().acknowledge(&event(), FENCE, entry).await.unwrap();
     harness
         .project(|p| p.outcomes = vec![(number(1), crate::harness::shown(domain::Outcome::Ordered))])
         .await;

@@ -1,4 +1,4 @@
-//! How the queue lies in its keys: half-done steps that heal, lines over many blocks, numbers that nobody has.
+//! The queue's keys: half-done steps that heal, queues of many blocks, numbers without an application.
 
 use std::collections::BTreeSet;
 
@@ -19,7 +19,7 @@ both! {
     a_contact_is_gone_once_it_is_not_needed
     skipped_runs_that_touch_are_kept_as_one
     who_is_told_again_waits_for_durability_too
-    a_request_for_whom_a_write_failed_midway_is_heard_when_repeated
+    a_request_whose_write_failed_midway_is_recorded_when_repeated
 }
 
 impl QueueHarness {
@@ -36,7 +36,7 @@ async fn an_application_without_its_commit_gets_a_new_number_and_the_old_one_is_
     assert_eq!(harness.queue().place(&event(), key(1)).await, Ok(None));
     assert_eq!(harness.queue().number_of(&event(), number(1)).await, Ok(None));
     assert_eq!(harness.head(9).await, (vec![], 1));
-    // Who was told the number would disarm the queue; to anybody else it is as if it had never been given.
+    // A caller that holds the number would disarm the queue; for any other it is as if it had never been given.
     let other = harness.another_handle(|_| {}).await;
     let again = other.apply(&event(), applicant(1)).await.unwrap();
     assert_eq!((again.number, again.again), (number(2), false));
@@ -130,10 +130,10 @@ async fn the_product_takes_its_time_from_the_server_only(kind: RedisKind) {
     assert!(told.contains("takes its time from the server"), "{told}");
 }
 
-async fn a_request_for_whom_a_write_failed_midway_is_heard_when_repeated(kind: RedisKind) {
+async fn a_request_whose_write_failed_midway_is_recorded_when_repeated(kind: RedisKind) {
     let mut harness = harness(kind).await;
     harness.fill(2).await;
-    // The inbox cannot be written: somebody put another thing there.
+    // The inbox cannot be written: its key has another type.
     harness.meddle::<()>(&["SET", "q:{spring}:i", "no stream"]).await;
     let told = harness.queue().ask(&event(), key(2), number(2), queue::InboxKind::Cancel).await;
     assert!(matches!(told, Err(Refused::Unknown(_))), "{told:?}");

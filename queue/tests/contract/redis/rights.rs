@@ -33,8 +33,8 @@ async fn each_role_can_do_its_own_and_is_refused_the_rest(kind: RedisKind) {
     signup.ask(&event(), key(2), number(2), queue::InboxKind::Cancel).await.unwrap().unwrap();
     let head = worker.head(&event(), 9).await.unwrap();
     worker.admitted(&event(), FENCE, head.through, &[key(1)]).await.unwrap();
-    let wish = worker.inbox(&event(), 0, 9).await.unwrap()[0].id;
-    worker.acknowledge(&event(), FENCE, wish).await.unwrap();
+    let entry = worker.inbox(&event(), 0, 9).await.unwrap()[0].id;
+    worker.acknowledge(&event(), FENCE, entry).await.unwrap();
     worker.settle(&event(), FENCE).await.unwrap();
     for reader in [&worker, &signup, &verifier] {
         assert_eq!(reader.catalogue().await, Ok(vec![event()]));

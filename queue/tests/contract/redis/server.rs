@@ -8,7 +8,7 @@ use super::{both, meddle};
 both! {
     a_server_that_is_not_durable_is_refused_with_every_reason
     a_server_that_would_lose_its_queue_at_a_restart_is_refused
-    a_server_of_somebody_else_is_refused
+    a_server_with_keys_of_another_program_is_refused
     a_server_without_the_functions_is_refused
     a_replica_is_refused
     what_changes_later_is_found_each_minute
@@ -79,10 +79,10 @@ async fn a_server_that_would_lose_its_queue_at_a_restart_is_refused(kind: RedisK
     worker().await.unwrap();
 }
 
-async fn a_server_of_somebody_else_is_refused(kind: RedisKind) {
+async fn a_server_with_keys_of_another_program_is_refused(kind: RedisKind) {
     let server = installed(kind, &[]).await;
     meddle::<()>(&server.url(), &["SET", "session:1", "x"]).await.unwrap();
-    assert!(refusal(&server).await.contains("somebody else's keys"));
+    assert!(refusal(&server).await.contains("keys of another program"));
     meddle::<()>(&server.url(), &["MOVE", "session:1", "1"]).await.unwrap();
     assert!(refusal(&server).await.contains("another database"));
     meddle::<()>(&server.url(), &["FLUSHALL"]).await.unwrap();
@@ -115,7 +115,7 @@ async fn what_changes_later_is_found_each_minute(kind: RedisKind) {
     set(&server, "appendfsync", "everysec").await;
     meddle::<()>(&server.url(), &["SET", "session:1", "x"]).await.unwrap();
     let found = refused().await;
-    assert!(found[0].contains("appendfsync everysec") && found[1].contains("somebody else"), "{found:?}");
+    assert!(found[0].contains("appendfsync everysec") && found[1].contains("another program"), "{found:?}");
     set(&server, "appendfsync", "always").await;
     meddle::<()>(&server.url(), &["FLUSHALL"]).await.unwrap();
     meddle::<()>(&server.url(), &["FUNCTION", "FLUSH"]).await.unwrap();

@@ -13,7 +13,7 @@ both! {
     an_application_whose_reply_was_lost_is_found_again
     an_answer_to_another_question_is_never_believed
     a_frozen_server_leaves_it_open_and_gives_one_number
-    a_paused_server_registers_nobody
+    a_paused_server_registers_no_application
     a_server_that_is_away_was_asked_for_nothing
 }
 
@@ -68,8 +68,8 @@ async fn an_answer_to_another_question_is_never_believed(kind: RedisKind) {
     }
     proxy.set(Wire::OneBehind);
     let told = queue.apply(&event(), applicant(100)).await;
-    assert!(is_unknown(&told), "somebody else's number: {told:?}");
-    assert!(queue.place(&event(), key(7)).await.is_err(), "somebody else's place");
+    assert!(is_unknown(&told), "the number of another applicant: {told:?}");
+    assert!(queue.place(&event(), key(7)).await.is_err(), "the place of another applicant");
     proxy.set(Wire::Honest);
     // The connections that were out of step are gone.
     for who in (0..40).chain([100]) {
@@ -92,7 +92,7 @@ async fn a_frozen_server_leaves_it_open_and_gives_one_number(kind: RedisKind) {
     assert_eq!(harness.view().await.seq, 2);
 }
 
-async fn a_paused_server_registers_nobody(kind: RedisKind) {
+async fn a_paused_server_registers_no_application(kind: RedisKind) {
     let mut harness = harness(kind).await;
     let queue = harness.another_handle(|options| options.response_timeout = PATIENCE).await;
     open_connections(&queue, 1).await;
