@@ -1,4 +1,4 @@
-//! The commands as a newcomer runs them: what they print, and how they end.
+//! The commands as a new user runs them: their output and exit codes.
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 
 use std::path::Path;
@@ -156,7 +156,7 @@ async fn the_demo_prints_links_that_answer_and_lines_that_can_be_pasted() {
     assert_eq!(
         gateway.get("/order/int/v1/get/figure").await.unwrap().status,
         404,
-        "nobody orders past the event"
+        "no order bypasses the event"
     );
     let health = HttpClient::new(link("Health").strip_suffix("/readyz?verbose").unwrap());
     assert_eq!(health.get("/readyz").await.unwrap().status, 200);
@@ -178,7 +178,7 @@ async fn the_demo_prints_links_that_answer_and_lines_that_can_be_pasted() {
     assert_eq!((product.status, product.header("location")), (303, Some("/e/demo")));
     demo.wait_for_line("ordered    4", Duration::from_secs(20)).await.unwrap();
 
-    // A second one finds the folder taken, and says so; the first stops in order, and everybody is where the queue says.
+    // A second one finds the folder in use, and says so; the first stops in order, and each application has its number.
     let second = run(&["demo", "--data", data.to_str().unwrap(), "--seconds", "1"]);
     assert!(output_text(&second).contains("another process"), "{}", output_text(&second));
     demo.stop(Duration::from_secs(20)).await.unwrap();

@@ -11,7 +11,7 @@ use crate::{PROGRAM, output_text, run};
 
 const SOON: Duration = Duration::from_secs(20);
 
-/// A system on embedded stores, and somebody who holds a token.
+/// A system on embedded stores, and an operator with a token.
 pub(crate) struct CliHarness {
     _system: ChildProcess,
     pub(crate) folder: TempFolder,
@@ -67,7 +67,7 @@ impl CliHarness {
         output_text(&out)
     }
 
-    /// Makes and opens the event `spring`, and waits until somebody has an order, whose receipt it gives.
+    /// Creates and opens the event `spring`, waits for the first order, and returns its receipt.
     pub(crate) async fn open_event(&self) -> String {
         let fixed =
             ["event", "create", "spring", "--title-ko", "봄", "--title-en", "Spring", "--capacity", "50"];

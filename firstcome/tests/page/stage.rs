@@ -106,7 +106,7 @@ impl Stage {
         Self { base, setup, context, system, folder }
     }
 
-    /// Waits until the queue has somebody at this number, by looking into the queue: asking the signup service would show it the receipt.
+    /// Waits until the queue has this number. It reads the queue, because the signup service would restore the number from the receipt.
     pub(crate) async fn until_known(&self, number: u32) {
         let (event, number) = ("spring".parse().unwrap(), domain::Number::new(number).unwrap());
         for _ in 0..600 {
@@ -115,14 +115,14 @@ impl Stage {
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
-        panic!("nobody brought number {number} back");
+        panic!("number {number} was not restored");
     }
 
     pub(crate) fn event_page(&self) -> String {
         format!("{}/e/spring", self.base)
     }
 
-    /// Somebody else applies, without a browser.
+    /// Another person applies, without a browser.
     pub(crate) async fn others_apply(&self, people: u32) {
         let http = HttpClient::new(&self.base);
         for person in 0..people {

@@ -1,5 +1,5 @@
 //! The whole picture: a shop, gateways before it, signup services, workers and the operator console, each in a process of its own over the
-//! production stores. Only the shop is a thread of the test, as nobody kills it.
+//! production stores. Only the shop is a thread of the test, because it is never killed.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
@@ -88,7 +88,7 @@ impl TestCluster {
         told
     }
 
-    /// Makes the event `spring`, which nobody but `operate` opens, closes or settles.
+    /// Creates the event `spring`, which only `operate` opens, closes or settles.
     pub(crate) fn create_event(&self, seats: u32, pace: u32, in_flight_max: u32) {
         let (seats, pace, most) = (seats.to_string(), pace.to_string(), in_flight_max.to_string());
         let fixed =
@@ -138,7 +138,7 @@ impl TestCluster {
         list.lines().map(str::to_owned).collect()
     }
 
-    /// Waits until the shop's live orders are these people's and nobody else's, each once.
+    /// Waits until the shop's live orders are exactly these applicants', each once.
     pub(crate) async fn until_ordered(&self, people: &[AppKey]) {
         let mut wanted = people.to_vec();
         wanted.sort_unstable();
@@ -155,7 +155,7 @@ impl TestCluster {
         panic!("{} orders, {strange} of them not of the lowest {} numbers", held.len(), people.len());
     }
 
-    /// Everybody with a receipt, by number. A number or a person that is there twice ends the test.
+    /// All applicants with a receipt, by number. A number or a person that occurs twice fails the test.
     pub(crate) fn by_number(&self, receipts: &str) -> BTreeMap<u32, AppKey> {
         let ring = read_keys(&self.folder().join("keys.toml"));
         let read = receipts.lines().map(|line| Receipt::read(line, &ring).unwrap());
@@ -163,7 +163,7 @@ impl TestCluster {
         let by_number: BTreeMap<_, _> = all.iter().copied().collect();
         assert_eq!(by_number.len(), all.len(), "no number twice");
         let people: BTreeSet<_> = all.iter().map(|(_, key)| key).collect();
-        assert_eq!(people.len(), all.len(), "nobody twice");
+        assert_eq!(people.len(), all.len(), "each person once");
         by_number
     }
 

@@ -84,7 +84,7 @@ impl Crowd {
         async move { pressing.join_all().await.remove(0) }
     }
 
-    /// Everybody shows the receipt, as a page does that is left open, until it is known with its number.
+    /// Shows each receipt, as an open page does, until its number is known.
     pub(crate) fn show_meanwhile(&self, acks: Vec<Ack>) -> impl Future<Output = ()> + use<> {
         let mut showing = JoinSet::new();
         for ack in acks {
@@ -99,7 +99,7 @@ impl Crowd {
         }
     }
 
-    /// Waits until everybody's end fits.
+    /// Waits until each application has its expected outcome.
     pub(crate) async fn until_ends(&self, acks: &[Ack], fits: impl Fn(&BTreeMap<String, Vec<u32>>) -> bool) {
         for _ in 0..150 {
             let ends = self.ends(acks).await;
@@ -170,7 +170,7 @@ impl Crowd {
         panic!("waited a minute for {what}; the last document was {last:?}");
     }
 
-    /// How everybody's application ended, by word.
+    /// The outcome of each application.
     pub(crate) async fn ends(&self, acks: &[Ack]) -> BTreeMap<String, Vec<u32>> {
         let mut asking = JoinSet::new();
         for ack in acks.iter().cloned() {

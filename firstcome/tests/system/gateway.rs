@@ -43,7 +43,7 @@ fn spike(cluster: &TestCluster, people: u32, users: u16) -> impl Future<Output =
 }
 
 async fn shoppers(cluster: &TestCluster, time: Duration) -> LoadReport {
-    // Nobody of them looks at the event's product.
+    // None of them requests the event's product.
     let products = ["/products/1", "/products/2", "/products/7"].map(str::to_owned).to_vec();
     Browse { gateway: cluster.gateway_urls()[0].clone(), users: 12, time, products }.run().await.unwrap()
 }
@@ -94,7 +94,7 @@ async fn open_event(cluster: &TestCluster, seats: u32, pace: u32) -> Crowd {
     crowd
 }
 
-/// Nobody was failed: every answer was by the contract, and everybody has a number.
+/// No request failed: each response is by the contract, and each applicant has a number.
 fn all_served(report: &LoadReport) {
     println!("{report}");
     assert!(report.passed(), "{report}");
@@ -127,13 +127,14 @@ fn waiting(progress: &Value) -> u64 {
     figure("last_number").saturating_sub(figure("admitted_through"))
 }
 
-/// Lets two windows pass at the first pace, raises it, and looks on until nearly all seats are sold. Somebody waits all the time.
+/// Lets two windows pass at the first pace, raises it, and measures until nearly all seats are sold. Applications wait all the time.
 async fn raise_pace(cluster: &TestCluster, crowd: &Crowd, seats: u32, quick_pace: u32) -> Raised {
     let now = service::clock::system();
     crowd.until("a long queue", |p| waiting(p) >= 200).await;
     // What the pace had saved up before is spent by then.
     let ahead = now() + 1000;
-    let queue_lasts = |p: &Value| assert!(waiting(p) > 0, "nobody waits, so nothing keeps the pace: {p}");
+    let queue_lasts =
+        |p: &Value| assert!(waiting(p) > 0, "no application waits, so the pace cannot be judged: {p}");
     crowd
         .until("two windows to pass", |p| {
             queue_lasts(p);
@@ -152,7 +153,7 @@ async fn raise_pace(cluster: &TestCluster, crowd: &Crowd, seats: u32, quick_pace
     Raised { ahead, asked, quick, sold: now() }
 }
 
-/// Per ten seconds within 1 % or one order, as far as the machine let anybody be even. Tells the windows that it judged.
+/// Each ten seconds are within 1 % or one order, where the machine allowed an even pace. Prints the windows that it judged.
 fn keeps_pace(starts: &Starts, (from_ms, to_ms): (i64, i64), pace: u32, late: &[(i64, i64)]) -> usize {
     let exact = pace * 10;
     let mut judged = 0;
@@ -179,7 +180,7 @@ fn never_above(starts: &Starts, span: (i64, i64), pace: u32) {
     assert!(most <= pace * 11, "{most} order calls in 10 s at a pace of {pace}/s");
 }
 
-/// One client that asks without end gets its share and no more; everybody else has their own.
+/// One client that sends without pause gets its own rate and no more; the others keep theirs.
 async fn greedy(gateway: &str) {
     let http = HttpClient::new(gateway);
     let mut asking = JoinSet::new();
@@ -267,7 +268,7 @@ async fn a_killed_gateway_and_an_operator_at_work_leave_the_orders_exact() {
     let killed = Instant::now();
     cluster.kill_gateway(0).await;
     crowd.until("the gateway to be back", |_| true).await;
-    println!("door killed: people come through again after {:?}", killed.elapsed());
+    println!("gateway killed: requests pass again after {:?}", killed.elapsed());
     cluster.operate(&["pace", "set", "spring", "60", "--reason", "too slow"]);
     cluster.operate(&["release", "pause", "spring", "--reason", "the shop asks for it"]);
     let before = calls_when_quiet(&cluster).await;

@@ -1,4 +1,4 @@
-//! How evenly the shop was called, judged by its own count of order calls; and whether the machine let anybody be even.
+//! How evenly the shop was called, judged by its own count of order calls, and whether the machine allowed an even pace.
 
 use std::io::Write as _;
 use std::path::Path;
@@ -10,7 +10,7 @@ use serde_json::Value;
 
 const SLOT_MS: i64 = 100;
 pub(crate) const WINDOW_MS: i64 = 10_000;
-/// A machine that keeps a small write waiting for so long makes tokens void, whoever spends them.
+/// A machine that delays a small write for so long voids tokens, whatever spends them.
 const LATE_MS: i64 = 150;
 
 /// Starts of order calls by tenths of a second.

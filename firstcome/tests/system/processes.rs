@@ -151,7 +151,7 @@ impl ProcessHandles {
     }
 }
 
-/// Ports that nobody has; all are taken at once, so that no two are the same.
+/// Unused ports; all are bound at the same time, so that no two are the same.
 pub(crate) fn free_ports(count: usize) -> Vec<u16> {
     let listeners: Vec<_> =
         (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()).collect();

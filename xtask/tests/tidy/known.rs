@@ -43,4 +43,4 @@ pub(crate) const REPEATED_NAMES: &[(&str, usize)] = &[
 ];
 
 /// The crates and files of the root that still use retired words.
-pub(crate) const RETIRED_WORDS: &[&str] = &["docs", "firstcome", "queue"];
+pub(crate) const RETIRED_WORDS: &[&str] = &["queue"];
