@@ -93,7 +93,7 @@ pub(super) static ENGLISH: Messages = Messages {
     eta_paused: "We will tell you when it resumes",
     checked: "Last checked",
     announce: "{n} people ahead",
-    bar: "How far the queue before you has moved",
+    bar: "How far the line before you has moved",
     making: "Making your order",
     order_no: "Order number",
     code_hint: "Use it to find or cancel your place on another device. Keep it to yourself.",
