@@ -17,6 +17,8 @@ async fn an_applicant_sees_the_people_ahead_fall_and_then_the_order_without_a_re
     let first: u32 = ahead(&browser.text("#ahead").await.unwrap());
     picture(&browser, "journey-receipt-ko").await;
     fits(&browser).await;
+    wait(&browser, "#copy:not([hidden])").await;
+    assert_eq!(browser.text("#copy").await.unwrap(), "복사");
     let receipt = browser.url().await.unwrap();
 
     wait(&browser, "[data-state=ordered]").await;
@@ -31,6 +33,8 @@ async fn an_applicant_sees_the_people_ahead_fall_and_then_the_order_without_a_re
     wait(&other, "[data-state=ordered]").await;
     assert_eq!(other.text("#number").await.unwrap(), "31");
     assert_eq!(other.attribute("html", "lang").await.unwrap().as_deref(), Some("en"));
+    wait(&other, "#copy:not([hidden])").await;
+    assert_eq!(other.text("#copy").await.unwrap(), "Copy");
     picture(&other, "journey-ordered-en").await;
 }
 

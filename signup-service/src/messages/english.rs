@@ -1,4 +1,4 @@
-//! The English texts: plain and calm. Message only.
+//! The English texts: plain and calm. Texts only, no logic.
 
 use super::{Messages, words};
 
@@ -97,7 +97,7 @@ pub(super) static ENGLISH: Messages = Messages {
     making: "Making your order",
     order_no: "Order number",
     code_hint: "Use it to find or cancel your place on another device. Keep it to yourself.",
-    to_clipboard: "Messages",
+    to_clipboard: "Copy",
     copied: "Copied",
     view_only: words(
         "This mobile number has already applied",

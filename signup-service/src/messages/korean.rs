@@ -1,4 +1,4 @@
-//! The Korean texts, in 해요체: active, short, no blame. Message only.
+//! The Korean texts, in 해요체: active, short, no blame. Texts only, no logic.
 
 use super::{Messages, words};
 

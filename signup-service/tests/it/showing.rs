@@ -60,7 +60,7 @@ async fn an_altered_receipt_is_nothing() {
 async fn after_a_restart_a_place_is_safe_and_never_unknown() {
     let harness = SignupHarness::open().await;
     let applied = harness.apply(PHONE, None).await.json();
-    // Another house has the same keys, and a queue that has lost everything and is not armed.
+    // Another installation has the same keys, and a queue that lost everything and is not armed.
     let after = SignupHarness::unarmed().await;
     after.signup.refresh().await;
     let answer = after.get(&own_path(&applied)).await;

@@ -1,5 +1,5 @@
 //! Versions that a queue must not run on, or whose vulnerabilities an operator should know. The list is checked against the
-//! advisories by hand; a distribution may have mended a version without renaming it.
+//! advisories by hand; a distribution may have fixed a version without changing its number.
 
 use std::collections::HashMap;
 
@@ -7,15 +7,15 @@ use super::Finding;
 
 type Version = (u32, u32, u32);
 
-/// Of each queue, the first version without the use-after-free of its Lua (CVE-2025-49844) and its companions.
-const REDIS_MENDED: [Version; 5] = [(7, 2, 11), (7, 4, 6), (8, 0, 4), (8, 2, 2), (8, 3, 0)];
-const VALKEY_MENDED: [Version; 4] = [(7, 2, 11), (8, 0, 6), (8, 1, 4), (9, 0, 0)];
-const LUA_HOLE: &str = "a caller's Lua can take over the server (CVE-2025-49844)";
+/// Of each release series, the first version in which the use-after-free of Lua (CVE-2025-49844) and the related ones are fixed.
+const REDIS_FIXED: [Version; 5] = [(7, 2, 11), (7, 4, 6), (8, 0, 4), (8, 2, 2), (8, 3, 0)];
+const VALKEY_FIXED: [Version; 4] = [(7, 2, 11), (8, 0, 6), (8, 1, 4), (9, 0, 0)];
+const LUA_VULNERABILITY: &str = "a caller's Lua can take over the server (CVE-2025-49844)";
 
 pub(super) fn findings(info: &HashMap<&str, &str>) -> Vec<Finding> {
-    let (product, told, mended) = match (info.get("valkey_version"), info.get("redis_version")) {
-        (Some(told), _) => ("Valkey", told, &VALKEY_MENDED[..]),
-        (None, Some(told)) => ("Redis", told, &REDIS_MENDED[..]),
+    let (product, told, fixed) = match (info.get("valkey_version"), info.get("redis_version")) {
+        (Some(told), _) => ("Valkey", told, &VALKEY_FIXED[..]),
+        (None, Some(told)) => ("Redis", told, &REDIS_FIXED[..]),
         (None, None) => return vec![Finding::warn("this Redis does not tell its version")],
     };
     let Some(version) = parse(told) else {
@@ -27,10 +27,12 @@ pub(super) fn findings(info: &HashMap<&str, &str>) -> Vec<Finding> {
             "this is {product} {told}: the queue needs functions, from 7.0 on"
         )));
     } else if product == "Redis" && (version.0, version.1) == (7, 0) {
-        let what = format!("this is Redis {told}, whose line is not mended any more: {LUA_HOLE}");
+        let what = format!("this is Redis {told}, whose line is not mended any more: {LUA_VULNERABILITY}");
         findings.push(Finding::warn(format!("{what}, unless your distribution mended it")));
-    } else if is_open(version, mended) {
-        findings.push(Finding::refuse(format!("this is {product} {told}, with which {LUA_HOLE}: update it")));
+    } else if is_vulnerable(version, fixed) {
+        findings.push(Finding::refuse(format!(
+            "this is {product} {told}, with which {LUA_VULNERABILITY}: update it"
+        )));
     }
     if product == "Redis" && ((7, 2, 0)..=(8, 6, 2)).contains(&version) {
         let what = format!("this is Redis {told}: evicting clients can crash it (CVE-2026-23479)");
@@ -39,12 +41,12 @@ pub(super) fn findings(info: &HashMap<&str, &str>) -> Vec<Finding> {
     findings
 }
 
-/// Whether the version lies in a queue below its mended one, or in a queue that has none and is older than the newest.
-fn is_open(version: Version, mended: &[Version]) -> bool {
-    let queue = mended.iter().find(|m| (m.0, m.1) == (version.0, version.1));
-    match queue {
-        Some(mended) => version < *mended,
-        None => mended.last().is_some_and(|newest| version < *newest),
+/// Whether the version is older than the fixed one of its series; a series without a fixed one is compared with the newest.
+fn is_vulnerable(version: Version, fixed: &[Version]) -> bool {
+    let series = fixed.iter().find(|fixed| (fixed.0, fixed.1) == (version.0, version.1));
+    match series {
+        Some(first_fixed) => version < *first_fixed,
+        None => fixed.last().is_some_and(|newest| version < *newest),
     }
 }
 
