@@ -12,13 +12,13 @@ use service::config::{Mistakes, Part};
 use service::telemetry::LogFormat;
 
 pub use event::demo_event;
-pub use stores::{Role, Servers, Stores};
+pub use stores::{ProcessRole, Servers, Stores};
 
 /// The settings of a system.
 #[derive(Debug, Clone)]
 pub struct Setup {
     /// The parts that run in this process.
-    pub role: Role,
+    pub role: ProcessRole,
     /// The stores of queue and ledger.
     pub stores: Stores,
     /// The file with the root secrets.
@@ -64,7 +64,7 @@ pub fn load(file: Option<&Path>, flags: &[(String, String)]) -> Result<Settings,
 
 impl Setup {
     /// Reads the settings of a role. Mistakes are collected until `finish`. Settings of other roles are not checked.
-    pub fn read(settings: &Settings, role: Role, now: Millis) -> Self {
+    pub fn read(settings: &Settings, role: ProcessRole, now: Millis) -> Self {
         let mut signup = settings.part("signup");
         let mut log = settings.part("log");
         let mut setup = Self {
@@ -101,7 +101,7 @@ impl Setup {
             settings.skip("operator");
         }
         // Beside other parts, a gateway without settings is left out: applicants reach the signup service without one.
-        if role == Role::Gateway || (role.has_gateway() && settings.part("").has("gateway")) {
+        if role == ProcessRole::Gateway || (role.has_gateway() && settings.part("").has("gateway")) {
             setup.gateway = Some(gateway::Config::read(&mut settings.part("gateway")));
         } else {
             settings.skip("gateway");
@@ -112,13 +112,13 @@ impl Setup {
 
 /// The settings of the operator API. Without a token it would refuse every request: beside other parts it is then left out, and
 /// as a single role it is a mistake.
-fn read_operator(part: &mut Part<'_>, role: Role) -> Option<OperatorSettings> {
+fn read_operator(part: &mut Part<'_>, role: ProcessRole) -> Option<OperatorSettings> {
     let operator = OperatorSettings {
         listen: part.parse("listen", "127.0.0.1:8090"),
         config: operator::Config::read(part),
     };
     let has_no_token = operator.config.tokens.is_empty();
-    if has_no_token && role == Role::Operator && !part.has("token") {
+    if has_no_token && role == ProcessRole::Operator && !part.has("token") {
         part.mistake("token", "is missing: `firstcome keys token NAME` creates one");
     }
     (!has_no_token).then_some(operator)

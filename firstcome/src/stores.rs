@@ -9,7 +9,7 @@ use ledger::Ledger;
 use queue::{Queue, RedisOptions, RedisRole};
 use service::health::Check;
 
-use crate::setup::{Role, Servers, Stores};
+use crate::setup::{ProcessRole, Servers, Stores};
 
 /// How long a gateway waits before it connects to its queue again.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -17,7 +17,7 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 /// Opens the queue and the ledger, each if the role needs it from the start. A gateway opens its queue later.
 pub(crate) async fn open(
     stores: &Stores,
-    role: Role,
+    role: ProcessRole,
     now: Now,
 ) -> anyhow::Result<(Option<Queue>, Option<Ledger>)> {
     match stores {
@@ -86,11 +86,11 @@ async fn open_queue(servers: &Servers, role: RedisRole) -> anyhow::Result<Queue>
     Queue::open_redis(RedisOptions::new(&servers.queue, role)).await.context("cannot open the queue")
 }
 
-fn queue_role(role: Role) -> RedisRole {
+fn queue_role(role: ProcessRole) -> RedisRole {
     match role {
-        Role::Signup => RedisRole::Signup,
-        Role::Gateway => RedisRole::Gateway,
-        Role::All | Role::Worker | Role::Operator => RedisRole::Worker,
+        ProcessRole::Signup => RedisRole::Signup,
+        ProcessRole::Gateway => RedisRole::Gateway,
+        ProcessRole::All | ProcessRole::Worker | ProcessRole::Operator => RedisRole::Worker,
     }
 }
 

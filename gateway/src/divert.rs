@@ -13,7 +13,7 @@ use service::health::Check;
 use tokio::sync::Notify;
 
 use crate::error::DivertResponses;
-use crate::page::Page;
+use crate::page::RefusalPage;
 use crate::path;
 
 /// How often the queue is read.
@@ -77,7 +77,7 @@ impl DivertTable {
         }
         // Of two events on one path, the one that opens first wins.
         paths.sort_by_key(|(path, at)| (std::cmp::Reverse(path.len()), events_read[*at].opens_at));
-        let page = Page::new();
+        let page = RefusalPage::new();
         let divert = |snapshot: EventSnapshot| {
             let responses = DivertResponses::new(&format!("/e/{}", snapshot.event), &page);
             Divert { snapshot, responses }

@@ -9,13 +9,13 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use service::Problem;
 
-use crate::messages::{self, Message};
-use crate::page::{Next, Page};
+use crate::messages::{self, RefusalText};
+use crate::page::{Next, RefusalPage};
 use service::Language;
 
 /// Why a request was not forwarded, or its response not returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Reason {
+pub(crate) enum RefusalReason {
     /// The client exceeds its rate.
     TooFast,
     /// The client has too many requests in flight.
@@ -50,7 +50,7 @@ pub(crate) enum Reason {
     Diverted,
 }
 
-impl Reason {
+impl RefusalReason {
     pub(crate) const ALL: [Self; 16] = [
         Self::TooFast,
         Self::TooManyAtOnce,
@@ -102,7 +102,7 @@ impl Reason {
         }
     }
 
-    fn message(self, language: Language) -> Message {
+    fn message(self, language: Language) -> RefusalText {
         let messages = messages::of(language);
         match self {
             Self::TooFast | Self::TooManyAtOnce => messages.too_fast,
@@ -117,14 +117,14 @@ impl Reason {
 
 /// The formats and languages that a client accepts; cheap to keep until an error response is needed.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Accepted {
+pub(crate) struct AcceptedFormats {
     kinds: Option<HeaderValue>,
     languages: Option<HeaderValue>,
     /// Whether the page may reload by itself; after a form it must not, because the form would be lost.
     may_reload: bool,
 }
 
-impl Accepted {
+impl AcceptedFormats {
     pub(crate) fn of(request: &Request) -> Self {
         let headers = request.headers();
         Self {
@@ -175,9 +175,10 @@ pub(crate) struct ErrorResponses {
 
 impl ErrorResponses {
     pub(crate) fn new() -> Self {
-        let page = Page::new();
-        let responses =
-            |language| Reason::ALL.iter().map(|reason| render_variants(*reason, language, &page)).collect();
+        let page = RefusalPage::new();
+        let responses = |language| {
+            RefusalReason::ALL.iter().map(|reason| render_variants(*reason, language, &page)).collect()
+        };
         Self {
             korean: responses(Language::Korean),
             english: responses(Language::English),
@@ -186,7 +187,7 @@ impl ErrorResponses {
     }
 
     /// The response in the accepted format and language.
-    pub(crate) fn response(&self, reason: Reason, accepted: &Accepted) -> Response {
+    pub(crate) fn response(&self, reason: RefusalReason, accepted: &AcceptedFormats) -> Response {
         let responses = match accepted.language() {
             Language::Korean => &self.korean[reason as usize],
             Language::English => &self.english[reason as usize],
@@ -205,7 +206,7 @@ impl ErrorResponses {
     }
 }
 
-fn render_variants(reason: Reason, language: Language, page: &Page) -> ReasonResponses {
+fn render_variants(reason: RefusalReason, language: Language, page: &RefusalPage) -> ReasonResponses {
     let waits: Vec<Option<u32>> = match reason.retry_s() {
         // In whole seconds, the unit of the header.
         Some(least) => (0..WAITS).map(|step| Some(least + step * least.div_ceil(WAITS - 1))).collect(),
@@ -213,7 +214,7 @@ fn render_variants(reason: Reason, language: Language, page: &Page) -> ReasonRes
     };
     let message = reason.message(language);
     let page_with = |wait: Option<u32>, next: Next<'_>| {
-        let html = Bytes::from(Page::html(language, message, next));
+        let html = Bytes::from(RefusalPage::html(language, message, next));
         rendered(reason, language, wait, "text/html; charset=utf-8", html, Some(page.policy()))
     };
     let pages = waits.iter().map(|wait| page_with(*wait, wait.map_or(Next::Nothing, Next::Reload)));
@@ -225,13 +226,13 @@ fn render_variants(reason: Reason, language: Language, page: &Page) -> ReasonRes
     ReasonResponses { pages: pages.collect(), form_pages: form_pages.collect(), problems: problems.collect() }
 }
 
-fn problem(reason: Reason, language: Language) -> Problem {
+fn problem(reason: RefusalReason, language: Language) -> Problem {
     let ((status, code), message) = (reason.kind(), reason.message(language));
     Problem::new(status, code, message.head).detail(message.text)
 }
 
 fn rendered(
-    reason: Reason,
+    reason: RefusalReason,
     language: Language,
     wait: Option<u32>,
     kind: &'static str,
@@ -249,7 +250,7 @@ fn rendered(
     if let Some(seconds) = wait {
         headers.insert(header::RETRY_AFTER, seconds.into());
     }
-    if reason == Reason::Method {
+    if reason == RefusalReason::Method {
         let taken = HeaderValue::from_static("GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS");
         headers.insert(header::ALLOW, taken);
     }
@@ -272,10 +273,11 @@ struct Conflict {
 }
 
 impl Conflict {
-    fn new(link: &str, language: Language, page: &Page) -> Self {
-        let problem = problem(Reason::Diverted, language).with("link", link).to_json().to_string();
-        let html = Page::html(language, Reason::Diverted.message(language), Next::Go(link));
-        let rendered = |kind, body, policy| rendered(Reason::Diverted, language, None, kind, body, policy);
+    fn new(link: &str, language: Language, page: &RefusalPage) -> Self {
+        let problem = problem(RefusalReason::Diverted, language).with("link", link).to_json().to_string();
+        let html = RefusalPage::html(language, RefusalReason::Diverted.message(language), Next::Go(link));
+        let rendered =
+            |kind, body, policy| rendered(RefusalReason::Diverted, language, None, kind, body, policy);
         Self {
             page: rendered("text/html; charset=utf-8", Bytes::from(html), Some(page.policy())),
             problem: rendered("application/problem+json", Bytes::from(problem), None),
@@ -284,7 +286,7 @@ impl Conflict {
 }
 
 impl DivertResponses {
-    pub(crate) fn new(link: &str, page: &Page) -> Self {
+    pub(crate) fn new(link: &str, page: &RefusalPage) -> Self {
         let location = HeaderValue::from_str(link)
             .unwrap_or_else(|_| unreachable!("event ids fit in a header: a-z, 0-9 and dashes"));
         Self {
@@ -304,7 +306,7 @@ impl DivertResponses {
     }
 
     /// For all other methods.
-    pub(crate) fn conflict(&self, accepted: &Accepted) -> Response {
+    pub(crate) fn conflict(&self, accepted: &AcceptedFormats) -> Response {
         let conflict = match accepted.language() {
             Language::Korean => &self.korean,
             Language::English => &self.english,
@@ -322,13 +324,13 @@ impl DivertResponses {
 mod tests {
     use super::*;
 
-    fn accepted(method: Method, pairs: &[(header::HeaderName, &'static str)]) -> Accepted {
+    fn accepted(method: Method, pairs: &[(header::HeaderName, &'static str)]) -> AcceptedFormats {
         let mut request = Request::new(Body::empty());
         *request.method_mut() = method;
         for (name, value) in pairs {
             request.headers_mut().insert(name.clone(), HeaderValue::from_static(value));
         }
-        Accepted::of(&request)
+        AcceptedFormats::of(&request)
     }
 
     fn body(response: Response) -> String {
@@ -341,7 +343,7 @@ mod tests {
     fn only_the_page_of_a_read_reloads_by_itself() {
         let error_responses = ErrorResponses::new();
         let browser = [(header::ACCEPT, "text/html"), (header::ACCEPT_LANGUAGE, "en")];
-        for reason in Reason::ALL.into_iter().filter(|reason| reason.retry_s().is_some()) {
+        for reason in RefusalReason::ALL.into_iter().filter(|reason| reason.retry_s().is_some()) {
             for (method, reloads) in [(Method::GET, true), (Method::HEAD, true), (Method::POST, false)] {
                 let response = error_responses.response(reason, &accepted(method.clone(), &browser));
                 assert!(response.headers().contains_key(header::RETRY_AFTER), "{reason:?} {method}");
@@ -354,7 +356,7 @@ mod tests {
 
     #[test]
     fn each_reason_is_its_own_index() {
-        for (at, reason) in Reason::ALL.iter().enumerate() {
+        for (at, reason) in RefusalReason::ALL.iter().enumerate() {
             assert_eq!(*reason as usize, at, "{reason:?}");
         }
     }
@@ -362,9 +364,9 @@ mod tests {
     #[test]
     fn clients_refused_together_retry_at_different_times() {
         let error_responses = ErrorResponses::new();
-        for reason in Reason::ALL.into_iter().filter(|reason| reason.retry_s().is_some()) {
+        for reason in RefusalReason::ALL.into_iter().filter(|reason| reason.retry_s().is_some()) {
             let mut waits: Vec<u32> = (0..100)
-                .map(|_| error_responses.response(reason, &Accepted::default()))
+                .map(|_| error_responses.response(reason, &AcceptedFormats::default()))
                 .map(|answer| answer.headers()[header::RETRY_AFTER].to_str().unwrap().parse().unwrap())
                 .collect();
             waits.sort_unstable();
@@ -377,12 +379,12 @@ mod tests {
     fn a_browser_gets_a_page_and_a_program_a_problem_document_in_its_language() {
         let error_responses = ErrorResponses::new();
         let browser = [(header::ACCEPT, "text/html,*/*;q=0.8"), (header::ACCEPT_LANGUAGE, "en-US")];
-        let answer = error_responses.response(Reason::Full, &accepted(Method::GET, &browser));
+        let answer = error_responses.response(RefusalReason::Full, &accepted(Method::GET, &browser));
         assert_eq!(answer.headers()[header::CONTENT_TYPE], "text/html; charset=utf-8");
         assert_eq!(answer.headers()[header::CONTENT_LANGUAGE], "en");
         assert!(answer.headers().contains_key(header::CONTENT_SECURITY_POLICY));
         let answer = error_responses
-            .response(Reason::Full, &accepted(Method::GET, &[(header::ACCEPT, "application/json")]));
+            .response(RefusalReason::Full, &accepted(Method::GET, &[(header::ACCEPT, "application/json")]));
         assert_eq!(answer.headers()[header::CONTENT_TYPE], "application/problem+json");
         assert_eq!(answer.headers()[header::CONTENT_LANGUAGE], "ko");
         assert_eq!(answer.status(), StatusCode::SERVICE_UNAVAILABLE);

@@ -4,25 +4,25 @@ use service::Language;
 
 /// A headline and a sentence.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Message {
+pub(crate) struct RefusalText {
     pub(crate) head: &'static str,
     pub(crate) text: &'static str,
 }
 
 /// All texts of one language.
-pub(crate) struct Messages {
+pub(crate) struct RefusalMessages {
     /// The client exceeds its rate.
-    pub(crate) too_fast: Message,
+    pub(crate) too_fast: RefusalText,
     /// There are too many requests.
-    pub(crate) full: Message,
+    pub(crate) full: RefusalText,
     /// The upstream does not respond.
-    pub(crate) down: Message,
+    pub(crate) down: RefusalText,
     /// No route matches.
-    pub(crate) not_found: Message,
+    pub(crate) not_found: RefusalText,
     /// The request is malformed or not supported.
-    pub(crate) unreadable: Message,
+    pub(crate) unreadable: RefusalText,
     /// An event diverts the path.
-    pub(crate) diverted: Message,
+    pub(crate) diverted: RefusalText,
     /// Says that the page retries by itself, with the seconds in `{s}`.
     pub(crate) again: &'static str,
     /// The link that retries now.
@@ -33,11 +33,11 @@ pub(crate) struct Messages {
     pub(crate) to_event: &'static str,
 }
 
-const fn message(head: &'static str, text: &'static str) -> Message {
-    Message { head, text }
+const fn message(head: &'static str, text: &'static str) -> RefusalText {
+    RefusalText { head, text }
 }
 
-const KOREAN: Messages = Messages {
+const KOREAN: RefusalMessages = RefusalMessages {
     too_fast: message("잠깐만 기다려 주세요", "너무 자주 요청했어요. 이미 접수한 신청은 그대로예요."),
     full: message(
         "지금 접속이 몰리고 있어요",
@@ -53,7 +53,7 @@ const KOREAN: Messages = Messages {
     to_event: "이벤트 페이지로 가기",
 };
 
-const ENGLISH: Messages = Messages {
+const ENGLISH: RefusalMessages = RefusalMessages {
     too_fast: message("One moment, please", "You asked too often. What you applied for is safe."),
     full: message(
         "Many people are here right now",
@@ -70,7 +70,7 @@ const ENGLISH: Messages = Messages {
 };
 
 /// The texts of a language.
-pub(crate) fn of(language: Language) -> &'static Messages {
+pub(crate) fn of(language: Language) -> &'static RefusalMessages {
     match language {
         Language::Korean => &KOREAN,
         Language::English => &ENGLISH,

@@ -5,14 +5,14 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use metrics::{Counter, Gauge, Histogram};
 
-use crate::error::Reason;
+use crate::error::RefusalReason;
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// The counters of one route.
 pub(crate) struct RouteMeter {
     classes: [Counter; 5],
-    refused: [Counter; Reason::ALL.len()],
+    refused: [Counter; RefusalReason::ALL.len()],
 }
 
 impl RouteMeter {
@@ -27,7 +27,7 @@ impl RouteMeter {
         );
         Self {
             classes: CLASSES.map(|class| metrics::counter!("firstcome_gateway_requests_total", "route" => route, "class" => class)),
-            refused: Reason::ALL.map(
+            refused: RefusalReason::ALL.map(
                 |reason| metrics::counter!("firstcome_gateway_refused_total", "route" => route, "reason" => reason.kind().1),
             ),
         }
@@ -38,7 +38,7 @@ impl RouteMeter {
         self.classes[class].increment(1);
     }
 
-    pub(crate) fn refused(&self, reason: Reason) {
+    pub(crate) fn refused(&self, reason: RefusalReason) {
         self.refused[reason as usize].increment(1);
     }
 }

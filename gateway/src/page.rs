@@ -4,7 +4,7 @@ use axum::http::HeaderValue;
 use data_encoding::BASE64;
 use sha2::{Digest as _, Sha256};
 
-use crate::messages::{self, Message};
+use crate::messages::{self, RefusalText};
 use service::Language;
 
 const CSS: &str = ":root{color-scheme:light dark;--bg:#f3f5f8;--ink:#14171d;--soft:#545c6b;--key:#1d4ed8}\
@@ -29,11 +29,11 @@ pub(crate) enum Next<'a> {
 }
 
 /// The parts that all pages share.
-pub(crate) struct Page {
+pub(crate) struct RefusalPage {
     policy: HeaderValue,
 }
 
-impl Page {
+impl RefusalPage {
     pub(crate) fn new() -> Self {
         let hash = BASE64.encode(&Sha256::digest(CSS));
         let policy = format!(
@@ -50,9 +50,9 @@ impl Page {
     }
 
     /// The HTML of one page.
-    pub(crate) fn html(language: Language, message: Message, next: Next<'_>) -> String {
+    pub(crate) fn html(language: Language, message: RefusalText, next: Next<'_>) -> String {
         let messages = messages::of(language);
-        let Message { head, text } = message;
+        let RefusalText { head, text } = message;
         let refresh = match next {
             Next::Reload(seconds) => format!("<meta http-equiv=\"refresh\" content=\"{seconds}\">"),
             _ => String::new(),

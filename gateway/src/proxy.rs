@@ -18,7 +18,7 @@ use service::{Context, Tasks};
 use crate::client::{ClientIdentity, ClientKey};
 use crate::config::Config;
 use crate::divert::Diverts;
-use crate::error::{Accepted, ErrorResponses, Reason};
+use crate::error::{AcceptedFormats, ErrorResponses, RefusalReason};
 use crate::headers::{self, ForwardedHeaders, Via};
 use crate::limit::{InFlight, Limit};
 use crate::meter::{self, RouteMeter};
@@ -30,7 +30,7 @@ use crate::upstream::{OutboundRequest, Permit, Upstream};
 const EVICTION_PERIOD: Duration = Duration::from_secs(1);
 
 /// The upstream and the limit of the paths below a prefix.
-struct Route {
+struct ProxyRoute {
     prefix: &'static str,
     upstream: usize,
     limit: usize,
@@ -43,7 +43,7 @@ struct Route {
 /// The gateway's state, shared by all connections.
 pub(crate) struct Gateway {
     /// The longest prefix first.
-    routes: Vec<Route>,
+    routes: Vec<ProxyRoute>,
     /// Counts requests that match no route.
     unrouted: RouteMeter,
     upstreams: Vec<Upstream>,
@@ -62,13 +62,13 @@ const UNROUTED: &str = "unrouted";
 
 /// Why a request is not forwarded.
 enum Stop {
-    Refused(Reason),
+    Refused(RefusalReason),
     /// An event diverts its path; the response leads to the event's page.
     Diverted(Box<Response>),
 }
 
-impl From<Reason> for Stop {
-    fn from(reason: Reason) -> Self {
+impl From<RefusalReason> for Stop {
+    fn from(reason: RefusalReason) -> Self {
         Self::Refused(reason)
     }
 }
@@ -111,29 +111,29 @@ impl Gateway {
     /// The permit to forward the request, unless a limit refuses it or an event diverts it.
     fn acquire(
         &self,
-        route: &Route,
+        route: &ProxyRoute,
         path: &str,
         request: &Request,
         client: ClientKey,
     ) -> Result<Permit, Stop> {
         let limit = &self.limits[route.limit];
         if !limit.allows_client(client) {
-            return Err(Reason::TooFast.into());
+            return Err(RefusalReason::TooFast.into());
         }
-        let in_flight = self.in_flight.begin(client).ok_or(Reason::TooManyAtOnce)?;
+        let in_flight = self.in_flight.begin(client).ok_or(RefusalReason::TooManyAtOnce)?;
         if !route.is_signup {
             let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
             let diverted = self.diverts.map_diverted(path, |divert| {
-                if is_read { divert.redirect() } else { divert.conflict(&Accepted::of(request)) }
+                if is_read { divert.redirect() } else { divert.conflict(&AcceptedFormats::of(request)) }
             });
             if let Some(response) = diverted {
                 return Err(Stop::Diverted(Box::new(response)));
             }
         }
-        let permit = self.upstreams[route.upstream].acquire(in_flight).ok_or(Reason::UpstreamFull)?;
+        let permit = self.upstreams[route.upstream].acquire(in_flight).ok_or(RefusalReason::UpstreamFull)?;
         // Last, so that a request that is refused anyway uses no part of the global rate.
         if !limit.allows_any() {
-            return Err(Reason::Full.into());
+            return Err(RefusalReason::Full.into());
         }
         Ok(permit)
     }
@@ -142,18 +142,23 @@ impl Gateway {
     fn prepare(
         &self,
         mut request: Request,
-        route: &Route,
+        route: &ProxyRoute,
         path: Option<PathAndQuery>,
         forwarded: &ForwardedHeaders,
         permit: Permit,
-    ) -> (OutboundRequest, Accepted) {
-        let accepted = Accepted::of(&request);
+    ) -> (OutboundRequest, AcceptedFormats) {
+        let accepted = AcceptedFormats::of(&request);
         let host = &self.upstreams[route.upstream].host;
         headers::forward(&mut request, forwarded, host, &self.via, &self.rng);
         (OutboundRequest::new(request, path, permit), accepted)
     }
 
-    async fn forward(&self, route: &Route, outbound: OutboundRequest, accepted: Accepted) -> HandlerResponse {
+    async fn forward(
+        &self,
+        route: &ProxyRoute,
+        outbound: OutboundRequest,
+        accepted: AcceptedFormats,
+    ) -> HandlerResponse {
         match self.upstreams[route.upstream].exchange(outbound).await {
             Ok(mut response) => {
                 headers::return_to_client(response.headers_mut());
@@ -164,11 +169,11 @@ impl Gateway {
         }
     }
 
-    fn stop(&self, route: Option<&Route>, stop: Stop, accepted: &Accepted) -> HandlerResponse {
+    fn stop(&self, route: Option<&ProxyRoute>, stop: Stop, accepted: &AcceptedFormats) -> HandlerResponse {
         let (name, meter) = route.map_or((UNROUTED, &self.unrouted), |route| (route.name, &route.meter));
         let (reason, response) = match stop {
             Stop::Refused(reason) => (reason, self.error_responses.response(reason, accepted)),
-            Stop::Diverted(response) => (Reason::Diverted, *response),
+            Stop::Diverted(response) => (RefusalReason::Diverted, *response),
         };
         meter.refused(reason);
         meter.responded(response.status());
@@ -187,12 +192,12 @@ impl Handler for Gateway {
     async fn handle(&self, request: Request, peer: &Peer) -> HandlerResponse {
         let path = match screen(&request, &self.via) {
             Ok(path) => path,
-            Err(reason) => return self.stop(None, reason.into(), &Accepted::of(&request)),
+            Err(reason) => return self.stop(None, reason.into(), &AcceptedFormats::of(&request)),
         };
         let matched = path.as_ref().map_or(request.uri().path(), PathAndQuery::path);
         let route = self.routes.iter().find(|route| path::is_below(matched, route.prefix));
         let Some(route) = route.filter(|_| !path::is_inner(matched)) else {
-            return self.stop(None, Reason::NotFound.into(), &Accepted::of(&request));
+            return self.stop(None, RefusalReason::NotFound.into(), &AcceptedFormats::of(&request));
         };
         if !route.is_signup {
             self.diverts.ready().await;
@@ -211,18 +216,18 @@ impl Handler for Gateway {
                 let (outbound, accepted) = self.prepare(request, route, path, &client.headers, permit);
                 self.forward(route, outbound, accepted).await
             }
-            Err(stop) => self.stop(Some(route), stop, &Accepted::of(&request)),
+            Err(stop) => self.stop(Some(route), stop, &AcceptedFormats::of(&request)),
         }
     }
 }
 
-fn routes(config: &Config) -> Vec<Route> {
-    let mut routes: Vec<Route> = Vec::new();
+fn routes(config: &Config) -> Vec<ProxyRoute> {
+    let mut routes: Vec<ProxyRoute> = Vec::new();
     for (at, route) in config.routes.iter().enumerate() {
         // Once per process, and needed until it ends.
         let prefix: &'static str = Box::leak(route.prefix.clone().into_boxed_str());
         let name = if prefix.is_empty() { "/" } else { prefix };
-        routes.push(Route {
+        routes.push(ProxyRoute {
             prefix,
             upstream: route.upstream,
             limit: route.limit,
@@ -236,35 +241,35 @@ fn routes(config: &Config) -> Vec<Route> {
 }
 
 /// The normalised path if it differs from the request's own, or the reason why a proxy must not forward the request.
-fn screen(request: &Request, via: &Via) -> Result<Option<PathAndQuery>, Reason> {
+fn screen(request: &Request, via: &Via) -> Result<Option<PathAndQuery>, RefusalReason> {
     let headers = request.headers();
     if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
-        return Err(Reason::Method);
+        return Err(RefusalReason::Method);
     }
     if requests_upgrade(headers) {
-        return Err(Reason::Upgrade);
+        return Err(RefusalReason::Upgrade);
     }
     if headers::has_other_coding(headers) {
-        return Err(Reason::TransferCoding);
+        return Err(RefusalReason::TransferCoding);
     }
     let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
     let hosts = headers.get(header::HOST).map(header::HeaderValue::as_bytes).or(authority);
     // HTTP/1.0 requires no `Host` header.
     if !hosts.map_or(request.version() < Version::HTTP_11, headers::is_host) {
-        return Err(Reason::BadHost);
+        return Err(RefusalReason::BadHost);
     }
     if via.is_loop(headers) {
-        return Err(Reason::Loop);
+        return Err(RefusalReason::Loop);
     }
-    let target = request.uri().path_and_query().ok_or(Reason::AmbiguousPath)?;
-    match path::normal(target.path()).map_err(|_| Reason::AmbiguousPath)? {
+    let target = request.uri().path_and_query().ok_or(RefusalReason::AmbiguousPath)?;
+    match path::normal(target.path()).map_err(|_| RefusalReason::AmbiguousPath)? {
         std::borrow::Cow::Borrowed(_) => Ok(None),
         std::borrow::Cow::Owned(normal) => {
             let text = match target.query() {
                 Some(query) => format!("{normal}?{query}"),
                 None => normal,
             };
-            PathAndQuery::try_from(text).map(Some).map_err(|_| Reason::AmbiguousPath)
+            PathAndQuery::try_from(text).map(Some).map_err(|_| RefusalReason::AmbiguousPath)
         }
     }
 }

@@ -22,7 +22,7 @@ use axum::response::Response;
 use tokio::time::Instant;
 
 use crate::config::UpstreamConfig;
-use crate::error::Reason;
+use crate::error::RefusalReason;
 use crate::headers;
 use crate::limit::InFlightGuard;
 use crate::meter::UpstreamMeter;
@@ -92,18 +92,23 @@ impl Upstream {
     }
 
     /// Sends the request and returns the response, whose body follows as it arrives.
-    pub(crate) async fn exchange(&self, outbound: OutboundRequest) -> Result<Response, Reason> {
+    pub(crate) async fn exchange(&self, outbound: OutboundRequest) -> Result<Response, RefusalReason> {
         let begun = Instant::now();
         let head = self.send(outbound.request, outbound.sent, begun).await?;
         self.response(head, begun, outbound.permit)
     }
 
-    fn response(&self, head: ResponseHead, begun: Instant, permit: Permit) -> Result<Response, Reason> {
+    fn response(
+        &self,
+        head: ResponseHead,
+        begun: Instant,
+        permit: Permit,
+    ) -> Result<Response, RefusalReason> {
         let ResponseHead { mut response, connection, state } = head;
         let now = Instant::now();
         self.meter.responded(now.duration_since(begun));
         if !is_well_formed(&response) {
-            return Err(Reason::UpstreamBroken);
+            return Err(RefusalReason::UpstreamBroken);
         }
         *response.version_mut() = Version::HTTP_11;
         let timeouts = BodyTimeouts { deadline: begun + self.exchange_timeout, pause: self.pause_timeout };
@@ -132,7 +137,7 @@ impl Upstream {
         mut request: Box<axum::http::Request<RequestBody>>,
         sent: Option<SentFlag>,
         begun: Instant,
-    ) -> Result<ResponseHead, Reason> {
+    ) -> Result<ResponseHead, RefusalReason> {
         let deadline = begun + self.exchange_timeout;
         let connect_deadline = deadline.min(begun + self.answer_timeout);
         let mut response_deadline = match sent {
@@ -173,18 +178,18 @@ fn is_well_formed<B>(response: &axum::http::Response<B>) -> bool {
         && !headers::has_other_coding(headers)
 }
 
-fn down(error: &io::Error) -> Reason {
+fn down(error: &io::Error) -> RefusalReason {
     tracing::debug!(%error, "cannot connect to an upstream");
-    Reason::UpstreamDown
+    RefusalReason::UpstreamDown
 }
 
-fn reason(error: &SendError) -> Reason {
+fn reason(error: &SendError) -> RefusalReason {
     match error {
-        SendError::TimedOut => Reason::UpstreamSlow,
-        SendError::Unsent(_) => Reason::UpstreamBroken,
+        SendError::TimedOut => RefusalReason::UpstreamSlow,
+        SendError::Unsent(_) => RefusalReason::UpstreamBroken,
         SendError::Broken(error) => {
             tracing::debug!(?error, "no response from an upstream");
-            if error.is_user() { Reason::BodyBroken } else { Reason::UpstreamBroken }
+            if error.is_user() { RefusalReason::BodyBroken } else { RefusalReason::UpstreamBroken }
         }
     }
 }

@@ -6,13 +6,13 @@ use service::openapi::problems;
 use utoipa::IntoResponses;
 use utoipa::openapi::{RefOr, Response};
 
-type Responses = BTreeMap<String, RefOr<Response>>;
+type ResponsesByStatus = BTreeMap<String, RefOr<Response>>;
 
 /// Errors of every route.
 pub(crate) struct AnyRoute;
 
 impl IntoResponses for AnyRoute {
-    fn responses() -> Responses {
+    fn responses() -> ResponsesByStatus {
         problems(&[
             (401, "The token is missing or unknown: `unauthenticated`"),
             (405, "Another method: `method-not-allowed`, with `Allow`"),
@@ -27,7 +27,7 @@ impl IntoResponses for AnyRoute {
 pub(crate) struct EventRoute;
 
 impl IntoResponses for EventRoute {
-    fn responses() -> Responses {
+    fn responses() -> ResponsesByStatus {
         let mut all = AnyRoute::responses();
         all.extend(problems(&[(404, "`unknown-event`")]));
         all
@@ -38,7 +38,7 @@ impl IntoResponses for EventRoute {
 pub(crate) struct CreateRoute;
 
 impl IntoResponses for CreateRoute {
-    fn responses() -> Responses {
+    fn responses() -> ResponsesByStatus {
         let mut all = AnyRoute::responses();
         all.extend(problems(&[
             (403, "`not-allowed` with `required_role`, or `cross-site`"),
@@ -53,7 +53,7 @@ impl IntoResponses for CreateRoute {
 pub(crate) struct ChangeRoute;
 
 impl IntoResponses for ChangeRoute {
-    fn responses() -> Responses {
+    fn responses() -> ResponsesByStatus {
         let mut all = EventRoute::responses();
         all.extend(CreateRoute::responses());
         all.extend(problems(&[
@@ -68,7 +68,7 @@ impl IntoResponses for ChangeRoute {
 pub(crate) struct SettingRoute;
 
 impl IntoResponses for SettingRoute {
-    fn responses() -> Responses {
+    fn responses() -> ResponsesByStatus {
         let mut all = ChangeRoute::responses();
         all.extend(problems(&[(428, "`if-match-required`")]));
         all

@@ -8,11 +8,11 @@ use axum::response::{IntoResponse, Response};
 
 use crate::catalog;
 use crate::figures::RequestKind;
-use crate::path_id::PathId;
+use crate::path_segment::PathSegment;
 use crate::state::ShopState;
 
 /// `GET /assets/{name}`
-pub(crate) async fn asset(State(state): State<Arc<ShopState>>, PathId(name): PathId) -> Response {
+pub(crate) async fn asset(State(state): State<Arc<ShopState>>, PathSegment(name): PathSegment) -> Response {
     let _under_way = state.figures.begin(RequestKind::Asset, (state.now)());
     let mut response = match picture(&name) {
         _ if name == "shop.css" => {

@@ -55,7 +55,7 @@ impl RequestKind {
 
 /// All counters; clones share them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Figures(Arc<Mutex<Counters>>);
+pub(crate) struct ShopFigures(Arc<Mutex<Counters>>);
 
 #[derive(Debug)]
 struct Counters {
@@ -86,7 +86,7 @@ impl Default for KindCounters {
 
 /// A call under way, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct UnderWay(Figures, RequestKind);
+pub(crate) struct UnderWay(ShopFigures, RequestKind);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
@@ -94,7 +94,7 @@ impl Drop for UnderWay {
     }
 }
 
-impl Figures {
+impl ShopFigures {
     /// Counts the start of a call.
     pub(crate) fn begin(&self, kind: RequestKind, now: i64) -> UnderWay {
         self.with(|counters| {
@@ -209,7 +209,7 @@ mod tests {
 
     #[test]
     fn each_kind_is_counted_separately_with_its_highest_concurrency() {
-        let figures = Figures::default();
+        let figures = ShopFigures::default();
         let both = (figures.begin(RequestKind::OrderCall, 50), figures.begin(RequestKind::OrderCall, 150));
         drop(both);
         drop(figures.begin(RequestKind::Main, 200));

@@ -12,7 +12,7 @@ mod figures;
 mod messages;
 mod order_service;
 mod pages;
-mod path_id;
+mod path_segment;
 mod reservation;
 mod routes;
 pub mod simulated_service;

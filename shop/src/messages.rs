@@ -4,7 +4,7 @@ use service::Language;
 
 /// All texts of one language.
 #[derive(Debug)]
-pub(crate) struct Messages {
+pub(crate) struct ShopMessages {
     pub(crate) lang: &'static str,
     pub(crate) other: &'static str,
     pub(crate) other_name: &'static str,
@@ -30,14 +30,14 @@ pub(crate) struct Messages {
 }
 
 /// The texts of a language.
-pub(crate) fn of(language: Language) -> &'static Messages {
+pub(crate) fn of(language: Language) -> &'static ShopMessages {
     match language {
         Language::Korean => &KOREAN,
         Language::English => &ENGLISH,
     }
 }
 
-static KOREAN: Messages = Messages {
+static KOREAN: ShopMessages = ShopMessages {
     lang: "ko",
     other: "en",
     other_name: "English",
@@ -62,7 +62,7 @@ static KOREAN: Messages = Messages {
     busy: ("지금 접속이 많아요", "잠시 뒤에 다시 시도해 주세요."),
 };
 
-static ENGLISH: Messages = Messages {
+static ENGLISH: ShopMessages = ShopMessages {
     lang: "en",
     other: "ko",
     other_name: "한국어",

@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use service::Problem;
 
 use crate::figures::RequestKind;
-use crate::path_id::PathId;
+use crate::path_segment::PathSegment;
 use crate::reservation::{OrderApplicant, OrderId, PutResult, is_event_id};
 use crate::state::ShopState;
 
@@ -34,7 +34,7 @@ struct OrderBody {
 /// `PUT /order/int/v1/orders/{event}:{key}`
 pub(crate) async fn put(
     State(state): State<Arc<ShopState>>,
-    PathId(id): PathId,
+    PathSegment(id): PathSegment,
     body: Result<Bytes, BytesRejection>,
 ) -> Response {
     let inner = Arc::clone(&state);
@@ -69,7 +69,7 @@ async fn put_order(
 }
 
 /// `DELETE /order/int/v1/orders/{event}:{key}`
-pub(crate) async fn delete(State(state): State<Arc<ShopState>>, PathId(id): PathId) -> Response {
+pub(crate) async fn delete(State(state): State<Arc<ShopState>>, PathSegment(id): PathSegment) -> Response {
     let inner = Arc::clone(&state);
     let work = async move {
         let Some(order) = OrderId::parse(&id) else { return not_found().into_response() };
@@ -107,7 +107,7 @@ fn parse_body(body: &[u8], order: &OrderId) -> Result<OrderApplicant, Problem> {
 }
 
 /// `GET /order/int/v1/list/order/{event}`: the live orders, one `event:key order-number` a line, as `firstcome verify --orders` reads them.
-pub(crate) async fn list(State(state): State<Arc<ShopState>>, PathId(event): PathId) -> Response {
+pub(crate) async fn list(State(state): State<Arc<ShopState>>, PathSegment(event): PathSegment) -> Response {
     if !is_event_id(&event) {
         return not_found().into_response();
     }

@@ -13,11 +13,11 @@ use axum::response::{IntoResponse, Response};
 use crate::catalog::{self, Product};
 use crate::checkout::{CheckoutForm, CheckoutResult, PlacedOrder};
 use crate::figures::RequestKind;
-use crate::messages::{self, Messages};
-use crate::path_id::PathId;
+use crate::messages::{self, ShopMessages};
+use crate::path_segment::PathSegment;
 use crate::state::ShopState;
 use crate::stock::StockedProduct;
-use crate::views::{CheckoutView, MainView, MessageView, OrderView, ProductView, Tile};
+use crate::views::{CheckoutView, MainView, MessagePage, OrderView, ProductView, Tile};
 use service::Language;
 
 /// Most pieces of one order.
@@ -26,19 +26,19 @@ const PIECES_MAX: u32 = 9;
 /// Allows the shop's own stylesheet and pictures only.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'";
 
-type QueryResult = Result<Query<HashMap<String, String>>, axum::extract::rejection::QueryRejection>;
+type ShopQuery = Result<Query<HashMap<String, String>>, axum::extract::rejection::QueryRejection>;
 
 /// The language and the query of a page request.
 struct PageRequest {
     language: Language,
-    messages: &'static Messages,
+    messages: &'static ShopMessages,
     /// Whether `?lang=` chose the language, which a cookie then remembers.
     explicit_language: bool,
     query: HashMap<String, String>,
 }
 
 impl PageRequest {
-    fn of(query: QueryResult, headers: &HeaderMap) -> Self {
+    fn of(query: ShopQuery, headers: &HeaderMap) -> Self {
         let query = query.map_or_else(|_| HashMap::new(), |Query(query)| query);
         let lang = query.get("lang").map(String::as_str);
         let language = Language::of_page(lang, headers);
@@ -96,7 +96,7 @@ impl PageRequest {
     fn message(&self, status: StatusCode, (title, text): (&'static str, &'static str)) -> Response {
         self.page(
             status,
-            &MessageView { messages: self.messages, title, other_href: self.other_href(), text },
+            &MessagePage { messages: self.messages, title, other_href: self.other_href(), text },
         )
     }
 
@@ -113,7 +113,7 @@ impl PageRequest {
 /// `GET /`: a banner and the best-selling products. The most expensive page.
 pub(crate) async fn main(
     State(state): State<Arc<ShopState>>,
-    query: QueryResult,
+    query: ShopQuery,
     headers: HeaderMap,
 ) -> Response {
     serve(state, RequestKind::Main, 1, PageRequest::of(query, &headers), |state, request| async move {
@@ -127,8 +127,8 @@ pub(crate) async fn main(
 /// `GET /products/{id}`: one product. It costs two units of work: stock and recommendations.
 pub(crate) async fn product(
     State(state): State<Arc<ShopState>>,
-    PathId(id): PathId,
-    query: QueryResult,
+    PathSegment(id): PathSegment,
+    query: ShopQuery,
     headers: HeaderMap,
 ) -> Response {
     serve(state, RequestKind::Product, 2, PageRequest::of(query, &headers), |state, request| async move {
@@ -145,7 +145,7 @@ pub(crate) async fn product(
 /// `GET /orders/new?product=`: the checkout form.
 pub(crate) async fn checkout(
     State(state): State<Arc<ShopState>>,
-    query: QueryResult,
+    query: ShopQuery,
     headers: HeaderMap,
 ) -> Response {
     serve(state, RequestKind::Order, 1, PageRequest::of(query, &headers), |state, request| async move {
@@ -184,8 +184,8 @@ pub(crate) async fn buy(
 /// `GET /orders/{no}`: a regular order or an event order, without personal data.
 pub(crate) async fn order(
     State(state): State<Arc<ShopState>>,
-    PathId(order_no): PathId,
-    query: QueryResult,
+    PathSegment(order_no): PathSegment,
+    query: ShopQuery,
     headers: HeaderMap,
 ) -> Response {
     serve(state, RequestKind::Order, 1, PageRequest::of(query, &headers), |state, request| async move {
@@ -207,7 +207,7 @@ pub(crate) async fn order(
 }
 
 /// Any other path.
-pub(crate) async fn not_found(query: QueryResult, headers: HeaderMap) -> Response {
+pub(crate) async fn not_found(query: ShopQuery, headers: HeaderMap) -> Response {
     PageRequest::of(query, &headers).not_found()
 }
 

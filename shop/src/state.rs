@@ -8,14 +8,14 @@ use tokio::sync::oneshot;
 
 use crate::capacity::Capacity;
 use crate::config::Config;
-use crate::figures::{Figures, RequestKind};
+use crate::figures::{RequestKind, ShopFigures};
 use crate::simulated_service::{SimulatedService, real_sleep};
 use crate::store::Store;
 
 /// The state of the shop.
 pub(crate) struct ShopState {
     pub(crate) store: Store,
-    pub(crate) figures: Figures,
+    pub(crate) figures: ShopFigures,
     pub(crate) event_orders_max: u32,
     pub(crate) now: Now,
     pub(crate) rng: Rng,
@@ -33,7 +33,7 @@ impl ShopState {
         };
         Self {
             store,
-            figures: Figures::default(),
+            figures: ShopFigures::default(),
             event_orders_max: config.event_orders_max,
             now: ctx.now.clone(),
             rng: ctx.rng.clone(),

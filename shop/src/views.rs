@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use crate::messages::Messages;
+use crate::messages::ShopMessages;
 
 /// A product in a list.
 pub(crate) struct Tile {
@@ -16,7 +16,7 @@ pub(crate) struct Tile {
 #[derive(Template)]
 #[template(path = "main.html")]
 pub(crate) struct MainView {
-    pub(crate) messages: &'static Messages,
+    pub(crate) messages: &'static ShopMessages,
     pub(crate) title: &'static str,
     pub(crate) other_href: String,
     pub(crate) tiles: Vec<Tile>,
@@ -26,7 +26,7 @@ pub(crate) struct MainView {
 #[derive(Template)]
 #[template(path = "product.html")]
 pub(crate) struct ProductView {
-    pub(crate) messages: &'static Messages,
+    pub(crate) messages: &'static ShopMessages,
     pub(crate) title: &'static str,
     pub(crate) other_href: String,
     pub(crate) product: Tile,
@@ -37,7 +37,7 @@ pub(crate) struct ProductView {
 #[derive(Template)]
 #[template(path = "checkout.html")]
 pub(crate) struct CheckoutView {
-    pub(crate) messages: &'static Messages,
+    pub(crate) messages: &'static ShopMessages,
     pub(crate) title: &'static str,
     pub(crate) other_href: String,
     pub(crate) product: Tile,
@@ -49,7 +49,7 @@ pub(crate) struct CheckoutView {
 #[derive(Template)]
 #[template(path = "order.html")]
 pub(crate) struct OrderView {
-    pub(crate) messages: &'static Messages,
+    pub(crate) messages: &'static ShopMessages,
     pub(crate) title: &'static str,
     pub(crate) other_href: String,
     pub(crate) order_no: String,
@@ -59,8 +59,8 @@ pub(crate) struct OrderView {
 /// A page with a message.
 #[derive(Template)]
 #[template(path = "message.html")]
-pub(crate) struct MessageView {
-    pub(crate) messages: &'static Messages,
+pub(crate) struct MessagePage {
+    pub(crate) messages: &'static ShopMessages,
     pub(crate) title: &'static str,
     pub(crate) other_href: String,
     pub(crate) text: &'static str,

@@ -17,7 +17,7 @@ use super::error::CommandError;
 use super::serve::shut_down;
 use crate::crowd;
 use crate::output::print;
-use crate::setup::{OperatorSettings, Role, Setup, Stores, demo_event};
+use crate::setup::{OperatorSettings, ProcessRole, Setup, Stores, demo_event};
 use crate::system::System;
 
 /// The shop's database, in the data folder.
@@ -57,7 +57,7 @@ pub(super) async fn run(args: DemoArgs) -> Result<(), CommandError> {
     let signal = context.tasks.until_signal();
     let shop = open_shop(&args.data, &context).await?;
     let setup = Setup {
-        role: Role::All,
+        role: ProcessRole::All,
         keys: args.data.join("keys.toml"),
         stores: Stores::Embedded { folder: args.data },
         listen: on_loopback(0),

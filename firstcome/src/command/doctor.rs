@@ -15,7 +15,7 @@ use serde_json::{Value, json};
 use super::error::CommandError;
 use crate::output::print;
 use call::Caller;
-use examine::{Examination, Finding, Verdict};
+use examine::{Examination, RuleCheck, Verdict};
 
 #[derive(Debug, Subcommand)]
 pub(super) enum DoctorCommand {
@@ -61,7 +61,7 @@ pub(super) async fn run(command: DoctorCommand) -> Result<(), CommandError> {
         None => examine::test_event(&rng)?,
     };
     if !args.json {
-        print(format!("{}: orders of the event {event} are made there, and taken back", args.url));
+        print(format!("{}: creating and deleting orders of the event {event}", args.url));
     }
     let caller = Caller::new(&args.url, event.clone(), Duration::from_millis(args.timeout_ms));
     let mut examination = Examination::new(caller, rng);
@@ -69,31 +69,31 @@ pub(super) async fn run(command: DoctorCommand) -> Result<(), CommandError> {
     if args.json {
         print(serde_json::to_string_pretty(&report(&args.url, &event, &examination))?);
     } else {
-        examination.findings.iter().for_each(tell);
+        examination.checks.iter().for_each(print_check);
         print(left(&examination));
     }
-    let wrong = examination.findings.iter().filter(|finding| finding.verdict == Verdict::Wrong).count();
+    let wrong = examination.checks.iter().filter(|check| check.verdict == Verdict::Wrong).count();
     match wrong {
         0 => Ok(()),
-        1 => Err(anyhow::anyhow!("1 thing is wrong with the order service").into()),
-        n => Err(anyhow::anyhow!("{n} things are wrong with the order service").into()),
+        1 => Err(anyhow::anyhow!("1 check of the order service failed").into()),
+        n => Err(anyhow::anyhow!("{n} checks of the order service failed").into()),
     }
 }
 
-fn tell(finding: &Finding) {
-    let rule = finding.rule.map_or_else(|| "      ".to_owned(), |rule| format!("rule {rule}"));
-    print(format!("{:<5}  {rule}  {:<46} {}", finding.verdict.word(), finding.name, finding.said));
-    if let Some(todo) = &finding.todo {
-        print(format!("               -> {todo}"));
+fn print_check(check: &RuleCheck) {
+    let rule = check.rule.map_or_else(|| "      ".to_owned(), |rule| format!("rule {rule}"));
+    print(format!("{:<5}  {rule}  {:<46} {}", check.verdict.word(), check.name, check.response));
+    if let Some(fix) = &check.fix {
+        print(format!("               -> {fix}"));
     }
 }
 
 fn left(examination: &Examination) -> String {
     match examination.live.as_slice() {
-        [] if examination.tombstones == 0 => "left behind there: nothing".into(),
-        [] => format!("left behind there: {} tombstones, no live order", examination.tombstones),
+        [] if examination.tombstones == 0 => "left there: nothing".into(),
+        [] => format!("left there: {} tombstones, no live order", examination.tombstones),
         live => format!(
-            "left behind there: {} tombstones, and perhaps live orders, to be taken back by hand: {}",
+            "left there: {} tombstones, and orders that may be live and that you delete by hand: {}",
             examination.tombstones,
             live.join(" ")
         ),
@@ -101,17 +101,17 @@ fn left(examination: &Examination) -> String {
 }
 
 fn report(url: &str, event: &EventId, examination: &Examination) -> Value {
-    let findings = examination.findings.iter().map(|finding| {
+    let checks = examination.checks.iter().map(|check| {
         json!({
-            "name": finding.name, "rule": finding.rule, "verdict": finding.verdict.word(),
-            "said": finding.said, "todo": finding.todo,
+            "name": check.name, "rule": check.rule, "verdict": check.verdict.word(),
+            "response": check.response, "fix": check.fix,
         })
     });
     let speed = examination.speed.as_ref().map(speed::Speed::to_json);
     json!({
-        "url": url, "event": event, "findings": findings.collect::<Vec<_>>(), "speed": speed,
+        "url": url, "event": event, "checks": checks.collect::<Vec<_>>(), "speed": speed,
         "left": { "tombstones": examination.tombstones, "live": examination.live },
-        "ok": examination.findings.iter().all(|finding| finding.verdict == Verdict::Ok),
+        "ok": examination.checks.iter().all(|check| check.verdict == Verdict::Ok),
     })
 }
 

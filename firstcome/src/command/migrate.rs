@@ -8,7 +8,7 @@ use queue::{Queue, RedisOptions, RedisRole};
 use super::error::CommandError;
 use super::settings::SettingsArgs;
 use crate::output::print;
-use crate::setup::{Role, Stores};
+use crate::setup::{ProcessRole, Stores};
 
 #[derive(Debug, Args)]
 pub(super) struct MigrateArgs {
@@ -21,7 +21,7 @@ pub(super) struct MigrateArgs {
 
 /// Runs the command.
 pub(super) async fn run(args: &MigrateArgs) -> Result<(), CommandError> {
-    let (setup, _) = args.settings.read(Role::All, service::clock::system()())?;
+    let (setup, _) = args.settings.read(ProcessRole::All, service::clock::system()())?;
     let Stores::Servers(servers) = setup.stores else {
         return Err(anyhow!("embedded stores create their own tables: nothing to migrate").into());
     };

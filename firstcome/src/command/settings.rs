@@ -7,7 +7,7 @@ use domain::Millis;
 use service::config::PrintedSettings;
 
 use super::error::CommandError;
-use crate::setup::{Role, Setup, load};
+use crate::setup::{ProcessRole, Setup, load};
 
 #[derive(Debug, Args)]
 pub(super) struct SettingsArgs {
@@ -25,12 +25,16 @@ pub(super) struct RoleArgs {
     settings: SettingsArgs,
     /// The parts that run in this process.
     #[arg(long, value_enum, default_value = "all")]
-    pub(super) role: Role,
+    pub(super) role: ProcessRole,
 }
 
 impl SettingsArgs {
     /// The settings of a role; all mistakes are reported at once.
-    pub(super) fn read(&self, role: Role, now: Millis) -> Result<(Setup, PrintedSettings), CommandError> {
+    pub(super) fn read(
+        &self,
+        role: ProcessRole,
+        now: Millis,
+    ) -> Result<(Setup, PrintedSettings), CommandError> {
         let mut settings = load(self.config.as_deref(), &self.set).map_err(CommandError::Settings)?;
         let setup = Setup::read(&settings, role, now);
         let printed = settings.finish().map_err(CommandError::Settings)?;

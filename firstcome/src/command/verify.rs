@@ -13,7 +13,7 @@ use super::demo::SHOP_FILE;
 use super::error::CommandError;
 use super::settings::SettingsArgs;
 use crate::output::{print, print_error};
-use crate::setup::{Role, Setup, Stores};
+use crate::setup::{ProcessRole, Setup, Stores};
 use crate::{keys, stores};
 
 #[derive(Debug, Args)]
@@ -43,7 +43,7 @@ pub(super) async fn run(mut args: VerifyArgs) -> Result<(), CommandError> {
     let now = service::clock::system();
     let data = args.data.map(|folder| ("data.folder".to_owned(), folder.display().to_string()));
     args.settings.set.extend(data);
-    let (setup, _) = args.settings.read(Role::All, now())?;
+    let (setup, _) = args.settings.read(ProcessRole::All, now())?;
     let acks = args.acks.as_deref().map(|file| read_acks(file, &setup.keys)).transpose()?;
     let (queue, ledger) = stores::open_to_read(&setup.stores, now).await?;
     let source = order_source(&setup, args.orders.as_deref())?;

@@ -11,7 +11,7 @@ const LEDGER_CONNECTIONS: i64 = 16;
 
 /// The parts that run in this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-pub enum Role {
+pub enum ProcessRole {
     /// All parts: the default, and the only choice with embedded stores.
     All,
     /// The signup service: pages, applications and their status.
@@ -24,7 +24,7 @@ pub enum Role {
     Gateway,
 }
 
-impl Role {
+impl ProcessRole {
     /// Whether the signup service runs here.
     pub fn has_signup(self) -> bool {
         matches!(self, Self::All | Self::Signup)
@@ -91,7 +91,7 @@ impl fmt::Debug for Servers {
 }
 
 /// Reads the stores and the path of the key file.
-pub(super) fn read(settings: &Settings, role: Role) -> (Stores, PathBuf) {
+pub(super) fn read(settings: &Settings, role: ProcessRole) -> (Stores, PathBuf) {
     let folder = PathBuf::from(settings.part("data").text("folder", "data"));
     let keys =
         settings.part("keys").optional_text("file").map_or_else(|| folder.join("keys.toml"), PathBuf::from);
@@ -106,7 +106,7 @@ pub(super) fn read(settings: &Settings, role: Role) -> (Stores, PathBuf) {
     let mut first = settings.part(if role.has_queue() { "queue" } else { "ledger" });
     let has_all = (queue.is_some(), ledger.is_some()) == (role.has_queue(), role.has_ledger());
     let stores = match (queue, ledger) {
-        (None, None) if role == Role::All => Stores::Embedded { folder },
+        (None, None) if role == ProcessRole::All => Stores::Embedded { folder },
         (None, None) => {
             first.mistake(
                 "url",

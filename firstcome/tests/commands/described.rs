@@ -42,20 +42,20 @@ fn finds_nothing(url: &str, folder: &Path, examples: &str, more: &[&str]) {
         .env("PYTHONPATH", Path::new(TOOL).canonicalize().unwrap())
         .output()
         .unwrap();
-    let said = output_text(&out);
-    assert!(out.status.success(), "{said}");
+    let text = output_text(&out);
+    assert!(out.status.success(), "{text}");
     let (cases, all, tested) =
-        (count(&said, "", " generated, "), count(&said, "Selected: ", "/"), count(&said, "Tested: ", ""));
-    assert!(tested == all && cases > 10 * all, "{cases} requests to {tested} of {all} operations: {said}");
+        (count(&text, "", " generated, "), count(&text, "Selected: ", "/"), count(&text, "Tested: ", ""));
+    assert!(tested == all && cases > 10 * all, "{cases} requests to {tested} of {all} operations: {text}");
 }
 
 /// The number between two texts on one line.
-fn count(said: &str, before: &str, after: &str) -> usize {
-    let found = said.lines().find_map(|line| {
+fn count(text: &str, before: &str, after: &str) -> usize {
+    let found = text.lines().find_map(|line| {
         let rest = line.trim().strip_prefix(before)?;
         rest[..rest.find(after).filter(|at| *at > 0).unwrap_or(rest.len())].parse().ok()
     });
-    found.unwrap_or_else(|| panic!("no number between {before:?} and {after:?} in {said}"))
+    found.unwrap_or_else(|| panic!("no number between {before:?} and {after:?} in {text}"))
 }
 
 #[tokio::test(flavor = "multi_thread")]

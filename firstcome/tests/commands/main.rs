@@ -68,9 +68,9 @@ fn a_role_of_its_own_needs_servers_and_says_so() {
         assert!(output_text(&out).contains("queue.url: is missing"), "{}", output_text(&out));
     }
     let out = run(&["config", "check", "--role", "operator"]);
-    let said = output_text(&out);
-    assert!(said.contains("ledger.url: is missing") && said.contains("operator.token: is missing"), "{said}");
-    assert!(!said.contains("queue.url"), "{said}");
+    let text = output_text(&out);
+    assert!(text.contains("ledger.url: is missing") && text.contains("operator.token: is missing"), "{text}");
+    assert!(!text.contains("queue.url"), "{text}");
     let out = run(&["config", "check", "--set", "queue.url=redis://127.0.0.1"]);
     assert!(output_text(&out).contains("goes together with ledger.url"), "{}", output_text(&out));
 }
@@ -94,10 +94,10 @@ fn every_mistake_in_the_settings_is_told_at_once_and_ends_with_2() {
     std::fs::write(&file, text).unwrap();
     for args in [["config", "check"].as_slice(), &["serve"], &["verify"]] {
         let out = run(&[args, &["--config", file.to_str().unwrap()]].concat());
-        let said = output_text(&out);
-        assert_eq!(out.status.code(), Some(2), "{said}");
+        let text = output_text(&out);
+        assert_eq!(out.status.code(), Some(2), "{text}");
         for part in ["did you mean", "listen", "calls_max", "title_ko", "opens_at", "event ID"] {
-            assert!(said.contains(part), "'{part}' is not in:\n{said}");
+            assert!(text.contains(part), "'{part}' is not in:\n{text}");
         }
     }
 }
@@ -143,10 +143,9 @@ async fn the_demo_prints_links_that_answer_and_lines_that_can_be_pasted() {
     let args = ["demo", "--data", data.to_str().unwrap(), "--listen", "127.0.0.1:0", "--crowd", "40"];
     let mut demo = ChildProcess::start(Path::new(PROGRAM), &args, &[], &log).unwrap();
     demo.wait_for_line("Stop ", Duration::from_secs(20)).await.unwrap();
-    let shown = demo.log();
-    let after = |label: &str| {
-        shown.lines().find_map(|line| line.trim().strip_prefix(label)).unwrap().trim().to_owned()
-    };
+    let log = demo.log();
+    let after =
+        |label: &str| log.lines().find_map(|line| line.trim().strip_prefix(label)).unwrap().trim().to_owned();
     let link = |label: &str| after(label).split_whitespace().next().unwrap().to_owned();
     let gateway = HttpClient::new(link("Shop").trim_end_matches('/'));
     assert_eq!(link("Event page"), format!("{}/e/demo", gateway.base()));
@@ -170,7 +169,7 @@ async fn the_demo_prints_links_that_answer_and_lines_that_can_be_pasted() {
     let paced = shell(&operate);
     assert!(paced.contains("pace 4 -> 2"), "{paced}");
 
-    let curl = shown.split("Apply").nth(1).unwrap().split("Operator console").next().unwrap().trim();
+    let curl = log.split("Apply").nth(1).unwrap().split("Operator console").next().unwrap().trim();
     demo.wait_for_line("open  ", Duration::from_secs(20)).await.unwrap();
     let receipt: serde_json::Value = serde_json::from_str(&shell(curl)).unwrap();
     assert_eq!(receipt["standing"], "in_range", "{receipt}");

@@ -38,9 +38,9 @@ impl CliHarness {
         let mut system = ChildProcess::start(Path::new(PROGRAM), &args, &[], &log).unwrap();
         system.wait_for_line("serving on", SOON).await.unwrap();
         // Three listeners, in the order in which they are opened: the signup service, the operator API, health.
-        let shown = system.log();
+        let log = system.log();
         let mut at =
-            shown.lines().filter_map(|line| line.split("listening on ").nth(1)?.split_whitespace().next());
+            log.lines().filter_map(|line| line.split("listening on ").nth(1)?.split_whitespace().next());
         let url = |at: Option<&str>| format!("http://{}", at.unwrap().trim_matches('"'));
         let (signup, operator) = (url(at.next()), url(at.next()));
         Self { _system: system, folder, operator, signup, token }

@@ -9,18 +9,18 @@ use testkit::order_stub::{Behavior, ReceivedCall};
 
 use crate::harness::{DoctorRun, careful, examine, examine_stub, examine_stub_with, run};
 
-const SAME: &str = "the same PUT again answers the same order";
-const TOGETHER: &str = "two PUTs at once make one order";
-const NO_PERSON: &str = "a PUT without name and phone makes an order";
-const TAKEN_BACK: &str = "DELETE takes an order back";
-const BACK_AGAIN: &str = "the same DELETE again says the same";
-const GONE: &str = "a PUT after DELETE makes nothing";
-const NEVER_CAME: &str = "DELETE of a key that never came";
-const BEFORE: &str = "a PUT that comes after its DELETE makes nothing";
-const NO_JSON: &str = "a body that is no JSON is refused";
-const NO_MEMBERS: &str = "a body without its members is refused";
-const QUICK: &str = "calls one after the other are quick enough";
-const CLEAN: &str = "what was made here is taken back";
+const SAME: &str = "a repeated PUT returns the same order";
+const TOGETHER: &str = "two concurrent PUTs create one order";
+const NO_PERSON: &str = "a PUT without name and phone creates an order";
+const TAKEN_BACK: &str = "a DELETE deletes the order";
+const BACK_AGAIN: &str = "a repeated DELETE succeeds too";
+const GONE: &str = "a PUT after the DELETE creates nothing";
+const NEVER_CAME: &str = "a DELETE of an unknown key succeeds";
+const BEFORE: &str = "a PUT that arrives after its DELETE creates nothing";
+const NO_JSON: &str = "a body that is not JSON is refused";
+const NO_MEMBERS: &str = "a body without the members is refused";
+const QUICK: &str = "consecutive calls are fast enough";
+const CLEAN: &str = "the test orders are deleted";
 
 fn put(call: &ReceivedCall) -> bool {
     call.method == "PUT"
@@ -54,7 +54,7 @@ impl Paths {
 async fn a_careful_service_passes() {
     let (run_result, stub) = examine_stub(careful).await;
     assert_eq!((run_result.code, run_result.wrong()), (Some(0), vec![]), "{:#}", run_result.report);
-    assert!(stub.orders().values().all(|kept| !kept.is_live));
+    assert!(stub.orders().values().all(|order| !order.is_live));
     let first = &stub.received()[0];
     assert_eq!(first.header("guid").len(), 32);
     assert!(first.header("traceparent").contains(first.header("guid")));
@@ -67,8 +67,8 @@ async fn another_order_number_for_the_same_key_is_two_orders() {
         _ => careful(call),
     })
     .await;
-    let (said, todo) = run_result.only_wrong(SAME);
-    assert!(said.contains("two orders for one key") && todo.contains("unique index"), "{said} {todo}");
+    let (response, fix) = run_result.only_wrong(SAME);
+    assert!(response.contains("two orders for one key") && fix.contains("unique index"), "{response} {fix}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -88,10 +88,10 @@ async fn a_rejection_of_the_second_of_two_racing_calls_is_found() {
         _ => careful(call),
     })
     .await;
-    let (said, todo) = run_result.only_wrong(TOGETHER);
+    let (response, fix) = run_result.only_wrong(TOGETHER);
     assert!(
-        said.contains("409, a no, although the order is there") && todo.contains("the seat"),
-        "{said} {todo}"
+        response.contains("409, a rejection, although the order exists") && fix.contains("the seat"),
+        "{response} {fix}"
     );
 }
 
@@ -112,8 +112,11 @@ async fn an_application_without_a_name_must_get_an_order() {
         |call: &ReceivedCall| put(call) && call.json()["guid"].is_string() && call.json()["name"].is_null();
     let (run_result, _) =
         examine_stub(move |call| if has_no_name(call) { Behavior::reject(422) } else { careful(call) }).await;
-    let (said, todo) = run_result.only_wrong(NO_PERSON);
-    assert!(said.contains("422, a no") && todo.contains("restored by receipt"), "{said} {todo}");
+    let (response, fix) = run_result.only_wrong(NO_PERSON);
+    assert!(
+        response.contains("422, a rejection") && fix.contains("restored from a receipt"),
+        "{response} {fix}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -125,8 +128,8 @@ async fn a_delete_that_is_not_there_breaks_what_rests_on_it() {
     })
     .await;
     assert_eq!(run_result.wrong(), [TAKEN_BACK, BACK_AGAIN, GONE, NEVER_CAME, BEFORE, CLEAN]);
-    assert!(run_result.finding(TAKEN_BACK).1.contains("take PUT and DELETE"));
-    let live = stub.orders().values().filter(|kept| kept.is_live).count();
+    assert!(run_result.finding(TAKEN_BACK).1.contains("allow PUT and DELETE"));
+    let live = stub.orders().values().filter(|order| order.is_live).count();
     assert_eq!(run_result.report["left"]["live"].as_array().unwrap().len(), live, "live orders are listed");
     assert_eq!(run_result.report["left"]["tombstones"], 0);
 }
@@ -139,8 +142,8 @@ async fn a_second_delete_must_say_the_same() {
         if !put(call) && again { Behavior::error_page(500) } else { careful(call) }
     })
     .await;
-    let (said, _) = run_result.only_wrong(BACK_AGAIN);
-    assert!(said.contains("500"), "{said}");
+    let (response, _) = run_result.only_wrong(BACK_AGAIN);
+    assert!(response.contains("500"), "{response}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -186,7 +189,7 @@ async fn a_rejection_instead_of_410_is_found() {
 async fn a_body_of_garbage_must_be_refused_as_problem_json_and_make_nothing() {
     let garbage = |call: &ReceivedCall| put(call) && !call.json()["guid"].is_string();
     for (play, word) in [
-        (Behavior::Normal, "200: it was taken"),
+        (Behavior::Normal, "200: the body was accepted"),
         (Behavior::error_page(500), "500"),
         (Behavior::error_page(400), "400 without Content-Type: application/problem+json"),
     ] {
@@ -208,26 +211,28 @@ async fn a_refused_body_must_not_burn_its_key() {
         if refused { Behavior::reject(409) } else { careful(call) }
     })
     .await;
-    assert!(run_result.only_wrong(NO_JSON).0.contains("400, but then the key makes no order any more"));
+    assert!(
+        run_result.only_wrong(NO_JSON).0.contains("400, but a valid PUT of the key then creates no order")
+    );
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_yes_that_cannot_be_shown_is_found() {
+async fn an_unusable_order_number_is_found() {
     for (body, word) in [
         ("{}", "without an order_no"),
         ("{\"order_no\":7}", "without an order_no"),
-        ("{\"order_no\":\"\"}", "cannot be shown"),
-        ("{\"order_no\":\"a\\u0007\"}", "cannot be shown"),
-        ("made", "no JSON"),
+        ("{\"order_no\":\"\"}", "not printable"),
+        ("{\"order_no\":\"a\\u0007\"}", "not printable"),
+        ("made", "not JSON"),
     ] {
         let (run_result, _) =
             examine_stub(move |call| if put(call) { Behavior::accept(body) } else { Behavior::Normal }).await;
-        assert!(run_result.only_wrong("a PUT makes an order").0.contains(word), "{:#}", run_result.report);
+        assert!(run_result.only_wrong("a PUT creates an order").0.contains(word), "{:#}", run_result.report);
     }
     let accepted =
         Behavior::Respond { executes: false, status: 202, kind: "application/json", body: "{}".into() };
     let (run_result, _) = examine_stub(move |_| accepted.clone()).await;
-    assert!(run_result.only_wrong("a PUT makes an order").1.contains("when the order is there, not before"));
+    assert!(run_result.only_wrong("a PUT creates an order").1.contains("once the order exists, not before"));
     let (run_result, _) = examine_stub(|_| Behavior::Respond {
         executes: false,
         status: 409,
@@ -235,9 +240,9 @@ async fn a_yes_that_cannot_be_shown_is_found() {
         body: "{}".into(),
     })
     .await;
-    assert!(run_result.only_wrong("a PUT makes an order").1.contains("problem+json (rule 3)"));
+    assert!(run_result.only_wrong("a PUT creates an order").1.contains("problem+json (rule 3)"));
     let (run_result, _) = examine_stub(|_| Behavior::reject(410)).await;
-    assert!(run_result.only_wrong("a PUT makes an order").0.contains("410 to a new key"));
+    assert!(run_result.only_wrong("a PUT creates an order").0.contains("410 for a new key"));
 }
 
 fn in_a_row(call: &ReceivedCall) -> bool {
@@ -248,8 +253,8 @@ fn in_a_row(call: &ReceivedCall) -> bool {
 async fn calls_that_are_not_answered_in_a_row_of_them_are_found() {
     let (run_result, _) =
         examine_stub(|call| if in_a_row(call) { Behavior::error_page(503) } else { careful(call) }).await;
-    let (said, _) = run_result.only_wrong(QUICK);
-    assert!(said.contains("3 of 3 without an order, the last one 503"), "{said}");
+    let (response, _) = run_result.only_wrong(QUICK);
+    assert!(response.contains("3 of 3 calls created no order; the last response was 503"), "{response}");
     assert!(run_result.report["speed"].is_null());
 }
 
@@ -260,10 +265,10 @@ async fn calls_that_take_more_than_half_of_their_time_are_found() {
         if in_a_row(call) { Behavior::Delay(late) } else { careful(call) }
     })
     .await;
-    let (said, todo) = run_result.only_wrong(QUICK);
+    let (response, fix) = run_result.only_wrong(QUICK);
     assert!(
-        said.contains("p99 1") && todo.contains("worker.call_timeout") && todo.contains("in_flight_max"),
-        "{said} {todo}"
+        response.contains("p99 1") && fix.contains("worker.call_timeout") && fix.contains("in_flight_max"),
+        "{response} {fix}"
     );
     assert!(run_result.report["speed"]["p50_ms"].as_f64() >= Some(1100.0));
 }
@@ -286,15 +291,15 @@ async fn a_service_that_dies_during_the_examination_is_not_asked_for_ever() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn to_people_a_finding_says_what_to_do_and_the_program_ends_with_1() {
+async fn to_people_a_finding_says_fix_and_the_program_ends_with_1() {
     let stub = OrderStub::start().await;
     stub.behave(|call| match call.nth {
         2 if call.json()["number"] == 2_000_000_001 => another(),
         _ => careful(call),
     });
     let (code, out, error) = run(&["doctor", "order-service", &stub.base(), "--calls", "1"]).await;
-    assert_eq!((code, error.as_str()), (Some(1), "firstcome: 1 thing is wrong with the order service\n"));
-    assert!(out.contains("WRONG  rule 1") && out.contains("  -> keep the key with the order"), "{out}");
+    assert_eq!((code, error.as_str()), (Some(1), "firstcome: 1 check of the order service failed\n"));
+    assert!(out.contains("WRONG  rule 1") && out.contains("  -> store the key with the order"), "{out}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

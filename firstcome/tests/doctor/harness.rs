@@ -15,25 +15,25 @@ pub(crate) struct DoctorRun {
 impl DoctorRun {
     /// The names of the failed checks.
     pub(crate) fn wrong(&self) -> Vec<&str> {
-        let findings = self.report["findings"].as_array().unwrap().iter();
+        let findings = self.report["checks"].as_array().unwrap().iter();
         findings.filter(|f| f["verdict"] == "WRONG").map(|f| f["name"].as_str().unwrap()).collect()
     }
 
     /// The result of a check, and how to fix it.
     pub(crate) fn finding(&self, name: &str) -> (String, String) {
-        let finding = self.report["findings"].as_array().unwrap().iter().find(|f| f["name"] == name);
+        let finding = self.report["checks"].as_array().unwrap().iter().find(|f| f["name"] == name);
         let finding = finding.unwrap_or_else(|| panic!("'{name}' is not in {:#}", self.report));
         let text = |member: &str| finding[member].as_str().unwrap_or_default().to_owned();
-        (text("said"), text("todo"))
+        (text("response"), text("fix"))
     }
 
     /// The result of the only failed check, and how to fix it.
     pub(crate) fn only_wrong(&self, name: &str) -> (String, String) {
         assert_eq!(self.wrong(), [name], "{:#}", self.report);
         assert_eq!(self.code, Some(1));
-        let (said, todo) = self.finding(name);
-        assert!(!todo.is_empty());
-        (said, todo)
+        let (response, fix) = self.finding(name);
+        assert!(!fix.is_empty());
+        (response, fix)
     }
 }
 

@@ -24,7 +24,7 @@ async fn the_shop_passes_and_keeps_no_live_order() {
     let harness = shop().await;
     let run_result = examine(&harness.base, &["--event", "spring"]).await;
     assert_eq!((run_result.code, run_result.wrong()), (Some(0), vec![]), "{:#}", run_result.report);
-    assert_eq!(run_result.report["findings"].as_array().unwrap().len(), 13);
+    assert_eq!(run_result.report["checks"].as_array().unwrap().len(), 13);
     assert!(run_result.report["ok"] == true && run_result.report["left"]["live"] == serde_json::json!([]));
     let speed = &run_result.report["speed"];
     assert!(speed["calls"] == 3 && speed["p99_ms"].as_f64() > Some(40.0), "{speed}");
@@ -42,7 +42,7 @@ async fn the_text_report_has_a_line_for_each_check() {
     assert_eq!((code, error.as_str()), (Some(0), ""), "{out}");
     assert!(out.lines().next().unwrap().contains("orders of the event doctor-"), "{out}");
     assert_eq!(out.lines().filter(|line| line.starts_with("ok ")).count(), 13, "{out}");
-    for part in ["rule 2", "at a pace of 20 a second", "in_flight_max = ", "8 tombstones, no live order"] {
+    for part in ["rule 2", "at a pace of 20/s", "in_flight_max = ", "8 tombstones, no live order"] {
         assert!(out.contains(part), "'{part}' is not in {out}");
     }
 }

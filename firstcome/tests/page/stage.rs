@@ -6,7 +6,7 @@ use std::time::Duration;
 use domain::event::Text;
 use domain::{EventSettings, Kind, Release};
 use firstcome::System;
-use firstcome::setup::{Role, Setup, Stores};
+use firstcome::setup::{ProcessRole, Setup, Stores};
 use serde_json::json;
 use service::Context;
 use service::telemetry::LogFormat;
@@ -61,7 +61,7 @@ impl Stage {
         };
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let mut setup = Setup {
-            role: Role::All,
+            role: ProcessRole::All,
             keys: folder.path().join("keys.toml"),
             stores: Stores::Embedded { folder: folder.path().to_owned() },
             listen: any,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::event::Text;
 use domain::{EventSettings, Kind, Release};
 use firstcome::System;
-use firstcome::setup::{OperatorSettings, Role, Setup, Stores};
+use firstcome::setup::{OperatorSettings, ProcessRole, Setup, Stores};
 use service::telemetry::LogFormat;
 use service::{Context, Settings};
 use testkit::{Browser, TempFolder};
@@ -34,7 +34,7 @@ impl Whole {
         let token = operator::Token::new("kim", operator::Role::Viewer, TOKEN);
         let operator = operator::Config { tokens: vec![token], ..operator::Config::default() };
         let setup = Setup {
-            role: Role::All,
+            role: ProcessRole::All,
             keys: folder.path().join("keys.toml"),
             stores: Stores::Embedded { folder: folder.path().to_owned() },
             listen: any,

@@ -68,9 +68,9 @@ impl Crowd {
             })
             .await;
         assert!(matches!(answer.status, 200 | 201), "person {person}: {} {}", answer.status, answer.text());
-        let told = answer.json();
-        assert_eq!(told["right"], "full", "the same key is the same person");
-        Ack { person, number: number(&told), receipt: told["receipt"].as_str().unwrap().to_owned() }
+        let body = answer.json();
+        assert_eq!(body["right"], "full", "the same key is the same person");
+        Ack { person, number: number(&body), receipt: body["receipt"].as_str().unwrap().to_owned() }
     }
 
     /// The same, while the test does something else; await what it returns to have them all.
@@ -90,8 +90,8 @@ impl Crowd {
         for ack in acks {
             let crowd = self.clone();
             showing.spawn(async move {
-                let told = crowd.status(&ack).await;
-                assert_eq!(number(&told), ack.number, "the number of person {} changed", ack.person);
+                let body = crowd.status(&ack).await;
+                assert_eq!(number(&body), ack.number, "the number of person {} changed", ack.person);
             });
         }
         async move {
@@ -190,6 +190,6 @@ impl Crowd {
     }
 }
 
-fn number(told: &Value) -> u32 {
-    u32::try_from(told["number"].as_u64().unwrap()).unwrap()
+fn number(body: &Value) -> u32 {
+    u32::try_from(body["number"].as_u64().unwrap()).unwrap()
 }

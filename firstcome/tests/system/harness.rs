@@ -7,7 +7,7 @@ use std::time::Duration;
 use domain::event::Text;
 use domain::{EventId, EventSettings, Kind, Release};
 use firstcome::System;
-use firstcome::setup::{Role, Setup, Stores};
+use firstcome::setup::{ProcessRole, Setup, Stores};
 use ledger::OrderRow;
 use serde_json::Value;
 use service::Context;
@@ -53,7 +53,7 @@ impl SystemHarness {
         let (folder, context, event) = (TempFolder::new("system"), Context::system(), settings.id.clone());
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
         let setup = Setup {
-            role: Role::All,
+            role: ProcessRole::All,
             keys: folder.path().join("keys.toml"),
             stores: Stores::Embedded { folder: folder.path().to_owned() },
             listen: any,

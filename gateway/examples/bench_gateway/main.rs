@@ -75,17 +75,17 @@ fn round(proxy: &Proxy) -> Measurement {
         .output()
         .unwrap();
     let cpu = proxy.cpu().saturating_sub(before);
-    let said = String::from_utf8(load.stdout).unwrap();
+    let text = String::from_utf8(load.stdout).unwrap();
     assert!(
-        load.status.success() && !said.contains("Non-2xx") && !said.contains("Socket errors"),
-        "{}: {said}",
+        load.status.success() && !text.contains("Non-2xx") && !text.contains("Socket errors"),
+        "{}: {text}",
         proxy.kind.name()
     );
     let number =
-        |after: &str| said.split(after).nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
+        |after: &str| text.split(after).nth(1).unwrap().split_whitespace().next().unwrap().to_owned();
     let rate: f64 = number("Requests/sec:").parse().unwrap();
     let answers: f64 =
-        said.split(" requests in ").next().unwrap().split_whitespace().last().unwrap().parse().unwrap();
+        text.split(" requests in ").next().unwrap().split_whitespace().last().unwrap().parse().unwrap();
     Measurement {
         rate,
         cpu_us: cpu.as_secs_f64() * 1e6 / answers,

@@ -11,13 +11,13 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// One answer, as it came.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct ClientResponse {
     pub(crate) status: u16,
     pub(crate) head: String,
     pub(crate) body: String,
 }
 
-impl Answer {
+impl ClientResponse {
     pub(crate) fn header(&self, name: &str) -> Option<&str> {
         let mut lines = self.head.lines().filter_map(|line| line.split_once(": "));
         lines.find(|(key, _)| key.eq_ignore_ascii_case(name)).map(|(_, value)| value)
@@ -50,17 +50,17 @@ impl Client {
         let _ = self.0.write_all(bytes.as_ref()).await;
     }
 
-    pub(crate) async fn get(&mut self, path: &str) -> Answer {
+    pub(crate) async fn get(&mut self, path: &str) -> ClientResponse {
         self.ask(path, "").await
     }
 
     /// Gets a path with further header lines.
-    pub(crate) async fn ask(&mut self, path: &str, headers: &str) -> Answer {
+    pub(crate) async fn ask(&mut self, path: &str, headers: &str) -> ClientResponse {
         self.send(format!("GET {path} HTTP/1.1\r\nhost: shop\r\n{headers}\r\n")).await;
         self.answer().await
     }
 
-    pub(crate) async fn answer(&mut self) -> Answer {
+    pub(crate) async fn answer(&mut self) -> ClientResponse {
         let mut bytes = Vec::new();
         while !bytes.ends_with(b"\r\n\r\n") {
             bytes.push(
@@ -71,7 +71,7 @@ impl Client {
         }
         let head = String::from_utf8(bytes).unwrap();
         let status = head[9..12].parse().unwrap();
-        let mut answer = Answer { status, head, body: String::new() };
+        let mut answer = ClientResponse { status, head, body: String::new() };
         let size = answer.header("content-length").map_or(0, |size| size.parse().unwrap());
         answer.body = String::from_utf8(self.bytes(size).await).unwrap();
         answer

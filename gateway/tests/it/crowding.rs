@@ -50,11 +50,11 @@ async fn five_thousand_idle_connections_block_no_client_and_end() {
     let mut over = idle([127, 0, 1, 0].into(), &harness).await;
     assert!(is_closed(&mut over, Duration::from_secs(5)).await);
     let mut honest = Client::from([127, 0, 2, 1].into(), harness.address).await;
-    let asked = Instant::now();
+    let started = Instant::now();
     for _ in 0..20 {
         assert_eq!(honest.get("/").await.status, 200);
     }
-    assert!(asked.elapsed() < Duration::from_secs(2), "{:?}", asked.elapsed());
+    assert!(started.elapsed() < Duration::from_secs(2), "{:?}", started.elapsed());
     assert!(
         begun.elapsed() < Duration::from_secs(8),
         "too slow a machine to say anything: {:?}",

@@ -272,7 +272,8 @@ async fn no_spelling_of_a_diverted_path_reaches_the_shop() {
         }
     }
     assert!(diverted > 300 && refused > 300, "{diverted} diverted, {refused} refused");
-    let mut reached: Vec<String> = harness.shop.asked().into_iter().map(|asked| asked.path).collect();
+    let mut reached: Vec<String> =
+        harness.shop.received().into_iter().map(|received| received.path).collect();
     // The one from before the opening.
     assert_eq!(reached.remove(0), PATHS[0]);
     for path in reached {

@@ -13,14 +13,14 @@ async fn a_request_and_its_answer_pass_through() {
         .await;
     let answer = client.answer().await;
     assert_eq!((answer.status, answer.body.as_str()), (200, "ok"));
-    let asked = harness.shop.asked().remove(0);
+    let received = harness.shop.received().remove(0);
     assert_eq!(
-        (asked.method.as_str(), asked.path.as_str(), asked.body.as_slice()),
+        (received.method.as_str(), received.path.as_str(), received.body.as_slice()),
         ("POST", "/x", &b"hello"[..])
     );
-    assert_eq!(asked.headers("host"), ["shop"]);
-    assert_eq!(asked.headers("authorization"), ["Bearer x"]);
-    assert_eq!(asked.headers("cookie"), ["a=1"]);
+    assert_eq!(received.headers("host"), ["shop"]);
+    assert_eq!(received.headers("authorization"), ["Bearer x"]);
+    assert_eq!(received.headers("cookie"), ["a=1"]);
     // One connection on either side carries many.
     for _ in 0..5 {
         assert_eq!(client.get("/y?q=%2F%00;&&x").await.status, 200);
@@ -36,26 +36,26 @@ async fn client_headers_about_the_client_are_ignored() {
         forwarded: for=6.6.6.6\r\nx-forwarded-proto: https\r\nx-forwarded-host: evil\r\nx-forwarded-user: root\r\n\
         x-original-url: /admin\r\nx-internal-role: admin\r\n";
     harness.client().await.ask("/", forged).await;
-    let asked = harness.shop.asked().remove(0);
-    assert_eq!(asked.headers("x-forwarded-for"), ["127.0.0.1"]);
-    assert_eq!(asked.headers("x-real-ip"), ["127.0.0.1"]);
-    assert_eq!(asked.headers("forwarded"), ["for=127.0.0.1;proto=http"]);
-    assert_eq!(asked.headers("x-forwarded-proto"), ["http"]);
-    assert_eq!(asked.headers("x-forwarded-host"), ["shop"]);
+    let received = harness.shop.received().remove(0);
+    assert_eq!(received.headers("x-forwarded-for"), ["127.0.0.1"]);
+    assert_eq!(received.headers("x-real-ip"), ["127.0.0.1"]);
+    assert_eq!(received.headers("forwarded"), ["for=127.0.0.1;proto=http"]);
+    assert_eq!(received.headers("x-forwarded-proto"), ["http"]);
+    assert_eq!(received.headers("x-forwarded-host"), ["shop"]);
     for evil in ["6.6.6.6", "evil", "root", "admin"] {
-        assert!(!asked.head.contains(evil), "{asked:?}");
+        assert!(!received.head.contains(evil), "{received:?}");
     }
 }
 
 #[tokio::test]
 async fn a_trusted_proxy_is_believed_from_the_right() {
     let harness = GatewayHarness::with(&[("trusted_proxies", "127.0.0.0/8")]).await;
-    let told = "x-forwarded-for: 6.6.6.6, 198.51.100.7\r\nx-forwarded-proto: https\r\n";
-    harness.client().await.ask("/", told).await;
-    let asked = harness.shop.asked().remove(0);
-    assert_eq!(asked.headers("x-forwarded-for"), ["198.51.100.7"]);
-    assert_eq!(asked.headers("x-forwarded-proto"), ["https"]);
-    assert_eq!(asked.headers("forwarded"), ["for=198.51.100.7;proto=https"]);
+    let headers = "x-forwarded-for: 6.6.6.6, 198.51.100.7\r\nx-forwarded-proto: https\r\n";
+    harness.client().await.ask("/", headers).await;
+    let received = harness.shop.received().remove(0);
+    assert_eq!(received.headers("x-forwarded-for"), ["198.51.100.7"]);
+    assert_eq!(received.headers("x-forwarded-proto"), ["https"]);
+    assert_eq!(received.headers("forwarded"), ["for=198.51.100.7;proto=https"]);
 }
 
 #[tokio::test]
@@ -65,17 +65,17 @@ async fn what_is_about_one_connection_stays_there() {
         proxy-authorization: x\r\nproxy-connection: x\r\nexpect: 100-continue\r\n";
     let mut client = harness.client().await;
     let answer = client.ask("/own", own).await;
-    let asked = harness.shop.asked().remove(0);
+    let received = harness.shop.received().remove(0);
     for name in
         ["connection", "x-secret", "keep-alive", "te", "proxy-authorization", "proxy-connection", "expect"]
     {
-        assert!(asked.headers(name).is_empty(), "{name}: {asked:?}");
+        assert!(received.headers(name).is_empty(), "{name}: {received:?}");
     }
-    assert_eq!(asked.headers("host"), ["shop"]);
+    assert_eq!(received.headers("host"), ["shop"]);
     for name in ["x-secret", "keep-alive", "proxy-authenticate"] {
         assert_eq!(answer.header(name), None, "{answer:?}");
     }
-    // The client asked for it to be closed.
+    // The client asked for the connection to be closed.
     assert_eq!(client.rest().await, "");
 }
 
@@ -101,11 +101,11 @@ async fn a_request_carries_one_trace_and_the_gateway_s_name() {
     let mut client = harness.client().await;
     client.ask("/", &format!("traceparent: {trace}\r\nvia: 1.1 other\r\n")).await;
     client.ask("/", "traceparent: junk\r\n").await;
-    let asked = harness.shop.asked();
-    assert_eq!(asked[0].headers("traceparent"), [trace]);
-    let made = asked[1].headers("traceparent");
+    let received = harness.shop.received();
+    assert_eq!(received[0].headers("traceparent"), [trace]);
+    let made = received[1].headers("traceparent");
     assert!(made.len() == 1 && made[0].len() == 55 && made[0].starts_with("00-"), "{made:?}");
-    let via = asked[0].headers("via");
+    let via = received[0].headers("via");
     assert!(via.len() == 2 && via[0] == "1.1 other" && via[1].starts_with("1.1 firstcome-"), "{via:?}");
     // What comes back to the very same gateway would go round for ever.
     let answer = client.ask("/", &format!("via: {}\r\n", via[1])).await;
@@ -151,7 +151,7 @@ async fn an_old_client_and_an_old_shop_are_understood() {
     old.send("GET / HTTP/1.0\r\n\r\n").await;
     assert!(old.rest().await.ends_with("\r\n\r\nok"));
     let own = harness.shop.address.to_string();
-    assert_eq!(harness.shop.asked()[0].headers("host"), [own.as_str()], "HTTP/1.1 needs a host");
+    assert_eq!(harness.shop.received()[0].headers("host"), [own.as_str()], "HTTP/1.1 needs a host");
     let mut client = harness.client().await;
     client.send("GET /old HTTP/1.1\r\nhost: shop\r\n\r\n").await;
     assert_eq!(client.answer().await.header("transfer-encoding"), Some("chunked"));
@@ -177,11 +177,11 @@ async fn other_protocols_and_methods_about_the_connection_are_refused() {
         client.send(request).await;
         assert_eq!(client.answer().await.problem(), (status, code.into()), "{request}");
     }
-    assert!(harness.shop.asked().is_empty());
+    assert!(harness.shop.received().is_empty());
     // Some clients offer HTTP/2 with every request; that does not request an upgrade.
     let offer = "connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n";
     assert_eq!(harness.client().await.ask("/", offer).await.status, 200);
-    assert!(harness.shop.asked()[0].headers("upgrade").is_empty());
+    assert!(harness.shop.received()[0].headers("upgrade").is_empty());
 }
 
 #[tokio::test]
@@ -213,5 +213,5 @@ async fn what_the_operators_and_the_services_use_is_never_forwarded() {
     ] {
         assert_eq!(client.get(path).await.problem(), (404, "not-found".into()), "{path}");
     }
-    assert!(harness.shop.asked().is_empty());
+    assert!(harness.shop.received().is_empty());
 }

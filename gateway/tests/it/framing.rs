@@ -4,11 +4,11 @@ use crate::harness::GatewayHarness;
 
 /// The status of the answer to these bytes, and what the shop saw of them.
 async fn refused(harness: &GatewayHarness, bytes: &str) -> u16 {
-    let before = harness.shop.asked().len();
+    let before = harness.shop.received().len();
     let mut client = harness.client().await;
     client.send(bytes).await;
     let answer = client.answer().await;
-    assert_eq!(harness.shop.asked().len(), before, "{bytes:?} reached the shop");
+    assert_eq!(harness.shop.received().len(), before, "{bytes:?} reached the shop");
     assert_eq!(answer.header("connection"), Some("close"), "{bytes:?}: {answer:?}");
     assert_eq!(client.rest().await, "", "{bytes:?}");
     answer.status
@@ -89,11 +89,11 @@ async fn nothing_behind_a_request_with_two_lengths_is_taken_for_a_request() {
         assert_eq!(client.rest().await, "", "{lengths}");
     }
     assert_eq!(harness.shop.count("/smuggled"), 0);
-    for asked in harness.shop.asked() {
+    for received in harness.shop.received() {
         assert_eq!(
-            asked.headers("content-length").len() + asked.headers("transfer-encoding").len(),
+            received.headers("content-length").len() + received.headers("transfer-encoding").len(),
             1,
-            "{asked:?}"
+            "{received:?}"
         );
     }
 }
@@ -110,15 +110,16 @@ async fn lines_that_end_in_a_bare_feed_make_the_same_request_or_none() {
     let first = client.answer().await.status;
     if first == 200 {
         assert_eq!(client.answer().await.status, 200);
-        let asked = harness.shop.asked();
-        let seen: Vec<_> = asked.iter().map(|asked| (asked.path.as_str(), asked.body.as_slice())).collect();
+        let received = harness.shop.received();
+        let seen: Vec<_> =
+            received.iter().map(|received| (received.path.as_str(), received.body.as_slice())).collect();
         assert_eq!(seen, [("/one", &b"hi"[..]), ("/two", b"")]);
         assert!(
-            asked.iter().all(|asked| !asked.head.replace("\r\n", "").contains(['\r', '\n'])),
-            "{asked:?}"
+            received.iter().all(|received| !received.head.replace("\r\n", "").contains(['\r', '\n'])),
+            "{received:?}"
         );
     } else {
-        assert_eq!((first, harness.shop.asked().len()), (400, 0));
+        assert_eq!((first, harness.shop.received().len()), (400, 0));
     }
 }
 
@@ -148,7 +149,7 @@ async fn a_body_that_turns_out_too_large_is_413_and_never_whole_at_the_shop() {
         .await;
     assert_eq!(client.answer().await.problem(), (413, "body-too-large".into()));
     assert!(
-        harness.shop.asked().iter().all(|asked| asked.body.is_empty()),
+        harness.shop.received().iter().all(|received| received.body.is_empty()),
         "the shop took a part for the whole"
     );
 }

@@ -26,7 +26,7 @@ async fn who_asks_too_fast_is_429_until_time_has_passed() {
     harness.clock.advance(100);
     assert_eq!(client.get("/").await.status, 200);
     assert_eq!(client.get("/").await.status, 429);
-    assert_eq!(harness.shop.asked().len(), 8);
+    assert_eq!(harness.shop.received().len(), 8);
 }
 
 #[tokio::test]

@@ -42,10 +42,10 @@ async fn many_requests_share_one_connection() {
     let harness = GatewayHarness::with(&[]).await;
     let (mut sender, _driver) = connect(&harness).await;
     assert_eq!(ask(&mut sender, "/x?y=1").await, (200, "ok".into()));
-    let asked = harness.shop.asked().remove(0);
-    assert_eq!((asked.path.as_str(), asked.headers("host")), ("/x?y=1", vec!["shop"]));
-    assert_eq!(asked.headers("cookie"), ["a=1; b=2"]);
-    assert!(asked.headers("via")[0].starts_with("2 firstcome-"));
+    let received = harness.shop.received().remove(0);
+    assert_eq!((received.path.as_str(), received.headers("host")), ("/x?y=1", vec!["shop"]));
+    assert_eq!(received.headers("cookie"), ["a=1; b=2"]);
+    assert!(received.headers("via")[0].starts_with("2 firstcome-"));
     let held: Vec<_> = (0..50).map(|_| sender.send_request(request(Method::GET, "/gate", ""))).collect();
     until(async || harness.shop.count("/gate") == 50).await;
     assert_eq!(ask(&mut sender, "/").await.0, 200);
@@ -55,7 +55,7 @@ async fn many_requests_share_one_connection() {
     }
     let answer = sender.send_request(request(Method::POST, "/x", "hello")).await.unwrap();
     assert_eq!(answer.status(), 200);
-    assert_eq!(harness.shop.asked().last().unwrap().body, b"hello");
+    assert_eq!(harness.shop.received().last().unwrap().body, b"hello");
 }
 
 #[tokio::test]
@@ -109,9 +109,9 @@ async fn streams_that_are_opened_to_be_reset_end_the_connection() {
     client.send(&flood).await;
     client.rest().await;
     assert!(
-        harness.shop.asked().len() < 2000,
+        harness.shop.received().len() < 2000,
         "{} of 20,000 reset requests were forwarded",
-        harness.shop.asked().len()
+        harness.shop.received().len()
     );
     assert_eq!(harness.client().await.get("/").await.status, 200);
 }

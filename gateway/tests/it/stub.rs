@@ -1,4 +1,4 @@
-//! A shop's service that does what the path says and writes down what it was asked. Raw sockets, so that it can misbehave.
+//! A shop's service that does what the path says and records the requests that it receives. Raw sockets, so that it can misbehave.
 
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -11,14 +11,14 @@ use tokio::task::JoinSet;
 
 /// A request as it arrived.
 #[derive(Debug, Clone)]
-pub(crate) struct Asked {
+pub(crate) struct ReceivedRequest {
     pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) head: String,
     pub(crate) body: Vec<u8>,
 }
 
-impl Asked {
+impl ReceivedRequest {
     /// The values of all lines of that name.
     pub(crate) fn headers(&self, name: &str) -> Vec<&str> {
         let lines = self.head.lines().filter_map(|line| line.split_once(": "));
@@ -29,7 +29,7 @@ impl Asked {
 /// What all connections share.
 #[derive(Debug)]
 struct Shared {
-    asked: Mutex<Vec<Asked>>,
+    received: Mutex<Vec<ReceivedRequest>>,
     connections: AtomicUsize,
     open: AtomicUsize,
     /// What `/gate` waits for.
@@ -52,7 +52,7 @@ impl Stub {
         let address = listener.local_addr().unwrap();
         let (sender, pieces) = mpsc::unbounded_channel();
         let shared = Arc::new(Shared {
-            asked: Mutex::default(),
+            received: Mutex::default(),
             connections: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
             gate: Semaphore::new(0),
@@ -75,13 +75,13 @@ impl Stub {
         Self { address, shared, pieces, _tasks: tasks }
     }
 
-    pub(crate) fn asked(&self) -> Vec<Asked> {
-        self.shared.asked.lock().unwrap().clone()
+    pub(crate) fn received(&self) -> Vec<ReceivedRequest> {
+        self.shared.received.lock().unwrap().clone()
     }
 
-    /// How often a path was asked for.
+    /// How many requests for the path arrived.
     pub(crate) fn count(&self, path: &str) -> usize {
-        self.asked().iter().filter(|asked| asked.path == path).count()
+        self.received().iter().filter(|received| received.path == path).count()
     }
 
     /// Connections that were ever made.
@@ -106,15 +106,20 @@ async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
         let line: Vec<&str> = head.lines().next().unwrap_or("").split(' ').collect();
         let (method, path) = (line[0].to_owned(), line[1].to_owned());
         let at = {
-            let mut asked = shared.asked.lock().unwrap();
-            asked.push(Asked { method, path: path.clone(), head: head.clone(), body: Vec::new() });
-            asked.len() - 1
+            let mut received = shared.received.lock().unwrap();
+            received.push(ReceivedRequest {
+                method,
+                path: path.clone(),
+                head: head.clone(),
+                body: Vec::new(),
+            });
+            received.len() - 1
         };
         if path.starts_with("/early") {
             stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\n\r\nearly").await?;
         }
         let body = body(&head, &mut stream, shared).await?;
-        shared.asked.lock().unwrap()[at].body = body;
+        shared.received.lock().unwrap()[at].body = body;
         if !answer(&path, &mut stream, shared).await? {
             return Ok(());
         }

@@ -24,9 +24,9 @@ pub(super) struct Caller {
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
-/// A whole answer.
+/// A whole response.
 #[derive(Debug, Clone)]
-pub(super) struct Answer {
+pub(super) struct ServiceResponse {
     /// The status code.
     pub(super) status: u16,
     kind: String,
@@ -40,7 +40,7 @@ pub(super) struct Unexpected {
     /// The response.
     pub(super) what: String,
     /// How to fix it.
-    pub(super) todo: String,
+    pub(super) fix: String,
     /// How far the call got.
     pub(super) reach: Reach,
 }
@@ -70,12 +70,12 @@ pub(super) enum PutResponse {
 }
 
 impl Unexpected {
-    fn new(what: impl Into<String>, todo: impl Into<String>) -> Self {
-        Self { what: what.into(), todo: todo.into(), reach: Reach::Answered }
+    fn new(what: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { what: what.into(), fix: fix.into(), reach: Reach::Answered }
     }
 
-    fn silence(what: impl Into<String>, todo: impl Into<String>) -> Self {
-        Self { reach: Reach::Unknown, ..Self::new(what, todo) }
+    fn silence(what: impl Into<String>, fix: impl Into<String>) -> Self {
+        Self { reach: Reach::Unknown, ..Self::new(what, fix) }
     }
 }
 
@@ -101,72 +101,72 @@ impl Caller {
     async fn put_for(&self, key: AppKey, number: u32, name: Value, phone: Value) -> PutResponse {
         let body = json!({ "event": self.event, "number": number, "guid": key.guid(), "name": name, "phone": phone });
         match self.put_body(key, body.to_string()).await {
-            Ok(answer) => self.understand(&answer),
+            Ok(response) => self.classify(&response),
             Err(unexpected) => PutResponse::Unexpected(unexpected),
         }
     }
 
     /// Puts any body.
-    pub(super) async fn put_body(&self, key: AppKey, body: String) -> Result<Answer, Unexpected> {
+    pub(super) async fn put_body(&self, key: AppKey, body: String) -> Result<ServiceResponse, Unexpected> {
         self.send(Method::PUT, key, body).await
     }
 
     /// Takes an order back; the status, if it means that.
     pub(super) async fn delete(&self, key: AppKey) -> Result<u16, Unexpected> {
-        let answer = self.send(Method::DELETE, key, String::new()).await?;
-        match classify_delete(answer.status) {
-            Ok(_) => Ok(answer.status),
+        let response = self.send(Method::DELETE, key, String::new()).await?;
+        match classify_delete(response.status) {
+            Ok(_) => Ok(response.status),
             Err(UnclearResponse::Status(404)) => Err(Unexpected::new(
-                "404 to a DELETE",
-                "leave a tombstone and answer 204, even if there never was an order: a 404 may come from a wrong address",
+                "404 for a DELETE",
+                "store a tombstone and respond 204 even if the order never existed: a 404 can also come from a wrong address",
             )),
-            Err(_) => Err(self.unexpected(&answer)),
+            Err(_) => Err(self.unexpected(&response)),
         }
     }
 
-    fn understand(&self, answer: &Answer) -> PutResponse {
-        match classify_put(answer.status, &answer.kind, &answer.body) {
+    fn classify(&self, response: &ServiceResponse) -> PutResponse {
+        match classify_put(response.status, &response.kind, &response.body) {
             Ok(ledger::OrderResponse::Created(order_no)) => PutResponse::Accepted(order_no),
-            Ok(ledger::OrderResponse::Rejected) => PutResponse::Rejected(answer.status),
+            Ok(ledger::OrderResponse::Rejected) => PutResponse::Rejected(response.status),
             Ok(ledger::OrderResponse::Deleted) => PutResponse::Deleted,
             Ok(ledger::OrderResponse::Unknown { .. }) | Err(UnclearResponse::Status(_)) => {
-                PutResponse::Unexpected(self.unexpected(answer))
+                PutResponse::Unexpected(self.unexpected(response))
             }
-            Err(unclear) if answer.is_page() => PutResponse::Unexpected(Unexpected {
+            Err(unclear) if response.is_page() => PutResponse::Unexpected(Unexpected {
                 what: without_order_number(unclear).to_owned(),
-                ..self.unexpected(answer)
+                ..self.unexpected(response)
             }),
             Err(unclear) => PutResponse::Unexpected(Unexpected::new(
-                format!("{} {}", answer.status, without_order_number(unclear)),
-                "answer {\"order_no\": \"...\"}, 1 to 100 characters, none of them a control character (rule 4)",
+                format!("{} {}", response.status, without_order_number(unclear)),
+                "respond {\"order_no\": \"...\"}: 1 to 100 characters, none of them a control character (rule 4)",
             )),
         }
     }
 
     /// The explanation of a response outside the contract.
-    fn unexpected(&self, answer: &Answer) -> Unexpected {
-        let status = answer.status;
-        let page = if answer.is_page() { " with an HTML page" } else { "" };
+    fn unexpected(&self, response: &ServiceResponse) -> Unexpected {
+        let status = response.status;
+        let page = if response.is_page() { " with an HTML page" } else { "" };
         let address = || format!("calls go to {}/orders/{}:<key>", self.base, self.event);
-        let todo = match status {
+        let fix = match status {
             300..=399 => {
-                let what = format!("{status}, a redirect to '{}'", answer.location);
-                return Unexpected::new(what, "redirects are not followed: give the address where it leads");
+                let what = format!("{status}, a redirect to '{}'", response.location);
+                return Unexpected::new(what, "redirects are not followed: use the address that it redirects to");
             }
-            401 | 403 | 407 => "it wants a login, and Firstcome sends none: let its machines in by their network".into(),
-            404 => format!("is the address right? {}", address()),
-            405 => format!("take PUT and DELETE there: {}", address()),
-            409 | 422 => "say no with Content-Type: application/problem+json (rule 3), else it is taken for a proxy's page and asked again".into(),
+            401 | 403 | 407 => "the service requires credentials, and Firstcome sends none: allow its machines by network address".into(),
+            404 => format!("is the address correct? {}", address()),
+            405 => format!("allow PUT and DELETE there: {}", address()),
+            409 | 422 => "send a rejection with Content-Type: application/problem+json (rule 3); without it the response counts as a proxy's error page and the call is repeated".into(),
             429 => "exempt Firstcome from the rate limit: its pace is the limit".into(),
-            502..=504 => "a proxy before the service could not reach it in time".into(),
-            500..=599 => "the service failed: look for the GUID in its log. The seat is kept and the call repeated".into(),
-            200..=299 if !answer.is_page() => "answer 200 or 201 when the order is there, not before (rule 4)".into(),
+            502..=504 => "a proxy in front of the service could not reach it in time".into(),
+            500..=599 => "the service failed: look for the GUID in its log. Firstcome keeps the seat and repeats the call".into(),
+            200..=299 if !response.is_page() => "respond 200 or 201 once the order exists, not before (rule 4)".into(),
             _ => format!("an HTML page comes from a web server or a proxy: is this the order service? {}", address()),
         };
-        Unexpected::new(format!("{status}{page}"), todo)
+        Unexpected::new(format!("{status}{page}"), fix)
     }
 
-    async fn send(&self, method: Method, key: AppKey, body: String) -> Result<Answer, Unexpected> {
+    async fn send(&self, method: Method, key: AppKey, body: String) -> Result<ServiceResponse, Unexpected> {
         let request = Request::builder()
             .method(method)
             .uri(format!("{}/orders/{}:{key}", self.base, self.event))
@@ -175,55 +175,55 @@ impl Caller {
             .header("traceparent", format!("00-{}-{:016x}-01", key.guid(), 1))
             .body(Full::new(Bytes::from(body)));
         let request =
-            request.map_err(|error| Unexpected::silence(error.to_string(), "is the address right?"))?;
-        let answer = tokio::time::timeout(self.timeout, self.exchange(request)).await;
-        answer.unwrap_or_else(|_| {
+            request.map_err(|error| Unexpected::silence(error.to_string(), "is the address correct?"))?;
+        let response = tokio::time::timeout(self.timeout, self.exchange(request)).await;
+        response.unwrap_or_else(|_| {
             let ms = self.timeout.as_millis();
             Err(Unexpected::silence(
-                format!("no answer within {ms} ms"),
-                "is it overloaded, or is a firewall between? A late call is repeated (worker.call_timeout), and each costs pace",
+                format!("no response within {ms} ms"),
+                "is it overloaded, or does a firewall drop the packets? A call that times out (worker.call_timeout) is repeated, and each repeat uses pace",
             ))
         })
     }
 
-    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<Answer, Unexpected> {
-        let answer = self.client.request(request).await.map_err(|error| self.no_response(&error))?;
+    async fn exchange(&self, request: Request<Full<Bytes>>) -> Result<ServiceResponse, Unexpected> {
+        let response = self.client.request(request).await.map_err(|error| self.no_response(&error))?;
         let text = |name| {
-            let value = answer.headers().get(name).and_then(|value| value.to_str().ok());
+            let value = response.headers().get(name).and_then(|value| value.to_str().ok());
             value.unwrap_or_default().to_owned()
         };
         let (kind, location) = (text(header::CONTENT_TYPE), text(header::LOCATION));
-        let status = answer.status().as_u16();
-        let body = Limited::new(answer.into_body(), RESPONSE_BYTES_MAX).collect().await.map_err(|error| {
+        let status = response.status().as_u16();
+        let body = Limited::new(response.into_body(), RESPONSE_BYTES_MAX).collect().await.map_err(|error| {
             Unexpected::silence(
-                format!("an answer that breaks off: {error}"),
-                "send it whole, in 64 KiB at most: half an answer is none, and the call is repeated",
+                format!("a response that was cut off: {error}"),
+                "send a complete response of at most 64 KiB: an incomplete one counts as none, and the call is repeated",
             )
         })?;
-        Ok(Answer { status, kind, location, body: body.to_bytes() })
+        Ok(ServiceResponse { status, kind, location, body: body.to_bytes() })
     }
 
     /// The explanation of a call without a response.
     fn no_response(&self, error: &hyper_util::client::legacy::Error) -> Unexpected {
         let reach = if error.is_connect() { Reach::Never } else { Reach::Unknown };
         let base = &self.base;
-        let (what, todo) = match (causes(error), kind(error)) {
+        let (what, fix) = match (causes(error), kind(error)) {
             (all, _) if all.contains("dns error") => (
-                format!("the name in {base} is not known here"),
-                "is it spelled right, and does it resolve on the worker's machine?",
+                format!("the host name in {base} cannot be resolved here"),
+                "is it spelled correctly, and does it resolve on the worker's machine?",
             ),
             (_, Some(io::ErrorKind::ConnectionRefused)) => {
-                (format!("connection refused at {base}"), "is the service started, and the port right?")
+                (format!("connection refused at {base}"), "is the service running, and is the port correct?")
             }
             (_, Some(io::ErrorKind::NetworkUnreachable | io::ErrorKind::HostUnreachable)) => {
                 (format!("{base} is unreachable"), "is it in a network that this machine can reach?")
             }
             (all, _) => (
-                format!("no whole answer: {all}"),
+                format!("no complete response: {all}"),
                 "does it speak HTTP/1.1 there, without TLS, and keep the connection until it has answered?",
             ),
         };
-        Unexpected { what, todo: todo.into(), reach }
+        Unexpected { what, fix: fix.into(), reach }
     }
 }
 
@@ -250,7 +250,7 @@ fn kind(error: &dyn Error) -> Option<io::ErrorKind> {
     None
 }
 
-impl Answer {
+impl ServiceResponse {
     /// Whether it is the contract's problem+json.
     pub(super) fn is_problem(&self) -> bool {
         is_problem(&self.kind)
@@ -265,7 +265,7 @@ impl Answer {
 fn without_order_number(unclear: UnclearResponse) -> &'static str {
     match unclear {
         UnclearResponse::Status(_) | UnclearResponse::NoOrderNumber => "without an order_no",
-        UnclearResponse::NotJson => "with a body that is no JSON",
-        UnclearResponse::UnfitOrderNumber => "with an order_no that cannot be shown",
+        UnclearResponse::NotJson => "with a body that is not JSON",
+        UnclearResponse::UnfitOrderNumber => "with an order_no that is empty, too long or not printable",
     }
 }

@@ -14,7 +14,7 @@ const SILENT_MAX: usize = 3;
 
 /// The result of one check.
 #[derive(Debug)]
-pub(super) struct Finding {
+pub(super) struct RuleCheck {
     /// The name of the check.
     pub(super) name: &'static str,
     /// The rule of docs/order-service.md.
@@ -22,9 +22,9 @@ pub(super) struct Finding {
     /// Whether the check passed.
     pub(super) verdict: Verdict,
     /// The response of the service.
-    pub(super) said: String,
+    pub(super) response: String,
     /// How to fix it.
-    pub(super) todo: Option<String>,
+    pub(super) fix: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,7 +46,7 @@ impl Verdict {
 }
 
 /// The response of a passed check, or the response of a failed one with how to fix it.
-type Found = Result<String, (String, String)>;
+type RuleResult = Result<String, (String, String)>;
 
 /// A running examination.
 pub(super) struct Examination {
@@ -55,7 +55,7 @@ pub(super) struct Examination {
     /// Keys with a `PUT` that have no known tombstone.
     open: Vec<AppKey>,
     /// The results so far, in order.
-    pub(super) findings: Vec<Finding>,
+    pub(super) checks: Vec<RuleCheck>,
     /// How long calls took.
     pub(super) speed: Option<Speed>,
     /// Tombstones that stay there.
@@ -74,8 +74,8 @@ pub(super) fn test_event(rng: &Rng) -> anyhow::Result<EventId> {
 
 impl Examination {
     pub(super) fn new(caller: Caller, rng: Rng) -> Self {
-        let (open, findings, live) = (Vec::new(), Vec::new(), Vec::new());
-        Self { caller, rng, open, findings, speed: None, tombstones: 0, live, numbers: NUMBER }
+        let (open, checks, live) = (Vec::new(), Vec::new(), Vec::new());
+        Self { caller, rng, open, checks, speed: None, tombstones: 0, live, numbers: NUMBER }
     }
 
     /// Runs all checks. If the first order fails, the other checks are skipped, since they would fail for the same reason.
@@ -87,7 +87,7 @@ impl Examination {
             made.is_err(),
             matches!(&first, PutResponse::Unexpected(unexpected) if unexpected.reach == Reach::Unknown),
         );
-        self.note("a PUT makes an order", Some(4), made);
+        self.note("a PUT creates an order", Some(4), made);
         if failed && !unknown {
             // Nothing was made, and a service that cannot be reached need not be asked to take that back.
             self.open.clear();
@@ -96,22 +96,22 @@ impl Examination {
             self.repeat(key, number, &first).await;
             self.two_at_once().await;
             self.unknown_person().await;
-            self.take_back(key, number).await;
-            self.take_back_unknown().await;
+            self.delete_and_put(key, number).await;
+            self.delete_unknown().await;
             self.wrong_bodies().await;
             self.time(calls, pace).await;
         }
         self.clean_up().await;
     }
 
-    fn first(&self, said: &PutResponse) -> Found {
-        match said {
+    fn first(&self, response: &PutResponse) -> RuleResult {
+        match response {
             PutResponse::Accepted(order_no) => Ok(format!("order number '{order_no}'")),
             PutResponse::Rejected(status) => Err((
-                format!("{status}, a no, to the event {}", self.caller.event),
+                format!("{status}, a rejection, for the event {}", self.caller.event),
                 "name an event that the service accepts: --event EVENT".into(),
             )),
-            PutResponse::Deleted => Err(gone()),
+            PutResponse::Deleted => Err(unexpected_410()),
             PutResponse::Unexpected(unexpected) => Err(explanation(unexpected)),
         }
     }
@@ -119,7 +119,7 @@ impl Examination {
     async fn repeat(&mut self, key: AppKey, number: u32, first: &PutResponse) {
         let again = self.caller.put(key, number).await;
         let found = same(first, &again);
-        self.note("the same PUT again answers the same order", Some(1), found);
+        self.note("a repeated PUT returns the same order", Some(1), found);
     }
 
     async fn two_at_once(&mut self) {
@@ -131,13 +131,14 @@ impl Examination {
                 (PutResponse::Unexpected(unexpected), yes @ PutResponse::Accepted(_))
                 | (yes @ PutResponse::Accepted(_), PutResponse::Unexpected(unexpected)),
                 _,
-            ) => same(&yes, &last).map(|said| format!("one got {}, the next call {said}", unexpected.what)),
+            ) => same(&yes, &last)
+                .map(|response| format!("one got {}, the next call {response}", unexpected.what)),
             ((PutResponse::Unexpected(unexpected), PutResponse::Unexpected(_)), PutResponse::Accepted(_)) => {
-                Ok(format!("both got {}, the next call the order", unexpected.what))
+                Ok(format!("both got {}, the next call got the order", unexpected.what))
             }
             ((one, other), _) => same(&one, &other).and_then(|_| same(&one, &last)),
         };
-        self.note("two PUTs at once make one order", Some(1), found);
+        self.note("two concurrent PUTs create one order", Some(1), found);
     }
 
     async fn unknown_person(&mut self) {
@@ -145,51 +146,51 @@ impl Examination {
         let found = match self.caller.put_unknown(key, number).await {
             PutResponse::Accepted(order_no) => Ok(format!("order number '{order_no}'")),
             PutResponse::Rejected(status) => Err((
-                format!("{status}, a no"),
-                "take the order and ask for name and phone later, by the GUID: null is for an applicant restored by receipt".into(),
+                format!("{status}, a rejection"),
+                "create the order and get name and phone later, by the GUID: they are null for an applicant who was restored from a receipt".into(),
             )),
-            PutResponse::Deleted => Err(gone()),
+            PutResponse::Deleted => Err(unexpected_410()),
             PutResponse::Unexpected(unexpected) => Err(explanation(&unexpected)),
         };
-        self.note("a PUT without name and phone makes an order", None, found);
+        self.note("a PUT without name and phone creates an order", None, found);
     }
 
-    async fn take_back(&mut self, key: AppKey, number: u32) {
+    async fn delete_and_put(&mut self, key: AppKey, number: u32) {
         let found = self.delete(key).await;
-        self.note("DELETE takes an order back", Some(5), found);
+        self.note("a DELETE deletes the order", Some(5), found);
         let found = self.delete(key).await;
-        self.note("the same DELETE again says the same", Some(5), found);
-        self.put_again("a PUT after DELETE makes nothing", key, number).await;
+        self.note("a repeated DELETE succeeds too", Some(5), found);
+        self.put_again("a PUT after the DELETE creates nothing", key, number).await;
     }
 
-    async fn take_back_unknown(&mut self) {
+    async fn delete_unknown(&mut self) {
         let (key, number) = self.fresh();
         let found = self.delete(key).await;
-        self.note("DELETE of a key that never came", Some(5), found);
-        self.put_again("a PUT that comes after its DELETE makes nothing", key, number).await;
+        self.note("a DELETE of an unknown key succeeds", Some(5), found);
+        self.put_again("a PUT that arrives after its DELETE creates nothing", key, number).await;
     }
 
     async fn put_again(&mut self, name: &'static str, key: AppKey, number: u32) {
-        let said = self.caller.put(key, number).await;
-        if matches!(said, PutResponse::Accepted(_)) && !self.open.contains(&key) {
+        let response = self.caller.put(key, number).await;
+        if matches!(response, PutResponse::Accepted(_)) && !self.open.contains(&key) {
             // An order stands where the tombstone should be: at the end it is tried to be taken back once more.
             self.open.push(key);
             self.tombstones -= 1;
         }
-        self.note(name, Some(2), behind_tombstone(&said));
+        self.note(name, Some(2), behind_tombstone(&response));
     }
 
     async fn wrong_bodies(&mut self) {
         for (name, body) in [
-            ("a body that is no JSON is refused", "{\"event\": "),
-            ("a body without its members is refused", "{}"),
+            ("a body that is not JSON is refused", "{\"event\": "),
+            ("a body without the members is refused", "{}"),
         ] {
             let (key, number) = self.fresh();
             let found = match self.caller.put_body(key, body.to_owned()).await {
-                Ok(answer) if (400..=499).contains(&answer.status) && answer.is_problem() => {
-                    self.caller_makes(key, number, answer.status).await
+                Ok(response) if (400..=499).contains(&response.status) && response.is_problem() => {
+                    self.caller_makes(key, number, response.status).await
                 }
-                Ok(answer) => Err(unfit(answer.status)),
+                Ok(response) => Err(unfit(response.status)),
                 Err(unexpected) => Err(explanation(&unexpected)),
             };
             self.note(name, Some(3), found);
@@ -197,12 +198,14 @@ impl Examination {
     }
 
     /// A refused body must not have burned its key.
-    async fn caller_makes(&self, key: AppKey, number: u32, status: u16) -> Found {
+    async fn caller_makes(&self, key: AppKey, number: u32, status: u16) -> RuleResult {
         match self.caller.put(key, number).await {
-            PutResponse::Accepted(_) => Ok(format!("{status}, and the key still makes an order")),
+            PutResponse::Accepted(_) => {
+                Ok(format!("{status}, and a valid PUT of the key then creates an order"))
+            }
             _ => Err((
-                format!("{status}, but then the key makes no order any more"),
-                "look at the body before anything is written: a refused body makes nothing and keeps nothing"
+                format!("{status}, but a valid PUT of the key then creates no order"),
+                "validate the body before you write anything: a refused body must leave no trace of its key"
                     .into(),
             )),
         }
@@ -216,10 +219,10 @@ impl Examination {
             match self.caller.put(key, number).await {
                 PutResponse::Accepted(_) => took.push(begun.elapsed().as_secs_f64() * 1000.0),
                 PutResponse::Rejected(status) => troubles.push((
-                    format!("{status}, a no"),
-                    "name an event with room for the test: --event".into(),
+                    format!("{status}, a rejection"),
+                    "name an event with enough capacity for the test: --event".into(),
                 )),
-                PutResponse::Deleted => troubles.push(gone()),
+                PutResponse::Deleted => troubles.push(unexpected_410()),
                 PutResponse::Unexpected(unexpected) => troubles.push(explanation(&unexpected)),
             }
             if troubles.len() == SILENT_MAX {
@@ -229,33 +232,36 @@ impl Examination {
         self.speed = Speed::of(took);
         let found = self.judge(calls, pace, troubles);
         let advice = self.speed.as_ref().filter(|_| found.is_ok()).map(|speed| speed.advice(pace));
-        self.note("calls one after the other are quick enough", None, found);
-        if let (Some(finding), Some(advice)) = (self.findings.last_mut(), advice) {
-            finding.todo = Some(advice);
+        self.note("consecutive calls are fast enough", None, found);
+        if let (Some(check), Some(advice)) = (self.checks.last_mut(), advice) {
+            check.fix = Some(advice);
         }
     }
 
-    fn judge(&self, calls: u32, pace: Pace, mut troubles: Vec<(String, String)>) -> Found {
+    fn judge(&self, calls: u32, pace: Pace, mut troubles: Vec<(String, String)>) -> RuleResult {
         let count = troubles.len();
-        if let Some((what, todo)) = troubles.pop() {
-            return Err((format!("{count} of {calls} without an order, the last one {what}"), todo));
+        if let Some((what, fix)) = troubles.pop() {
+            return Err((
+                format!("{count} of {calls} calls created no order; the last response was {what}"),
+                fix,
+            ));
         }
-        let Some(speed) = &self.speed else { return Ok("none was made".into()) };
-        let said =
+        let Some(speed) = &self.speed else { return Ok("no call was made".into()) };
+        let response =
             format!("p50 {:.0} ms, p99 {:.0} ms over {} calls", speed.p50_ms, speed.p99_ms, speed.calls);
         let bound_ms = self.caller.timeout.as_secs_f64() * 500.0;
         if speed.p99_ms <= bound_ms {
-            return Ok(said);
+            return Ok(response);
         }
-        let todo = "more than half of the time a call may take: make it quicker, or raise worker.call_timeout. A late call is repeated";
-        Err((said, format!("{todo}; {}", speed.advice(pace))))
+        let fix = "the p99 is more than half of the timeout: make the service faster, or raise worker.call_timeout. A call that times out is repeated";
+        Err((response, format!("{fix}; {}", speed.advice(pace))))
     }
 
     async fn clean_up(&mut self) {
         let (mut silent, mut troubles) = (0, 0);
         for key in std::mem::take(&mut self.open) {
             let taken =
-                if silent < SILENT_MAX { self.caller.delete(key).await.err() } else { Some(unasked()) };
+                if silent < SILENT_MAX { self.caller.delete(key).await.err() } else { Some(unsent()) };
             match taken {
                 None => self.tombstones += 1,
                 Some(unexpected) => {
@@ -266,26 +272,26 @@ impl Examination {
             }
         }
         // The first check has already reported a service that makes no order.
-        if self.findings.first().is_some_and(|finding| finding.verdict == Verdict::Wrong) {
+        if self.checks.first().is_some_and(|check| check.verdict == Verdict::Wrong) {
             return;
         }
         let found = if troubles == 0 {
-            Ok(format!("{} tombstones stay", self.tombstones))
+            Ok(format!("{} tombstones remain", self.tombstones))
         } else {
-            let todo =
-                "a DELETE is answered 200, 204 or 410 (rule 5): only then is the seat given to the next";
-            Err((format!("{troubles} could not be"), todo.into()))
+            let fix =
+                "respond 200, 204 or 410 to a DELETE (rule 5): the seat goes to the next applicant only then";
+            Err((format!("{troubles} could not be deleted"), fix.into()))
         };
-        self.note("what was made here is taken back", Some(5), found);
+        self.note("the test orders are deleted", Some(5), found);
     }
 
-    async fn delete(&mut self, key: AppKey) -> Found {
-        let answer = self.caller.delete(key).await.map_err(|unexpected| explanation(&unexpected))?;
+    async fn delete(&mut self, key: AppKey) -> RuleResult {
+        let response = self.caller.delete(key).await.map_err(|unexpected| explanation(&unexpected))?;
         if self.open.contains(&key) {
             self.open.retain(|open| *open != key);
             self.tombstones += 1;
         }
-        Ok(answer.to_string())
+        Ok(response.to_string())
     }
 
     /// A key that no call was made for, and its number.
@@ -297,67 +303,70 @@ impl Examination {
         (AppKey(bytes), self.numbers)
     }
 
-    fn note(&mut self, name: &'static str, rule: Option<u8>, found: Found) {
-        self.findings.push(match found {
-            Ok(said) => Finding { name, rule, verdict: Verdict::Ok, said, todo: None },
-            Err((said, todo)) => Finding { name, rule, verdict: Verdict::Wrong, said, todo: Some(todo) },
+    fn note(&mut self, name: &'static str, rule: Option<u8>, result: RuleResult) {
+        self.checks.push(match result {
+            Ok(response) => RuleCheck { name, rule, verdict: Verdict::Ok, response, fix: None },
+            Err((response, fix)) => {
+                RuleCheck { name, rule, verdict: Verdict::Wrong, response, fix: Some(fix) }
+            }
         });
     }
 }
 
 fn explanation(unexpected: &Unexpected) -> (String, String) {
-    (unexpected.what.clone(), unexpected.todo.clone())
+    (unexpected.what.clone(), unexpected.fix.clone())
 }
 
-fn unasked() -> Unexpected {
-    Unexpected { what: "not asked".into(), todo: String::new(), reach: Reach::Never }
+fn unsent() -> Unexpected {
+    Unexpected { what: "not sent".into(), fix: String::new(), reach: Reach::Never }
 }
 
-fn gone() -> (String, String) {
-    let todo = "410 is for a key that was deleted before, and this one never was";
-    ("410 to a new key".into(), todo.into())
+fn unexpected_410() -> (String, String) {
+    let fix = "respond 410 only for a key that was deleted before; this one was not";
+    ("410 for a new key".into(), fix.into())
 }
 
 /// Whether two answers to one key are one order.
-fn same(one: &PutResponse, other: &PutResponse) -> Found {
+fn same(one: &PutResponse, other: &PutResponse) -> RuleResult {
     match (one, other) {
         (PutResponse::Accepted(one), PutResponse::Accepted(other)) if one == other => Ok(format!("order number '{one}' each time")),
         (PutResponse::Accepted(one), PutResponse::Accepted(other)) => Err((
             format!("'{one}' and '{other}': two orders for one key"),
-            "keep the key with the order, under a unique index, and answer the order that is there".into(),
+            "store the key with the order, under a unique index, and return the existing order".into(),
         )),
         (PutResponse::Rejected(status), _) | (_, PutResponse::Rejected(status)) => Err((
-            format!("{status}, a no, although the order is there"),
-            "answer the order that is there: a no gives the seat to the next, and then there are two orders for it".into(),
+            format!("{status}, a rejection, although the order exists"),
+            "return the existing order: after a rejection the next applicant gets the seat, and then two orders exist for it".into(),
         )),
-        (PutResponse::Deleted, _) | (_, PutResponse::Deleted) => Err(gone()),
+        (PutResponse::Deleted, _) | (_, PutResponse::Deleted) => Err(unexpected_410()),
         (PutResponse::Unexpected(unexpected), _) | (_, PutResponse::Unexpected(unexpected)) => Err(explanation(unexpected)),
     }
 }
 
 /// Whether a `PUT` after a `DELETE` was answered as it should be.
-fn behind_tombstone(said: &PutResponse) -> Found {
-    let todo = || {
-        "keep a tombstone for the key and answer 410: a call may still be under way when its order is taken back".to_owned()
+fn behind_tombstone(response: &PutResponse) -> RuleResult {
+    let fix = || {
+        "store a tombstone for the key and respond 410: a PUT can arrive after the DELETE of its order"
+            .to_owned()
     };
-    match said {
+    match response {
         PutResponse::Deleted => Ok("410".into()),
-        PutResponse::Accepted(order_no) => Err((format!("a new order, '{order_no}'"), todo())),
-        PutResponse::Rejected(status) => Err((format!("{status}"), todo())),
+        PutResponse::Accepted(order_no) => Err((format!("a new order, '{order_no}'"), fix())),
+        PutResponse::Rejected(status) => Err((format!("{status}"), fix())),
         PutResponse::Unexpected(unexpected) => Err(explanation(unexpected)),
     }
 }
 
-/// What is wrong with the answer to a body that is no application.
+/// What is wrong with the response to a body that is no application.
 fn unfit(status: u16) -> (String, String) {
-    let said = match status {
-        200..=299 => format!("{status}: it was taken"),
+    let response = match status {
+        200..=299 => format!("{status}: the body was accepted"),
         400..=499 => format!("{status} without Content-Type: application/problem+json"),
         _ => format!("{status}"),
     };
     (
-        said,
-        "answer 400 or 422 as problem+json, and make nothing: a body is looked at before anything is written"
+        response,
+        "respond 400 or 422 as problem+json and create nothing: validate the body before you write anything"
             .into(),
     )
 }

@@ -43,8 +43,8 @@ impl Speed {
         let in_flight_max = most.ceil() as u64 + 1;
         let one_by_one = 1000.0 / self.p50_ms.max(0.1);
         format!(
-            "at a pace of {pace} a second {usual:.1} calls are open on average, {most:.1} if all are slow (Little's law): in_flight_max = \
-             {in_flight_max} or more. One call at a time makes {one_by_one:.0} orders a second; whether more at once go as quickly, only a load test tells"
+            "at a pace of {pace}/s {usual:.1} calls are in flight on average, {most:.1} if all are as slow as the p99 (Little's law): in_flight_max = \
+             {in_flight_max} or more. One call at a time creates {one_by_one:.0} orders a second; only a load test shows whether concurrent calls are as fast"
         )
     }
 
@@ -73,7 +73,7 @@ mod tests {
         assert!((usual - 1.0).abs() < 1e-9 && (most - 5.0).abs() < 1e-9);
         let advice = speed.advice("20".parse().unwrap());
         assert!(
-            advice.contains("in_flight_max = 6") && advice.contains("makes 20 orders a second"),
+            advice.contains("in_flight_max = 6") && advice.contains("creates 20 orders a second"),
             "{advice}"
         );
     }

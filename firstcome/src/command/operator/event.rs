@@ -98,8 +98,8 @@ async fn update(operator: &OperatorClient, changes: UpdateEvent) -> Result<(), C
         ("diverts", changes.diverts.map(Into::into).or(no_diverts)),
         ("reason", changes.reason.map(Into::into)),
     ];
-    let given = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
-    let body = Value::Object(given.collect::<Map<_, _>>());
+    let fields = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let body = Value::Object(fields.collect::<Map<_, _>>());
     let path = format!("/event/adm/v1/update/event/{}", changes.event);
     let request = ApiRequest { method: Method::PATCH, path, rev: changes.if_rev, body };
     operator.print_change(&operator.change_current(&changes.event, request).await?)
@@ -122,16 +122,16 @@ async fn change_permanently(
     effect: &str,
 ) -> Result<(), CommandError> {
     // Read before the confirmation, so that the change applies to what the operator has seen.
-    let seen = operator.event(&args.event).await?;
-    if args.if_rev.is_some_and(|rev| rev != seen.rev) {
-        return Err(CommandError::usage(format!("{} is at rev {}", args.event, seen.rev)));
+    let current = operator.event(&args.event).await?;
+    if args.if_rev.is_some_and(|rev| rev != current.rev) {
+        return Err(CommandError::usage(format!("{} is at rev {}", args.event, current.rev)));
     }
     if !args.yes {
-        print(event_line(&seen));
+        print(event_line(&current));
     }
     confirm(args.yes, effect)?;
     let body = body_with_reason(Some(&args.reason));
     let path = format!("/event/adm/v1/{verb}/event/{}", args.event);
-    let request = ApiRequest { method: Method::POST, path, rev: Some(seen.rev), body };
+    let request = ApiRequest { method: Method::POST, path, rev: Some(current.rev), body };
     operator.print_change(&operator.change(&args.event, request).await?)
 }
