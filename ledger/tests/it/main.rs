@@ -3,7 +3,9 @@
 #![expect(clippy::unwrap_used, reason = "a test fails at the first unexpected result")]
 
 mod admitting;
+mod auditing;
 mod cancelling;
+mod capacity;
 mod changing;
 mod concurrency;
 mod faults;
@@ -11,10 +13,12 @@ mod harness;
 mod network;
 mod opening;
 mod pacing;
+mod parking;
 mod queue_status;
 mod responses;
 mod roles;
 mod settling;
+mod timing;
 
 /// Defines a test of each case over each database.
 macro_rules! cases {
@@ -41,20 +45,26 @@ cases! {
         of_concurrent_changes_at_one_rev_one_succeeds_and_the_rest_are_stale
         a_change_that_cannot_be_audited_changes_nothing
         invalid_settings_change_nothing
+        a_settled_event_changes_only_its_title_and_announcement
+        a_clone_is_a_new_event_with_the_same_settings
+    }
+    timing {
         opens_at_moves_until_two_seconds_before
         an_operator_opens_and_closes_an_event_once
         closes_at_moves_until_two_seconds_before
         an_operator_settles_only_a_closed_unfrozen_event_after_recovery
-        a_settled_event_changes_only_its_title_and_announcement
+        the_ledger_adopts_the_times_that_the_queue_kept
+    }
+    capacity {
         raising_the_capacity_adds_seats_and_lowering_deletes_free_ones
         a_capacity_that_the_seats_do_not_match_is_not_committed
         the_capacity_changes_while_orders_are_created
-        an_event_resumes_without_a_burst_after_a_pause_of_any_length
-        a_new_pace_applies_from_the_moment_of_the_change
-        the_ledger_adopts_the_times_that_the_queue_kept
-        a_clone_is_a_new_event_with_the_same_settings
+    }
+    auditing {
         the_audit_is_paged_newest_first
         concurrent_changes_have_rising_audit_times
+    }
+    parking {
         a_retried_application_may_already_have_an_order
         an_application_parked_while_undoing_is_still_cancelled
     }
@@ -77,6 +87,8 @@ cases! {
         a_reopened_ledger_has_all_committed_rows
     }
     pacing {
+        an_event_resumes_without_a_burst_after_a_pause_of_any_length
+        a_new_pace_applies_from_the_moment_of_the_change
         calls_are_leased_at_the_pace_lowest_number_first
         concurrent_dispatchers_lease_each_call_once_within_the_pace
         the_pace_stays_exact_when_it_is_changed

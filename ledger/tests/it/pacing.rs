@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use domain::{Fence, Release};
+use domain::{EventSettings, Fence, Release};
 use ledger::{CALL_LEASE_MS, CallKind, Change};
 
 use crate::harness::{LedgerHarness, Store, settings};
@@ -102,4 +102,57 @@ pub(crate) async fn calls_are_leased_without_leadership(store: Store) {
     harness.clock.advance(3001);
     assert_ne!(harness.ledger.acquire_leadership(&harness.event).await.unwrap().unwrap().fence, Fence(0));
     harness.lease_one().await;
+}
+
+pub(crate) async fn an_event_resumes_without_a_burst_after_a_pause_of_any_length(store: Store) {
+    let harness =
+        LedgerHarness::open_with(store, EventSettings { pace: "100".parse().unwrap(), ..settings(50) }).await;
+    harness.admit(1..=50).await;
+    harness.clock.advance(250);
+    harness.changed(Change::Pause).await;
+    assert!(harness.ledger.lease_calls(&harness.event, 50).await.unwrap().calls.is_empty());
+    harness.clock.advance(400);
+    harness.changed(Change::Resume).await;
+    assert!(
+        harness.ledger.lease_calls(&harness.event, 50).await.unwrap().calls.is_empty(),
+        "the pause accumulates no tokens"
+    );
+    harness.clock.advance(100);
+    assert_eq!(harness.ledger.lease_calls(&harness.event, 50).await.unwrap().calls.len(), 10);
+    // The event is paused and resumed between two leases.
+    harness.clock.advance(250);
+    harness.changed(Change::Pause).await;
+    harness.changed(Change::Resume).await;
+    assert!(harness.ledger.lease_calls(&harness.event, 50).await.unwrap().calls.is_empty());
+    harness.changed(Change::Drain).await;
+    harness.clock.advance(100);
+    assert_eq!(
+        harness.ledger.lease_calls(&harness.event, 50).await.unwrap().calls.len(),
+        10,
+        "draining continues order calls"
+    );
+    let event = harness.now().await;
+    assert_eq!(
+        (event.settings.release, harness.ledger.admissible(&event).await.unwrap()),
+        (Release::Draining, 0)
+    );
+}
+
+pub(crate) async fn a_new_pace_applies_from_the_moment_of_the_change(store: Store) {
+    let harness =
+        LedgerHarness::open_with(store, EventSettings { pace: "10".parse().unwrap(), ..settings(200) }).await;
+    harness.admit(1..=200).await;
+    let leased = async |after| {
+        harness.clock.advance(after);
+        harness.ledger.lease_calls(&harness.event, 200).await.unwrap().calls.len()
+    };
+    assert_eq!(leased(200).await, 2);
+    // 100 ms at 10/s and 100 ms at 1000/s: the time before the change does not count at the new pace.
+    harness.clock.advance(100);
+    harness.changed(Change::Pace("1000".parse().unwrap())).await;
+    assert_eq!((leased(0).await, leased(100).await), (1, 100));
+    harness.clock.advance(20);
+    harness.changed(Change::Pace("1".parse().unwrap())).await;
+    // The slow pace keeps at most 1.25 of the 20 tokens.
+    assert_eq!((leased(0).await, leased(700).await, leased(100).await), (1, 0, 1));
 }
