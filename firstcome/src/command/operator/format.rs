@@ -1,7 +1,7 @@
 //! Text forms of the operator API's responses.
 
 use domain::Release;
-use operator::response::{ChangeResponse, EventResponse, LocalizedText, QueueResponse};
+use operator::response::{ChangeResponse, EventResponse, QueueResponse};
 use serde_json::Value;
 
 /// A text without control characters, which could move the cursor of a terminal.
@@ -9,13 +9,25 @@ pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// A JSON value: a text without its quotes, null as a dash.
+/// A JSON value: a text without its quotes, null as a dash, a text in two languages as on the page.
 fn value_text(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
         Value::String(text) => printable(text),
+        Value::Object(fields) => match (fields.get("ko"), fields.get("en")) {
+            (Some(Value::String(ko)), Some(Value::String(en))) => both_languages(ko, en),
+            _ => printable(&value.to_string()),
+        },
         other => printable(&other.to_string()),
     }
+}
+
+/// A field of a change. A field with one value identifies what was changed.
+fn field_text(name: &str, before: &Value, after: &Value) -> String {
+    if before == after {
+        return format!("{name} {}", value_text(after));
+    }
+    format!("{name} {} -> {}", value_text(before), value_text(after))
 }
 
 /// A change in one line.
@@ -23,11 +35,8 @@ pub(super) fn change_line(change: &ChangeResponse) -> String {
     // A new event has no old values to compare with.
     let is_new = matches!(change.action.as_str(), "create" | "clone");
     let fields = change.after.as_object().into_iter().flatten().filter(|_| !is_new);
-    let fields: Vec<String> = fields
-        .map(|(name, after)| {
-            format!("{name} {} -> {}", value_text(&change.before[name.as_str()]), value_text(after))
-        })
-        .collect();
+    let fields: Vec<String> =
+        fields.map(|(name, after)| field_text(name, &change.before[name.as_str()], after)).collect();
     let fields = if fields.is_empty() { String::new() } else { format!(": {}", fields.join(", ")) };
     let reason =
         if change.reason.is_empty() { String::new() } else { format!(" ({})", printable(&change.reason)) };
@@ -91,7 +100,7 @@ pub(super) fn event_details(event: &EventResponse) -> String {
     let diverts = if event.diverts.is_empty() { "-".to_owned() } else { event.diverts.join(" ") };
     let rows = [
         format!("{} is {} at rev {}", printable(&event.id), event.state.as_str(), event.rev),
-        row("title", both_languages(&event.title)),
+        row("title", both_languages(&event.title.ko, &event.title.en)),
         row("opens_at", printable(&event.opens_at)),
         row("closes_at", printable(&event.closes_at)),
         row("intake", event.intake.to_string()),
@@ -103,7 +112,7 @@ pub(super) fn event_details(event: &EventResponse) -> String {
             format!("{} (sold {}, held {}, free {})", event.capacity, seats.sold, seats.held, seats.free),
         ),
         row("applications_max", event.applications_max.to_string()),
-        row("announcement", both_languages(&event.announcement)),
+        row("announcement", both_languages(&event.announcement.ko, &event.announcement.en)),
         row("settle_after_close", event.settle_after_close.to_string()),
         row("diverts", printable(&diverts)),
         row("under way", format!("ordering {}, parked {}", event.under_way.ordering, event.under_way.parked)),
@@ -114,8 +123,11 @@ pub(super) fn event_details(event: &EventResponse) -> String {
     rows.join("\n")
 }
 
-fn both_languages(text: &LocalizedText) -> String {
-    format!("{} | {}", printable(&text.ko), printable(&text.en))
+fn both_languages(ko: &str, en: &str) -> String {
+    if ko.is_empty() && en.is_empty() {
+        return "-".to_owned();
+    }
+    format!("{} | {}", printable(ko), printable(en))
 }
 
 fn queue_text(queue: &QueueResponse) -> String {
@@ -143,6 +155,16 @@ mod tests {
     fn a_change_is_one_line_without_control_characters() {
         let expected = "2026-11-22T11:00:00.000Z  spring rev 7  kim  pace: pace 80 -> 120 (slow [2J)";
         assert_eq!(change_line(&pace_change(true)), expected);
+    }
+
+    #[test]
+    fn a_field_that_stays_is_printed_once_and_texts_as_on_the_page() {
+        assert_eq!(field_text("number", &json!(1), &json!(1)), "number 1");
+        let text = json!({ "ko": "느려요", "en": "Slow" });
+        assert_eq!(
+            field_text("announcement", &json!({ "ko": "", "en": "" }), &text),
+            "announcement - -> 느려요 | Slow"
+        );
     }
 
     #[test]
