@@ -10,6 +10,8 @@ use axum::http::uri::{Authority, Scheme};
 use service::config::Part;
 use service::http::{Limits, Network};
 
+use crate::class::RequestClass;
+
 /// The default of `listen`.
 const LISTEN: &str = "127.0.0.1:8000";
 /// The name of the signup service's upstream.
@@ -56,8 +58,10 @@ pub struct UpstreamConfig {
     pub name: String,
     /// Host and port of each process; new connections rotate among those that are reachable.
     pub authorities: Vec<Authority>,
-    /// The most requests in flight, and so the most connections; one more gets 503.
+    /// The most requests in flight, and so the most connections; further ones wait in the queue of their class, or get 503.
     pub connections_max: usize,
+    /// The longest time that an order waits for one of them; half of it while the queue of orders has not been empty for 100 ms.
+    pub order_wait: Duration,
     /// The longest time to establish a connection.
     pub connect_timeout: Duration,
     /// From the end of the request to the response headers; longer is 504.
@@ -80,6 +84,8 @@ pub struct RouteConfig {
     pub upstream: usize,
     /// Index of the limit.
     pub limit: usize,
+    /// Which requests the upstream serves first.
+    pub class: RequestClass,
 }
 
 /// The rates of a group of routes.
@@ -155,15 +161,16 @@ impl Config {
             http,
         };
         for (prefix, limit) in SIGNUP_PREFIXES {
-            config.add(part, prefix, SIGNUP, limit);
+            config.add(part, prefix, SIGNUP, limit, RequestClass::Signup);
         }
         for mut route in part.list("route") {
             let (prefix, upstream) = (prefix(&mut route), route.required_text("upstream"));
             let limit = route.text("limit", "browse");
+            let class = route.parse("class", "browse");
             if config.routes.iter().any(|other| other.prefix == prefix) {
                 route.mistake("prefix", &format!("'{prefix}/' is routed already"));
             } else if is_name(&mut route, "upstream", &upstream) && is_name(&mut route, "limit", &limit) {
-                config.add(part, &prefix, &upstream, &limit);
+                config.add(part, &prefix, &upstream, &limit, class);
             }
         }
         config
@@ -178,7 +185,7 @@ impl Config {
         }
     }
 
-    fn add(&mut self, part: &mut Part<'_>, prefix: &str, upstream: &str, limit: &str) {
+    fn add(&mut self, part: &mut Part<'_>, prefix: &str, upstream: &str, limit: &str, class: RequestClass) {
         let known = self.upstreams.iter().position(|known| known.name == upstream);
         let upstream = known.unwrap_or_else(|| {
             self.upstreams.push(read_upstream(&mut part.part("upstream").part(upstream), upstream));
@@ -189,7 +196,7 @@ impl Config {
             self.limits.push(read_limit(&mut part.part("limit").part(limit), limit));
             self.limits.len() - 1
         });
-        self.routes.push(RouteConfig { prefix: prefix.to_owned(), upstream, limit });
+        self.routes.push(RouteConfig { prefix: prefix.to_owned(), upstream, limit, class });
     }
 }
 
@@ -231,6 +238,7 @@ fn read_upstream(part: &mut Part<'_>, name: &str) -> UpstreamConfig {
             format!("is http://host:port, without a path, or a list of at most {ADDRESSES_MAX} of them");
         part.mistake("url", &mistake);
     }
+    let order_wait = Duration::from_millis(part.duration_ms("order_wait", 300, 0..=10_000).unsigned_abs());
     let mut wait = |key: &str, default_ms: i64| {
         Duration::from_millis(part.duration_ms(key, default_ms, 10..=3_600_000).unsigned_abs())
     };
@@ -243,6 +251,7 @@ fn read_upstream(part: &mut Part<'_>, name: &str) -> UpstreamConfig {
         exchange_timeout: wait("exchange_timeout", 300_000),
         idle_timeout: wait("idle_timeout", 4000),
         connections_max: count(part, "connections_max", 256),
+        order_wait,
     }
 }
 
@@ -309,6 +318,10 @@ mod tests {
             ("gateway.route.1.prefix", "/"),
             ("gateway.route.1.upstream", "product"),
             ("gateway.route.1.limit", "main"),
+            ("gateway.route.2.prefix", "/orders"),
+            ("gateway.route.2.upstream", "product"),
+            ("gateway.route.2.class", "order"),
+            ("gateway.upstream.product.order_wait", "200ms"),
             ("gateway.limit.main.per_client", "30/m"),
             ("gateway.limit.main.global", "2000/s"),
             ("gateway.trusted_proxies", "10.0.0.0/8, 192.0.2.1"),
@@ -317,7 +330,12 @@ mod tests {
         let product = &config.upstreams[1];
         assert_eq!(product.authorities[1].as_str(), "10.0.0.10");
         assert_eq!((product.authorities[0].as_str(), product.connections_max), ("10.0.0.9:8080", 7));
-        assert_eq!(config.routes[5], RouteConfig { prefix: String::new(), upstream: 1, limit: 3 });
+        let class = RequestClass::Browse;
+        assert_eq!(config.routes[5], RouteConfig { prefix: String::new(), upstream: 1, limit: 3, class });
+        let classes: Vec<RequestClass> = config.routes.iter().map(|route| route.class).collect();
+        assert_eq!(classes[..4], [RequestClass::Signup; 4]);
+        assert_eq!(classes[4..], [RequestClass::Browse, RequestClass::Browse, RequestClass::Order]);
+        assert_eq!(product.order_wait, Duration::from_millis(200));
         assert_eq!(config.limits[3].per_client.per, Duration::from_mins(1));
         assert_eq!(config.limits[3].global.unwrap().count.get(), 2000);
         assert_eq!(config.http.proxies.len(), 2);
@@ -334,6 +352,7 @@ mod tests {
             ("gateway.route.1.upstream", "main"),
             ("gateway.route.2.prefix", "/x"),
             ("gateway.route.2.upstream", "product"),
+            ("gateway.route.2.class", "signup"),
             ("gateway.limit.signup.per_client", "0/s"),
             ("gateway.trusted_proxies", "10.0.0.0/99"),
         ])
@@ -344,6 +363,7 @@ mod tests {
             "gateway.route.0.prefix",
             "gateway.route.1.prefix",
             "gateway.upstream.product.url",
+            "gateway.route.2.class",
             "gateway.limit.signup.per_client",
             "gateway.trusted_proxies",
         ] {

@@ -24,24 +24,33 @@ type Global = RateLimiter<NotKeyed, InMemoryState, MonotonicClock, NoOpMiddlewar
 /// The limit of a group of routes.
 pub(crate) struct Limit {
     per_client: PerClient,
+    buckets: ClientBuckets,
+    /// The time in which a client's bucket gains one request.
+    period: Nanos,
     global: Option<Global>,
 }
 
 impl Limit {
     pub(crate) fn new(config: &LimitConfig, keys_max: usize, now: &Now) -> Self {
         let each = quota(config.per_client, config.burst);
-        let per_client = RateLimiter::new(each, ClientBuckets::new(keys_max), MonotonicClock::new(now));
+        let buckets = ClientBuckets::new(keys_max);
+        let per_client = RateLimiter::new(each, buckets.clone(), MonotonicClock::new(now));
         let global = config.global.map(|rate| {
             // A burst of a tenth of a second, so that a crowd passes evenly.
             let burst = NonZeroU32::new(rate.count.get() / 10).unwrap_or(NonZeroU32::MIN);
             RateLimiter::new(quota(rate, burst), InMemoryState::default(), MonotonicClock::new(now))
         });
-        Self { per_client, global }
+        Self { per_client, buckets, period: each.replenish_interval().into(), global }
     }
 
     /// Takes one request of the client's limit; false if it is used up.
     pub(crate) fn allows_client(&self, client: ClientKey) -> bool {
         self.per_client.check_key(&client).is_ok()
+    }
+
+    /// Returns one request to the client's limit: it was refused for a cause that is not the client's.
+    pub(crate) fn refund_client(&self, client: ClientKey) {
+        self.buckets.refund(&client, self.period);
     }
 
     /// Takes one request of the limit of all clients; false if it is used up.
@@ -97,6 +106,22 @@ mod tests {
         assert_eq!(granted(&limit, client(1), 100), 10);
         clock.advance(60_000);
         assert_eq!(granted(&limit, client(1), 100), 40);
+    }
+
+    #[test]
+    fn a_refunded_request_can_be_sent_again_and_a_full_bucket_stays_full() {
+        for keys_max in [1000, 1] {
+            let (limit, clock) = limit("20/s", 40, None, keys_max);
+            for _ in 0..1000 {
+                assert!(limit.allows_client(client(1)));
+                limit.refund_client(client(1));
+            }
+            limit.refund_client(client(2));
+            assert_eq!(granted(&limit, client(1), 100), 40);
+            clock.advance(60_000);
+            limit.refund_client(client(1));
+            assert_eq!(granted(&limit, client(1), 100), 40);
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::http::StatusCode;
 use metrics::{Counter, Gauge, Histogram};
 
+use crate::class::RequestClass;
 use crate::error::RefusalReason;
 
 const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
@@ -48,6 +49,55 @@ pub(crate) struct UpstreamMeter {
     latency: Histogram,
     in_flight: Gauge,
     connections: Gauge,
+    queue: QueueMeter,
+}
+
+/// The metrics of the queues of one upstream, by class.
+#[derive(Clone)]
+pub(crate) struct QueueMeter {
+    lengths: [Gauge; RequestClass::ALL.len()],
+    waits: [Histogram; RequestClass::ALL.len()],
+    refused: [Counter; RequestClass::ALL.len()],
+}
+
+impl QueueMeter {
+    pub(crate) fn new(upstream: &str) -> Self {
+        metrics::describe_gauge!(
+            "firstcome_gateway_queue_length",
+            "Requests that wait for an upstream at its limit, by class."
+        );
+        metrics::describe_histogram!(
+            "firstcome_gateway_queue_wait_seconds",
+            "How long requests waited that were then forwarded, by class."
+        );
+        metrics::describe_counter!(
+            "firstcome_gateway_queue_refused_total",
+            "Requests that found an upstream at its limit and could not wait, or waited too long, by class."
+        );
+        Self {
+            lengths: RequestClass::ALL.map(|class| metrics::gauge!("firstcome_gateway_queue_length", "upstream" => upstream.to_owned(), "class" => class.name())),
+            waits: RequestClass::ALL.map(|class| metrics::histogram!("firstcome_gateway_queue_wait_seconds", "upstream" => upstream.to_owned(), "class" => class.name())),
+            refused: RequestClass::ALL.map(|class| metrics::counter!("firstcome_gateway_queue_refused_total", "upstream" => upstream.to_owned(), "class" => class.name())),
+        }
+    }
+
+    pub(crate) fn set_length(&self, class: RequestClass, len: usize) {
+        self.lengths[class as usize].set(f64::from(u32::try_from(len).unwrap_or(u32::MAX)));
+    }
+
+    pub(crate) fn set_lengths(&self, len: impl Fn(RequestClass) -> usize) {
+        for class in RequestClass::ALL {
+            self.set_length(class, len(class));
+        }
+    }
+
+    pub(crate) fn waited(&self, class: RequestClass, took: Duration) {
+        self.waits[class as usize].record(took);
+    }
+
+    pub(crate) fn refused(&self, class: RequestClass) {
+        self.refused[class as usize].increment(1);
+    }
 }
 
 impl UpstreamMeter {
@@ -64,8 +114,10 @@ impl UpstreamMeter {
             "firstcome_gateway_upstream_connections",
             "Open connections, idle ones included."
         );
+        let queue = QueueMeter::new(upstream);
         let upstream = upstream.to_owned();
         Self {
+            queue,
             latency: metrics::histogram!("firstcome_gateway_upstream_duration_seconds", "upstream" => upstream.clone()),
             in_flight: metrics::gauge!("firstcome_gateway_upstream_in_flight", "upstream" => upstream.clone()),
             connections: metrics::gauge!("firstcome_gateway_upstream_connections", "upstream" => upstream),
@@ -79,6 +131,11 @@ impl UpstreamMeter {
     /// The gauge of requests in flight.
     pub(crate) fn in_flight(&self) -> Gauge {
         self.in_flight.clone()
+    }
+
+    /// The metrics of the queues.
+    pub(crate) fn queue(&self) -> QueueMeter {
+        self.queue.clone()
     }
 
     /// The gauge of open connections.

@@ -15,12 +15,13 @@ use service::http::Route::Named;
 use service::http::{Handler, HandlerResponse, Network};
 use service::{Context, Tasks};
 
+use crate::class::RequestClass;
 use crate::client::{ClientIdentity, ClientKey};
 use crate::config::Config;
 use crate::divert::Diverts;
 use crate::error::{AcceptedFormats, ErrorResponses, RefusalReason};
 use crate::headers::{self, ForwardedHeaders, Via};
-use crate::limit::{InFlight, Limit};
+use crate::limit::{InFlight, InFlightGuard, Limit};
 use crate::meter::{self, RouteMeter};
 use crate::path;
 use crate::peer::{ForwardedClient, Peer};
@@ -36,6 +37,7 @@ struct ProxyRoute {
     limit: usize,
     /// Whether it leads to the signup service, so that no event diverts it.
     is_signup: bool,
+    class: RequestClass,
     name: &'static str,
     meter: RouteMeter,
 }
@@ -108,14 +110,14 @@ impl Gateway {
         }
     }
 
-    /// The permit to forward the request, unless a limit refuses it or an event diverts it.
-    fn acquire(
+    /// Counts the request for its client, unless the client is at a limit or an event diverts the request.
+    fn admit(
         &self,
         route: &ProxyRoute,
         path: &str,
         request: &Request,
         client: ClientKey,
-    ) -> Result<Permit, Stop> {
+    ) -> Result<InFlightGuard, Stop> {
         let limit = &self.limits[route.limit];
         if !limit.allows_client(client) {
             return Err(RefusalReason::TooFast.into());
@@ -130,12 +132,27 @@ impl Gateway {
                 return Err(Stop::Diverted(Box::new(response)));
             }
         }
-        let permit = self.upstreams[route.upstream].acquire(in_flight).ok_or(RefusalReason::UpstreamFull)?;
-        // Last, so that a request that is refused anyway uses no part of the global rate.
-        if !limit.allows_any() {
-            return Err(RefusalReason::Full.into());
-        }
-        Ok(permit)
+        Ok(in_flight)
+    }
+
+    /// The permit to forward the request, unless the upstream or the global rate is at its limit. That is no fault of the client,
+    /// so the request does not count for the client's rate.
+    async fn acquire(
+        &self,
+        route: &ProxyRoute,
+        headers: &HeaderMap,
+        client: ClientKey,
+        in_flight: InFlightGuard,
+    ) -> Result<Permit, Stop> {
+        let (limit, upstream) = (&self.limits[route.limit], &self.upstreams[route.upstream]);
+        let reason = match upstream.acquire(|| RequestClass::of(route.class, headers)).await {
+            // Last, so that a request that is refused anyway uses no part of the global rate.
+            Some(permit) if limit.allows_any() => return Ok(Permit::new(permit, in_flight)),
+            Some(_) => RefusalReason::Full,
+            None => RefusalReason::UpstreamFull,
+        };
+        limit.refund_client(client);
+        Err(reason.into())
     }
 
     /// Prepares the request for the upstream, and keeps the accepted formats for the case that the upstream does not respond.
@@ -211,7 +228,11 @@ impl Handler for Gateway {
                 &behind_proxy
             }
         };
-        match self.acquire(route, matched, &request, client.key) {
+        let permit = match self.admit(route, matched, &request, client.key) {
+            Ok(in_flight) => self.acquire(route, request.headers(), client.key, in_flight).await,
+            Err(stop) => Err(stop),
+        };
+        match permit {
             Ok(permit) => {
                 let (outbound, accepted) = self.prepare(request, route, path, &client.headers, permit);
                 self.forward(route, outbound, accepted).await
@@ -232,6 +253,7 @@ fn routes(config: &Config) -> Vec<ProxyRoute> {
             upstream: route.upstream,
             limit: route.limit,
             is_signup: at < crate::config::SIGNUP_ROUTES,
+            class: route.class,
             name,
             meter: RouteMeter::new(name),
         });

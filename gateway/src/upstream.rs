@@ -1,5 +1,5 @@
-//! A service behind the gateway: its concurrency limit, its connections and its timeouts. No request waits for a permit, and a request
-//! that may have been processed is never sent twice.
+//! A service behind the gateway: its concurrency limit, its connections and its timeouts. A request that may have been processed is
+//! never sent twice.
 
 mod address;
 mod concurrency;
@@ -9,6 +9,7 @@ mod pool;
 mod request_body;
 mod response_body;
 mod timeout;
+mod waiting;
 
 use std::io;
 use std::sync::Arc;
@@ -21,18 +22,19 @@ use axum::http::{Extensions, HeaderValue, StatusCode, Uri, Version, header};
 use axum::response::Response;
 use tokio::time::Instant;
 
+use crate::class::RequestClass;
 use crate::config::UpstreamConfig;
 use crate::error::RefusalReason;
 use crate::headers;
-use crate::limit::InFlightGuard;
 use crate::meter::UpstreamMeter;
-use concurrency::ConcurrencyLimit;
+use concurrency::{ConcurrencyLimit, ConcurrencyPermit, Enqueued};
 use connection::{ConnectionState, ResponseHead, SendError, UpstreamConnection};
 pub(crate) use permit::Permit;
 use pool::Pool;
 use request_body::RequestBody;
 use response_body::{BodyTimeouts, UpstreamBody};
 use timeout::{ResponseDeadline, SentFlag};
+use waiting::ClassQueues;
 
 /// A service behind the gateway.
 pub(crate) struct Upstream {
@@ -70,9 +72,12 @@ impl OutboundRequest {
 impl Upstream {
     pub(crate) fn new(config: &UpstreamConfig) -> Self {
         let meter = UpstreamMeter::new(&config.name);
+        let queues = ClassQueues::new(config.connections_max, config.order_wait);
+        let concurrency =
+            ConcurrencyLimit::new(config.connections_max, queues, meter.in_flight(), meter.queue());
         Self {
             pool: Arc::new(Pool::new(config, meter.connections())),
-            concurrency: Arc::new(ConcurrencyLimit::new(config.connections_max, meter.in_flight())),
+            concurrency: Arc::new(concurrency),
             answer_timeout: config.answer_timeout,
             pause_timeout: config.pause_timeout,
             exchange_timeout: config.exchange_timeout,
@@ -81,9 +86,18 @@ impl Upstream {
         }
     }
 
-    /// A permit for one more request; `None` if the service is at its limit.
-    pub(crate) fn acquire(&self, in_flight: InFlightGuard) -> Option<Permit> {
-        Some(Permit { _concurrency: self.concurrency.acquire()?, _in_flight: in_flight })
+    /// A permit for one more request. While the service is at its limit, the request waits in the queue of its class; `None` if it
+    /// may not wait, or has waited too long.
+    pub(crate) async fn acquire(&self, class: impl FnOnce() -> RequestClass) -> Option<ConcurrencyPermit> {
+        if let Some(permit) = self.concurrency.try_acquire() {
+            return Some(permit);
+        }
+        match self.concurrency.enqueue(class(), Instant::now()) {
+            Enqueued::Granted(permit) => Some(permit),
+            // Boxed, because it is rare and large.
+            Enqueued::Queued(queued) => Box::pin(queued.permit()).await,
+            Enqueued::Refused => None,
+        }
     }
 
     /// Closes connections past their idle timeout.

@@ -103,13 +103,16 @@ async fn open_shop(folder: &Path, context: &Context) -> anyhow::Result<Shop> {
     shop::start(config, service::http::bind(on_loopback(0))?, context).await
 }
 
-/// The gateway forwards the whole shop except its order API, which only the worker calls.
+/// The gateway forwards the whole shop except its order API, which only the worker calls. Orders come before browsing.
 fn gateway_config(listen: SocketAddr, shop: &Shop) -> anyhow::Result<gateway::Config> {
     let settings = [
         ("listen", listen.to_string()),
         ("upstream.shop.url", format!("http://{}", shop.address)),
         ("route.0.prefix", "/".to_owned()),
         ("route.0.upstream", "shop".to_owned()),
+        ("route.1.prefix", "/orders".to_owned()),
+        ("route.1.upstream", "shop".to_owned()),
+        ("route.1.class", "order".to_owned()),
     ];
     let settings = settings.map(|(key, value)| (format!("gateway.{key}"), value));
     let mut settings = Settings::load(None, std::iter::empty(), &settings)?;

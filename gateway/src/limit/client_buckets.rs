@@ -1,6 +1,8 @@
 //! The buckets of a per-client limit: a bounded number, however many clients come. Further clients share buckets by hash, so that a
 //! flood of addresses neither takes memory nor touches the buckets of known clients.
 
+use std::sync::Arc;
+
 use governor::nanos::Nanos;
 use governor::state::StateStore;
 use governor::state::keyed::ShrinkableKeyedStateStore;
@@ -27,9 +29,12 @@ struct ClientBucket {
     is_repeated: bool,
 }
 
-/// The buckets of all clients.
+/// The buckets of all clients. A clone refers to the same buckets.
+#[derive(Debug, Clone)]
+pub(super) struct ClientBuckets(Arc<Buckets>);
+
 #[derive(Debug)]
-pub(super) struct ClientBuckets {
+struct Buckets {
     shards: Vec<Mutex<Shard>>,
     shard_max: usize,
     shared: Vec<Mutex<Option<Nanos>>>,
@@ -38,10 +43,19 @@ pub(super) struct ClientBuckets {
 impl ClientBuckets {
     /// At most `max` clients with a bucket of their own.
     pub(super) fn new(max: usize) -> Self {
-        Self {
+        Self(Arc::new(Buckets {
             shards: (0..SHARDS).map(|_| Mutex::default()).collect(),
             shard_max: (max / SHARDS).max(1),
             shared: (0..SHARED_BUCKETS).map(|_| Mutex::default()).collect(),
+        }))
+    }
+
+    /// Returns one request to a client's bucket; `period` is the time in which the bucket gains one.
+    pub(super) fn refund(&self, key: &ClientKey, period: Nanos) {
+        if let Some(bucket) = self.0.shards[key.shard(SHARDS)].lock().get_mut(key) {
+            bucket.due = bucket.due.saturating_sub(period);
+        } else if let Some(due) = self.0.shared[key.shard(SHARED_BUCKETS)].lock().as_mut() {
+            *due = due.saturating_sub(period);
         }
     }
 }
@@ -53,20 +67,20 @@ impl StateStore for ClientBuckets {
     where
         F: Fn(Option<Nanos>) -> Result<(T, Nanos), E>,
     {
-        let mut shard = self.shards[key.shard(SHARDS)].lock();
+        let mut shard = self.0.shards[key.shard(SHARDS)].lock();
         if let Some(bucket) = shard.get_mut(key) {
             bucket.is_repeated = true;
             let (outcome, next) = measure(Some(bucket.due))?;
             bucket.due = next;
             return Ok(outcome);
         }
-        if shard.len() < self.shard_max {
+        if shard.len() < self.0.shard_max {
             let (outcome, next) = measure(None)?;
             shard.insert(*key, ClientBucket { due: next, is_repeated: false });
             return Ok(outcome);
         }
         drop(shard);
-        let mut due = self.shared[key.shard(SHARED_BUCKETS)].lock();
+        let mut due = self.0.shared[key.shard(SHARED_BUCKETS)].lock();
         let (outcome, next) = measure(*due)?;
         *due = Some(next);
         Ok(outcome)
@@ -75,9 +89,9 @@ impl StateStore for ClientBuckets {
 
 impl ShrinkableKeyedStateStore<ClientKey> for ClientBuckets {
     fn retain_recent(&self, idle_since: Nanos) {
-        for shard in &self.shards {
+        for shard in &self.0.shards {
             let mut shard = shard.lock();
-            let is_crowded = shard.len() * 4 > self.shard_max * 3;
+            let is_crowded = shard.len() * 4 > self.0.shard_max * 3;
             let long_idle = idle_since.saturating_sub(KEPT);
             shard.retain(|_, bucket| {
                 bucket.due > if is_crowded && !bucket.is_repeated { idle_since } else { long_idle }
@@ -89,7 +103,7 @@ impl ShrinkableKeyedStateStore<ClientKey> for ClientBuckets {
     }
 
     fn len(&self) -> usize {
-        self.shards.iter().map(|shard| shard.lock().len()).sum()
+        self.0.shards.iter().map(|shard| shard.lock().len()).sum()
     }
 
     fn is_empty(&self) -> bool {

@@ -5,6 +5,12 @@ use crate::limit::InFlightGuard;
 
 /// One request's share of the client's and of the service's concurrency, until it is dropped.
 pub(crate) struct Permit {
-    pub(super) _concurrency: ConcurrencyPermit,
-    pub(super) _in_flight: InFlightGuard,
+    _concurrency: ConcurrencyPermit,
+    _in_flight: InFlightGuard,
+}
+
+impl Permit {
+    pub(crate) fn new(concurrency: ConcurrencyPermit, in_flight: InFlightGuard) -> Self {
+        Self { _concurrency: concurrency, _in_flight: in_flight }
+    }
 }

@@ -99,7 +99,7 @@ async fn a_connection_that_the_shop_has_closed_fails_no_request() {
 }
 
 #[tokio::test]
-async fn connections_to_a_shop_are_limited_and_no_request_waits_for_one() {
+async fn connections_to_a_shop_are_limited_however_many_requests_come() {
     let harness = GatewayHarness::with(&[("upstream.shop.connections_max", "3")]).await;
     let mut held = Vec::new();
     for n in 1..=3 {

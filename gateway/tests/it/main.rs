@@ -9,6 +9,7 @@ mod forwarding;
 mod framing;
 mod harness;
 mod limiting;
+mod queueing;
 mod reusing;
 mod stopping;
 mod streams;
