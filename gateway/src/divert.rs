@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use arc_swap::ArcSwapOption;
 use domain::{EventId, EventState, Millis, Now};
-use queue::{Queue, QueueSnapshot, Refused};
+use queue::{Queue, QueueError, QueueSnapshot};
 use service::Context;
 use service::health::Check;
 use tokio::sync::Notify;
@@ -190,10 +190,10 @@ impl Diverts {
         let before = self.table.load_full();
         let before = before.iter().flat_map(|table| &table.diverts);
         for event in events {
-            match queue.view(&event).await {
+            match queue.snapshot(&event).await {
                 Ok(view) => events_read.push(EventSnapshot::of(view, (self.now)())),
                 // Removed from the catalogue meanwhile.
-                Err(Refused::UnknownEvent) => {}
+                Err(QueueError::UnknownEvent) => {}
                 Err(refused) => {
                     failures.push(format!("{event}: {refused}"));
                     let known = before.clone().find(|divert| divert.snapshot.event == event);

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use domain::event::Text;
 use domain::{AppKey, Epoch, EventId, EventSettings, EventState, ReqHash};
-use queue::{Applicant, Arming, Figures, Projection, Queue, RedisOptions, RedisRole};
+use queue::{Applicant, ArmRequest, Projection, Queue, RedisOptions, RedisRole, SeatFigures};
 use serde_json::{Value, json};
 use testkit::{RedisKind, RedisServer, TempFolder};
 use tokio::task::JoinSet;
@@ -110,7 +110,7 @@ async fn cost_of(n: u32, lines: u32) -> Result<Cost> {
         let (before, start) = (cpu(&server).await?, Instant::now());
         crowd(&queue, event, last..n, CROWD).await?;
         (used, took) = (used + cpu(&server).await? - before, took + start.elapsed().as_secs_f64());
-        ensure!(queue.view(event).await?.seq == n, "every one has a number");
+        ensure!(queue.snapshot(event).await?.seq == n, "every one has a number");
     }
     let (all, stretch) = (f64::from(n * lines), f64::from((n - last) * lines));
     let bytes = (memory(&server).await? - empty) / all;
@@ -126,7 +126,7 @@ async fn crowd(queue: &Queue, event: &EventId, people: Range<u32>, at_once: u32)
             for who in people.skip(lane as usize).step_by(at_once as usize) {
                 queue.apply(&event, applicant(who)).await?;
             }
-            Ok::<_, queue::Refused>(())
+            Ok::<_, queue::QueueError>(())
         });
     }
     while let Some(done) = tasks.join_next().await {
@@ -175,10 +175,10 @@ async fn open(queue: &Queue, event: &EventId, n: u32) -> Result<()> {
         settle_after_close: false,
         ..EventSettings::new(event.clone(), Text::new("봄", "Spring"), 0, NEVER)
     };
-    let figures = Figures::default();
+    let figures = SeatFigures::default();
     let (number_limit, state) = (n, EventState::Open);
     let arming =
-        Arming { epoch: Epoch(1), number_limit: 0, unopened: false, settings: settings.clone(), rev: 1 };
+        ArmRequest { epoch: Epoch(1), number_limit: 0, unopened: false, settings: settings.clone(), rev: 1 };
     queue.arm(event, 1, arming).await?;
     let (rev, round, settled_seq, outcomes) = (1, 1, None, Vec::new());
     let projection = Projection { rev, settings, state, number_limit, round, figures, settled_seq, outcomes };

@@ -1,10 +1,10 @@
-//! What every store of the queue does, in the words of all of them. The stores differ in how, never in what:
+//! The types of the queue's contract. The two stores keep the contract by different means and never differ in what they do:
 //! `tests/contract` runs the same suite over each.
 
 use domain::{AppKey, Epoch, EventId, EventSettings, EventState, Gaps, Millis, Number, Outcome, ReqHash};
 use serde::{Deserialize, Serialize};
 
-/// An applicant. Validated by the caller: the queue gives a number to every applicant it receives.
+/// An applicant. The caller has validated it: the queue gives a number to every applicant it receives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applicant {
     /// The application.
@@ -15,91 +15,93 @@ pub struct Applicant {
     pub contact: Vec<u8>,
 }
 
-/// Where the queue itself has an application.
+/// The state of an application in the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum QueueState {
     /// Waiting (W).
     Waiting,
-    /// Withdrawn before being admitted (X). Final.
+    /// Withdrawn before it was admitted (X). Final.
     Withdrawn,
-    /// In the ledger (M).
+    /// Admitted: in the ledger (A).
     Admitted,
 }
 
-/// The queue has the application, durably.
+/// The acknowledgement of an application: the queue has it, durably.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Applied {
+pub struct ApplyAck {
     /// Its number, which never changes.
     pub number: Number,
     /// The queue's epoch.
     pub epoch: Epoch,
-    /// Where the queue has it.
-    pub mark: QueueState,
+    /// Its state.
+    pub state: QueueState,
     /// `false` if this very call gave the number.
-    pub again: bool,
-    /// Whether the caller showed the secret that the application was made with; `true` for a new one that had a secret.
+    pub already_applied: bool,
+    /// Whether the caller showed the secret that the application was made with. `true` for a new application with a secret.
     pub proven: bool,
 }
 
-/// Why an applicant's call has no result. Except for `Unknown`, nothing was done and no number was burnt.
+/// Why an applicant's call has no result. Except for `Unknown`, nothing was done and no number was used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Refused {
-    /// The catalogue is armed and does not know the event.
+pub enum QueueError {
+    /// The catalogue is armed and does not list the event.
     #[error("there is no such event")]
     UnknownEvent,
-    /// The queue was restarted and the leader has not yet armed it: nothing is lost, try again.
+    /// The queue was restarted and the leader has not armed it yet. Nothing is lost; try again.
     #[error("the queue is being checked after a restart")]
     NotArmed,
-    /// The queue knows less than this process was told: it went back in time, and has disarmed itself.
-    #[error("the queue went back in time")]
+    /// The queue has fewer numbers than it acknowledged to this process: it was put back to an older state, and has disarmed
+    /// itself.
+    #[error("the queue lacks numbers that it acknowledged")]
     Regressed,
-    /// Too early.
+    /// The event opens later.
     #[error("the event is not open yet")]
     NotOpen {
         /// When it opens.
         opens_at: Millis,
     },
-    /// Too late, for good.
+    /// The event is closed, for good.
     #[error("the event is closed")]
     Closed {
         /// When it closed.
         closed_at: Millis,
     },
-    /// The operator holds applying back for now.
-    #[error("applying is on hold")]
+    /// The operator has put the intake on hold.
+    #[error("the intake is on hold")]
     OnHold,
     /// The event's `applications_max` is reached.
     #[error("the queue is full")]
     Full,
-    /// The numbers written ahead are used up; the leader raises the limit within a moment.
-    #[error("the queue is waiting for its limit to be raised")]
+    /// All numbers up to the number limit are used; the leader raises the limit within a moment.
+    #[error("the queue is waiting for its number limit to be raised")]
     AtLimit,
-    /// The store could not be asked, or could not write: nothing was done.
+    /// The store was not reached, or it could not write. Nothing was done.
     #[error("the queue cannot be reached: {0}")]
     Unavailable(String),
-    /// The store was asked, and no answer came that says what it did. The number may or may not have been given: apply again
-    /// with the same secret.
+    /// The store was called and did not report a result. The number may or may not have been given: apply again with the same
+    /// secret.
     #[error("the queue did not answer: {0}")]
     Unknown(String),
 }
 
-/// Why a leader's write was refused.
+/// Why a leader's call was refused.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum LeadError {
-    /// The queue was never made for this event.
+pub enum LeaderError {
+    /// The event has no queue.
     #[error("the queue does not know the event")]
     UnknownEvent,
     /// The queue must be armed first.
     #[error("the queue is not armed")]
     NotArmed,
-    /// Another leader has a higher fence: stop.
+    /// Another leader has a higher fence; this one must stop.
     #[error("a newer leader holds fence {0}")]
     Fenced(i64),
     /// `arm` came with an epoch that is not above the queue's own.
     #[error("the queue is already in epoch {0}")]
     OldEpoch(u32),
-    /// `restore` left out so many rows, because the queue has their key under another number or their number under another
-    /// key; all others are restored. Numbers never change, so one side was restored from an old copy: an operator must decide.
+    /// `restore` left out this many rows: the queue has their key under another number or their number under another key. All
+    /// other rows are restored. Numbers never change, so one of the two stores was put back to an old copy, and an operator must
+    /// decide which.
     #[error("{0} applications contradict the queue")]
     Conflicts(u32),
     /// The store did not answer, or could not write.
@@ -107,48 +109,48 @@ pub enum LeadError {
     Unavailable(String),
 }
 
-/// What the leader arms a queue with. Everything here was committed in the ledger before.
+/// The leader's request to arm a queue. All of it was committed in the ledger before.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Arming {
+pub struct ArmRequest {
     /// The new epoch, above every earlier one.
     pub epoch: Epoch,
-    /// No number above this was ever given; the queue goes on above it, and what it skips becomes a gap.
+    /// No number above this limit was ever given. The queue continues above it, and the numbers that it skips become a gap.
     pub number_limit: u32,
-    /// Whether the ledger knows of no number and has the event as not yet opened. A queue that agrees, because it gave no number
-    /// and its own opening is still to come, goes on without a gap: no application can have been accepted. A queue that has to
-    /// be made anew cannot agree.
+    /// Whether, as far as the ledger knows, no number was given and the event has not opened. A queue that agrees, because it
+    /// gave no number and its own opening is still to come, continues without a gap: no application can have been accepted. A
+    /// queue that has to be created cannot agree.
     pub unopened: bool,
-    /// The settings, for a queue that has to be made.
+    /// The settings, for a queue that has to be created.
     pub settings: EventSettings,
-    /// The settings' rev.
+    /// The revision of the settings.
     pub rev: i64,
 }
 
-/// What arming did.
+/// The result of arming.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Armed {
-    /// The last number given or skipped: the next is one above.
+pub struct ArmResult {
+    /// The last number given or skipped; the next is one above.
     pub seq: u32,
-    /// How many numbers were skipped now.
+    /// How many numbers this call skipped.
     pub skipped: u32,
-    /// Whether the queue knows that it lost applications: it had to be made though numbers may have been given, or it was seen
-    /// to know less than it had acknowledged. If not, it may still have.
-    pub forgot: bool,
+    /// Whether the queue is known to have lost applications: it had to be created although numbers may have been given, or it
+    /// had fewer than it had acknowledged. `false` does not exclude a loss.
+    pub lost_applications: bool,
 }
 
-/// The head of the queue: read, never popped.
+/// The head of the queue. Reading it removes nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Head {
-    /// In order: first restored ones that were passed by, then those waiting.
-    pub waiting: Vec<Waiting>,
-    /// The last number looked at; what is waiting up to here is in `waiting`.
+pub struct QueueHead {
+    /// In order of their numbers. Restored applications at or below `admitted_through` therefore come first.
+    pub waiting: Vec<WaitingApplication>,
+    /// The last number examined: `waiting` has every waiting application up to it.
     pub through: u32,
 }
 
 /// A waiting application.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Waiting {
-    /// The place in the queue.
+pub struct WaitingApplication {
+    /// Its number.
     pub number: Number,
     /// The application.
     pub app_key: AppKey,
@@ -156,122 +158,111 @@ pub struct Waiting {
     pub contact: Vec<u8>,
 }
 
-/// What an applicant asks for; it travels by the inbox, and the inbox answers in the ledger.
+/// The kind of an applicant's request. It travels through the inbox and is decided in the ledger.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InboxKind {
-    /// Take me out.
+    /// Cancel the application.
     Cancel,
-    /// I hold a receipt, and the queue does not know me: bring me back.
-    Present,
+    /// Restore an application whose receipt was presented to a queue that does not have it.
+    PresentReceipt,
 }
 
-/// One entry of the inbox.
+/// A request in the inbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InboxEntry {
-    /// Position in the inbox; only rises.
+    /// Its position in the inbox; positions only rise.
     pub id: i64,
-    /// When it came, in the queue's time.
+    /// When it was written, by the queue's clock.
     pub at: Millis,
     /// The application.
     pub app_key: AppKey,
-    /// Its number.
+    /// The number of the application.
     pub number: Number,
-    /// What is asked for.
+    /// What is requested.
     pub kind: InboxKind,
 }
 
-/// An outcome as the page shows it.
+/// An outcome as the ledger projected it into the queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Shown {
-    /// How it ended.
+pub struct ProjectedOutcome {
+    /// The outcome.
     pub outcome: Outcome,
     /// The order number, if ordered.
     pub order_no: Option<String>,
 }
 
-/// The ledger's figures, as the progress document shows them.
+/// The ledger's seat counts, as the progress document shows them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Figures {
+pub struct SeatFigures {
     /// Seats sold.
     pub sold: u32,
     /// Seats free.
     pub free: u32,
     /// Seats held: an order is under way.
     pub held: u32,
-    /// When the ledger said so, in milliseconds.
+    /// When the ledger counted them.
     pub at: Millis,
 }
 
-/// What the relay writes into the queue. Settings go under their rev, figures under (fence, round).
+/// What the leader projects from the ledger into the queue. Settings are ordered by their revision, figures by fence and round.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Projection {
-    /// The settings' rev: a lower one than the queue has changes no setting.
+    /// The revision of the settings. A lower one than the queue's changes no setting.
     pub rev: i64,
-    /// The settings. A time that was acted on does not move: `opens_at` once it is reached, `closes_at` once the queue is
-    /// closed or it is reached. The queue then keeps its own under the new rev.
+    /// The settings. A time that took effect does not move: `opens_at` once it is reached, `closes_at` once the queue is closed
+    /// or the time is reached. The queue then keeps its own time under the new revision.
     pub settings: EventSettings,
-    /// The ledger's state, if it is `Settling` or `Settled`; the earlier ones are the queue's own to decide.
+    /// The ledger's state, if it is `Settling` or `Settled`; the queue itself decides the earlier ones.
     pub state: EventState,
-    /// The last number that may be given; never lowers the queue's own.
+    /// The last number that may be given. It never lowers the queue's own.
     pub number_limit: u32,
-    /// The leader's round, which orders figures of one fence.
+    /// The leader's round, which orders the figures of one fence.
     pub round: i64,
-    /// The figures.
-    pub figures: Figures,
-    /// Numbers up to this that still wait when settled are `sold_out`.
+    /// The seat counts.
+    pub figures: SeatFigures,
+    /// Applications that still wait in a settled event and have a number up to this one are `sold_out`.
     pub settled_seq: Option<u32>,
-    /// Outcomes that the queue does not show yet.
-    pub outcomes: Vec<(Number, Shown)>,
+    /// Outcomes that the queue does not have yet.
+    pub outcomes: Vec<(Number, ProjectedOutcome)>,
 }
 
-/// What the queue was when it closed.
+/// The state of the queue at its closing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Closing {
-    /// The last number given; a restored one may still raise it.
+    /// The last number given. A restored application may still raise it.
     pub closed_seq: u32,
-    /// When.
+    /// When the queue closed.
     pub closed_at: Millis,
-    /// The last inbox entry from before: drained through here, every request was heard.
+    /// The position of the last request before the closing.
     pub inbox_last: i64,
 }
 
-/// An application that the ledger or a receipt knows and the queue does not.
+/// An application that the ledger or a receipt proves and the queue does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Restored {
+pub struct RestoredApplication {
     /// The number, as it was given.
     pub number: Number,
     /// The application.
     pub app_key: AppKey,
     /// The hash of the secret; zero if unknown.
     pub req_hash: ReqHash,
-    /// Where it stands.
-    pub mark: QueueState,
+    /// Its state.
+    pub state: QueueState,
     /// The sealed contact; empty if unknown or no longer needed.
     pub contact: Vec<u8>,
 }
 
-/// One application as the queue has it.
+/// An application of the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PlaceRow {
-    /// Its number.
-    pub number: Number,
-    /// Where the queue has it.
-    pub mark: QueueState,
-    /// Its outcome, once the ledger's has arrived here. A settled event's waiting ones are `sold_out`.
-    pub shown: Option<Shown>,
-}
-
-/// One entry of the whole line, for verifying.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Entry {
+pub struct QueueEntry {
     /// Its number.
     pub number: Number,
     /// The application.
     pub app_key: AppKey,
-    /// Where the queue has it.
-    pub mark: QueueState,
-    /// Its outcome as shown.
-    pub shown: Option<Shown>,
+    /// Its state.
+    pub state: QueueState,
+    /// The outcome, once the ledger has projected it. Applications that still wait in a settled event are `sold_out`.
+    pub outcome: Option<ProjectedOutcome>,
 }
 
 /// The queue of one event at a moment.
@@ -281,26 +272,26 @@ pub struct QueueSnapshot {
     pub event: EventId,
     /// The queue's epoch.
     pub epoch: Epoch,
-    /// Whether it takes writes.
+    /// Whether the queue takes writes.
     pub armed: bool,
-    /// Where the event stands, by the queue's own clock.
+    /// The state of the event, by the queue's own clock.
     pub state: EventState,
     /// The last number given or skipped.
     pub seq: u32,
     /// The last number that may be given.
     pub number_limit: u32,
-    /// Each number up to here is in the ledger, withdrawn, or skipped.
+    /// Each number up to this one is in the ledger, withdrawn, or skipped.
     pub admitted_through: u32,
-    /// Numbers that were skipped; what is restored into such a run does not split it.
+    /// The ranges of skipped numbers. An application restored into a range does not split it.
     pub gaps: Gaps,
-    /// How it closed; written by the first write after `closes_at` to an armed queue, so it may come after `state` says it.
+    /// The closing. The first write to an armed queue after `closes_at` records it, which may be later than `state` says closed.
     pub closed: Option<Closing>,
     /// The settings as projected.
     pub settings: EventSettings,
-    /// The settings' rev.
+    /// The revision of the settings.
     pub rev: i64,
-    /// The ledger's figures as projected.
-    pub figures: Figures,
-    /// The queue's clock when this was read.
+    /// The ledger's seat counts as projected.
+    pub figures: SeatFigures,
+    /// The queue's clock at the time of reading.
     pub now: Millis,
 }

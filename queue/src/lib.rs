@@ -1,16 +1,17 @@
-//! The queue: who applied, in which order, durably. One contract (`contract.rs`), two stores: `redis.rs` for production,
-//! `sqlite.rs` embedded. The queue owns numbers. It never decides an outcome: what it shows of settings and outcomes is the ledger's projection.
+//! The queue of applications: durable, unique, in order. One contract (`contract.rs`) has two stores: Redis for production
+//! (`redis.rs`) and SQLite embedded (`sqlite.rs`). The queue gives the numbers. It never decides an outcome: its settings and
+//! outcomes are a projection of the ledger.
 
 mod contract;
-mod lead;
 mod queue;
 mod redis;
 mod sqlite;
 
 pub use contract::{
-    Applicant, Applied, Armed, Arming, Closing, Entry, Figures, Head, InboxEntry, InboxKind, LeadError,
-    PlaceRow, Projection, QueueSnapshot, QueueState, Refused, Restored, Shown, Waiting,
+    Applicant, ApplyAck, ArmRequest, ArmResult, Closing, InboxEntry, InboxKind, LeaderError,
+    ProjectedOutcome, Projection, QueueEntry, QueueError, QueueHead, QueueSnapshot, QueueState,
+    RestoredApplication, SeatFigures, WaitingApplication,
 };
 pub use queue::Queue;
-pub use redis::{Finding, RedisOptions, RedisQueue, RedisRole, Severity, redis_acl};
+pub use redis::{RedisOptions, RedisQueue, RedisRole, ServerFinding, Severity, redis_acl};
 pub use sqlite::SqliteQueue;

@@ -1,15 +1,14 @@
-//! The queue's public type, the same for each store.
+//! The handle on the queue, the same for each store.
 
 use std::path::Path;
 
 use domain::{AppKey, EventId, Now, Number};
 
 use crate::contract::{
-    Applicant, Applied, Armed, Arming, Closing, Entry, Head, InboxEntry, InboxKind, LeadError, PlaceRow,
-    Projection, QueueSnapshot, Refused, Restored,
+    Applicant, ApplyAck, ArmRequest, ArmResult, Closing, InboxEntry, LeaderError, Projection, QueueEntry,
+    QueueError, QueueHead, QueueSnapshot, RestoredApplication,
 };
-use crate::lead::{Lead, Led};
-use crate::redis::{Finding, RedisOptions, RedisQueue};
+use crate::redis::{RedisOptions, RedisQueue, ServerFinding};
 use crate::sqlite::SqliteQueue;
 
 /// A handle on the queue; cloning it is cheap.
@@ -17,198 +16,221 @@ use crate::sqlite::SqliteQueue;
 pub enum Queue {
     /// The embedded store: one file, one process.
     Sqlite(SqliteQueue),
-    /// The production store: a Redis of the queue's own, many processes.
+    /// The production store: a Redis server for the queue alone, many processes.
     Redis(RedisQueue),
 }
 
 impl Queue {
-    /// Opens the embedded store, made if missing. `now` is the queue's clock. Nothing is armed yet.
+    /// Opens the embedded store and creates the file if it is missing. `now` is the queue's clock. Nothing is armed yet.
     ///
-    /// The file stays locked until the last clone is dropped and its writes are done; a process that opens it meanwhile
-    /// waits up to a second, then is told.
-    pub async fn open_sqlite(file: &Path, now: Now) -> Result<Self, LeadError> {
+    /// The file stays locked until the last clone is dropped and its writes are done. Another process that opens it meanwhile
+    /// waits up to one second and then gets an error.
+    pub async fn open_sqlite(file: &Path, now: Now) -> Result<Self, LeaderError> {
         SqliteQueue::open(file, now).await.map(Self::Sqlite)
     }
 
-    /// Opens the production store. Refused, with all reasons: a server that is not durable, is shared, is a replica or known
-    /// to be unsafe; functions that are not installed; a user without the rights of its role.
-    pub async fn open_redis(options: RedisOptions) -> Result<Self, LeadError> {
+    /// Opens the production store.
+    ///
+    /// The error names every reason: a server that is not durable, is shared, is a replica or has a known vulnerability;
+    /// functions that are not installed; a user without the rights of its role.
+    pub async fn open_redis(options: RedisOptions) -> Result<Self, LeaderError> {
         RedisQueue::open(options).await.map(Self::Redis)
     }
 
-    /// Loads this version's functions into the server, unless they are there. Older versions stay, for processes that still
-    /// use them; each version arms its lines for itself.
-    pub async fn install_redis(options: &RedisOptions) -> Result<(), LeadError> {
+    /// Loads this version's functions into the server, unless they are there. Older versions stay for the processes that still
+    /// use them. Each version has to be armed on its own.
+    pub async fn install_redis(options: &RedisOptions) -> Result<(), LeaderError> {
         RedisQueue::install(options).await
     }
 
-    /// What is not as it should be with the store's server; to be asked each minute. The embedded store has none.
-    pub async fn check(&self) -> Vec<Finding> {
+    /// Checks the store's server and returns what is wrong with it. Call it each minute. The embedded store has no server.
+    pub async fn check(&self) -> Vec<ServerFinding> {
         match self {
             Self::Sqlite(_) => Vec::new(),
             Self::Redis(queue) => queue.check().await,
         }
     }
 
-    // -- all roles
+    // -- for all roles
 
-    /// The published events; `NotArmed` until the leader has published them since the start.
-    pub async fn catalogue(&self) -> Result<Vec<EventId>, Refused> {
+    /// Returns the published events, or `NotArmed` until the leader has published them since the start.
+    pub async fn catalogue(&self) -> Result<Vec<EventId>, QueueError> {
         match self {
             Self::Sqlite(queue) => queue.catalogue().await,
             Self::Redis(queue) => queue.catalogue().await,
         }
     }
 
-    /// Gives the next number, durably, or tells the one that the application already has: an event that is closed or on
-    /// hold still answers who is in it. A refused application uses no number.
-    pub async fn apply(&self, event: &EventId, applicant: Applicant) -> Result<Applied, Refused> {
+    /// Gives the next number, durably, or returns the one that the application already has: also while the event is closed or
+    /// on hold. A refused application uses no number.
+    pub async fn apply(&self, event: &EventId, applicant: Applicant) -> Result<ApplyAck, QueueError> {
         match self {
             Self::Sqlite(queue) => queue.apply(event, applicant).await,
             Self::Redis(queue) => queue.apply(event, applicant).await,
         }
     }
 
-    /// Writes the request into the inbox, once, and withdraws who was not passed yet. The place after it; `None`, and nothing is
-    /// written, if there is no application with this key and this number.
-    pub async fn ask(
+    /// Writes a cancel request into the inbox, once, and withdraws an application that waits above `admitted_through`.
+    ///
+    /// Returns the application after that. Without an application of this key and number it returns `None` and writes nothing.
+    pub async fn cancel(
         &self,
         event: &EventId,
         app_key: AppKey,
         number: Number,
-        kind: InboxKind,
-    ) -> Result<Option<PlaceRow>, Refused> {
+    ) -> Result<Option<QueueEntry>, QueueError> {
         match self {
-            Self::Sqlite(queue) => queue.ask(event, app_key, number, kind).await,
-            Self::Redis(queue) => queue.ask(event, app_key, number, kind).await,
+            Self::Sqlite(queue) => queue.cancel(event, app_key, number).await,
+            Self::Redis(queue) => queue.cancel(event, app_key, number).await,
         }
     }
 
-    /// Restores a number by its receipt. The place, if the queue knows it; else the leader is asked, once, to bring the
-    /// application back, and the answer is `None`. The caller has checked the receipt's signature.
-    pub async fn present(
+    /// Returns the application of a receipt. One that the queue does not have is requested from the leader, once, through the
+    /// inbox, and the result is `None`. The caller has checked the receipt's signature.
+    pub async fn present_receipt(
         &self,
         event: &EventId,
         app_key: AppKey,
         number: Number,
-    ) -> Result<Option<PlaceRow>, Refused> {
+    ) -> Result<Option<QueueEntry>, QueueError> {
         match self {
-            Self::Sqlite(queue) => queue.present(event, app_key, number).await,
-            Self::Redis(queue) => queue.present(event, app_key, number).await,
+            Self::Sqlite(queue) => queue.present_receipt(event, app_key, number).await,
+            Self::Redis(queue) => queue.present_receipt(event, app_key, number).await,
         }
     }
 
-    /// One application; `None` if none has that key. An unarmed queue returns only what it has, never `None`.
-    pub async fn place(&self, event: &EventId, app_key: AppKey) -> Result<Option<PlaceRow>, Refused> {
+    /// Returns the application with the key; `None` if there is none. An unarmed queue never returns `None`: it may have lost the
+    /// application.
+    pub async fn entry(&self, event: &EventId, app_key: AppKey) -> Result<Option<QueueEntry>, QueueError> {
         match self {
-            Self::Sqlite(queue) => queue.place(event, app_key).await,
-            Self::Redis(queue) => queue.place(event, app_key).await,
+            Self::Sqlite(queue) => queue.entry(event, app_key).await,
+            Self::Redis(queue) => queue.entry(event, app_key).await,
         }
     }
 
-    /// The queue at this moment, armed or not.
-    pub async fn view(&self, event: &EventId) -> Result<QueueSnapshot, Refused> {
+    /// Returns the queue at this moment, armed or not.
+    pub async fn snapshot(&self, event: &EventId) -> Result<QueueSnapshot, QueueError> {
         match self {
-            Self::Sqlite(queue) => queue.view(event).await,
-            Self::Redis(queue) => queue.view(event).await,
+            Self::Sqlite(queue) => queue.snapshot(event).await,
+            Self::Redis(queue) => queue.snapshot(event).await,
         }
     }
 
-    /// All applications with a number above `after`, in order, at most `max`; armed or not.
-    pub async fn entries(&self, event: &EventId, after: u32, max: u32) -> Result<Vec<Entry>, Refused> {
+    /// Returns the applications with a number above `after`, in order, at most `max`; armed or not.
+    pub async fn entries(
+        &self,
+        event: &EventId,
+        after: u32,
+        max: u32,
+    ) -> Result<Vec<QueueEntry>, QueueError> {
         match self {
             Self::Sqlite(queue) => queue.entries(event, after, max).await,
             Self::Redis(queue) => queue.entries(event, after, max).await,
         }
     }
 
-    /// The application with the number; `None` if there is none. An unarmed queue returns only what it has, never `None`.
-    pub async fn number_of(&self, event: &EventId, number: Number) -> Result<Option<AppKey>, Refused> {
+    /// Returns the application with the number; `None` if there is none. An unarmed queue never returns `None`.
+    pub async fn app_key_of(&self, event: &EventId, number: Number) -> Result<Option<AppKey>, QueueError> {
         match self {
-            Self::Sqlite(queue) => queue.number_of(event, number).await,
-            Self::Redis(queue) => queue.number_of(event, number).await,
+            Self::Sqlite(queue) => queue.app_key_of(event, number).await,
+            Self::Redis(queue) => queue.app_key_of(event, number).await,
         }
     }
 
     // -- for the leader
 
-    /// Makes these the events there are, and arms the catalogue.
-    pub async fn publish(&self, events: &[EventId]) -> Result<(), LeadError> {
+    /// Replaces the catalogue with these events, and arms it.
+    pub async fn publish(&self, events: &[EventId]) -> Result<(), LeaderError> {
         match self {
             Self::Sqlite(queue) => queue.publish(events).await,
             Self::Redis(queue) => queue.publish(events).await,
         }
     }
 
-    /// Makes the queue if it is missing, takes it into a new epoch above every number that may have been given, and lets it
+    /// Creates the queue if it is missing, takes it into a new epoch above every number that may have been given, and lets it
     /// take writes. Numbers are given again once `project` has raised the limit.
-    pub async fn arm(&self, event: &EventId, fence: i64, arming: Arming) -> Result<Armed, LeadError> {
-        match self.lead(event, fence, Lead::Arm(arming)).await? {
-            Led::Armed(armed) => Ok(armed),
-            other => unreachable!("arming is answered in kind, not by {other:?}"),
+    pub async fn arm(
+        &self,
+        event: &EventId,
+        fence: i64,
+        request: ArmRequest,
+    ) -> Result<ArmResult, LeaderError> {
+        match self {
+            Self::Sqlite(queue) => queue.arm(event, fence, request).await,
+            Self::Redis(queue) => queue.arm(event, fence, &request).await,
         }
     }
 
-    /// Writes what the ledger says into the queue, armed or not. Nothing older replaces anything newer; see [`Projection`].
+    /// Projects the ledger into the queue, armed or not. Nothing older replaces anything newer; see [`Projection`].
     pub async fn project(
         &self,
         event: &EventId,
         fence: i64,
         projection: Projection,
-    ) -> Result<(), LeadError> {
-        self.lead(event, fence, Lead::Project(projection)).await.map(drop)
+    ) -> Result<(), LeaderError> {
+        match self {
+            Self::Sqlite(queue) => queue.project(event, fence, projection).await,
+            Self::Redis(queue) => queue.project(event, fence, &projection).await,
+        }
     }
 
-    /// The first `n` waiting, those that were passed by first; looks over at most 4096 numbers above `admitted_through`.
-    pub async fn head(&self, event: &EventId, n: u32) -> Result<Head, LeadError> {
+    /// Returns the first `n` waiting applications in order. Examines at most 4096 numbers above `admitted_through`.
+    pub async fn head(&self, event: &EventId, n: u32) -> Result<QueueHead, LeaderError> {
         match self {
             Self::Sqlite(queue) => queue.head(event, n).await,
             Self::Redis(queue) => queue.head(event, n).await,
         }
     }
 
-    /// Marks these as in the ledger, and all numbers up to `through` as processed. Repeating it changes nothing.
+    /// Marks these applications as admitted, and all numbers up to `through` as processed. Repeating it changes nothing.
     pub async fn admitted(
         &self,
         event: &EventId,
         fence: i64,
         through: u32,
         keys: &[AppKey],
-    ) -> Result<(), LeadError> {
-        self.lead(event, fence, Lead::Admitted { through, keys: keys.to_vec() }).await.map(drop)
+    ) -> Result<(), LeaderError> {
+        match self {
+            Self::Sqlite(queue) => queue.admitted(event, fence, through, keys).await,
+            Self::Redis(queue) => queue.admitted(event, fence, through, keys).await,
+        }
     }
 
-    /// The requests above position `after`, in order, at most `max`.
-    pub async fn inbox(&self, event: &EventId, after: i64, max: u32) -> Result<Vec<InboxEntry>, LeadError> {
+    /// Returns the requests above position `after`, in order, at most `max`.
+    pub async fn inbox(&self, event: &EventId, after: i64, max: u32) -> Result<Vec<InboxEntry>, LeaderError> {
         match self {
             Self::Sqlite(queue) => queue.inbox(event, after, max).await,
             Self::Redis(queue) => queue.inbox(event, after, max).await,
         }
     }
 
-    /// Forgets the requests up to this position: the ledger has them.
-    pub async fn acknowledge(&self, event: &EventId, fence: i64, through: i64) -> Result<(), LeadError> {
-        self.lead(event, fence, Lead::Acknowledge { through }).await.map(drop)
-    }
-
-    /// Brings back what the queue has lost, armed or not. Repeating it changes nothing; rows that contradict the queue are
-    /// left out and counted in [`LeadError::Conflicts`].
-    pub async fn restore(&self, event: &EventId, fence: i64, rows: &[Restored]) -> Result<(), LeadError> {
-        self.lead(event, fence, Lead::Restore(rows.to_vec())).await.map(drop)
-    }
-
-    /// Closes the queue for good, if it is not closed yet.
-    pub async fn settle(&self, event: &EventId, fence: i64) -> Result<Closing, LeadError> {
-        match self.lead(event, fence, Lead::Settle).await? {
-            Led::Closed(closing) => Ok(closing),
-            other => unreachable!("settling is answered in kind, not by {other:?}"),
+    /// Deletes the requests up to this position: the ledger has them.
+    pub async fn acknowledge(&self, event: &EventId, fence: i64, through: i64) -> Result<(), LeaderError> {
+        match self {
+            Self::Sqlite(queue) => queue.acknowledge(event, fence, through).await,
+            Self::Redis(queue) => queue.acknowledge(event, fence, through).await,
         }
     }
 
-    async fn lead(&self, event: &EventId, fence: i64, lead: Lead) -> Result<Led, LeadError> {
+    /// Restores applications that the queue has lost, armed or not. Repeating it changes nothing. Rows that contradict the
+    /// queue are left out and counted in [`LeaderError::Conflicts`].
+    pub async fn restore(
+        &self,
+        event: &EventId,
+        fence: i64,
+        rows: &[RestoredApplication],
+    ) -> Result<(), LeaderError> {
         match self {
-            Self::Sqlite(queue) => queue.lead(event, fence, lead).await,
-            Self::Redis(queue) => queue.lead(event, fence, lead).await,
+            Self::Sqlite(queue) => queue.restore(event, fence, rows).await,
+            Self::Redis(queue) => queue.restore(event, fence, rows).await,
+        }
+    }
+
+    /// Closes the queue for good, if it is not closed yet.
+    pub async fn settle(&self, event: &EventId, fence: i64) -> Result<Closing, LeaderError> {
+        match self {
+            Self::Sqlite(queue) => queue.settle(event, fence).await,
+            Self::Redis(queue) => queue.settle(event, fence).await,
         }
     }
 }

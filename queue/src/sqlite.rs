@@ -1,173 +1,190 @@
-//! The embedded store: one file, one process, one writer. Promises of the contract are kept by SQLite's transactions;
-//! whether the queue is armed, and its catalogue published, is known to this process only.
+//! The embedded store: one file, one process, one writer. SQLite's transactions keep the promises of the contract. Only the
+//! memory of this process knows whether a queue is armed and whether the catalogue is published.
 
 mod apply;
-mod fault;
-mod held;
-mod lead;
+mod error;
+mod leader;
+mod loaded_queue;
+mod lock;
+mod queue_row;
 mod read;
-mod record;
 mod schema;
+mod step;
 mod writer;
 
-use std::ffi::OsString;
-use std::fs::{File, TryLockError};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use domain::{AppKey, EventId, Now, Number};
 use sqlx::Connection;
+use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{Sqlite, SqliteConnection, SqlitePool, SqlitePoolOptions};
 use tokio::sync::{mpsc, oneshot};
 
-use self::fault::Unwritten;
-use self::held::{Held, Memory};
-use self::record::Record;
-use self::writer::{Command, Done, Work, Writer};
+use self::apply::ApplicantWrite;
+use self::error::WriteError;
+use self::leader::LeaderWrite;
+use self::loaded_queue::{LoadedQueue, ProcessState};
+use self::step::Reply;
+use self::writer::{PendingWrite, Write, Writer};
 use crate::contract::{
-    Applicant, Applied, Entry, Head, InboxEntry, InboxKind, LeadError, PlaceRow, QueueSnapshot, Refused,
+    Applicant, ApplyAck, ArmRequest, ArmResult, Closing, InboxEntry, LeaderError, Projection, QueueEntry,
+    QueueError, QueueHead, QueueSnapshot, RestoredApplication,
 };
-use crate::lead::{Lead, Led};
 
-/// Writes that may wait; at the pace of one disk this is a fraction of a second.
+/// Writes that may wait; at the rate of one disk this is a fraction of a second.
 const WAITING_MAX: usize = 4096;
-
 /// Connections that read.
 const READERS: u32 = 4;
+const ENDED: &str = "the queue's writer has ended: restart this process";
 
-/// A process that is just ending, or a handle just dropped, gives the file free within this time.
-const LOCK_TRIES: u32 = 100;
-const LOCK_PAUSE: Duration = Duration::from_millis(10);
-
-/// A handle on the embedded store; cloning it is cheap. The writer ends with the last one.
+/// A handle on the embedded store; cloning it is cheap. The writer ends with the last clone.
 #[derive(Clone)]
 pub struct SqliteQueue {
-    commands: mpsc::Sender<Command>,
+    writes: mpsc::Sender<PendingWrite>,
     readers: SqlitePool,
-    memory: Arc<Memory>,
+    process: Arc<ProcessState>,
     now: Now,
 }
 
 impl std::fmt::Debug for SqliteQueue {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("SqliteQueue").field("memory", &self.memory).finish_non_exhaustive()
+        f.debug_struct("SqliteQueue").field("process", &self.process).finish_non_exhaustive()
     }
 }
 
 impl SqliteQueue {
-    pub(crate) async fn open(file: &Path, now: Now) -> Result<Self, LeadError> {
-        let unusable = |why: String| LeadError::Unavailable(format!("{}: {why}", file.display()));
-        let lock = lock(file).await.map_err(unusable)?;
-        let options = schema::to_write(file);
+    pub(crate) async fn open(file: &Path, now: Now) -> Result<Self, LeaderError> {
+        let unusable = |why: String| LeaderError::Unavailable(format!("{}: {why}", file.display()));
+        let lock = lock::acquire(file).await.map_err(unusable)?;
+        let options = schema::writer_options(file);
         let mut conn =
-            SqliteConnection::connect_with(&options).await.map_err(|e| unusable(fault::in_words(&e)))?;
-        schema::prepare(&mut conn).await.map_err(|bad| {
-            unusable(match bad {
-                schema::BadFile::Sql(error) => fault::in_words(&error),
-                other => other.to_string(),
-            })
-        })?;
+            SqliteConnection::connect_with(&options).await.map_err(|e| unusable(error::describe(&e)))?;
+        schema::prepare(&mut conn).await.map_err(|error| unusable(error.to_string()))?;
         let readers = SqlitePoolOptions::new()
             .max_connections(READERS)
             .test_before_acquire(false)
             .idle_timeout(None)
             .max_lifetime(None)
-            .connect_lazy_with(schema::to_read(file));
-        let memory = Arc::new(Memory::default());
+            .connect_lazy_with(schema::reader_options(file));
+        let process = Arc::new(ProcessState::default());
         let writer =
-            Writer { options, conn: Some(conn), memory: Arc::clone(&memory), now: Arc::clone(&now), lock };
-        let (commands, waiting) = mpsc::channel(WAITING_MAX);
+            Writer { options, conn: Some(conn), process: Arc::clone(&process), now: Arc::clone(&now), lock };
+        let (sender, pending) = mpsc::channel(WAITING_MAX);
         #[expect(clippy::disallowed_methods, reason = "ends when the last handle is dropped")]
-        tokio::spawn(writer.run(waiting));
-        Ok(Self { commands, readers, memory, now })
+        tokio::spawn(writer.run(pending));
+        Ok(Self { writes: sender, readers, process, now })
     }
 
-    async fn submit(&self, work: Work) -> Result<Done, Unwritten> {
-        let (reply, answer) = oneshot::channel();
-        self.commands.try_send(Command { work, reply }).map_err(|error| match error {
-            mpsc::error::TrySendError::Full(_) => {
-                Unwritten::Nothing("too many writes are waiting: try again".to_owned())
-            }
-            mpsc::error::TrySendError::Closed(_) => Unwritten::Nothing(ENDED.to_owned()),
-        })?;
-        // The writer ended with the write in its hands.
-        answer.await.map_err(|_| Unwritten::Unknown(ENDED.to_owned()))?
-    }
+    // -- for all roles
 
-    pub(crate) async fn publish(&self, events: &[EventId]) -> Result<(), LeadError> {
-        match self.submit(Work::Publish(events.to_vec())).await {
-            Ok(_) => Ok(()),
-            Err(why) => Err(why.into()),
+    pub(crate) async fn catalogue(&self) -> Result<Vec<EventId>, QueueError> {
+        if !self.process.catalogue_is_armed() {
+            return Err(QueueError::NotArmed);
         }
+        let mut conn = self.readers.acquire().await?;
+        Ok(read::catalogue(&mut conn).await?)
     }
 
-    pub(crate) async fn apply(&self, event: &EventId, applicant: Applicant) -> Result<Applied, Refused> {
-        match self.submit(Work::Apply(event.clone(), applicant)).await {
-            Ok(Done::Applied(answer)) => answer,
-            Ok(other) => unreachable!("applying is answered in kind, not by {other:?}"),
-            Err(why) => Err(why.into()),
-        }
+    pub(crate) async fn apply(&self, event: &EventId, applicant: Applicant) -> Result<ApplyAck, QueueError> {
+        let write = |reply| Write::Applicant(event.clone(), ApplicantWrite::Apply(applicant, reply));
+        self.write(write).await
     }
 
-    pub(crate) async fn ask(
+    pub(crate) async fn cancel(
         &self,
         event: &EventId,
         app_key: AppKey,
         number: Number,
-        kind: InboxKind,
-    ) -> Result<Option<PlaceRow>, Refused> {
-        match self.submit(Work::InboxEntry(event.clone(), app_key, number, kind)).await {
-            Ok(Done::Asked(answer)) => answer,
-            Ok(other) => unreachable!("asking is answered in kind, not by {other:?}"),
-            Err(why) => Err(why.into()),
-        }
+    ) -> Result<Option<QueueEntry>, QueueError> {
+        let write = |reply| Write::Applicant(event.clone(), ApplicantWrite::Cancel(app_key, number, reply));
+        self.write(write).await
     }
 
-    pub(crate) async fn present(
+    pub(crate) async fn present_receipt(
         &self,
         event: &EventId,
         app_key: AppKey,
         number: Number,
-    ) -> Result<Option<PlaceRow>, Refused> {
-        match self.submit(Work::Present(event.clone(), app_key, number)).await {
-            Ok(Done::Asked(answer)) => answer,
-            Ok(other) => unreachable!("presenting is answered in kind, not by {other:?}"),
-            Err(why) => Err(why.into()),
-        }
+    ) -> Result<Option<QueueEntry>, QueueError> {
+        let write =
+            |reply| Write::Applicant(event.clone(), ApplicantWrite::PresentReceipt(app_key, number, reply));
+        self.write(write).await
     }
 
-    pub(crate) async fn lead(&self, event: &EventId, fence: i64, lead: Lead) -> Result<Led, LeadError> {
-        match self.submit(Work::Lead(event.clone(), fence, Box::new(lead))).await {
-            Ok(Done::Led(answer)) => answer,
-            Ok(other) => unreachable!("leading is answered in kind, not by {other:?}"),
-            Err(why) => Err(why.into()),
-        }
+    pub(crate) async fn entry(
+        &self,
+        event: &EventId,
+        app_key: AppKey,
+    ) -> Result<Option<QueueEntry>, QueueError> {
+        let (mut conn, queue) = self.load(event).await?;
+        let entry = read::entry(&mut conn, queue.listed()?, app_key).await?;
+        found_or_not_armed(entry, &queue)
     }
 
-    pub(crate) async fn catalogue(&self) -> Result<Vec<EventId>, Refused> {
-        if !self.memory.catalogue_armed() {
-            return Err(Refused::NotArmed);
-        }
-        let mut conn = self.reader().await.map_err(refused)?;
-        read::catalogue(&mut conn).await.map_err(refused)
+    pub(crate) async fn snapshot(&self, event: &EventId) -> Result<QueueSnapshot, QueueError> {
+        let (_, queue) = self.load(event).await?;
+        read::snapshot(event, queue, (self.now)())
     }
 
-    pub(crate) async fn place(&self, event: &EventId, app_key: AppKey) -> Result<Option<PlaceRow>, Refused> {
-        let (mut conn, mut held) = self.held(event).await.map_err(refused)?;
-        let record = held.listed()?;
-        let found = read::place(&mut conn, record, app_key).await.map_err(refused)?;
-        found_or_sure(found, &held)
+    pub(crate) async fn entries(
+        &self,
+        event: &EventId,
+        after: u32,
+        max: u32,
+    ) -> Result<Vec<QueueEntry>, QueueError> {
+        let (mut conn, queue) = self.load(event).await?;
+        Ok(read::entries(&mut conn, queue.listed()?, after, max).await?)
     }
 
-    pub(crate) async fn view(&self, event: &EventId) -> Result<QueueSnapshot, Refused> {
-        let (_, held) = self.held(event).await.map_err(refused)?;
-        read::view(event, held, (self.now)())
+    pub(crate) async fn app_key_of(
+        &self,
+        event: &EventId,
+        number: Number,
+    ) -> Result<Option<AppKey>, QueueError> {
+        let (mut conn, queue) = self.load(event).await?;
+        let app_key = read::app_key_of(&mut conn, queue.listed()?, number).await?;
+        found_or_not_armed(app_key, &queue)
     }
 
-    pub(crate) async fn head(&self, event: &EventId, n: u32) -> Result<Head, LeadError> {
-        let (mut conn, held) = self.held(event).await.map_err(unled)?;
-        read::head(&mut conn, led(&held)?, n).await.map_err(unled)
+    // -- for the leader
+
+    pub(crate) async fn publish(&self, events: &[EventId]) -> Result<(), LeaderError> {
+        self.write(|reply| Write::Publish(events.to_vec(), reply)).await
+    }
+
+    pub(crate) async fn arm(
+        &self,
+        event: &EventId,
+        fence: i64,
+        request: ArmRequest,
+    ) -> Result<ArmResult, LeaderError> {
+        self.write_as_leader(event, fence, |reply| LeaderWrite::Arm(request, reply)).await
+    }
+
+    pub(crate) async fn project(
+        &self,
+        event: &EventId,
+        fence: i64,
+        projection: Projection,
+    ) -> Result<(), LeaderError> {
+        self.write_as_leader(event, fence, |reply| LeaderWrite::Project(projection, reply)).await
+    }
+
+    pub(crate) async fn head(&self, event: &EventId, n: u32) -> Result<QueueHead, LeaderError> {
+        let (mut conn, queue) = self.load(event).await?;
+        Ok(read::head(&mut conn, queue.armed_row()?, n).await?)
+    }
+
+    pub(crate) async fn admitted(
+        &self,
+        event: &EventId,
+        fence: i64,
+        through: u32,
+        keys: &[AppKey],
+    ) -> Result<(), LeaderError> {
+        let keys = keys.to_vec();
+        self.write_as_leader(event, fence, |reply| LeaderWrite::Admitted { through, keys, reply }).await
     }
 
     pub(crate) async fn inbox(
@@ -175,74 +192,70 @@ impl SqliteQueue {
         event: &EventId,
         after: i64,
         max: u32,
-    ) -> Result<Vec<InboxEntry>, LeadError> {
-        let (mut conn, held) = self.held(event).await.map_err(unled)?;
-        read::inbox(&mut conn, led(&held)?, after, max).await.map_err(unled)
+    ) -> Result<Vec<InboxEntry>, LeaderError> {
+        let (mut conn, queue) = self.load(event).await?;
+        Ok(read::inbox(&mut conn, queue.armed_row()?, after, max).await?)
     }
 
-    pub(crate) async fn entries(&self, event: &EventId, after: u32, max: u32) -> Result<Vec<Entry>, Refused> {
-        let (mut conn, mut held) = self.held(event).await.map_err(refused)?;
-        read::entries(&mut conn, held.listed()?, after, max).await.map_err(refused)
+    pub(crate) async fn acknowledge(
+        &self,
+        event: &EventId,
+        fence: i64,
+        through: i64,
+    ) -> Result<(), LeaderError> {
+        self.write_as_leader(event, fence, |reply| LeaderWrite::Acknowledge { through, reply }).await
     }
 
-    pub(crate) async fn number_of(&self, event: &EventId, number: Number) -> Result<Option<AppKey>, Refused> {
-        let (mut conn, mut held) = self.held(event).await.map_err(refused)?;
-        let record = held.listed()?;
-        let found = read::number_of(&mut conn, record, number).await.map_err(refused)?;
-        found_or_sure(found, &held)
+    pub(crate) async fn restore(
+        &self,
+        event: &EventId,
+        fence: i64,
+        rows: &[RestoredApplication],
+    ) -> Result<(), LeaderError> {
+        self.write_as_leader(event, fence, |reply| LeaderWrite::Restore(rows.to_vec(), reply)).await
     }
 
-    async fn reader(&self) -> sqlx::Result<sqlx::pool::PoolConnection<Sqlite>> {
-        self.readers.acquire().await
+    pub(crate) async fn settle(&self, event: &EventId, fence: i64) -> Result<Closing, LeaderError> {
+        self.write_as_leader(event, fence, LeaderWrite::Settle).await
     }
 
-    async fn held(&self, event: &EventId) -> sqlx::Result<(sqlx::pool::PoolConnection<Sqlite>, Held)> {
-        let mut conn = self.reader().await?;
-        let held = Held::load(&mut conn, &self.memory, event).await?;
-        Ok((conn, held))
+    // --
+
+    async fn write_as_leader<T>(
+        &self,
+        event: &EventId,
+        fence: i64,
+        write: impl FnOnce(Reply<T, LeaderError>) -> LeaderWrite,
+    ) -> Result<T, LeaderError> {
+        self.write(|reply| Write::Leader(event.clone(), fence, Box::new(write(reply)))).await
+    }
+
+    /// Hands a write to the writer. Its result counts once the transaction is committed.
+    async fn write<T, E: From<WriteError>>(&self, write: impl FnOnce(Reply<T, E>) -> Write) -> Result<T, E> {
+        let (reply, result) = oneshot::channel();
+        let (committed, commit) = oneshot::channel();
+        self.writes.try_send(PendingWrite { write: write(reply), committed }).map_err(
+            |error| match error {
+                mpsc::error::TrySendError::Full(_) => {
+                    WriteError::NotDone("too many writes are waiting: try again".to_owned())
+                }
+                mpsc::error::TrySendError::Closed(_) => WriteError::NotDone(ENDED.to_owned()),
+            },
+        )?;
+        // If the writer ends before it answers, the write may be done.
+        let ended = |_| WriteError::Unknown(ENDED.to_owned());
+        commit.await.map_err(ended)??;
+        result.await.map_err(ended)?
+    }
+
+    async fn load(&self, event: &EventId) -> sqlx::Result<(PoolConnection<Sqlite>, LoadedQueue)> {
+        let mut conn = self.readers.acquire().await?;
+        let queue = LoadedQueue::load(&mut conn, &self.process, event).await?;
+        Ok((conn, queue))
     }
 }
-
-const ENDED: &str = "the queue's writer has ended: restart this process";
 
 /// A queue that is not armed may have lost rows, so only what it has is certain.
-fn found_or_sure<T>(found: Option<T>, held: &Held) -> Result<Option<T>, Refused> {
-    if found.is_none() && !held.armed() { Err(Refused::NotArmed) } else { Ok(found) }
-}
-
-fn led(held: &Held) -> Result<&Record, LeadError> {
-    let record = held.record.as_ref().ok_or(LeadError::UnknownEvent)?;
-    if held.armed() { Ok(record) } else { Err(LeadError::NotArmed) }
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn refused(error: sqlx::Error) -> Refused {
-    Refused::Unavailable(fault::in_words(&error))
-}
-
-#[expect(clippy::needless_pass_by_value, reason = "for map_err")]
-fn unled(error: sqlx::Error) -> LeadError {
-    LeadError::Unavailable(fault::in_words(&error))
-}
-
-/// Takes the file for this process. The lock lies beside it, because SQLite's own are given back between transactions.
-async fn lock(file: &Path) -> Result<File, String> {
-    let mut beside = OsString::from(file);
-    beside.push(".lock");
-    let lock = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(&beside)
-        .map_err(|error| format!("its lock file cannot be opened: check the folder ({error})"))?;
-    for _ in 0..LOCK_TRIES {
-        match lock.try_lock() {
-            Ok(()) => return Ok(lock),
-            Err(TryLockError::WouldBlock) => tokio::time::sleep(LOCK_PAUSE).await,
-            Err(TryLockError::Error(error)) => {
-                return Err(format!("its lock file cannot be locked ({error})"));
-            }
-        }
-    }
-    Err("another process has this queue open: stop it, or give another file".to_owned())
+fn found_or_not_armed<T>(found: Option<T>, queue: &LoadedQueue) -> Result<Option<T>, QueueError> {
+    if found.is_none() && !queue.is_armed() { Err(QueueError::NotArmed) } else { Ok(found) }
 }

@@ -8,7 +8,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use domain::keys::{EventKeys, NONCE_LEN};
 use domain::{AppKey, Millis, Receipt, Right};
-use queue::{Applicant, Applied, QueueState, Refused};
+use queue::{Applicant, ApplyAck, QueueError, QueueState};
 use service::http::{HandlerResponse, Route};
 
 use crate::documents::{EventDocuments, Tally};
@@ -165,7 +165,7 @@ async fn take(call: &ApplyCall<'_>, asked: Result<Asked, Error>) -> Result<Accep
     let (documents, applicant) = asked?;
     let app_key = applicant.app_key;
     let applied = apply(call.signup, &documents, applicant).await?;
-    if applied.again && !applied.proven {
+    if applied.already_applied && !applied.proven {
         // Boxed, as below.
         Box::pin(allow_repeat(call, &documents, app_key)).await?;
     }
@@ -191,7 +191,7 @@ async fn closed_at(signup: &SignupState, documents: &EventDocuments) -> Result<O
     if let Some(closing) = documents.view.closed {
         return Ok(Some(closing.closed_at));
     }
-    let view = signup.queue.view(&documents.view.event).await.map_err(|_| Error::OutcomeUnknown)?;
+    let view = signup.queue.snapshot(&documents.view.event).await.map_err(|_| Error::OutcomeUnknown)?;
     Ok(view.closed.map(|closing| closing.closed_at))
 }
 
@@ -218,12 +218,12 @@ async fn apply(
     signup: &SignupState,
     documents: &EventDocuments,
     applicant: Applicant,
-) -> Result<Applied, Error> {
+) -> Result<ApplyAck, Error> {
     let _place = signup.applying.try_acquire().map_err(|_| Error::Busy)?;
     let applied = signup.queue.apply(&documents.view.event, applicant).await;
     signup.note_write(applied.as_ref().err());
     applied.map_err(|refused| match refused {
-        Refused::NotOpen { opens_at } => {
+        QueueError::NotOpen { opens_at } => {
             Error::NotOpen { opens_at, now: documents.queue_time(signup.now()).min(opens_at) }
         }
         other => other.into(),
@@ -235,29 +235,29 @@ async fn accept(
     signup: &SignupState,
     mut documents: Arc<EventDocuments>,
     app_key: AppKey,
-    applied: Applied,
+    applied: ApplyAck,
 ) -> Accepted {
     let event = documents.view.event.clone();
     if applied.epoch != documents.view.epoch {
         // The queue was armed anew since the last refresh: its gaps changed, and with them how many are ahead of each number.
         // Boxed, as below: the rare look-ups would make every application's state twenty times as large.
-        if let Ok(view) = Box::pin(signup.queue.view(&event)).await {
+        if let Ok(view) = Box::pin(signup.queue.snapshot(&event)).await {
             documents = EventDocuments::fresh(view, documents.keys.clone(), signup.now(), &signup.config);
         }
     }
-    let right = if applied.again && !applied.proven { Right::View } else { Right::Full };
-    let row = match applied.mark {
+    let right = if applied.already_applied && !applied.proven { Right::View } else { Right::Full };
+    let row = match applied.state {
         // A view receipt shows nothing of it, and the time of its answer must not either.
         QueueState::Admitted if right == Right::Full => {
-            Box::pin(signup.queue.place(&event, app_key)).await.ok().flatten()
+            Box::pin(signup.queue.entry(&event, app_key)).await.ok().flatten()
         }
         QueueState::Admitted | QueueState::Waiting | QueueState::Withdrawn => None,
     };
-    let state = row.as_ref().map_or_else(|| OwnState::of(applied.mark, None), OwnState::of_row);
-    let order_no = row.and_then(|row| row.shown).and_then(|shown| shown.order_no);
+    let state = row.as_ref().map_or_else(|| OwnState::of(applied.state, None), OwnState::of_row);
+    let order_no = row.and_then(|row| row.outcome).and_then(|shown| shown.order_no);
     let receipt = Receipt { event, epoch: applied.epoch, number: applied.number, app_key, right };
     let own = Own::of(receipt.sign(&signup.keys), receipt, state, order_no, documents);
-    Accepted { own, again: applied.again }
+    Accepted { own, again: applied.already_applied }
 }
 
 /// The trace id that the request came with, if any.

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Response};
 use domain::{AppKey, Millis, Number, Outcome, Right};
-use queue::InboxKind;
+
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -67,7 +67,7 @@ async fn ask(signup: &SignupState, text: &str, headers: &HeaderMap) -> Result<As
     if receipt.right != Right::Full {
         return Err(Error::ViewOnly);
     }
-    let asked = signup.queue.ask(&receipt.event, receipt.app_key, receipt.number, InboxKind::Cancel).await;
+    let asked = signup.queue.cancel(&receipt.event, receipt.app_key, receipt.number).await;
     let row = asked.map_err(|refused| Error::of_look_up(&refused))?.ok_or(Error::Safe)?;
     let state = after_asking(OwnState::of_row(&row));
     tracing::info!(

@@ -3,7 +3,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::{Millis, Rng};
-use queue::Refused;
+use queue::QueueError;
 use serde::Serialize;
 use serde_json::json;
 use service::problem::{Problem, jittered};
@@ -102,26 +102,29 @@ pub(crate) enum Error {
     TooMany { retry_s: u32 },
 }
 
-impl From<Refused> for Error {
+impl From<QueueError> for Error {
     /// The error of an apply request.
-    fn from(refused: Refused) -> Self {
+    fn from(refused: QueueError) -> Self {
         match refused {
-            Refused::UnknownEvent => Self::UnknownEvent,
-            Refused::NotOpen { opens_at } => Self::NotOpen { opens_at, now: opens_at },
-            Refused::Closed { closed_at } => Self::Closed { closed_at },
-            Refused::OnHold => Self::OnHold,
-            Refused::Full => Self::Full,
-            Refused::NotArmed | Refused::Regressed | Refused::AtLimit | Refused::Unavailable(_) => Self::Busy,
-            Refused::Unknown(_) => Self::OutcomeUnknown,
+            QueueError::UnknownEvent => Self::UnknownEvent,
+            QueueError::NotOpen { opens_at } => Self::NotOpen { opens_at, now: opens_at },
+            QueueError::Closed { closed_at } => Self::Closed { closed_at },
+            QueueError::OnHold => Self::OnHold,
+            QueueError::Full => Self::Full,
+            QueueError::NotArmed
+            | QueueError::Regressed
+            | QueueError::AtLimit
+            | QueueError::Unavailable(_) => Self::Busy,
+            QueueError::Unknown(_) => Self::OutcomeUnknown,
         }
     }
 }
 
 impl Error {
     /// The error of a lookup: the application is kept, unless the event is gone.
-    pub(crate) fn of_look_up(refused: &Refused) -> Self {
+    pub(crate) fn of_look_up(refused: &QueueError) -> Self {
         match refused {
-            Refused::UnknownEvent => Self::UnknownEvent,
+            QueueError::UnknownEvent => Self::UnknownEvent,
             _ => Self::Safe,
         }
     }
@@ -251,15 +254,15 @@ mod tests {
 
     #[test]
     fn a_look_up_that_fails_never_says_that_nothing_is_there() {
-        assert_eq!(Error::of_look_up(&Refused::NotArmed), Error::Safe);
-        assert_eq!(Error::of_look_up(&Refused::Unavailable("x".into())), Error::Safe);
-        assert_eq!(Error::of_look_up(&Refused::Unknown("x".into())), Error::Safe);
-        assert_eq!(Error::from(Refused::NotArmed), Error::Busy);
+        assert_eq!(Error::of_look_up(&QueueError::NotArmed), Error::Safe);
+        assert_eq!(Error::of_look_up(&QueueError::Unavailable("x".into())), Error::Safe);
+        assert_eq!(Error::of_look_up(&QueueError::Unknown("x".into())), Error::Safe);
+        assert_eq!(Error::from(QueueError::NotArmed), Error::Busy);
     }
 
     #[test]
     fn only_a_lost_answer_leaves_open_whether_one_is_registered() {
-        assert_eq!(Error::from(Refused::Unknown("x".into())), Error::OutcomeUnknown);
-        assert_eq!(Error::from(Refused::Unavailable("x".into())), Error::Busy);
+        assert_eq!(Error::from(QueueError::Unknown("x".into())), Error::OutcomeUnknown);
+        assert_eq!(Error::from(QueueError::Unavailable("x".into())), Error::Busy);
     }
 }

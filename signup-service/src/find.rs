@@ -68,13 +68,13 @@ async fn match_code(signup: &SignupState, client: &Client, seeker: &Seeker) -> R
     let event = documents.view.event.clone();
     let app_key = keys.app_key(&seeker.phone);
     signup.count_attempt(*client, &event, app_key)?;
-    let row = signup.queue.place(&event, app_key).await.map_err(|refused| Error::of_look_up(&refused))?;
+    let row = signup.queue.entry(&event, app_key).await.map_err(|refused| Error::of_look_up(&refused))?;
     // A code is computed even without an application, so that the time of a response shows nothing either.
     let number = row.as_ref().map_or_else(|| Number::new(1), |row| Some(row.number)).ok_or(Error::NoMatch)?;
     let matches = keys.recovers(&seeker.code, app_key, number);
     let row = row.filter(|_| matches).ok_or(Error::NoMatch)?;
     let receipt = Receipt { event, epoch: documents.view.epoch, number, app_key, right: Right::Full };
     let state = OwnState::of_row(&row);
-    let order_no = row.shown.and_then(|shown| shown.order_no);
+    let order_no = row.outcome.and_then(|shown| shown.order_no);
     Ok(Own::of(receipt.sign(&signup.keys), receipt, state, order_no, documents))
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use domain::keys::EventKeys;
 use domain::{EventId, Keyring, Kid, Millis, Now, Rng};
-use queue::{Queue, QueueSnapshot, Refused};
+use queue::{Queue, QueueError, QueueSnapshot};
 use service::health::Check;
 use service::{AttemptLimiter, Context};
 use tokio::sync::Semaphore;
@@ -106,7 +106,7 @@ impl SignupState {
         let mut documents_by_event = BTreeMap::new();
         for event in events.iter().flatten() {
             let old = before.documents_by_event.get(event);
-            let documents = match self.queue.view(event).await {
+            let documents = match self.queue.snapshot(event).await {
                 Ok(view) => Some(EventDocuments::fresh(
                     view.clone(),
                     self.event_keys(&view),
@@ -158,9 +158,9 @@ impl SignupState {
     }
 
     /// Notes whether an application could be stored; a refusal by the rules says nothing about that.
-    pub(crate) fn note_write(&self, refused: Option<&Refused>) {
+    pub(crate) fn note_write(&self, refused: Option<&QueueError>) {
         match refused {
-            Some(Refused::Unavailable(why) | Refused::Unknown(why)) => self.write_health.failed(why),
+            Some(QueueError::Unavailable(why) | QueueError::Unknown(why)) => self.write_health.failed(why),
             _ => self.write_health.done(),
         }
     }

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use domain::{AppKey, Millis, Number, Outcome, Receipt, Right};
-use queue::{PlaceRow, QueueState};
+use queue::{QueueEntry, QueueState};
 use serde::Serialize;
 use utoipa::ToSchema;
 
@@ -32,9 +32,9 @@ pub(crate) enum OwnState {
 }
 
 impl OwnState {
-    /// By the queue's mark and the outcome that it shows.
-    pub(crate) fn of(mark: QueueState, shown: Option<Outcome>) -> Self {
-        match (shown, mark) {
+    /// By the queue's state and the outcome that it shows.
+    pub(crate) fn of(state: QueueState, shown: Option<Outcome>) -> Self {
+        match (shown, state) {
             (Some(outcome), _) => Self::Ended(outcome),
             (None, QueueState::Waiting) => Self::Waiting,
             (None, QueueState::Withdrawn) => Self::Withdrawn,
@@ -43,8 +43,8 @@ impl OwnState {
     }
 
     /// By a row of the queue.
-    pub(crate) fn of_row(row: &PlaceRow) -> Self {
-        Self::of(row.mark, row.shown.as_ref().map(|shown| shown.outcome))
+    pub(crate) fn of_row(row: &QueueEntry) -> Self {
+        Self::of(row.state, row.outcome.as_ref().map(|shown| shown.outcome))
     }
 
     /// The word of the API.
@@ -169,15 +169,15 @@ impl SignupState {
     /// the queue is, and the receipt will restore it.
     pub(crate) async fn own(&self, text: &str) -> Result<Own, Error> {
         let (receipt, documents) = self.receipt(text)?;
-        let row = self.queue.place(&receipt.event, receipt.app_key).await;
+        let row = self.queue.entry(&receipt.event, receipt.app_key).await;
         let mut row = row.map_err(|refused| Error::of_look_up(&refused))?;
         if row.is_none() {
-            let shown = self.queue.present(&receipt.event, receipt.app_key, receipt.number).await;
+            let shown = self.queue.present_receipt(&receipt.event, receipt.app_key, receipt.number).await;
             row = shown.map_err(|refused| Error::of_look_up(&refused))?;
         }
         let row = row.filter(|row| row.number == receipt.number).ok_or(Error::Safe)?;
         let state = OwnState::of_row(&row);
-        let order_no = row.shown.and_then(|shown| shown.order_no);
+        let order_no = row.outcome.and_then(|shown| shown.order_no);
         Ok(Own::of(text.to_owned(), receipt, state, order_no, documents))
     }
 }

@@ -10,10 +10,10 @@ pub enum Error {
     Ledger(#[from] ledger::Error),
     /// The queue refused a leader's write.
     #[error(transparent)]
-    Lead(#[from] queue::LeadError),
+    Leader(#[from] queue::LeaderError),
     /// The queue could not be read.
     #[error(transparent)]
-    Queue(#[from] queue::Refused),
+    Queue(#[from] queue::QueueError),
     /// Queue or ledger accepted a request and did not respond, as behind a network that drops packets.
     #[error("no response from queue or ledger within {0:?}")]
     Timeout(Duration),

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use domain::{EventId, EventState, Fence, Millis};
 use ledger::EventRow;
-use queue::{LeadError, QueueSnapshot, Refused};
+use queue::{LeaderError, QueueError, QueueSnapshot};
 use service::health::Check;
 
 use crate::context::WorkerContext;
@@ -60,7 +60,7 @@ async fn serve_term(worker: &WorkerContext, event: &EventId, fence: Fence, check
     while !worker.is_stopping() {
         match worker.with_timeout(Box::pin(run_round(worker, &mut term, check))).await {
             Ok(pause) => worker.sleep(pause).await,
-            Err(Error::Ledger(ledger::Error::Lost) | Error::Lead(LeadError::Fenced(_))) => {
+            Err(Error::Ledger(ledger::Error::Lost) | Error::Leader(LeaderError::Fenced(_))) => {
                 tracing::warn!(%event, "lost leadership of event {event}");
                 break;
             }
@@ -139,14 +139,14 @@ async fn armed_snapshot(
     term: &mut LeaderTerm,
     now: Millis,
 ) -> Result<QueueSnapshot, Error> {
-    match worker.queue.view(&term.event).await {
+    match worker.queue.snapshot(&term.event).await {
         Ok(snapshot) if snapshot.armed => return Ok(snapshot),
         Ok(snapshot) => queue_status::report(worker, term, &snapshot, now).await?,
-        Err(Refused::NotArmed | Refused::UnknownEvent) => {}
+        Err(QueueError::NotArmed | QueueError::UnknownEvent) => {}
         Err(error) => return Err(error.into()),
     }
     term.gaps_filled = false;
     term.filled_through = 0;
     recovery::arm(worker, term).await?;
-    Ok(worker.queue.view(&term.event).await?)
+    Ok(worker.queue.snapshot(&term.event).await?)
 }

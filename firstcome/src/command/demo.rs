@@ -76,7 +76,7 @@ pub(super) async fn run(args: DemoArgs) -> Result<(), CommandError> {
     let system = System::start(setup, &context).await?;
     system.until_ready(&context).await?;
     let queue = system.queue.as_ref().context("the demo has a queue")?;
-    let opens_at = queue.view(&id).await?.settings.opens_at;
+    let opens_at = queue.snapshot(&id).await?.settings.opens_at;
     print_links(&system, &id, opens_at - (context.now)(), &token);
     if let Some(address) = system.gateway.filter(|_| args.crowd > 0) {
         let (event, context) = (id.to_string(), context.clone());
@@ -200,7 +200,7 @@ async fn print_status(queue: &Queue, event: &EventId, context: &Context) {
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
     while !context.tasks.is_stopping() {
         ticks.tick().await;
-        if let Ok(snapshot) = queue.view(event).await {
+        if let Ok(snapshot) = queue.snapshot(event).await {
             print(status_line(&snapshot));
         }
     }

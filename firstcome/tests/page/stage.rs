@@ -110,7 +110,7 @@ impl Stage {
     pub(crate) async fn until_known(&self, number: u32) {
         let (event, number) = ("spring".parse().unwrap(), domain::Number::new(number).unwrap());
         for _ in 0..600 {
-            if let Ok(Some(_)) = self.system.queue.as_ref().unwrap().number_of(&event, number).await {
+            if let Ok(Some(_)) = self.system.queue.as_ref().unwrap().app_key_of(&event, number).await {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(50)).await;

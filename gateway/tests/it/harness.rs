@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use domain::event::Text;
 use domain::{Epoch, EventSettings, EventState, Kind, Release};
 use gateway::Config;
-use queue::{Arming, Figures, Projection, Queue};
+use queue::{ArmRequest, Projection, Queue, SeatFigures};
 use service::{Context, Health, Settings, Tasks};
 use testkit::{ManualClock, TempFolder, seeded};
 
@@ -105,7 +105,7 @@ impl GatewayHarness {
     /// Arms the queue of an event.
     pub(crate) async fn arm(&self, settings: EventSettings) {
         let event = settings.id.clone();
-        let arming = Arming { epoch: Epoch(1), number_limit: 0, unopened: false, settings, rev: 1 };
+        let arming = ArmRequest { epoch: Epoch(1), number_limit: 0, unopened: false, settings, rev: 1 };
         self.queue.arm(&event, 1, arming).await.unwrap();
     }
 
@@ -118,7 +118,7 @@ impl GatewayHarness {
             state,
             number_limit: 500,
             round: rev,
-            figures: Figures { sold: 0, free: 2, held: 0, at: OPENS },
+            figures: SeatFigures { sold: 0, free: 2, held: 0, at: OPENS },
             settled_seq: (state == EventState::Settled).then_some(0),
             outcomes: Vec::new(),
         };

@@ -1,4 +1,4 @@
-//! The functions that run inside the server: their text, its version, and who may call what. The text is `queue.lua`.
+//! The functions that run inside the server: their text (`queue.lua`), its version, and the rights of each role.
 
 use sha2::{Digest, Sha256};
 
@@ -7,13 +7,13 @@ const VERSION: &str = "@VERSION@";
 const CLOCK_OF_SERVER: &str = "local HAND_CLOCK = false";
 const CLOCK_BY_HAND: &str = "local HAND_CLOCK = true";
 
-/// The functions of readers.
+/// The functions of each role that reads applications.
 const READS: [&str; 6] = ["catalogue", "progress", "place", "number_of", "entries", "canary_read"];
-/// What the signup service calls besides.
+/// The functions that the signup service calls in addition.
 const SIGNUP: [&str; 3] = ["apply", "withdraw", "canary_signup"];
-/// What the gateway calls: which events there are, and how each stands.
+/// The functions of the gateway: the events, and the state of each.
 const GATEWAY: [&str; 3] = ["catalogue", "progress", "canary_gateway"];
-/// What the leader calls besides.
+/// The functions that the leader calls in addition.
 const LEADER: [&str; 10] = [
     "arm",
     "project",
@@ -27,16 +27,16 @@ const LEADER: [&str; 10] = [
     "canary_worker",
 ];
 
-/// Commands that the functions of readers use inside.
+/// Inner commands of the functions in `READS`.
 const READ_COMMANDS: &str = "+time +hexists +hkeys +hmget +hget +getrange +xrange +zrange";
-/// Commands that the gateway's functions use inside.
+/// Inner commands of the functions in `GATEWAY`.
 const GATEWAY_COMMANDS: &str = "+time +hexists +hkeys +hmget";
-/// Commands that the signup service's functions use besides.
+/// Inner commands that the functions in `SIGNUP` use in addition.
 const SIGNUP_COMMANDS: &str = "+hset +hincrby +hdel +strlen +setrange +xadd";
-/// Commands that the leader's functions use besides.
+/// Inner commands that the functions in `LEADER` use in addition.
 const LEADER_COMMANDS: &str = "+xtrim +zadd +zrem";
-/// Commands of a client: its connection, and the server's settings as `check` reads them. For the rights of the user `default`,
-/// `ACL DRYRUN` shows no more than which commands a user may run; `ACL GETUSER` would show each role the hashes of all passwords.
+/// Commands of every client: for the connection and for the check of the server. `ACL DRYRUN` shows only which commands a user
+/// may run; `ACL GETUSER` would show the hashes of all passwords to each role.
 const CLIENT_COMMANDS: &str =
     "+hello +auth +select +ping +unwatch +info +config|get +acl|dryrun +scan +randomkey";
 
@@ -45,21 +45,21 @@ const CLIENT_COMMANDS: &str =
 /// and 9.1.1 with 20 transactions, kill -9 and a restart: none left; Valkey 9.1.2 keeps all).
 const DEFAULT_USER: &str = "user default off resetpass allkeys allchannels +@all";
 
-/// Who speaks to the queue. Each role is its own user of the server, which may do no more.
+/// A role at the queue. Each role is a user of the server with the rights that it needs and no others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RedisRole {
-    /// The signup service: applies, withdraws, reads.
+    /// The signup service: applies, cancels, reads.
     Signup,
-    /// The leader, and a process that is signup service and leader in one.
+    /// The leader, and a process that is signup service and leader at once.
     Worker,
-    /// Only reads: verifying.
+    /// `firstcome verify`: only reads.
     Verify,
-    /// Only reads which events there are and how each stands, no application.
+    /// The gateway: reads the events and the state of each, no application.
     Gateway,
 }
 
 impl RedisRole {
-    /// The functions that it calls.
+    /// The functions that the role calls.
     pub(super) fn functions(self) -> impl Iterator<Item = &'static str> {
         let (reads, signup, leader): (&[_], &[_], &[_]) = match self {
             Self::Signup => (&READS, &SIGNUP, &[]),
@@ -70,7 +70,7 @@ impl RedisRole {
         reads.iter().chain(signup).chain(leader).copied()
     }
 
-    /// The function that tries every inner command of the role.
+    /// The function that runs every inner command of the role.
     pub(super) fn canary(self) -> &'static str {
         match self {
             Self::Signup => "canary_signup",
@@ -89,7 +89,7 @@ impl RedisRole {
         }
     }
 
-    /// The keys that it may reach.
+    /// The keys that the role may access.
     fn keys(self) -> &'static str {
         match self {
             Self::Signup | Self::Worker | Self::Verify => "~q:*",
@@ -97,8 +97,8 @@ impl RedisRole {
         }
     }
 
-    /// Only the canary's own keys may be removed, by those whose canary writes.
-    fn cleaning(self) -> &'static str {
+    /// A role whose canary writes may remove the keys of the canary, and no others.
+    fn cleanup_right(self) -> &'static str {
         match self {
             Self::Signup | Self::Worker => " (+unlink ~q:{!canary}:*)",
             Self::Verify | Self::Gateway => "",
@@ -115,7 +115,7 @@ impl RedisRole {
     }
 }
 
-/// One version of the functions. Two can be loaded side by side, as each has its version in its names.
+/// One version of the functions. Several versions can be loaded at once, as each has its version in its names.
 #[derive(Debug, Clone)]
 pub(super) struct Library {
     version: String,
@@ -123,12 +123,12 @@ pub(super) struct Library {
 }
 
 impl Library {
-    /// The product's functions, which know the server's clock only.
+    /// The functions of the product, which take the time from the server only.
     pub(super) fn of_product() -> Self {
         Self::from_text(TEXT)
     }
 
-    /// The functions for tests, which take their time from the caller: another text, and so another version.
+    /// The functions for tests, which take the time from the caller: another text, and so another version.
     pub(super) fn with_hand_clock() -> Self {
         Self::from_text(&TEXT.replace(CLOCK_OF_SERVER, CLOCK_BY_HAND))
     }
@@ -150,12 +150,12 @@ impl Library {
         format!("{name}_{}", self.version)
     }
 
-    /// What is loaded.
+    /// The text to load.
     pub(super) fn text(&self) -> &str {
         &self.text
     }
 
-    /// The rights of a role, as a line of the server's ACL file. It has no password yet, so no client can log in.
+    /// The rights of a role, as a line of the ACL file. The user has no password yet, so no client can log in.
     pub(super) fn acl_line(&self, role: RedisRole) -> String {
         let calls = role.functions().map(|name| format!("+fcall|{}", self.function(name)));
         let calls = calls.collect::<Vec<_>>().join(" ");
@@ -164,12 +164,12 @@ impl Library {
             "user {} on resetpass resetkeys resetchannels -@all {} {CLIENT_COMMANDS} {commands} {calls}{}",
             role.user(),
             role.keys(),
-            role.cleaning()
+            role.cleanup_right()
         )
     }
 }
 
-/// The text of `ops/redis.acl`: a user for each role, and one that installs the functions.
+/// Returns the text of `ops/redis.acl`: a user for each role, and one that installs the functions.
 pub fn redis_acl() -> String {
     let library = Library::of_product();
     let mut lines = vec![
@@ -188,7 +188,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_registered_function_belongs_to_a_role_and_the_other_way_round() {
+    fn the_registered_functions_are_those_of_the_roles() {
         let registered = TEXT.lines().filter_map(|line| line.strip_prefix("register('")?.split('\'').next());
         let mut registered: Vec<_> = registered.collect();
         let all = RedisRole::Worker.functions().chain(RedisRole::Gateway.functions());
@@ -200,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn a_test_that_sets_the_clock_runs_other_functions_than_the_product() {
+    fn the_functions_with_a_hand_clock_are_another_version() {
         let (product, by_hand) = (Library::of_product(), Library::with_hand_clock());
         assert!(product.text().contains(CLOCK_OF_SERVER) && !by_hand.text().contains(CLOCK_OF_SERVER));
         assert_ne!(product.name(), by_hand.name());
@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn the_shipped_rights_are_those_of_this_version() {
+    fn the_shipped_acl_has_the_rights_of_this_version() {
         let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../ops/redis.acl");
         let shipped = std::fs::read_to_string(file).unwrap();
         assert_eq!(shipped, redis_acl(), "ops/redis.acl must read:\n{}", redis_acl());

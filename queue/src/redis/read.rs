@@ -1,66 +1,65 @@
-//! What is read of the queue. A long answer is fetched in pieces, so that the server is never kept from others for long.
+//! The reads of the queue. A long result is fetched in pieces, so that the server is never busy with one call for long.
 
 use domain::{AppKey, Epoch, EventId, EventState, Gaps, Millis, Number};
 
-use super::fault::Fault;
-use super::reply::{Reply, garbled};
-use super::server::Server;
+use super::client::RedisClient;
+use super::error::{CallError, unreadable};
+use super::reply::ReplyFields;
 use crate::contract::{
-    Closing, Entry, Figures, Head, InboxEntry, InboxKind, LeadError, PlaceRow, QueueSnapshot, Refused,
-    Waiting,
+    Closing, InboxEntry, InboxKind, LeaderError, QueueEntry, QueueError, QueueHead, QueueSnapshot,
+    SeatFigures, WaitingApplication,
 };
 
-/// Most applications of one answer.
+/// Most applications of one call of `entries`.
 const PIECE: u32 = 1_000;
-/// Most of one look at the head, and of one look into the inbox.
-const LOOK_MAX: u32 = 4_096;
+/// Most applications of one call of `head`, and most requests of one call of `inbox`.
+const READ_MAX: u32 = 4_096;
 
-/// The published events, in order.
-pub(super) async fn catalogue(server: &Server) -> Result<Vec<EventId>, Refused> {
-    let mut reply = server.read(server.question("catalogue", "")).await?;
+/// Returns the published events, in order.
+pub(super) async fn catalogue(client: &RedisClient) -> Result<Vec<EventId>, QueueError> {
+    let mut fields = client.call_for_applicant(client.function_call("catalogue", "")).await?;
     let mut events = Vec::new();
-    while !reply.is_empty() {
-        let name = reply.text()?;
-        events.push(name.parse().map_err(|_| garbled(&name))?);
+    while !fields.is_empty() {
+        let name = fields.text()?;
+        events.push(name.parse().map_err(|_| unreadable(&name))?);
     }
     events.sort_unstable();
     Ok(events)
 }
 
-/// The queue of the event now.
-pub(super) async fn view(server: &Server, event: &EventId) -> Result<QueueSnapshot, Refused> {
-    let question = server.question("progress", event.as_str()).arg(server.known_max(event));
-    Ok(view_from(server.read(question).await?, event)?)
+/// Returns the queue of the event at this moment.
+pub(super) async fn snapshot(client: &RedisClient, event: &EventId) -> Result<QueueSnapshot, QueueError> {
+    let call = client.function_call("progress", event.as_str()).arg(client.last_acknowledged(event));
+    Ok(snapshot_from(client.call_for_applicant(call).await?, event)?)
 }
 
-fn view_from(mut reply: Reply, event: &EventId) -> Result<QueueSnapshot, Fault> {
-    let (armed, now) = (reply.int::<i64>()? == 1, reply.int()?);
-    let (epoch, seq, number_limit) = (Epoch(reply.int()?), reply.int()?, reply.int()?);
-    let (admitted_through, gaps) = (reply.int()?, gaps(reply.stored()?)?);
-    let closed = (reply.stored_int()?, reply.stored_int()?, reply.stored_int()?);
-    let closed = match closed {
-        (Some(closed_at), Some(closed_seq), Some(inbox_last)) => {
-            Some(Closing { closed_seq, closed_at, inbox_last })
-        }
-        _ => None,
-    };
-    let ending = reply.stored()?.and_then(|word| EventState::parse(std::str::from_utf8(&word).ok()?));
-    let (opens_at, closes_at) = (reply.int::<Millis>()?, reply.int::<Millis>()?);
-    let mut settings: domain::EventSettings = json(&reply.bytes()?)?;
-    // Times that were acted on stay the queue's own.
-    (settings.opens_at, settings.closes_at) = (opens_at, closes_at);
-    let rev = reply.int()?;
-    let figures = reply.bytes()?;
-    let figures = if figures.is_empty() { Figures::default() } else { json(&figures)? };
+fn snapshot_from(mut fields: ReplyFields, event: &EventId) -> Result<QueueSnapshot, CallError> {
+    let armed = fields.int::<i64>()? == 1;
+    let now = fields.int()?;
+    let epoch = Epoch(fields.int()?);
+    let seq = fields.int()?;
+    let number_limit = fields.int()?;
+    let admitted_through = fields.int()?;
+    let gaps = gaps(fields.stored()?)?;
+    let closed = closing(&mut fields)?;
+    let ending = fields.stored()?.and_then(|word| EventState::parse(std::str::from_utf8(&word).ok()?));
+    let opens_at = fields.int::<Millis>()?;
+    let closes_at = fields.int::<Millis>()?;
+    let mut settings: domain::EventSettings = json(&fields.bytes()?)?;
+    // Times that took effect stay the queue's own.
+    settings.opens_at = opens_at;
+    settings.closes_at = closes_at;
+    let rev = fields.int()?;
+    let figures = fields.bytes()?;
+    let figures = if figures.is_empty() { SeatFigures::default() } else { json(&figures)? };
     let state = match ending {
         Some(ending) => ending,
         None if closed.is_some() || now >= closes_at => EventState::Closed,
         None if now >= opens_at => EventState::Open,
         None => EventState::Scheduled,
     };
-    let event = event.clone();
     Ok(QueueSnapshot {
-        event,
+        event: event.clone(),
         epoch,
         armed,
         state,
@@ -76,59 +75,76 @@ fn view_from(mut reply: Reply, event: &EventId) -> Result<QueueSnapshot, Fault> 
     })
 }
 
-/// `from-to,from-to`
-fn gaps(stored: Option<Vec<u8>>) -> Result<Gaps, Fault> {
+fn closing(fields: &mut ReplyFields) -> Result<Option<Closing>, CallError> {
+    let closed_at = fields.stored_int()?;
+    let closed_seq = fields.stored_int()?;
+    let inbox_last = fields.stored_int()?;
+    Ok(match (closed_at, closed_seq, inbox_last) {
+        (Some(closed_at), Some(closed_seq), Some(inbox_last)) => {
+            Some(Closing { closed_seq, closed_at, inbox_last })
+        }
+        _ => None,
+    })
+}
+
+/// The ranges of `from-to,from-to`.
+fn gaps(stored: Option<Vec<u8>>) -> Result<Gaps, CallError> {
     let mut gaps = Gaps::default();
-    let text = String::from_utf8(stored.unwrap_or_default()).map_err(|_| garbled("gaps"))?;
-    for run in text.split(',').filter(|run| !run.is_empty()) {
-        let ends = run.split_once('-').and_then(|(from, to)| Some((from.parse().ok()?, to.parse().ok()?)));
-        let (from, to) = ends.ok_or_else(|| garbled(&text))?;
+    let text = String::from_utf8(stored.unwrap_or_default()).map_err(|_| unreadable("gaps"))?;
+    for range in text.split(',').filter(|range| !range.is_empty()) {
+        let ends = range.split_once('-').and_then(|(from, to)| Some((from.parse().ok()?, to.parse().ok()?)));
+        let (from, to) = ends.ok_or_else(|| unreadable(&text))?;
         gaps.push(from, to);
     }
     Ok(gaps)
 }
 
-fn json<T: serde::de::DeserializeOwned>(text: &[u8]) -> Result<T, Fault> {
-    serde_json::from_slice(text).map_err(|error| garbled(&error.to_string()))
+fn json<T: serde::de::DeserializeOwned>(text: &[u8]) -> Result<T, CallError> {
+    serde_json::from_slice(text).map_err(|error| unreadable(&error.to_string()))
 }
 
-/// One application.
-pub(super) async fn place(
-    server: &Server,
+/// Returns the application with the key.
+pub(super) async fn entry(
+    client: &RedisClient,
     event: &EventId,
     app_key: AppKey,
-) -> Result<Option<PlaceRow>, Refused> {
-    let question = server.question("place", event.as_str()).arg(&app_key.0[..]);
-    Ok(server.read(question).await?.place()?)
+) -> Result<Option<QueueEntry>, QueueError> {
+    let call = client.function_call("place", event.as_str()).arg(&app_key.0[..]);
+    Ok(client.call_for_applicant(call).await?.entry(app_key)?)
 }
 
-/// Who has the number.
-pub(super) async fn number_of(
-    server: &Server,
+/// Returns the application with the number.
+pub(super) async fn app_key_of(
+    client: &RedisClient,
     event: &EventId,
     number: Number,
-) -> Result<Option<AppKey>, Refused> {
-    let mut reply = server.read(server.question("number_of", event.as_str()).arg(number.get())).await?;
-    if reply.is_empty() { Ok(None) } else { Ok(Some(reply.app_key()?)) }
+) -> Result<Option<AppKey>, QueueError> {
+    let call = client.function_call("number_of", event.as_str()).arg(number.get());
+    let mut fields = client.call_for_applicant(call).await?;
+    if fields.is_empty() { Ok(None) } else { Ok(Some(fields.app_key()?)) }
 }
 
-/// All applications above `after`, in order.
+/// Returns the applications with a number above `after`, in order.
 pub(super) async fn entries(
-    server: &Server,
+    client: &RedisClient,
     event: &EventId,
     mut after: u32,
     max: u32,
-) -> Result<Vec<Entry>, Refused> {
+) -> Result<Vec<QueueEntry>, QueueError> {
     let mut entries = Vec::new();
     loop {
         let missing = max - u32::try_from(entries.len()).unwrap_or(max);
-        let question = server.question("entries", event.as_str()).arg(after).arg(missing.clamp(1, PIECE));
-        let mut reply = server.read(question).await?;
-        let seq: u32;
-        (after, seq) = (reply.int()?, reply.int()?);
-        while !reply.is_empty() && entries.len() < max as usize {
-            let (number, app_key, mark) = (reply.number()?, reply.app_key()?, reply.mark()?);
-            entries.push(Entry { number, app_key, mark, shown: reply.shown()? });
+        let call = client.function_call("entries", event.as_str()).arg(after).arg(missing.clamp(1, PIECE));
+        let mut fields = client.call_for_applicant(call).await?;
+        after = fields.int()?;
+        let seq: u32 = fields.int()?;
+        while !fields.is_empty() && entries.len() < max as usize {
+            entries.push(QueueEntry {
+                number: fields.number()?,
+                app_key: fields.app_key()?,
+                state: fields.queue_state()?,
+                outcome: fields.outcome()?,
+            });
         }
         if entries.len() >= max as usize || after >= seq {
             return Ok(entries);
@@ -136,47 +152,56 @@ pub(super) async fn entries(
     }
 }
 
-/// The head of the queue.
-pub(super) async fn head(server: &Server, event: &EventId, n: u32) -> Result<Head, LeadError> {
-    let mut reply = server.lead(server.question("head", event.as_str()).arg(n.min(LOOK_MAX))).await?;
-    let through = reply.int()?;
+/// Returns the head of the queue.
+pub(super) async fn head(client: &RedisClient, event: &EventId, n: u32) -> Result<QueueHead, LeaderError> {
+    let call = client.function_call("head", event.as_str()).arg(n.min(READ_MAX));
+    let mut fields = client.call_for_leader(call).await?;
+    let through = fields.int()?;
     let mut waiting = Vec::new();
-    while !reply.is_empty() {
-        let (number, app_key) = (reply.number()?, reply.app_key()?);
-        waiting.push(Waiting { number, app_key, contact: reply.bytes()? });
+    while !fields.is_empty() {
+        waiting.push(WaitingApplication {
+            number: fields.number()?,
+            app_key: fields.app_key()?,
+            contact: fields.bytes()?,
+        });
     }
-    Ok(Head { waiting, through })
+    Ok(QueueHead { waiting, through })
 }
 
-/// The inbox above `after`, in order.
+/// Returns the requests above `after`, in order.
 pub(super) async fn inbox(
-    server: &Server,
+    client: &RedisClient,
     event: &EventId,
     after: i64,
     max: u32,
-) -> Result<Vec<InboxEntry>, LeadError> {
-    let question = server.question("inbox", event.as_str()).arg(after.max(0)).arg(max.min(LOOK_MAX));
-    let mut reply = server.lead(question).await?;
-    let mut asks = Vec::new();
-    while !reply.is_empty() {
-        let (id, at, app_key, number) = (reply.int()?, reply.int()?, reply.app_key()?, reply.number()?);
-        asks.push(InboxEntry { id, at, app_key, number, kind: kind(&reply.text()?)? });
+) -> Result<Vec<InboxEntry>, LeaderError> {
+    let call = client.function_call("inbox", event.as_str()).arg(after.max(0)).arg(max.min(READ_MAX));
+    let mut fields = client.call_for_leader(call).await?;
+    let mut entries = Vec::new();
+    while !fields.is_empty() {
+        entries.push(InboxEntry {
+            id: fields.int()?,
+            at: fields.int()?,
+            app_key: fields.app_key()?,
+            number: fields.number()?,
+            kind: kind(&fields.text()?)?,
+        });
     }
-    Ok(asks)
+    Ok(entries)
 }
 
-/// The word for a request in the inbox.
+/// The word for a kind of request in the inbox.
 pub(super) fn kind_word(kind: InboxKind) -> &'static str {
     match kind {
         InboxKind::Cancel => "cancel",
-        InboxKind::Present => "present",
+        InboxKind::PresentReceipt => "present",
     }
 }
 
-fn kind(word: &str) -> Result<InboxKind, Fault> {
+fn kind(word: &str) -> Result<InboxKind, CallError> {
     match word {
         "cancel" => Ok(InboxKind::Cancel),
-        "present" => Ok(InboxKind::Present),
-        other => Err(garbled(other)),
+        "present" => Ok(InboxKind::PresentReceipt),
+        other => Err(unreadable(other)),
     }
 }

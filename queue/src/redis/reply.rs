@@ -1,118 +1,120 @@
-//! An answer of the functions, taken apart from front to back. What it means is known by who asked.
+//! The replies of the functions, read field by field from the front. Only the caller knows what the fields mean.
 
 use domain::{AppKey, Number, Outcome};
 use redis::Value;
 
-use super::fault::Fault;
-use crate::contract::{LeadError, PlaceRow, QueueState, Refused, Shown};
+use super::error::{CallError, unreadable};
+use crate::contract::{LeaderError, ProjectedOutcome, QueueEntry, QueueError, QueueState};
 
-/// What a function answered, after its nonce.
+/// The reply of a function, without its nonce.
 #[derive(Debug)]
-pub(super) enum Answer {
-    Done(Reply),
+pub(super) enum FunctionReply {
+    Done(ReplyFields),
     UnknownEvent,
     NotArmed,
     Fenced(i64),
     OldEpoch(u32),
 }
 
-impl Answer {
-    /// The answer to the question with this nonce.
-    pub(super) fn to(nonce: &str, value: Value) -> Result<Self, Fault> {
-        let Value::Array(values) = value else { return Err(Fault::Misaligned) };
-        let mut reply = Reply(values.into_iter());
-        if reply.bytes()? != nonce.as_bytes() {
-            return Err(Fault::Misaligned);
+impl FunctionReply {
+    /// The reply to the call with this nonce.
+    pub(super) fn to(nonce: &str, value: Value) -> Result<Self, CallError> {
+        let Value::Array(values) = value else { return Err(CallError::WrongReply) };
+        let mut fields = ReplyFields(values.into_iter());
+        if fields.bytes()? != nonce.as_bytes() {
+            return Err(CallError::WrongReply);
         }
-        Ok(match reply.text()?.as_str() {
-            "OK" => Self::Done(reply),
+        Ok(match fields.text()?.as_str() {
+            "OK" => Self::Done(fields),
             "UNKNOWN" => Self::UnknownEvent,
             "UNARMED" => Self::NotArmed,
-            "FENCED" => Self::Fenced(reply.int()?),
-            "EPOCH" => Self::OldEpoch(reply.int()?),
-            other => return Err(garbled(other)),
+            "FENCED" => Self::Fenced(fields.int()?),
+            "EPOCH" => Self::OldEpoch(fields.int()?),
+            other => return Err(unreadable(other)),
         })
     }
 
-    /// What an applicant is answered with.
-    pub(super) fn for_applicants(self) -> Result<Reply, Refused> {
+    /// The result of an applicant's call.
+    pub(super) fn for_applicant(self) -> Result<ReplyFields, QueueError> {
         match self {
-            Self::Done(reply) => Ok(reply),
-            Self::UnknownEvent => Err(Refused::UnknownEvent),
-            Self::NotArmed => Err(Refused::NotArmed),
-            other => Err(garbled(&format!("{other:?}")).into()),
+            Self::Done(fields) => Ok(fields),
+            Self::UnknownEvent => Err(QueueError::UnknownEvent),
+            Self::NotArmed => Err(QueueError::NotArmed),
+            other => Err(unreadable(&format!("{other:?}")).into()),
         }
     }
 
-    /// What the leader is answered with.
-    pub(super) fn for_the_leader(self) -> Result<Reply, LeadError> {
+    /// The result of a leader's call.
+    pub(super) fn for_leader(self) -> Result<ReplyFields, LeaderError> {
         match self {
-            Self::Done(reply) => Ok(reply),
-            Self::UnknownEvent => Err(LeadError::UnknownEvent),
-            Self::NotArmed => Err(LeadError::NotArmed),
-            Self::Fenced(fence) => Err(LeadError::Fenced(fence)),
-            Self::OldEpoch(epoch) => Err(LeadError::OldEpoch(epoch)),
+            Self::Done(fields) => Ok(fields),
+            Self::UnknownEvent => Err(LeaderError::UnknownEvent),
+            Self::NotArmed => Err(LeaderError::NotArmed),
+            Self::Fenced(fence) => Err(LeaderError::Fenced(fence)),
+            Self::OldEpoch(epoch) => Err(LeaderError::OldEpoch(epoch)),
         }
     }
 }
 
-/// The rest of an answer.
+/// The fields of a reply that are not read yet.
 #[derive(Debug)]
-pub(super) struct Reply(std::vec::IntoIter<Value>);
+pub(super) struct ReplyFields(std::vec::IntoIter<Value>);
 
-impl Reply {
-    /// Whether all was taken.
+impl ReplyFields {
+    /// Whether all fields are read.
     pub(super) fn is_empty(&self) -> bool {
         self.0.len() == 0
     }
 
-    /// The next field as it is stored; `None` if it is not.
-    pub(super) fn stored(&mut self) -> Result<Option<Vec<u8>>, Fault> {
+    /// The next field as it is stored; `None` if nothing is stored.
+    pub(super) fn stored(&mut self) -> Result<Option<Vec<u8>>, CallError> {
         match self.0.next() {
             Some(Value::Nil) => Ok(None),
             Some(Value::BulkString(bytes)) => Ok(Some(bytes)),
             Some(Value::Int(n)) => Ok(Some(n.to_string().into_bytes())),
-            other => Err(garbled(&format!("{other:?}"))),
+            other => Err(unreadable(&format!("{other:?}"))),
         }
     }
 
-    pub(super) fn bytes(&mut self) -> Result<Vec<u8>, Fault> {
-        self.stored()?.ok_or_else(|| garbled("a field is missing"))
+    pub(super) fn bytes(&mut self) -> Result<Vec<u8>, CallError> {
+        self.stored()?.ok_or_else(|| unreadable("a field is missing"))
     }
 
-    pub(super) fn text(&mut self) -> Result<String, Fault> {
-        String::from_utf8(self.bytes()?).map_err(|_| garbled("a text is not UTF-8"))
+    pub(super) fn text(&mut self) -> Result<String, CallError> {
+        String::from_utf8(self.bytes()?).map_err(|_| unreadable("a text that is not UTF-8"))
     }
 
-    pub(super) fn int<T: TryFrom<i64>>(&mut self) -> Result<T, Fault> {
-        self.stored_int()?.ok_or_else(|| garbled("a number is missing"))
+    pub(super) fn int<T: TryFrom<i64>>(&mut self) -> Result<T, CallError> {
+        self.stored_int()?.ok_or_else(|| unreadable("an integer is missing"))
     }
 
-    pub(super) fn stored_int<T: TryFrom<i64>>(&mut self) -> Result<Option<T>, Fault> {
-        let bytes = match self.0.next() {
-            Some(Value::Int(n)) => return T::try_from(n).map(Some).map_err(|_| garbled("a number is none")),
-            Some(Value::BulkString(bytes)) => bytes,
+    pub(super) fn stored_int<T: TryFrom<i64>>(&mut self) -> Result<Option<T>, CallError> {
+        let int = match self.0.next() {
+            Some(Value::Int(n)) => Some(n),
+            Some(Value::BulkString(bytes)) => {
+                std::str::from_utf8(&bytes).ok().and_then(|text| text.parse().ok())
+            }
             Some(Value::Nil) => return Ok(None),
-            other => return Err(garbled(&format!("{other:?}"))),
+            other => return Err(unreadable(&format!("{other:?}"))),
         };
-        let number = std::str::from_utf8(&bytes).ok().and_then(|text| text.parse::<i64>().ok());
-        number.and_then(|n| T::try_from(n).ok()).map(Some).ok_or_else(|| garbled("a number is none"))
+        let int = int.and_then(|n| T::try_from(n).ok());
+        int.map(Some).ok_or_else(|| unreadable("a field that is not an integer of its range"))
     }
 
-    pub(super) fn number(&mut self) -> Result<Number, Fault> {
-        Number::new(self.int()?).ok_or_else(|| garbled("number 0"))
+    pub(super) fn number(&mut self) -> Result<Number, CallError> {
+        Number::new(self.int()?).ok_or_else(|| unreadable("the number 0"))
     }
 
-    pub(super) fn app_key(&mut self) -> Result<AppKey, Fault> {
-        self.bytes()?.try_into().map(AppKey).map_err(|_| garbled("a key has not 16 bytes"))
+    pub(super) fn app_key(&mut self) -> Result<AppKey, CallError> {
+        self.bytes()?.try_into().map(AppKey).map_err(|_| unreadable("a key that has not 16 bytes"))
     }
 
-    pub(super) fn mark(&mut self) -> Result<QueueState, Fault> {
-        mark(self.int()?)
+    pub(super) fn queue_state(&mut self) -> Result<QueueState, CallError> {
+        queue_state(self.int()?)
     }
 
-    /// `outcome`, `outcome:order number`, or nothing.
-    pub(super) fn shown(&mut self) -> Result<Option<Shown>, Fault> {
+    /// The outcome of `outcome`, `outcome:order number`, or an empty field.
+    pub(super) fn outcome(&mut self) -> Result<Option<ProjectedOutcome>, CallError> {
         let text = self.text()?;
         if text.is_empty() {
             return Ok(None);
@@ -121,36 +123,38 @@ impl Reply {
             Some((word, order_no)) => (word, Some(order_no.to_owned())),
             None => (text.as_str(), None),
         };
-        let outcome = Outcome::parse(word).ok_or_else(|| garbled(word))?;
-        Ok(Some(Shown { outcome, order_no }))
+        let outcome = Outcome::parse(word).ok_or_else(|| unreadable(word))?;
+        Ok(Some(ProjectedOutcome { outcome, order_no }))
     }
 
-    pub(super) fn place(&mut self) -> Result<Option<PlaceRow>, Fault> {
+    /// The application with this key; `None` if no field is left.
+    pub(super) fn entry(&mut self, app_key: AppKey) -> Result<Option<QueueEntry>, CallError> {
         if self.is_empty() {
             return Ok(None);
         }
-        Ok(Some(PlaceRow { number: self.number()?, mark: self.mark()?, shown: self.shown()? }))
+        Ok(Some(QueueEntry {
+            number: self.number()?,
+            app_key,
+            state: self.queue_state()?,
+            outcome: self.outcome()?,
+        }))
     }
 }
 
 /// An outcome as it is stored.
-pub(super) fn stored_outcome(shown: &Shown) -> String {
-    match &shown.order_no {
-        Some(order_no) => format!("{}:{order_no}", shown.outcome.as_str()),
-        None => shown.outcome.as_str().to_owned(),
+pub(super) fn stored_outcome(projected: &ProjectedOutcome) -> String {
+    match &projected.order_no {
+        Some(order_no) => format!("{}:{order_no}", projected.outcome.as_str()),
+        None => projected.outcome.as_str().to_owned(),
     }
 }
 
-/// The mark that the functions count so.
-pub(super) fn mark(n: i64) -> Result<QueueState, Fault> {
-    match n {
+/// The state for the code that the functions use.
+pub(super) fn queue_state(code: i64) -> Result<QueueState, CallError> {
+    match code {
         0 => Ok(QueueState::Waiting),
         1 => Ok(QueueState::Admitted),
         2 => Ok(QueueState::Withdrawn),
-        other => Err(garbled(&format!("no mark is counted {other}"))),
+        other => Err(unreadable(&format!("the code {other} for a state"))),
     }
-}
-
-pub(super) fn garbled(what: &str) -> Fault {
-    Fault::Garbled(what.to_owned())
 }

@@ -1,45 +1,73 @@
-//! What applicants write: applying, and asking to be taken out.
+//! The writes of applicants: applications, cancel requests and presented receipts.
 
 use domain::{AppKey, Millis, Number, Outcome, ReqHash};
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
-use super::held::Held;
+use super::loaded_queue::LoadedQueue;
+use super::queue_row::{Ending, QueueRow};
 use super::read;
-use super::record::{Ending, Record};
-use super::writer::Answer;
-use crate::contract::{Applicant, Applied, InboxKind, PlaceRow, QueueState, Refused};
+use super::step::{Reply, StepError, report};
+use crate::contract::{Applicant, ApplyAck, InboxKind, QueueEntry, QueueError, QueueState};
 
-/// Gives the next number, or the one that the application already has.
-pub(super) async fn apply(
+/// A write of an applicant.
+#[derive(Debug)]
+pub(super) enum ApplicantWrite {
+    Apply(Applicant, Reply<ApplyAck, QueueError>),
+    Cancel(AppKey, Number, Reply<Option<QueueEntry>, QueueError>),
+    PresentReceipt(AppKey, Number, Reply<Option<QueueEntry>, QueueError>),
+}
+
+/// Does the write within the transaction and reports its result.
+pub(super) async fn carry_out(
     conn: &mut SqliteConnection,
-    held: &mut Held,
+    queue: &mut LoadedQueue,
+    write: ApplicantWrite,
+    now: Millis,
+) -> sqlx::Result<()> {
+    match write {
+        ApplicantWrite::Apply(applicant, reply) => report(reply, apply(conn, queue, applicant, now).await),
+        ApplicantWrite::Cancel(app_key, number, reply) => {
+            report(reply, cancel(conn, queue, app_key, number, now).await)
+        }
+        ApplicantWrite::PresentReceipt(app_key, number, reply) => {
+            report(reply, present_receipt(conn, queue, app_key, number, now).await)
+        }
+    }
+}
+
+/// Gives the next number, or returns the one that the application already has.
+async fn apply(
+    conn: &mut SqliteConnection,
+    queue: &mut LoadedQueue,
     applicant: Applicant,
     now: Millis,
-) -> Answer<Applied, Refused> {
-    let (record, remembered) = match held.open() {
-        Ok(open) => open,
-        Err(refused) => return Ok(Err(refused)),
-    };
-    let (app_key, req_hash) = (applicant.app_key, applicant.req_hash);
-    let went_back = remembered.acknowledged > record.seq;
-    let next = if went_back { Err(Refused::Regressed) } else { record.next(now) };
-    // Almost every applicant is new, so the insert is tried first, and the row read only if the key exists.
+) -> Result<ApplyAck, StepError<QueueError>> {
+    let (row, armed) = queue.open()?;
+    let Applicant { app_key, req_hash, .. } = applicant;
+    let regressed = armed.last_acknowledged > row.seq;
+    let next = if regressed { Err(QueueError::Regressed) } else { row.next_number(now) };
+    // Almost every applicant is new, so the insert is tried first, and the row is read only if the key exists.
     if let Ok(number) = next
-        && insert(conn, record.id, number, applicant).await?
+        && insert(conn, row.id, number, applicant).await?
     {
-        record.seq = number.get();
-        remembered.acknowledged = number.get();
-        let (epoch, proven) = (record.epoch, req_hash != ReqHash::NONE);
-        return Ok(Ok(Applied { number, epoch, mark: QueueState::Waiting, again: false, proven }));
+        row.seq = number.get();
+        armed.last_acknowledged = number.get();
+        return Ok(ApplyAck {
+            number,
+            epoch: row.epoch,
+            state: QueueState::Waiting,
+            already_applied: false,
+            proven: req_hash != ReqHash::NONE,
+        });
     }
-    if let Some(known) = known(conn, record, app_key, req_hash).await? {
-        return Ok(Ok(known));
+    if let Some(ack) = existing(conn, row, app_key, req_hash).await? {
+        return Ok(ack);
     }
-    if went_back {
-        remembered.armed = None;
+    if regressed {
+        armed.epoch = None;
     }
-    next.err().map(Err).ok_or(sqlx::Error::RowNotFound)
+    Err(next.err().map_or(StepError::Database(sqlx::Error::RowNotFound), StepError::Refused))
 }
 
 async fn insert(
@@ -49,7 +77,7 @@ async fn insert(
     applicant: Applicant,
 ) -> sqlx::Result<bool> {
     let done = sqlx::query(
-        "INSERT INTO application (queue, number, app_key, mark, req_hash, contact) VALUES (?, ?, ?, 'W', ?, ?) \
+        "INSERT INTO application (queue, number, app_key, state, req_hash, contact) VALUES (?, ?, ?, 'W', ?, ?) \
          ON CONFLICT (queue, app_key) DO NOTHING",
     )
     .bind(queue)
@@ -62,79 +90,74 @@ async fn insert(
     Ok(done.rows_affected() == 1)
 }
 
-async fn known(
+async fn existing(
     conn: &mut SqliteConnection,
-    record: &Record,
+    queue: &QueueRow,
     app_key: AppKey,
     req_hash: ReqHash,
-) -> sqlx::Result<Option<Applied>> {
-    let row = sqlx::query("SELECT number, mark, req_hash FROM application WHERE queue = ? AND app_key = ?")
-        .bind(record.id)
+) -> sqlx::Result<Option<ApplyAck>> {
+    let row = sqlx::query("SELECT number, state, req_hash FROM application WHERE queue = ? AND app_key = ?")
+        .bind(queue.id)
         .bind(&app_key.0[..])
         .fetch_optional(conn)
         .await?;
     let Some(row) = row else { return Ok(None) };
     let stored = ReqHash(read::bytes(&row, "req_hash")?);
-    Ok(Some(Applied {
+    Ok(Some(ApplyAck {
         number: read::number(&row)?,
-        epoch: record.epoch,
-        mark: read::mark(row.try_get("mark")?)?,
-        again: true,
+        epoch: queue.epoch,
+        state: read::queue_state(row.try_get("state")?)?,
+        already_applied: true,
         proven: req_hash.proves(stored),
     }))
 }
 
-/// Records the request once, and withdraws an application that was not processed yet. One that was processed may be in the ledger
-/// already, so there only the ledger can take them out. A key under another number is not the application that is asked for.
-pub(super) async fn ask(
+/// Writes the cancel request, once, and withdraws an application that was not processed yet. A processed one may be in the ledger
+/// already, so that only the ledger can cancel it. A key under another number is not the application to cancel.
+async fn cancel(
     conn: &mut SqliteConnection,
-    held: &mut Held,
-    (app_key, number): (AppKey, Number),
-    kind: InboxKind,
-    now: Millis,
-) -> Answer<Option<PlaceRow>, Refused> {
-    let record = match held.open() {
-        Ok((record, _)) => record,
-        Err(refused) => return Ok(Err(refused)),
-    };
-    let place = read::place(conn, record, app_key).await?;
-    let Some(mut place) = place.filter(|place| place.number == number) else { return Ok(Ok(None)) };
-    let settled = matches!(record.ending, Ending::Settled { .. });
-    if settled || place.mark == QueueState::Withdrawn {
-        return Ok(Ok(Some(place)));
-    }
-    if place.mark == QueueState::Waiting && place.number.get() > record.admitted_through {
-        withdraw(conn, record.id, place.number).await?;
-        place.mark = QueueState::Withdrawn;
-    }
-    if place.shown.as_ref().is_none_or(|shown| shown.outcome == Outcome::Ordered) {
-        write_down(conn, record, (app_key, place.number), kind, now).await?;
-    }
-    Ok(Ok(Some(place)))
-}
-
-/// Shows a receipt: who is not known is written into the inbox, unless the number is another's or was never given.
-pub(super) async fn present(
-    conn: &mut SqliteConnection,
-    held: &mut Held,
+    queue: &mut LoadedQueue,
     app_key: AppKey,
     number: Number,
     now: Millis,
-) -> Answer<Option<PlaceRow>, Refused> {
-    let record = match held.open() {
-        Ok((record, _)) => record,
-        Err(refused) => return Ok(Err(refused)),
-    };
-    let place = read::place(conn, record, app_key).await?;
-    let given = number.get() <= record.seq && !matches!(record.ending, Ending::Settled { .. });
-    if place.is_none() && given && read::number_of(conn, record, number).await?.is_none() {
-        write_down(conn, record, (app_key, number), InboxKind::Present, now).await?;
+) -> Result<Option<QueueEntry>, StepError<QueueError>> {
+    let (row, _) = queue.open()?;
+    let entry = read::entry(conn, row, app_key).await?;
+    let Some(mut entry) = entry.filter(|entry| entry.number == number) else { return Ok(None) };
+    let settled = matches!(row.ending, Ending::Settled { .. });
+    if settled || entry.state == QueueState::Withdrawn {
+        return Ok(Some(entry));
     }
-    Ok(Ok(place))
+    if entry.state == QueueState::Waiting && number.get() > row.admitted_through {
+        withdraw(conn, row.id, number).await?;
+        entry.state = QueueState::Withdrawn;
+    }
+    if entry.outcome.as_ref().is_none_or(|projected| projected.outcome == Outcome::Ordered) {
+        post_to_inbox(conn, row, app_key, number, InboxKind::Cancel, now).await?;
+    }
+    Ok(Some(entry))
+}
+
+/// Returns the application of the receipt. A missing one is written into the inbox, unless its number belongs to another
+/// application or was never given.
+async fn present_receipt(
+    conn: &mut SqliteConnection,
+    queue: &mut LoadedQueue,
+    app_key: AppKey,
+    number: Number,
+    now: Millis,
+) -> Result<Option<QueueEntry>, StepError<QueueError>> {
+    let (row, _) = queue.open()?;
+    let entry = read::entry(conn, row, app_key).await?;
+    let restorable = number.get() <= row.seq && !matches!(row.ending, Ending::Settled { .. });
+    if entry.is_none() && restorable && read::app_key_of(conn, row, number).await?.is_none() {
+        post_to_inbox(conn, row, app_key, number, InboxKind::PresentReceipt, now).await?;
+    }
+    Ok(entry)
 }
 
 async fn withdraw(conn: &mut SqliteConnection, queue: i64, number: Number) -> sqlx::Result<()> {
-    sqlx::query("UPDATE application SET mark = 'X', contact = NULL WHERE queue = ? AND number = ?")
+    sqlx::query("UPDATE application SET state = 'X', contact = NULL WHERE queue = ? AND number = ?")
         .bind(queue)
         .bind(number.get())
         .execute(conn)
@@ -142,20 +165,21 @@ async fn withdraw(conn: &mut SqliteConnection, queue: i64, number: Number) -> sq
     Ok(())
 }
 
-async fn write_down(
+async fn post_to_inbox(
     conn: &mut SqliteConnection,
-    record: &mut Record,
-    (app_key, number): (AppKey, Number),
+    queue: &mut QueueRow,
+    app_key: AppKey,
+    number: Number,
     kind: InboxKind,
     now: Millis,
 ) -> sqlx::Result<()> {
-    // An epoch's ids lie above all ids of earlier ones, also of those that were lost with the file's last minutes.
-    let id = record.inbox_last.max(i64::from(record.epoch.0) << 31) + 1;
+    // The ids of an epoch lie above all ids of earlier ones, also of those that were lost with the last minutes of the file.
+    let id = queue.inbox_last.max(i64::from(queue.epoch.0) << 31) + 1;
     let done = sqlx::query(
         "INSERT INTO inbox (queue, id, number, kind, at, app_key) VALUES (?, ?, ?, ?, ?, ?) \
          ON CONFLICT (queue, number, kind) DO NOTHING",
     )
-    .bind(record.id)
+    .bind(queue.id)
     .bind(id)
     .bind(number.get())
     .bind(kind_word(kind))
@@ -164,7 +188,7 @@ async fn write_down(
     .execute(conn)
     .await?;
     if done.rows_affected() == 1 {
-        record.inbox_last = id;
+        queue.inbox_last = id;
     }
     Ok(())
 }
@@ -172,6 +196,6 @@ async fn write_down(
 fn kind_word(kind: InboxKind) -> &'static str {
     match kind {
         InboxKind::Cancel => "cancel",
-        InboxKind::Present => "present",
+        InboxKind::PresentReceipt => "present",
     }
 }

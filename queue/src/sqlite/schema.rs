@@ -1,5 +1,5 @@
-//! The tables of the queue, private to this store, and how its file is opened. It never changes an older schema:
-//! a file of another version is refused.
+//! The tables of the queue, private to this store, and the options to open its file. An older schema is never changed: a file of
+//! another version is refused.
 
 use std::path::Path;
 use std::time::Duration;
@@ -7,12 +7,14 @@ use std::time::Duration;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{ConnectOptions, Row};
 
+use super::error::describe;
+
 const VERSION: i64 = 1;
 
-/// Longer than any checkpoint; only another program on the file makes the writer wait so long.
+/// Longer than any checkpoint: only another program on the file makes the writer wait that long.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// `application` lies in number order, so that applying appends and the head is read in one sweep.
+/// `application` is in the order of numbers, so that applying appends and the head is one range.
 const TABLES: &str = "
 BEGIN IMMEDIATE;
 CREATE TABLE catalogue (event TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
@@ -22,7 +24,7 @@ CREATE TABLE queue (
     epoch         INTEGER NOT NULL,
     fence         INTEGER NOT NULL,
     seq           INTEGER NOT NULL DEFAULT 0,
-    number_limit    INTEGER NOT NULL DEFAULT 0,
+    number_limit  INTEGER NOT NULL DEFAULT 0,
     admitted_through INTEGER NOT NULL DEFAULT 0,
     gaps          TEXT    NOT NULL DEFAULT '[]',
     inbox_last    INTEGER NOT NULL DEFAULT 0,
@@ -38,18 +40,18 @@ CREATE TABLE queue (
     figures_round INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE application (
-    queue     INTEGER NOT NULL REFERENCES queue (id),
+    queue    INTEGER NOT NULL REFERENCES queue (id),
     number   INTEGER NOT NULL CHECK (number > 0),
     app_key  BLOB    NOT NULL CHECK (length(app_key) = 16),
-    mark     TEXT    NOT NULL CHECK (mark IN ('W', 'A', 'X')),
+    state    TEXT    NOT NULL CHECK (state IN ('W', 'A', 'X')),
     req_hash BLOB    NOT NULL CHECK (length(req_hash) = 8),
     contact  BLOB,
     PRIMARY KEY (queue, number),
     UNIQUE (queue, app_key)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX application_waiting ON application (queue, number) WHERE mark = 'W';
+CREATE INDEX application_waiting ON application (queue, number) WHERE state = 'W';
 CREATE TABLE inbox (
-    queue    INTEGER NOT NULL REFERENCES queue (id),
+    queue   INTEGER NOT NULL REFERENCES queue (id),
     id      INTEGER NOT NULL,
     app_key BLOB    NOT NULL,
     number  INTEGER NOT NULL,
@@ -58,8 +60,8 @@ CREATE TABLE inbox (
     PRIMARY KEY (queue, id),
     UNIQUE (queue, number, kind)
 ) STRICT, WITHOUT ROWID;
-CREATE TABLE shown (
-    queue     INTEGER NOT NULL REFERENCES queue (id),
+CREATE TABLE outcome (
+    queue    INTEGER NOT NULL REFERENCES queue (id),
     number   INTEGER NOT NULL,
     outcome  TEXT    NOT NULL,
     order_no TEXT,
@@ -69,22 +71,22 @@ PRAGMA user_version = 1;
 COMMIT;
 ";
 
-/// Why a file is not a queue that this program can use.
+/// Why this program cannot use a file as its queue.
 #[derive(Debug, thiserror::Error)]
-pub(super) enum BadFile {
+pub(super) enum OpenError {
     #[error(
         "the file was written by a newer version of this program (format {0}, this one reads {VERSION}): \
-             run that version, or give another file"
+             run that version, or set another file"
     )]
     Newer(i64),
-    #[error("the file is a database of something else: give another file")]
+    #[error("the file is a database of something else: set another file")]
     Foreign,
-    #[error(transparent)]
+    #[error("{}", describe(.0))]
     Sql(#[from] sqlx::Error),
 }
 
-/// How the one writing connection is opened.
-pub(super) fn to_write(file: &Path) -> SqliteConnectOptions {
+/// The options of the only writing connection.
+pub(super) fn writer_options(file: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(file)
         .create_if_missing(true)
@@ -92,17 +94,17 @@ pub(super) fn to_write(file: &Path) -> SqliteConnectOptions {
         .synchronous(SqliteSynchronous::Full)
         .busy_timeout(BUSY_TIMEOUT)
         .foreign_keys(true)
-        // A deleted contact is overwritten in its page, not just unlinked.
+        // Overwrites a deleted contact in its page.
         .pragma("secure_delete", "FAST")
-        // In pages of 4 KiB: a checkpoint costs two more syncs, so it is not made every fourth batch.
+        // In pages of 4 KiB. A checkpoint costs two more syncs; with the default, every fourth batch would make one.
         .pragma("wal_autocheckpoint", "4096")
-        // In KiB if negative: applications come with random keys, so their index must stay in memory.
+        // A negative value is in KiB. Applications have random keys, so their index must stay in memory.
         .pragma("cache_size", "-32768")
         .disable_statement_logging()
 }
 
-/// How a reading connection is opened.
-pub(super) fn to_read(file: &Path) -> SqliteConnectOptions {
+/// The options of a reading connection.
+pub(super) fn reader_options(file: &Path) -> SqliteConnectOptions {
     SqliteConnectOptions::new()
         .filename(file)
         .read_only(true)
@@ -110,8 +112,8 @@ pub(super) fn to_read(file: &Path) -> SqliteConnectOptions {
         .disable_statement_logging()
 }
 
-/// Makes the tables in a new file, and refuses a file that is not ours.
-pub(super) async fn prepare(conn: &mut SqliteConnection) -> Result<(), BadFile> {
+/// Creates the tables in a new file, and refuses a file of another program.
+pub(super) async fn prepare(conn: &mut SqliteConnection) -> Result<(), OpenError> {
     let row = sqlx::query(
         "SELECT user_version, (SELECT count(*) FROM sqlite_schema) AS tables FROM pragma_user_version",
     )
@@ -123,7 +125,7 @@ pub(super) async fn prepare(conn: &mut SqliteConnection) -> Result<(), BadFile> 
             sqlx::raw_sql(TABLES).execute(conn).await?;
             Ok(())
         }
-        (newer, _) if newer > VERSION => Err(BadFile::Newer(newer)),
-        _ => Err(BadFile::Foreign),
+        (newer, _) if newer > VERSION => Err(OpenError::Newer(newer)),
+        _ => Err(OpenError::Foreign),
     }
 }

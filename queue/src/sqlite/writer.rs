@@ -1,87 +1,75 @@
-//! The only writer. All waiting writes go into one transaction, and no caller gets a response before it is committed:
-//! one sync of the disk pays for up to 256 writes, and what was acknowledged is durable.
+//! The only writer. All waiting writes go into one transaction, and no caller gets a result before the commit: up to 256 writes
+//! share one sync of the disk, and what is acknowledged is durable.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::sync::Arc;
 
-use domain::{AppKey, EventId, Millis, Now, Number};
+use domain::{EventId, Millis, Now};
 use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::fault::Unwritten;
-use super::held::{Held, Listing, Memory, Remembered};
-use super::record::Record;
-use super::{apply, lead};
-use crate::contract::{Applicant, Applied, InboxKind, LeadError, PlaceRow, Refused};
-use crate::lead::{Lead, Led};
+use super::apply::{self, ApplicantWrite};
+use super::error::WriteError;
+use super::leader::{self, LeaderWrite};
+use super::loaded_queue::{ArmedState, Listing, LoadedQueue, ProcessState};
+use super::queue_row::QueueRow;
+use super::step::{Reply, report};
+use crate::contract::LeaderError;
 
 /// Most writes of one transaction.
 const BATCH_MAX: usize = 256;
 
-/// An answer, unless the whole transaction failed.
-pub(super) type Answer<T, E> = sqlx::Result<Result<T, E>>;
-
-/// One write.
+/// A write, with the channel for its result.
 #[derive(Debug)]
-pub(super) enum Work {
-    Publish(Vec<EventId>),
-    Apply(EventId, Applicant),
-    InboxEntry(EventId, AppKey, Number, InboxKind),
-    Present(EventId, AppKey, Number),
-    Lead(EventId, i64, Box<Lead>),
+pub(super) enum Write {
+    Publish(Vec<EventId>, Reply<(), LeaderError>),
+    Applicant(EventId, ApplicantWrite),
+    /// With the leader's fence.
+    Leader(EventId, i64, Box<LeaderWrite>),
 }
 
-/// What came of it.
+/// A write and the channel that says whether its transaction is committed.
 #[derive(Debug)]
-pub(super) enum Done {
-    Published,
-    Applied(Result<Applied, Refused>),
-    Asked(Result<Option<PlaceRow>, Refused>),
-    Led(Result<Led, LeadError>),
-}
-
-/// A write and the channel for its result.
-#[derive(Debug)]
-pub(super) struct Command {
-    pub(super) work: Work,
-    pub(super) reply: oneshot::Sender<Result<Done, Unwritten>>,
+pub(super) struct PendingWrite {
+    pub(super) write: Write,
+    pub(super) committed: oneshot::Sender<Result<(), WriteError>>,
 }
 
 /// The owner of the writing connection.
 pub(super) struct Writer {
     pub(super) options: SqliteConnectOptions,
-    /// `None` after a failed transaction: the next one starts on a fresh connection, whatever state the old one was in.
+    /// `None` after a failed transaction: the next one starts on a new connection, whatever the state of the old one.
     pub(super) conn: Option<SqliteConnection>,
-    pub(super) memory: Arc<Memory>,
+    pub(super) process: Arc<ProcessState>,
     pub(super) now: Now,
     /// Held as long as anything may be written.
     pub(super) lock: File,
 }
 
 impl Writer {
-    /// Works until the last handle is gone.
-    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>) {
-        let (mut waiting, mut failing) = (Vec::with_capacity(BATCH_MAX), false);
-        while commands.recv_many(&mut waiting, BATCH_MAX).await > 0 {
-            let (works, replies): (Vec<_>, Vec<_>) = waiting.drain(..).map(|c| (c.work, c.reply)).unzip();
-            let committed = self.commit(works).await;
-            // Told when it begins and when it is over: a crowd before a full disk must not fill it with log lines.
+    /// Runs until the last handle on the queue is dropped.
+    pub(super) async fn run(mut self, mut pending: mpsc::Receiver<PendingWrite>) {
+        let mut batch = Vec::with_capacity(BATCH_MAX);
+        let mut failing = false;
+        while pending.recv_many(&mut batch, BATCH_MAX).await > 0 {
+            let (writes, callers): (Vec<_>, Vec<_>) =
+                batch.drain(..).map(|pending| (pending.write, pending.committed)).unzip();
+            let committed = self.commit(writes).await;
+            // Logged when the failure begins and ends only: many applicants before a full disk must not fill it with log lines.
             match &committed {
-                Err(error) if !failing => tracing::error!(%error, "the queue cannot be written"),
-                Ok(_) if failing => tracing::info!("the queue is written again"),
+                Err(error) if !failing => {
+                    tracing::error!(%error, "failed to write the queue: {error}; the next write tries again");
+                }
+                Ok(()) if failing => tracing::info!("the queue is written again"),
                 _ => {}
             }
             failing = committed.is_err();
-            let answers: Vec<_> = match committed {
-                Ok(done) => done.into_iter().map(Ok).collect(),
-                Err(error) => replies.iter().map(|_| Err(error.clone())).collect(),
-            };
-            for (reply, answer) in replies.into_iter().zip(answers) {
-                // Who asked may have gone; the write stands, and asking again finds it.
-                drop(reply.send(answer));
+            for caller in callers {
+                // The caller may have gone; the write stays, and calling again finds it.
+                drop(caller.send(committed.clone()));
             }
         }
         if let Some(conn) = self.conn.take() {
@@ -90,20 +78,25 @@ impl Writer {
         drop(self.lock);
     }
 
-    async fn commit(&mut self, works: Vec<Work>) -> Result<Vec<Done>, Unwritten> {
-        let (started, size) = (Instant::now(), works.len());
+    async fn commit(&mut self, writes: Vec<Write>) -> Result<(), WriteError> {
+        let started = Instant::now();
+        let size = writes.len();
         let mut conn = match self.conn.take() {
             Some(conn) => conn,
             None => SqliteConnection::connect_with(&self.options).await?,
         };
-        let mut batch =
-            Batch { memory: &self.memory, now: (self.now)(), lines: HashMap::new(), published: false };
-        match batch.transact(&mut conn, works).await {
-            Ok(done) => {
-                batch.remember();
+        let mut transaction = Transaction {
+            process: &self.process,
+            now: (self.now)(),
+            queues: HashMap::new(),
+            published: false,
+        };
+        match transaction.commit(&mut conn, writes).await {
+            Ok(()) => {
+                transaction.update_process_state();
                 self.conn = Some(conn);
-                tracing::debug!(batch = size, took = ?started.elapsed(), "committed");
-                Ok(done)
+                tracing::debug!(batch = size, took = ?started.elapsed(), "committed {size} writes");
+                Ok(())
             }
             Err(error) => {
                 drop(conn.close().await);
@@ -113,87 +106,75 @@ impl Writer {
     }
 }
 
-/// The lines that one transaction touches.
-struct Batch<'a> {
-    memory: &'a Memory,
+/// A transaction and the queues that it uses.
+struct Transaction<'a> {
+    process: &'a ProcessState,
     now: Millis,
-    lines: HashMap<EventId, Touched>,
+    queues: HashMap<EventId, UsedQueue>,
     published: bool,
 }
 
-struct Touched {
-    held: Held,
-    stored: Option<Record>,
-    remembered: Remembered,
+/// A queue in a transaction, and what it was before.
+struct UsedQueue {
+    queue: LoadedQueue,
+    row_before: Option<QueueRow>,
+    armed_before: ArmedState,
 }
 
-impl Batch<'_> {
-    async fn transact(
-        &mut self,
-        conn: &mut SqliteConnection,
-        works: Vec<Work>,
-    ) -> Result<Vec<Done>, Unwritten> {
-        let done = self.carry_out_all(conn, works).await?;
-        sqlx::query("COMMIT").execute(conn).await.map_err(|error| Unwritten::at_commit(&error))?;
-        Ok(done)
+impl Transaction<'_> {
+    async fn commit(&mut self, conn: &mut SqliteConnection, writes: Vec<Write>) -> Result<(), WriteError> {
+        self.carry_out_all(conn, writes).await?;
+        sqlx::query("COMMIT").execute(conn).await.map_err(|error| WriteError::at_commit(&error))?;
+        Ok(())
     }
 
-    async fn carry_out_all(
-        &mut self,
-        conn: &mut SqliteConnection,
-        works: Vec<Work>,
-    ) -> sqlx::Result<Vec<Done>> {
+    async fn carry_out_all(&mut self, conn: &mut SqliteConnection, writes: Vec<Write>) -> sqlx::Result<()> {
         sqlx::query("BEGIN IMMEDIATE").execute(&mut *conn).await?;
-        let mut done = Vec::with_capacity(works.len());
-        for work in works {
-            done.push(self.carry_out(conn, work).await?);
+        for write in writes {
+            self.carry_out(conn, write).await?;
         }
-        self.save(conn).await?;
-        Ok(done)
+        self.save(conn).await
     }
 
-    async fn carry_out(&mut self, conn: &mut SqliteConnection, work: Work) -> sqlx::Result<Done> {
+    async fn carry_out(&mut self, conn: &mut SqliteConnection, write: Write) -> sqlx::Result<()> {
         let now = self.now;
-        Ok(match work {
-            Work::Publish(events) => {
+        match write {
+            Write::Publish(events, reply) => {
                 self.publish(conn, &events).await?;
-                Done::Published
+                report(reply, Ok(()))
             }
-            Work::Apply(event, applicant) => {
-                let held = self.touch(conn, &event).await?;
-                Done::Applied(apply::apply(conn, held, applicant, now).await?)
+            Write::Applicant(event, write) => {
+                let queue = self.queue(conn, &event).await?;
+                apply::carry_out(conn, queue, write, now).await
             }
-            Work::InboxEntry(event, app_key, number, kind) => {
-                let held = self.touch(conn, &event).await?;
-                Done::Asked(apply::ask(conn, held, (app_key, number), kind, now).await?)
+            Write::Leader(event, fence, write) => {
+                let queue = self.queue(conn, &event).await?;
+                leader::carry_out(conn, &event, queue, fence, *write, now).await
             }
-            Work::Present(event, app_key, number) => {
-                let held = self.touch(conn, &event).await?;
-                Done::Asked(apply::present(conn, held, app_key, number, now).await?)
-            }
-            Work::Lead(event, fence, work) => {
-                let held = self.touch(conn, &event).await?;
-                Done::Led(lead::lead(conn, (&event, held), fence, *work, now).await?)
-            }
-        })
+        }
     }
 
-    /// The queue as the transaction has it so far; an armed one is closed as soon as it is touched after its time.
-    async fn touch(&mut self, conn: &mut SqliteConnection, event: &EventId) -> sqlx::Result<&mut Held> {
-        if !self.lines.contains_key(event) {
-            let mut held = Held::load(conn, self.memory, event).await?;
-            if self.published && held.listing == Listing::Unsure {
-                held.listing = Listing::Absent;
+    /// The queue as the transaction has it so far. An armed one is closed by its first use after its closing time.
+    async fn queue(
+        &mut self,
+        conn: &mut SqliteConnection,
+        event: &EventId,
+    ) -> sqlx::Result<&mut LoadedQueue> {
+        if !self.queues.contains_key(event) {
+            let mut queue = LoadedQueue::load(conn, self.process, event).await?;
+            if self.published && queue.listing == Listing::Unsure {
+                queue.listing = Listing::Absent;
             }
-            let (stored, remembered) = (held.record.clone(), held.remembered);
-            self.lines.insert(event.clone(), Touched { held, stored, remembered });
+            let row_before = queue.row.clone();
+            let armed_before = queue.armed;
+            self.queues.insert(event.clone(), UsedQueue { queue, row_before, armed_before });
         }
-        let touched = self.lines.get_mut(event).ok_or(sqlx::Error::RowNotFound)?;
-        let armed = touched.held.armed();
-        if let Some(record) = touched.held.record.as_mut().filter(|_| armed) {
-            record.close_if_due(self.now);
+        let used = self.queues.get_mut(event).ok_or(sqlx::Error::RowNotFound)?;
+        let armed = used.queue.is_armed();
+        if let Some(row) = used.queue.row.as_mut().filter(|_| armed) {
+            row.close_if_due(self.now);
         }
-        Ok(&mut touched.held)
+        Ok(&mut used.queue)
     }
 
     async fn publish(&mut self, conn: &mut SqliteConnection, events: &[EventId]) -> sqlx::Result<()> {
@@ -205,31 +186,31 @@ impl Batch<'_> {
                 .await?;
         }
         self.published = true;
-        for (event, touched) in &mut self.lines {
-            touched.held.listing = Listing::of(events.contains(event), true);
+        for (event, used) in &mut self.queues {
+            used.queue.listing = Listing::of(events.contains(event), true);
         }
         Ok(())
     }
 
     async fn save(&self, conn: &mut SqliteConnection) -> sqlx::Result<()> {
-        for touched in self.lines.values() {
-            if touched.held.record != touched.stored
-                && let Some(record) = &touched.held.record
+        for used in self.queues.values() {
+            if used.queue.row != used.row_before
+                && let Some(row) = &used.queue.row
             {
-                record.save(conn).await?;
+                row.save(conn).await?;
             }
         }
         Ok(())
     }
 
-    /// Only after the commit: memory must never know more than the disk.
-    fn remember(self) {
+    /// Called only after the commit: the process must never know more than the file.
+    fn update_process_state(self) {
         if self.published {
-            self.memory.arm_catalogue();
+            self.process.arm_catalogue();
         }
-        for (event, touched) in self.lines {
-            if touched.held.remembered != touched.remembered {
-                self.memory.remember(event, touched.held.remembered);
+        for (event, used) in self.queues {
+            if used.queue.armed != used.armed_before {
+                self.process.set(event, used.queue.armed);
             }
         }
     }

@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
 use domain::event::Text;
 use domain::{AppKey, Epoch, EventId, EventSettings, EventState, Millis, Number, ReqHash};
 use queue::{
-    Applicant, Applied, Arming, Figures, Projection, Queue, QueueState, RedisOptions, RedisRole, Refused,
-    Restored, Shown,
+    Applicant, ApplyAck, ArmRequest, ProjectedOutcome, Projection, Queue, QueueError, QueueState,
+    RedisOptions, RedisRole, RestoredApplication, SeatFigures,
 };
 use testkit::{RedisKind, RedisServer};
 
@@ -97,7 +97,7 @@ impl QueueHarness {
         self.queue = Some(self.store.open(&self.clock).await);
     }
 
-    pub(crate) async fn apply(&self, who: u32) -> Result<Applied, Refused> {
+    pub(crate) async fn apply(&self, who: u32) -> Result<ApplyAck, QueueError> {
         self.queue().apply(&event(), applicant(who)).await
     }
 
@@ -114,8 +114,8 @@ impl QueueHarness {
         self.queue().project(&event(), FENCE, projection).await.unwrap();
     }
 
-    pub(crate) async fn view(&self) -> queue::QueueSnapshot {
-        self.queue().view(&event()).await.unwrap()
+    pub(crate) async fn snapshot(&self) -> queue::QueueSnapshot {
+        self.queue().snapshot(&event()).await.unwrap()
     }
 
     /// The numbers at the head, and how far it looked.
@@ -129,14 +129,14 @@ impl QueueHarness {
         self.queue().admitted(&event(), FENCE, through, &keys).await.unwrap();
     }
 
-    pub(crate) async fn cancel(&self, who: u32) -> Option<queue::PlaceRow> {
+    pub(crate) async fn cancel(&self, who: u32) -> Option<queue::QueueEntry> {
         let number =
-            self.queue().place(&event(), key(who)).await.unwrap().map_or(number(who), |place| place.number);
-        self.queue().ask(&event(), key(who), number, queue::InboxKind::Cancel).await.unwrap()
+            self.queue().entry(&event(), key(who)).await.unwrap().map_or(number(who), |place| place.number);
+        self.queue().cancel(&event(), key(who), number).await.unwrap()
     }
 
-    pub(crate) async fn place(&self, who: u32) -> queue::PlaceRow {
-        self.queue().place(&event(), key(who)).await.unwrap().unwrap()
+    pub(crate) async fn place(&self, who: u32) -> queue::QueueEntry {
+        self.queue().entry(&event(), key(who)).await.unwrap().unwrap()
     }
 
     pub(crate) async fn inbox(&self) -> Vec<queue::InboxEntry> {
@@ -169,8 +169,14 @@ pub(crate) fn contact(who: u32) -> Vec<u8> {
     format!("contact of {who}").into_bytes()
 }
 
-pub(crate) fn restored(n: u32, who: u32, mark: QueueState) -> Restored {
-    Restored { number: number(n), app_key: key(who), req_hash: secret(who), mark, contact: contact(who) }
+pub(crate) fn restored(n: u32, who: u32, state: QueueState) -> RestoredApplication {
+    RestoredApplication {
+        number: number(n),
+        app_key: key(who),
+        req_hash: secret(who),
+        state,
+        contact: contact(who),
+    }
 }
 
 pub(crate) fn settings() -> EventSettings {
@@ -184,8 +190,8 @@ pub(crate) fn settings() -> EventSettings {
     }
 }
 
-pub(crate) fn arming(epoch: u32, number_limit: u32) -> Arming {
-    Arming { epoch: Epoch(epoch), number_limit, unopened: false, settings: settings(), rev: 1 }
+pub(crate) fn arming(epoch: u32, number_limit: u32) -> ArmRequest {
+    ArmRequest { epoch: Epoch(epoch), number_limit, unopened: false, settings: settings(), rev: 1 }
 }
 
 pub(crate) fn projection() -> Projection {
@@ -195,14 +201,14 @@ pub(crate) fn projection() -> Projection {
         state: EventState::Open,
         number_limit: 1_000,
         round: 1,
-        figures: Figures::default(),
+        figures: SeatFigures::default(),
         settled_seq: None,
         outcomes: Vec::new(),
     }
 }
 
-pub(crate) fn shown(outcome: domain::Outcome) -> Shown {
-    Shown { outcome, order_no: (outcome == domain::Outcome::Ordered).then(|| "A-1".to_owned()) }
+pub(crate) fn shown(outcome: domain::Outcome) -> ProjectedOutcome {
+    ProjectedOutcome { outcome, order_no: (outcome == domain::Outcome::Ordered).then(|| "A-1".to_owned()) }
 }
 
 /// A folder that goes with its owner.

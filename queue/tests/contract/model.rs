@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 
 use domain::{Epoch, EventSettings, EventState, Gaps, Millis, Number, Outcome, ReqHash};
 use queue::{
-    Applicant, Applied, Armed, Arming, Closing, Entry, Figures, Head, InboxEntry, InboxKind, LeadError,
-    PlaceRow, Projection, QueueSnapshot, QueueState, Refused, Restored, Shown, Waiting,
+    Applicant, ApplyAck, ArmRequest, ArmResult, Closing, InboxEntry, InboxKind, LeaderError,
+    ProjectedOutcome, Projection, QueueEntry, QueueError, QueueHead, QueueSnapshot, QueueState,
+    RestoredApplication, SeatFigures, WaitingApplication,
 };
 
 use crate::harness::event;
@@ -34,22 +35,22 @@ pub(crate) struct Kept {
     closed: Option<Closing>,
     settings: EventSettings,
     pub(crate) rev: i64,
-    figures: (i64, i64, Figures),
+    figures: (i64, i64, SeatFigures),
     ending: EventState,
     settled_seq: Option<u32>,
-    shown: BTreeMap<u32, Shown>,
+    shown: BTreeMap<u32, ProjectedOutcome>,
 }
 
 #[derive(Debug, Clone)]
 struct Person {
     applicant: Applicant,
-    mark: QueueState,
+    state: QueueState,
 }
 
 impl Person {
-    fn waits(&self, n: u32) -> Waiting {
+    fn waits(&self, n: u32) -> WaitingApplication {
         let Applicant { app_key, contact, .. } = self.applicant.clone();
-        Waiting { number: Number::new(n).unwrap(), app_key, contact }
+        WaitingApplication { number: Number::new(n).unwrap(), app_key, contact }
     }
 }
 
@@ -57,20 +58,21 @@ impl Kept {
     fn find(&self, key: domain::AppKey) -> Option<(u32, &Person)> {
         self.people.iter().find(|(_, p)| p.applicant.app_key == key).map(|(n, p)| (*n, p))
     }
-    fn place(&self, n: u32) -> PlaceRow {
-        let mark = self.people[&n].mark;
+    fn entry(&self, n: u32) -> QueueEntry {
+        let Person { applicant, state } = &self.people[&n];
+        let state = *state;
         let settled = self.ending == EventState::Settled && self.settled_seq.is_some_and(|seq| n <= seq);
-        let sold_out = Shown { outcome: Outcome::SoldOut, order_no: None };
+        let sold_out = ProjectedOutcome { outcome: Outcome::SoldOut, order_no: None };
         let shown =
-            self.shown.get(&n).cloned().or((settled && mark == QueueState::Waiting).then_some(sold_out));
-        PlaceRow { number: Number::new(n).unwrap(), mark, shown }
+            self.shown.get(&n).cloned().or((settled && state == QueueState::Waiting).then_some(sold_out));
+        QueueEntry { number: Number::new(n).unwrap(), app_key: applicant.app_key, state, outcome: shown }
     }
     fn close(&mut self, closed_at: Millis) -> Closing {
         *self.closed.get_or_insert(Closing { closed_seq: self.seq, closed_at, inbox_last: self.asked })
     }
-    fn mark(&mut self, n: u32, mark: QueueState) {
+    fn set_state(&mut self, n: u32, state: QueueState) {
         let person = self.people.get_mut(&n).unwrap();
-        (person.mark, person.applicant.contact) = (mark, Vec::new());
+        (person.state, person.applicant.contact) = (state, Vec::new());
     }
 }
 
@@ -81,85 +83,85 @@ impl Model {
             queue.close(queue.settings.closes_at);
         }
     }
-    fn known(&self) -> Result<&Kept, Refused> {
+    fn known(&self) -> Result<&Kept, QueueError> {
         match (self.listed, self.published, &self.queue) {
             (true, _, Some(queue)) => Ok(queue),
-            (false, true, _) => Err(Refused::UnknownEvent),
-            _ => Err(Refused::NotArmed),
+            (false, true, _) => Err(QueueError::UnknownEvent),
+            _ => Err(QueueError::NotArmed),
         }
     }
-    fn open(&mut self) -> Result<&mut Kept, Refused> {
+    fn open(&mut self) -> Result<&mut Kept, QueueError> {
         self.close_if_due();
         self.known()?;
-        self.queue.as_mut().filter(|_| self.armed).ok_or(Refused::NotArmed)
+        self.queue.as_mut().filter(|_| self.armed).ok_or(QueueError::NotArmed)
     }
-    fn led(&mut self, fence: Option<i64>, needs_arming: bool) -> Result<&mut Kept, LeadError> {
+    fn led(&mut self, fence: Option<i64>, needs_arming: bool) -> Result<&mut Kept, LeaderError> {
         self.close_if_due();
-        let queue = self.queue.as_mut().ok_or(LeadError::UnknownEvent)?;
+        let queue = self.queue.as_mut().ok_or(LeaderError::UnknownEvent)?;
         match fence {
-            Some(fence) if fence < queue.fence => return Err(LeadError::Fenced(queue.fence)),
-            _ if needs_arming && !self.armed => return Err(LeadError::NotArmed),
+            Some(fence) if fence < queue.fence => return Err(LeaderError::Fenced(queue.fence)),
+            _ if needs_arming && !self.armed => return Err(LeaderError::NotArmed),
             fence => queue.fence = fence.unwrap_or(queue.fence),
         }
         Ok(queue)
     }
 
-    pub(crate) fn apply(&mut self, applicant: Applicant) -> Result<Applied, Refused> {
+    pub(crate) fn apply(&mut self, applicant: Applicant) -> Result<ApplyAck, QueueError> {
         let now = self.now;
         let queue = self.open()?;
         let epoch = Epoch(queue.epoch);
         if let Some((n, person)) = queue.find(applicant.app_key) {
             let proven = applicant.req_hash.proves(person.applicant.req_hash);
             let number = Number::new(n).unwrap();
-            return Ok(Applied { number, epoch, mark: person.mark, again: true, proven });
+            return Ok(ApplyAck { number, epoch, state: person.state, already_applied: true, proven });
         }
         let given = queue.seq - queue.gaps.count(0, queue.seq);
         match queue.closed {
-            Some(Closing { closed_at, .. }) => return Err(Refused::Closed { closed_at }),
+            Some(Closing { closed_at, .. }) => return Err(QueueError::Closed { closed_at }),
             None if now < queue.settings.opens_at => {
-                return Err(Refused::NotOpen { opens_at: queue.settings.opens_at });
+                return Err(QueueError::NotOpen { opens_at: queue.settings.opens_at });
             }
-            None if !queue.settings.intake => return Err(Refused::OnHold),
-            None if given >= queue.settings.applications_max => return Err(Refused::Full),
-            None if queue.seq >= queue.number_limit => return Err(Refused::AtLimit),
+            None if !queue.settings.intake => return Err(QueueError::OnHold),
+            None if given >= queue.settings.applications_max => return Err(QueueError::Full),
+            None if queue.seq >= queue.number_limit => return Err(QueueError::AtLimit),
             None => queue.seq += 1,
         }
         let proven = applicant.req_hash != ReqHash::NONE;
-        queue.people.insert(queue.seq, Person { applicant, mark: QueueState::Waiting });
+        queue.people.insert(queue.seq, Person { applicant, state: QueueState::Waiting });
         let number = Number::new(queue.seq).unwrap();
-        Ok(Applied { number, epoch, mark: QueueState::Waiting, again: false, proven })
+        Ok(ApplyAck { number, epoch, state: QueueState::Waiting, already_applied: false, proven })
     }
 
     pub(crate) fn cancel(
         &mut self,
         key: domain::AppKey,
         number: Number,
-    ) -> Result<Option<PlaceRow>, Refused> {
+    ) -> Result<Option<QueueEntry>, QueueError> {
         let at = self.now;
         let queue = self.open()?;
         let found = queue.find(key).filter(|(n, _)| *n == number.get());
         let Some((n, person)) = found else { return Ok(None) };
-        let before = queue.place(n);
-        if person.mark == QueueState::Withdrawn || queue.ending == EventState::Settled {
+        let before = queue.entry(n);
+        if person.state == QueueState::Withdrawn || queue.ending == EventState::Settled {
             return Ok(Some(before));
         }
-        if person.mark == QueueState::Waiting && n > queue.admitted_through {
-            queue.mark(n, QueueState::Withdrawn);
+        if person.state == QueueState::Waiting && n > queue.admitted_through {
+            queue.set_state(n, QueueState::Withdrawn);
         }
-        let final_now = before.shown.is_some_and(|shown| shown.outcome != Outcome::Ordered);
+        let final_now = before.outcome.is_some_and(|shown| shown.outcome != Outcome::Ordered);
         if !final_now && queue.inbox.iter().all(|ask| ask.number.get() != n) {
             queue.asked += 1;
             let (id, number) = (queue.asked, before.number);
             queue.inbox.push(InboxEntry { id, at, app_key: key, number, kind: InboxKind::Cancel });
         }
-        Ok(Some(queue.place(n)))
+        Ok(Some(queue.entry(n)))
     }
 
-    pub(crate) fn arm(&mut self, fence: i64, arming: &Arming) -> Result<Armed, LeadError> {
+    pub(crate) fn arm(&mut self, fence: i64, arming: &ArmRequest) -> Result<ArmResult, LeaderError> {
         self.close_if_due();
         match &self.queue {
-            Some(queue) if fence < queue.fence => return Err(LeadError::Fenced(queue.fence)),
-            Some(queue) if arming.epoch.0 <= queue.epoch => return Err(LeadError::OldEpoch(queue.epoch)),
+            Some(queue) if fence < queue.fence => return Err(LeaderError::Fenced(queue.fence)),
+            Some(queue) if arming.epoch.0 <= queue.epoch => return Err(LeaderError::OldEpoch(queue.epoch)),
             _ => self.armed = true,
         }
         let made_anew = self.queue.is_none();
@@ -174,10 +176,10 @@ impl Model {
         }
         (queue.seq, queue.number_limit) = (last, last);
         self.close_if_due();
-        Ok(Armed { seq: last, skipped, forgot: made_anew && skipped > 0 })
+        Ok(ArmResult { seq: last, skipped, lost_applications: made_anew && skipped > 0 })
     }
 
-    pub(crate) fn project(&mut self, fence: i64, projection: Projection) -> Result<(), LeadError> {
+    pub(crate) fn project(&mut self, fence: i64, projection: Projection) -> Result<(), LeaderError> {
         let now = self.now;
         let queue = self.led(Some(fence), false)?;
         let (old, opened) = (queue.settings.clone(), now >= queue.settings.opens_at);
@@ -207,16 +209,16 @@ impl Model {
         Ok(())
     }
 
-    pub(crate) fn head(&self, n: usize) -> Result<Head, LeadError> {
-        let queue = self.queue.as_ref().ok_or(LeadError::UnknownEvent)?;
+    pub(crate) fn head(&self, n: usize) -> Result<QueueHead, LeaderError> {
+        let queue = self.queue.as_ref().ok_or(LeaderError::UnknownEvent)?;
         if !self.armed {
-            return Err(LeadError::NotArmed);
+            return Err(LeaderError::NotArmed);
         }
         let end = queue.seq.min(queue.admitted_through + 4096);
-        let waiting = queue.people.range(..=end).filter(|(_, p)| p.mark == QueueState::Waiting).take(n);
+        let waiting = queue.people.range(..=end).filter(|(_, p)| p.state == QueueState::Waiting).take(n);
         let waiting: Vec<_> = waiting.map(|(number, p)| p.waits(*number)).collect();
         let looked = if waiting.len() < n { end } else { waiting.last().map_or(0, |w| w.number.get()) };
-        Ok(Head { waiting, through: looked.max(queue.admitted_through) })
+        Ok(QueueHead { waiting, through: looked.max(queue.admitted_through) })
     }
 
     pub(crate) fn admitted(
@@ -224,42 +226,42 @@ impl Model {
         fence: i64,
         through: u32,
         keys: &[domain::AppKey],
-    ) -> Result<(), LeadError> {
+    ) -> Result<(), LeaderError> {
         let queue = self.led(Some(fence), true)?;
         for key in keys {
-            if let Some((n, Person { mark: QueueState::Waiting, .. })) = queue.find(*key) {
-                queue.mark(n, QueueState::Admitted);
+            if let Some((n, Person { state: QueueState::Waiting, .. })) = queue.find(*key) {
+                queue.set_state(n, QueueState::Admitted);
             }
         }
         queue.admitted_through = queue.admitted_through.max(through.min(queue.seq));
         Ok(())
     }
 
-    pub(crate) fn acknowledge(&mut self, fence: i64, through: i64) -> Result<(), LeadError> {
+    pub(crate) fn acknowledge(&mut self, fence: i64, through: i64) -> Result<(), LeaderError> {
         self.led(Some(fence), true).map(|queue| queue.inbox.retain(|ask| ask.id > through))
     }
 
-    pub(crate) fn settle(&mut self, fence: i64) -> Result<Closing, LeadError> {
+    pub(crate) fn settle(&mut self, fence: i64) -> Result<Closing, LeaderError> {
         let now = self.now;
         self.led(Some(fence), true).map(|queue| queue.close(now.min(queue.settings.closes_at)))
     }
 
-    pub(crate) fn restore(&mut self, fence: i64, rows: &[Restored]) -> Result<(), LeadError> {
+    pub(crate) fn restore(&mut self, fence: i64, rows: &[RestoredApplication]) -> Result<(), LeaderError> {
         let queue = self.led(Some(fence), false)?;
         let mut conflicts = 0;
         for row in rows {
             let n = row.number.get();
-            match (queue.find(row.app_key).map(|(known, p)| (known, p.mark)), queue.people.get(&n)) {
-                (Some((known, mark)), _) if known == n => {
-                    if (mark, row.mark) == (QueueState::Waiting, QueueState::Admitted) {
-                        queue.mark(n, QueueState::Admitted);
+            match (queue.find(row.app_key).map(|(known, p)| (known, p.state)), queue.people.get(&n)) {
+                (Some((known, state)), _) if known == n => {
+                    if (state, row.state) == (QueueState::Waiting, QueueState::Admitted) {
+                        queue.set_state(n, QueueState::Admitted);
                     }
                 }
                 (None, None) => {
                     let contact =
-                        if row.mark == QueueState::Waiting { row.contact.clone() } else { Vec::new() };
+                        if row.state == QueueState::Waiting { row.contact.clone() } else { Vec::new() };
                     let applicant = Applicant { app_key: row.app_key, req_hash: row.req_hash, contact };
-                    queue.people.insert(n, Person { applicant, mark: row.mark });
+                    queue.people.insert(n, Person { applicant, state: row.state });
                 }
                 _ => {
                     conflicts += 1;
@@ -271,10 +273,10 @@ impl Model {
                 closing.closed_seq = closing.closed_seq.max(n);
             }
         }
-        if conflicts == 0 { Ok(()) } else { Err(LeadError::Conflicts(conflicts)) }
+        if conflicts == 0 { Ok(()) } else { Err(LeaderError::Conflicts(conflicts)) }
     }
 
-    pub(crate) fn view(&self) -> Result<QueueSnapshot, Refused> {
+    pub(crate) fn snapshot(&self) -> Result<QueueSnapshot, QueueError> {
         let queue = self.known()?.clone();
         let state = match queue.ending {
             ended @ (EventState::Settling | EventState::Settled) => ended,
@@ -299,18 +301,14 @@ impl Model {
         })
     }
 
-    pub(crate) fn entries(&self) -> Result<Vec<Entry>, Refused> {
+    pub(crate) fn entries(&self) -> Result<Vec<QueueEntry>, QueueError> {
         let queue = self.known()?;
-        let entry = |(n, person): (&u32, &Person)| {
-            let PlaceRow { number, mark, shown } = queue.place(*n);
-            Entry { number, app_key: person.applicant.app_key, mark, shown }
-        };
-        Ok(queue.people.iter().map(entry).collect())
+        Ok(queue.people.keys().map(|n| queue.entry(*n)).collect())
     }
 }
 
 impl Kept {
-    fn new(arming: &Arming) -> Self {
+    fn new(arming: &ArmRequest) -> Self {
         Self {
             epoch: 0,
             fence: 0,
@@ -324,7 +322,7 @@ impl Kept {
             closed: None,
             settings: arming.settings.clone(),
             rev: arming.rev,
-            figures: (0, 0, Figures::default()),
+            figures: (0, 0, SeatFigures::default()),
             ending: EventState::Scheduled,
             settled_seq: None,
             shown: BTreeMap::new(),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use domain::EventState;
-use queue::{LeadError, Queue, QueueState, Refused};
+use queue::{LeaderError, Queue, QueueError, QueueState};
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
 
@@ -28,7 +28,7 @@ async fn meddle(harness: &QueueHarness, sql: &'static str) {
 
 async fn open_error(folder: &Folder) -> String {
     match Queue::open_sqlite(&folder.queue(), Arc::new(|| 0)).await.unwrap_err() {
-        LeadError::Unavailable(why) => why,
+        LeaderError::Unavailable(why) => why,
         other => panic!("{other}"),
     }
 }
@@ -41,7 +41,7 @@ async fn a_second_opener_is_refused_until_the_first_is_gone() {
     assert!(why.contains("another process has this queue open"), "{why}");
     drop(clone);
     harness.restart().await;
-    assert_eq!(harness.view().await.state, EventState::Open);
+    assert_eq!(harness.snapshot().await.state, EventState::Open);
 }
 
 #[tokio::test]
@@ -85,9 +85,9 @@ async fn when_a_write_fails_its_whole_batch_is_refused_and_leaves_nothing() {
         all.spawn(async move { queue.apply(&event(), applicant(who)).await });
     }
     for refused in all.join_all().await {
-        assert!(matches!(&refused, Err(Refused::Unavailable(why)) if why.contains("played fault")));
+        assert!(matches!(&refused, Err(QueueError::Unavailable(why)) if why.contains("played fault")));
     }
-    assert_eq!(harness.view().await.seq, 1);
+    assert_eq!(harness.snapshot().await.seq, 1);
     assert_eq!(harness.queue().entries(&event(), 0, 9).await.unwrap().len(), 1);
     meddle(&harness, "DROP TRIGGER broken").await;
     assert_eq!(harness.apply(5).await.unwrap().number, number(2), "the queue is still armed and goes on");
@@ -103,7 +103,7 @@ async fn when_the_commit_fails_nothing_was_acknowledged() {
          CREATE TRIGGER broken AFTER INSERT ON application BEGIN INSERT INTO owed VALUES (1); END",
     )
     .await;
-    assert!(matches!(harness.apply(1).await, Err(Refused::Unavailable(_))));
+    assert!(matches!(harness.apply(1).await, Err(QueueError::Unavailable(_))));
     let settled = harness.queue().settle(&event(), FENCE).await;
     assert_eq!(settled.map(|closing| closing.closed_seq), Ok(0));
 }
@@ -114,9 +114,9 @@ async fn a_queue_that_went_back_disarms_itself() {
     harness.fill(3).await;
     meddle(&harness, "DELETE FROM application WHERE number = 3; UPDATE queue SET seq = 2").await;
     assert_eq!(harness.apply(1).await.unwrap().number, number(1));
-    assert_eq!(harness.apply(4).await, Err(Refused::Regressed));
-    assert_eq!(harness.apply(4).await, Err(Refused::NotArmed));
-    assert!(!harness.view().await.armed);
+    assert_eq!(harness.apply(4).await, Err(QueueError::Regressed));
+    assert_eq!(harness.apply(4).await, Err(QueueError::NotArmed));
+    assert!(!harness.snapshot().await.armed);
     harness.queue().arm(&event(), FENCE, arming(2, 1_000)).await.unwrap();
     harness.project(|p| p.number_limit = 2_000).await;
     assert_eq!(harness.apply(4).await.unwrap().number, number(1_001));
@@ -142,7 +142,7 @@ async fn after_the_file_went_back_requests_still_come_above_every_earlier_one() 
 async fn a_file_put_back_from_another_epoch_is_not_armed() {
     let harness = QueueHarness::new(Store::sqlite()).await;
     meddle(&harness, "UPDATE queue SET epoch = 9").await;
-    assert_eq!(harness.apply(1).await, Err(Refused::NotArmed));
+    assert_eq!(harness.apply(1).await, Err(QueueError::NotArmed));
 }
 
 #[tokio::test]

@@ -7,8 +7,8 @@ use domain::{EventState, Number, Outcome, ReqHash};
 use proptest::prelude::*;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 use queue::{
-    Applicant, Applied, Armed, Arming, Closing, Figures, Head, InboxEntry, InboxKind, LeadError, PlaceRow,
-    Projection, QueueState, Refused, Restored,
+    Applicant, ApplyAck, ArmRequest, ArmResult, Closing, InboxEntry, LeaderError, Projection, QueueEntry,
+    QueueError, QueueHead, QueueState, RestoredApplication, SeatFigures,
 };
 use testkit::RedisKind;
 
@@ -35,7 +35,7 @@ enum Step {
     },
     Arm {
         fence: i64,
-        arming: Arming,
+        arming: ArmRequest,
     },
     Project {
         fence: i64,
@@ -61,19 +61,19 @@ enum Step {
     },
     Restore {
         fence: i64,
-        rows: Vec<Restored>,
+        rows: Vec<RestoredApplication>,
     },
 }
 
 #[derive(Debug, Clone, PartialEq)]
 enum Reply {
     Nothing,
-    Applied(Result<Applied, Refused>),
-    Asked(Result<Option<PlaceRow>, Refused>),
-    Armed(Result<Armed, LeadError>),
-    Led(Result<(), LeadError>),
-    Released(Result<(Head, Result<(), LeadError>), LeadError>),
-    Closed(Result<Closing, LeadError>),
+    Applied(Result<ApplyAck, QueueError>),
+    Asked(Result<Option<QueueEntry>, QueueError>),
+    Armed(Result<ArmResult, LeaderError>),
+    Led(Result<(), LeaderError>),
+    Released(Result<(QueueHead, Result<(), LeaderError>), LeaderError>),
+    Closed(Result<Closing, LeaderError>),
 }
 
 /// The model, and what it answered last.
@@ -93,7 +93,7 @@ fn opening() -> [Step; 3] {
     ]
 }
 
-fn keys(head: &Head) -> Vec<domain::AppKey> {
+fn keys(head: &QueueHead) -> Vec<domain::AppKey> {
     head.waiting.iter().map(|w| w.app_key).collect()
 }
 
@@ -161,9 +161,7 @@ impl Real {
                 Reply::Nothing
             }
             Step::Apply(applicant) => Reply::Applied(queue.apply(event, applicant).await),
-            Step::Cancel { who, number } => {
-                Reply::Asked(queue.ask(event, key(who), number, InboxKind::Cancel).await)
-            }
+            Step::Cancel { who, number } => Reply::Asked(queue.cancel(event, key(who), number).await),
             Step::Arm { fence, arming } => Reply::Armed(queue.arm(event, fence, arming).await),
             Step::Project { fence, projection } => Reply::Led(queue.project(event, fence, projection).await),
             Step::Release { fence, n } => Reply::Released(match queue.head(event, n).await {
@@ -200,10 +198,10 @@ impl Real {
         let turn = key(model.queue.as_ref().map_or(0, |queue| queue.seq % PEOPLE));
         let found = entries.map(|all| all.into_iter().find(|e| e.app_key == turn));
         let place = found.and_then(|found| match found {
-            None if !model.armed => Err(Refused::NotArmed),
-            found => Ok(found.map(|e| PlaceRow { number: e.number, mark: e.mark, shown: e.shown })),
+            None if !model.armed => Err(QueueError::NotArmed),
+            found => Ok(found),
         });
-        assert_eq!(queue.place(event, turn).await, place);
+        assert_eq!(queue.entry(event, turn).await, place);
         assert_eq!(queue.head(event, 100).await, model.head(100));
         queue.inbox(event, 0, 100).await.unwrap_or_default()
     }
@@ -239,7 +237,7 @@ impl ReferenceStateMachine for Steps {
             4 => cancels(&told.model),
             if armed { 1 } else { 20 } => (fence.clone(), epoch..epoch + 3, number_limit, any::<bool>())
                 .prop_map(|(fence, epoch, limit, unopened)| {
-                    Step::Arm { fence, arming: Arming { unopened, ..arming(epoch, limit) } }
+                    Step::Arm { fence, arming: ArmRequest { unopened, ..arming(epoch, limit) } }
                 }),
             6 => (fence.clone(), projections(seq, rev)).prop_map(|(fence, projection)| Step::Project { fence, projection }),
             5 => (fence.clone(), n.clone()).prop_map(|(fence, n)| Step::Release { fence, n }),
@@ -281,16 +279,16 @@ fn projections(seq: u32, rev: i64) -> impl Strategy<Value = Projection> {
             (p.rev, p.number_limit, p.state, p.settled_seq) = (rev, seq + more, ended.0, ended.1);
             (p.settings.opens_at, p.settings.closes_at) = (opens_at, closes_at);
             (p.settings.intake, p.settings.applications_max) = (intake, applications_max);
-            (p.round, p.figures) = (figures.0, Figures { sold: figures.1, ..Figures::default() });
+            (p.round, p.figures) = (figures.0, SeatFigures { sold: figures.1, ..SeatFigures::default() });
             p.outcomes = outcomes.into_iter().map(|(n, outcome)| (number(n), shown(outcome))).collect();
             p
         },
     )
 }
 
-fn rows(seq: u32) -> impl Strategy<Value = Restored> {
-    let mark = prop::sample::select(vec![QueueState::Waiting, QueueState::Admitted, QueueState::Withdrawn]);
-    (1..seq + 4, 0..PEOPLE, mark).prop_map(|(n, who, mark)| restored(n, who, mark))
+fn rows(seq: u32) -> impl Strategy<Value = RestoredApplication> {
+    let state = prop::sample::select(vec![QueueState::Waiting, QueueState::Admitted, QueueState::Withdrawn]);
+    (1..seq + 4, 0..PEOPLE, state).prop_map(|(n, who, state)| restored(n, who, state))
 }
 
 impl Real {
@@ -318,11 +316,11 @@ impl Real {
             other => other,
         };
         assert_eq!(reply, told_reply);
-        let view = told.model.view().map(|view| queue::QueueSnapshot {
+        let view = told.model.snapshot().map(|view| queue::QueueSnapshot {
             closed: view.closed.map(|closing| self.real(closing)),
             ..view
         });
-        assert_eq!(self.runtime.block_on(self.harness.queue().view(&event())), view);
+        assert_eq!(self.runtime.block_on(self.harness.queue().snapshot(&event())), view);
         self
     }
 }

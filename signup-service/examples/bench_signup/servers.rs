@@ -13,7 +13,7 @@ use axum::{Json, Router};
 use domain::event::{CAPACITY_MAX, Text};
 use domain::keys::Root;
 use domain::{Epoch, EventSettings, EventState, Keyring, Kid};
-use queue::{Arming, Figures, Projection, Queue, RedisOptions, RedisRole};
+use queue::{ArmRequest, Projection, Queue, RedisOptions, RedisRole, SeatFigures};
 use serde::{Deserialize, Serialize};
 use service::Context;
 use service::telemetry::LogFormat;
@@ -143,7 +143,7 @@ async fn armed_queue(url: &str, context: &Context) -> Queue {
 async fn open(queue: &Queue, settings: EventSettings) {
     let event = settings.id.clone();
     let arming =
-        Arming { epoch: Epoch(1), number_limit: 0, unopened: false, settings: settings.clone(), rev: 1 };
+        ArmRequest { epoch: Epoch(1), number_limit: 0, unopened: false, settings: settings.clone(), rev: 1 };
     queue.arm(&event, 1, arming).await.unwrap();
     let projection = Projection {
         rev: 1,
@@ -151,7 +151,7 @@ async fn open(queue: &Queue, settings: EventSettings) {
         state: EventState::Open,
         number_limit: CAPACITY_MAX,
         round: 1,
-        figures: Figures::default(),
+        figures: SeatFigures::default(),
         settled_seq: None,
         outcomes: Vec::new(),
     };

@@ -10,7 +10,7 @@ use domain::event::Text;
 use domain::keys::Root;
 use domain::{Epoch, EventId, EventSettings, EventState, Keyring, Kid, Number, Outcome};
 use http_body_util::BodyExt as _;
-use queue::{Arming, Figures, Projection, Queue, RedisOptions, RedisRole, Shown};
+use queue::{ArmRequest, ProjectedOutcome, Projection, Queue, RedisOptions, RedisRole, SeatFigures};
 use serde_json::{Value, json};
 use service::http::Handler as _;
 use service::{Context, Health, Tasks};
@@ -129,7 +129,7 @@ impl SignupHarness {
             state: EventState::Open,
             number_limit: 500,
             round: 1,
-            figures: Figures { sold: 0, free: 2, held: 0, at: OPENS },
+            figures: SeatFigures { sold: 0, free: 2, held: 0, at: OPENS },
             settled_seq: None,
             outcomes: Vec::new(),
         };
@@ -150,8 +150,13 @@ impl SignupHarness {
     }
 
     pub(crate) async fn arm(&self, event: &str) {
-        let arming =
-            Arming { epoch: Epoch(1), number_limit: 0, unopened: false, settings: settings(event), rev: 1 };
+        let arming = ArmRequest {
+            epoch: Epoch(1),
+            number_limit: 0,
+            unopened: false,
+            settings: settings(event),
+            rev: 1,
+        };
         self.queue.arm(&event.parse().unwrap(), 1, arming).await.unwrap();
     }
 
@@ -175,7 +180,7 @@ impl SignupHarness {
 
     /// The ledger's word on a number.
     pub(crate) async fn shown(&mut self, number: u32, outcome: Outcome, order_no: Option<&str>) {
-        let shown = Shown { outcome, order_no: order_no.map(str::to_owned) };
+        let shown = ProjectedOutcome { outcome, order_no: order_no.map(str::to_owned) };
         self.project(|p| p.outcomes = vec![(Number::new(number).unwrap(), shown)]).await;
     }
 

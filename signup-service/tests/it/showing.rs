@@ -1,7 +1,7 @@
 //! One's own application: what its receipt shows at every step, and what it never says.
 
 use domain::{Epoch, EventState, Outcome, Release};
-use queue::Arming;
+use queue::ArmRequest;
 use serde_json::json;
 
 use crate::harness::{PHONE, SignupHarness, own_path, settings, spring};
@@ -80,8 +80,13 @@ async fn after_a_restart_a_place_is_safe_and_never_unknown() {
 async fn skipped_numbers_have_no_application() {
     let mut harness = SignupHarness::open().await;
     harness.crowd(2).await;
-    let arming =
-        Arming { epoch: Epoch(2), number_limit: 500, unopened: false, settings: settings("spring"), rev: 2 };
+    let arming = ArmRequest {
+        epoch: Epoch(2),
+        number_limit: 500,
+        unopened: false,
+        settings: settings("spring"),
+        rev: 2,
+    };
     harness.queue.arm(&spring(), 1, arming).await.unwrap();
     harness.project(|p| p.number_limit = 900).await;
     let third = harness.apply("010-7777-7777", Some("x")).await.json();
@@ -95,8 +100,13 @@ async fn skipped_numbers_have_no_application() {
 async fn a_page_that_was_armed_anew_between_two_refreshes_counts_no_skipped_numbers() {
     let harness = SignupHarness::open().await;
     harness.crowd(2).await;
-    let arming =
-        Arming { epoch: Epoch(2), number_limit: 500, unopened: false, settings: settings("spring"), rev: 2 };
+    let arming = ArmRequest {
+        epoch: Epoch(2),
+        number_limit: 500,
+        unopened: false,
+        settings: settings("spring"),
+        rev: 2,
+    };
     harness.queue.arm(&spring(), 1, arming).await.unwrap();
     let mut projection = harness.projection.clone();
     (projection.round, projection.number_limit) = (99, 900);

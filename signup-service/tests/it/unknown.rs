@@ -122,9 +122,9 @@ async fn an_answer_that_breaks_off_is_told_as_not_known_and_pressed_again_with_t
     browser.click("#apply").await.unwrap();
     browser.wait_for("main[data-state=unknown]", SOON).await.unwrap();
     assert!(browser.text("#lede").await.unwrap().contains("순번은 그대로예요"));
-    assert_eq!(harness.queue.view(&crate::harness::spring()).await.unwrap().seq, 1);
+    assert_eq!(harness.queue.snapshot(&crate::harness::spring()).await.unwrap().seq, 1);
     state(&browser, "waiting").await;
     assert_eq!(browser.text("#number").await.unwrap(), "1");
     assert!(browser.exists("#code").await.unwrap(), "the key proves it");
-    assert_eq!(harness.queue.view(&crate::harness::spring()).await.unwrap().seq, 1);
+    assert_eq!(harness.queue.snapshot(&crate::harness::spring()).await.unwrap().seq, 1);
 }

@@ -4,7 +4,7 @@
 use data_encoding::BASE64;
 use domain::EventState;
 use ledger::{ADMIT_MAX, Candidate, EventRow};
-use queue::{Head, QueueSnapshot, Waiting};
+use queue::{QueueHead, QueueSnapshot, WaitingApplication};
 
 use super::term::LeaderTerm;
 use crate::context::WorkerContext;
@@ -44,7 +44,7 @@ pub(crate) async fn admit_head(
     Ok(admission.known.len())
 }
 
-fn candidate(waiting: &Waiting) -> Candidate {
+fn candidate(waiting: &WaitingApplication) -> Candidate {
     Candidate { number: waiting.number, app_key: waiting.app_key, contact: BASE64.encode(&waiting.contact) }
 }
 
@@ -53,7 +53,7 @@ async fn skip_empty_head(
     worker: &WorkerContext,
     term: &LeaderTerm,
     snapshot: &QueueSnapshot,
-    head: &Head,
+    head: &QueueHead,
 ) -> Result<usize, Error> {
     if head.through > snapshot.admitted_through {
         worker.queue.admitted(&term.event, term.fence.0, head.through, &[]).await?;
@@ -63,7 +63,7 @@ async fn skip_empty_head(
 }
 
 /// The last admitted number when the seats ended before the head did.
-fn last_admitted(head: &Head, admitted: usize, snapshot: &QueueSnapshot) -> u32 {
+fn last_admitted(head: &QueueHead, admitted: usize, snapshot: &QueueSnapshot) -> u32 {
     let last = admitted.checked_sub(1).map_or(0, |last| head.waiting[last].number.get());
     last.max(snapshot.admitted_through)
 }

@@ -23,7 +23,7 @@ pub(crate) async fn handle_inbox(
     let entries = worker.queue.inbox(&term.event, event.inbox_through, BATCH).await?;
     let Some(last) = entries.last().map(|entry| entry.id) else { return Ok(0) };
     let (presented, cancels): (Vec<InboxEntry>, Vec<InboxEntry>) =
-        entries.into_iter().partition(|entry| entry.kind == InboxKind::Present);
+        entries.into_iter().partition(|entry| entry.kind == InboxKind::PresentReceipt);
     let requests: Vec<CancelRequest> = cancels
         .iter()
         .map(|entry| CancelRequest { id: entry.id, app_key: entry.app_key, number: entry.number })

@@ -2,7 +2,7 @@
 
 use domain::Millis;
 use ledger::{EventRow, OutcomeProjection};
-use queue::{Figures, Projection, QueueSnapshot, Shown};
+use queue::{ProjectedOutcome, Projection, QueueSnapshot, SeatFigures};
 
 use super::outbox;
 use super::term::LeaderTerm;
@@ -32,7 +32,8 @@ pub(crate) async fn project_changes(
     let outcomes = worker.ledger.unprojected_outcomes(&term.event, snapshot.epoch, BATCH).await?;
     if stale {
         let seats = worker.ledger.seats(&term.event).await?;
-        term.projected.figures = Figures { sold: seats.sold, free: seats.free, held: seats.held, at: now };
+        term.projected.figures =
+            SeatFigures { sold: seats.sold, free: seats.free, held: seats.held, at: now };
         record_gauges(event, snapshot, term.projected.figures);
     }
     if stale || changed || !outcomes.is_empty() {
@@ -63,7 +64,7 @@ async fn project(
 ) -> Result<(), Error> {
     let outcomes = outcomes
         .iter()
-        .map(|row| (row.number, Shown { outcome: row.outcome, order_no: row.order_no.clone() }))
+        .map(|row| (row.number, ProjectedOutcome { outcome: row.outcome, order_no: row.order_no.clone() }))
         .collect();
     let projection = Projection {
         rev: event.rev,
@@ -81,7 +82,7 @@ async fn project(
     Ok(())
 }
 
-fn record_gauges(event: &EventRow, snapshot: &QueueSnapshot, figures: Figures) {
+fn record_gauges(event: &EventRow, snapshot: &QueueSnapshot, figures: SeatFigures) {
     let id = event.settings.id.to_string();
     let behind = snapshot.seq - snapshot.admitted_through;
     let waiting = behind - snapshot.gaps.count(snapshot.admitted_through, snapshot.seq);

@@ -91,7 +91,7 @@ fn first_waiting(snapshot: &QueueSnapshot) -> u32 {
 mod tests {
     use domain::event::Text;
     use domain::{Epoch, EventSettings, EventState, Gaps};
-    use queue::Figures;
+    use queue::SeatFigures;
 
     use super::*;
 
@@ -110,7 +110,7 @@ mod tests {
             closed: None,
             settings,
             rev: 1,
-            figures: Figures::default(),
+            figures: SeatFigures::default(),
             now: 0,
         }
     }

@@ -3,7 +3,7 @@
 
 use domain::{AppKey, EventState, Number, ReqHash};
 use ledger::EventRow;
-use queue::{Armed, Arming, InboxEntry, LeadError, QueueSnapshot, QueueState, Restored};
+use queue::{ArmRequest, ArmResult, InboxEntry, LeaderError, QueueSnapshot, QueueState, RestoredApplication};
 
 use super::term::LeaderTerm;
 use crate::context::WorkerContext;
@@ -20,7 +20,7 @@ pub(crate) async fn arm(worker: &WorkerContext, term: &mut LeaderTerm) -> Result
     worker.publish_events().await?;
     let event = worker.ledger.extend_leadership(&term.event, term.fence).await?;
     let epoch = worker.ledger.start_epoch(&term.event, term.fence).await?;
-    let arming = Arming {
+    let arming = ArmRequest {
         unopened: is_unopened(worker, &event).await?,
         epoch: epoch.epoch,
         number_limit: epoch.number_limit,
@@ -53,7 +53,7 @@ pub(crate) async fn hold_release_if_lossy(
     term: &mut LeaderTerm,
 ) -> Result<(), Error> {
     let Some(armed) = term.unreviewed_arming else { return Ok(()) };
-    if armed.forgot || ledger_is_ahead(worker, term, armed).await? {
+    if armed.lost_applications || ledger_is_ahead(worker, term, armed).await? {
         hold_release(worker, term).await?;
     }
     term.unreviewed_arming = None;
@@ -62,7 +62,7 @@ pub(crate) async fn hold_release_if_lossy(
 
 /// Whether the ledger has an application with a number that the queue had not reached: then the queue went back in time, whatever
 /// it reports.
-async fn ledger_is_ahead(worker: &WorkerContext, term: &LeaderTerm, armed: Armed) -> Result<bool, Error> {
+async fn ledger_is_ahead(worker: &WorkerContext, term: &LeaderTerm, armed: ArmResult) -> Result<bool, Error> {
     let reached = armed.seq - armed.skipped;
     Ok(!worker.ledger.admitted_after(&term.event, reached, 1).await?.is_empty())
 }
@@ -85,9 +85,12 @@ pub(crate) async fn restore_presented(
     term: &LeaderTerm,
     presented: &[InboxEntry],
 ) -> Result<(), Error> {
-    let rows: Vec<Restored> = presented
+    let rows: Vec<RestoredApplication> = presented
         .iter()
-        .map(|entry| Restored { mark: QueueState::Waiting, ..admitted_row((entry.number, entry.app_key)) })
+        .map(|entry| RestoredApplication {
+            state: QueueState::Waiting,
+            ..admitted_row((entry.number, entry.app_key))
+        })
         .collect();
     restore(worker, term, &rows).await
 }
@@ -108,7 +111,7 @@ pub(crate) async fn fill_gaps(
         let after = term.filled_through.max(gap.from - 1);
         let admitted = worker.ledger.admitted_after(&term.event, after, RESTORE_BATCH).await?;
         let in_gap = admitted.into_iter().take_while(|(number, _)| number.get() <= gap.to);
-        let rows: Vec<Restored> = in_gap.map(admitted_row).collect();
+        let rows: Vec<RestoredApplication> = in_gap.map(admitted_row).collect();
         if !rows.is_empty() {
             restore(worker, term, &rows).await?;
         }
@@ -117,15 +120,25 @@ pub(crate) async fn fill_gaps(
     Ok(false)
 }
 
-fn admitted_row((number, app_key): (Number, AppKey)) -> Restored {
-    Restored { number, app_key, req_hash: ReqHash::NONE, mark: QueueState::Admitted, contact: Vec::new() }
+fn admitted_row((number, app_key): (Number, AppKey)) -> RestoredApplication {
+    RestoredApplication {
+        number,
+        app_key,
+        req_hash: ReqHash::NONE,
+        state: QueueState::Admitted,
+        contact: Vec::new(),
+    }
 }
 
-async fn restore(worker: &WorkerContext, term: &LeaderTerm, rows: &[Restored]) -> Result<(), Error> {
+async fn restore(
+    worker: &WorkerContext,
+    term: &LeaderTerm,
+    rows: &[RestoredApplication],
+) -> Result<(), Error> {
     tracing::info!(event = %term.event, "restoring {} applications that the queue does not have", rows.len());
     match worker.queue.restore(&term.event, term.fence.0, rows).await {
         // All others are restored. Admission freezes the event when it meets one of these.
-        Err(LeadError::Conflicts(count)) => {
+        Err(LeaderError::Conflicts(count)) => {
             tracing::error!(event = %term.event, "{count} applications of the ledger contradict the queue of event {}; admission freezes the event when it reaches one", term.event);
             Ok(())
         }

@@ -1,7 +1,7 @@
 //! The memory of a leader between rounds. All of it can be lost: the stores hold the truth.
 
 use domain::{EventId, EventState, Fence, Millis};
-use queue::{Armed, Figures};
+use queue::{ArmResult, SeatFigures};
 
 use super::number_rate::NumberRate;
 use super::queue_history::QueueHistory;
@@ -20,7 +20,7 @@ pub(crate) struct LeaderTerm {
     /// Until then, it has those up to this number.
     pub(crate) filled_through: u32,
     /// The result of arming, until it is decided whether the release has to be held back for it.
-    pub(crate) unreviewed_arming: Option<Armed>,
+    pub(crate) unreviewed_arming: Option<ArmResult>,
     /// Whether the health check reports that the event is frozen.
     pub(crate) reported_frozen: bool,
 }
@@ -47,7 +47,7 @@ impl LeaderTerm {
 /// What this leader last projected into the queue.
 #[derive(Debug, Default)]
 pub(crate) struct LastProjected {
-    pub(crate) figures: Figures,
+    pub(crate) figures: SeatFigures,
     /// Whether outcomes or domain events were left over from the last batch.
     pub(crate) has_more: bool,
     /// The limit that the next projection carries, unless the ledger's own is higher.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use domain::{AppKey, EventId, Receipt};
 use ledger::{ApplicationRow, EventRow, Ledger, OrderRow, OutboxRow, SeatRow};
-use queue::{Entry, Queue, QueueSnapshot};
+use queue::{Queue, QueueEntry, QueueSnapshot};
 
 use crate::error::Error;
 
@@ -21,7 +21,7 @@ pub struct Witness {
 
 pub(super) struct Facts {
     pub(super) snapshot: QueueSnapshot,
-    pub(super) entries: Vec<Entry>,
+    pub(super) entries: Vec<QueueEntry>,
     pub(super) event: EventRow,
     pub(super) rows: Vec<ApplicationRow>,
     pub(super) seats: Vec<SeatRow>,
@@ -33,7 +33,7 @@ pub(super) struct Facts {
 impl Facts {
     /// Reads queue and ledger.
     pub(super) async fn read(queue: &Queue, ledger: &Ledger, event: &EventId) -> Result<Self, Error> {
-        let snapshot = queue.view(event).await?;
+        let snapshot = queue.snapshot(event).await?;
         let entries = queue_entries(queue, event).await?;
         let rows = ledger_rows(ledger, event).await?;
         let row_of = first_index(rows.iter().map(|row| row.app_key));
@@ -50,7 +50,7 @@ impl Facts {
     }
 
     /// The queue's entry of this application, with the lowest number if there are two.
-    pub(super) fn entry(&self, app_key: AppKey) -> Option<&Entry> {
+    pub(super) fn entry(&self, app_key: AppKey) -> Option<&QueueEntry> {
         self.entry_of.get(&app_key).map(|index| &self.entries[*index])
     }
 
@@ -63,8 +63,8 @@ impl Facts {
     }
 }
 
-async fn queue_entries(queue: &Queue, event: &EventId) -> Result<Vec<Entry>, Error> {
-    let mut entries: Vec<Entry> = Vec::new();
+async fn queue_entries(queue: &Queue, event: &EventId) -> Result<Vec<QueueEntry>, Error> {
+    let mut entries: Vec<QueueEntry> = Vec::new();
     loop {
         let after = entries.last().map_or(0, |entry| entry.number.get());
         let page = queue.entries(event, after, PAGE).await?;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use domain::{EventSettings, EventState, Outcome, Receipt, Right};
 use ledger::{ApplicationRow, Change, ChangeResult, ChangedBy, EventRow, Ledger, OrderRow};
-use queue::{InboxKind, PlaceRow, Queue, Refused};
+use queue::{Queue, QueueEntry, QueueError};
 use service::Context;
 use service::tasks::Shutdown;
 use testkit::order_stub::ReceivedCall;
@@ -34,7 +34,7 @@ pub(crate) struct WorkerHarness {
 pub(crate) async fn until_rounds(harness: &WorkerHarness, rounds: usize) {
     let mut seen = std::collections::BTreeSet::new();
     until_some("rounds of the leader", async || {
-        seen.insert(harness.queue().view(&spring()).await.ok()?.figures.at);
+        seen.insert(harness.queue().snapshot(&spring()).await.ok()?.figures.at);
         (seen.len() > rounds + 1).then_some(())
     })
     .await;
@@ -121,7 +121,7 @@ impl WorkerHarness {
     /// Waits until the queue has the ledger's current settings.
     pub(crate) async fn until_settings_projected(&self) {
         let EventRow { rev, settings, .. } = self.ledger.event(&spring()).await.unwrap();
-        let projected = async || self.queue().view(&spring()).await.ok().filter(|view| view.rev == rev);
+        let projected = async || self.queue().snapshot(&spring()).await.ok().filter(|view| view.rev == rev);
         assert_eq!(until_some("the settings in the queue", projected).await.settings, settings);
     }
 
@@ -146,7 +146,7 @@ impl WorkerHarness {
             let queue = self.queue();
             let applied = until_some("a number", async || match queue.apply(&spring(), applicant(n)).await {
                 Ok(applied) => Some(applied),
-                Err(Refused::NotArmed | Refused::AtLimit) => None,
+                Err(QueueError::NotArmed | QueueError::AtLimit) => None,
                 Err(error) => panic!("{error}"),
             })
             .await;
@@ -160,7 +160,7 @@ impl WorkerHarness {
 
     pub(crate) async fn cancel(&self, n: u32) {
         let number = self.place(n).await.unwrap().number;
-        self.queue().ask(&spring(), key(n), number, InboxKind::Cancel).await.unwrap().unwrap();
+        self.queue().cancel(&spring(), key(n), number).await.unwrap().unwrap();
     }
 
     pub(crate) async fn row(&self, n: u32) -> Option<ApplicationRow> {
@@ -184,8 +184,8 @@ impl WorkerHarness {
         }
     }
 
-    pub(crate) async fn place(&self, n: u32) -> Option<PlaceRow> {
-        self.queue().place(&spring(), key(n)).await.ok().flatten()
+    pub(crate) async fn place(&self, n: u32) -> Option<QueueEntry> {
+        self.queue().entry(&spring(), key(n)).await.ok().flatten()
     }
 
     /// Free, held and sold seats.
@@ -218,8 +218,8 @@ impl WorkerHarness {
     }
 }
 
-fn shows(place: &PlaceRow, outcome: Outcome) -> bool {
-    place.shown.as_ref().is_some_and(|shown| shown.outcome == outcome)
+fn shows(place: &QueueEntry, outcome: Outcome) -> bool {
+    place.outcome.as_ref().is_some_and(|shown| shown.outcome == outcome)
 }
 
 /// The index of the applicant whose key is in the path.

@@ -2,7 +2,7 @@
 
 use domain::{EventState, Outcome, Release};
 use ledger::{Candidate, Change};
-use queue::Arming;
+use queue::ArmRequest;
 use testkit::order_stub::Behavior;
 use testkit::until_some;
 
@@ -49,7 +49,7 @@ async fn an_admitted_number_is_skipped_even_before_the_opening() {
 
     let worker = harness.start().await;
     until_some("the skip", async || {
-        let snapshot = harness.queue().view(&spring()).await.ok()?;
+        let snapshot = harness.queue().snapshot(&spring()).await.ok()?;
         (snapshot.armed && snapshot.seq >= limit).then_some(())
     })
     .await;
@@ -132,7 +132,7 @@ async fn an_interrupted_restore_is_finished_by_the_next_leader() {
     let settings = lead.event.settings;
     let rev = lead.event.rev;
     let arming =
-        Arming { epoch: epoch.epoch, number_limit: epoch.number_limit, unopened: false, settings, rev };
+        ArmRequest { epoch: epoch.epoch, number_limit: epoch.number_limit, unopened: false, settings, rev };
     harness.queue().arm(&spring(), lead.fence.0, arming).await.unwrap();
     harness.ledger.step_down(&spring(), lead.fence).await.unwrap();
 
@@ -222,7 +222,8 @@ async fn the_release_pauses_drains_and_resumes() {
     harness.apply(1..=5).await;
     until_some("four tried", async || (harness.stub.calls() >= 4).then_some(())).await;
     harness.change(Change::Pause).await;
-    let paused = async || harness.queue().view(&spring()).await.unwrap().settings.release == Release::Paused;
+    let paused =
+        async || harness.queue().snapshot(&spring()).await.unwrap().settings.release == Release::Paused;
     until_some("the pause", async || paused().await.then_some(())).await;
     // Calls in flight are finished.
     until_rounds(&harness, 1).await;
@@ -253,7 +254,7 @@ async fn two_workers_make_each_order_once_and_hand_over_the_leadership() {
         if applicant_of(call).is_multiple_of(7) { Behavior::reject(409) } else { Behavior::Normal }
     });
     let first = harness.start().await;
-    until_some("the first leader", async || harness.queue().view(&spring()).await.ok()).await;
+    until_some("the first leader", async || harness.queue().snapshot(&spring()).await.ok()).await;
     let second = harness.start().await;
     harness.apply(1..=40).await;
     until_some("ten orders", async || (harness.stub.calls() >= 10).then_some(())).await;
@@ -278,7 +279,7 @@ async fn two_workers_make_each_order_once_and_hand_over_the_leadership() {
 async fn a_stopping_worker_releases_the_leadership_at_once() {
     let harness = WorkerHarness::open(1).await;
     let worker = harness.start().await;
-    until_some("the leader", async || harness.queue().view(&spring()).await.ok()).await;
+    until_some("the leader", async || harness.queue().snapshot(&spring()).await.ok()).await;
     assert_eq!(harness.ledger.acquire_leadership(&spring()).await.unwrap(), None);
     harness.stop(worker).await;
     assert!(harness.ledger.acquire_leadership(&spring()).await.unwrap().is_some());

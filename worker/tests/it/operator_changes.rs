@@ -3,7 +3,7 @@
 use domain::event::Text;
 use domain::{AppKey, EventId, EventSettings, EventState, Outcome};
 use ledger::{Change, ChangeError, EndParked, EventPatch};
-use queue::{Queue, Refused};
+use queue::{Queue, QueueError};
 use testkit::order_stub::Behavior;
 use testkit::until_some;
 
@@ -16,7 +16,7 @@ fn open(capacity: u32) -> EventSettings {
     settings(capacity, service::clock::system()() - 1000)
 }
 
-async fn refusal(queue: &Queue, n: u32) -> Refused {
+async fn refusal(queue: &Queue, n: u32) -> QueueError {
     queue.apply(&spring(), applicant(n)).await.unwrap_err()
 }
 
@@ -139,13 +139,13 @@ async fn changed_settings_reach_the_queue() {
     harness.change(Change::Update(update)).await;
     harness.change(Change::Announcement(text("느려졌어요"))).await;
     harness.until_settings_projected().await;
-    assert_eq!(refusal(harness.queue(), 2).await, Refused::OnHold);
+    assert_eq!(refusal(harness.queue(), 2).await, QueueError::OnHold);
     let again = harness.queue().apply(&spring(), applicant(1)).await.unwrap();
     assert_eq!(again.number.get(), 1, "a repeated application keeps its number");
     harness.change(Change::Update(EventPatch { intake: Some(true), ..EventPatch::default() })).await;
     harness.until_settings_projected().await;
     harness.apply(2..=3).await;
-    assert_eq!(refusal(harness.queue(), 4).await, Refused::Full);
+    assert_eq!(refusal(harness.queue(), 4).await, QueueError::Full);
     harness.stop_and_verify(worker).await;
 }
 
@@ -155,8 +155,8 @@ async fn an_event_is_opened_closed_and_settled_by_the_operator() {
     let harness_of = EventSettings { settle_after_close: false, ..settings(2, later) };
     let mut harness = WorkerHarness::open_with(harness_of).await;
     let worker = harness.start().await;
-    until_some("the queue", async || harness.queue().view(&spring()).await.ok()).await;
-    assert_eq!(refusal(harness.queue(), 1).await, Refused::NotOpen { opens_at: later });
+    until_some("the queue", async || harness.queue().snapshot(&spring()).await.ok()).await;
+    assert_eq!(refusal(harness.queue(), 1).await, QueueError::NotOpen { opens_at: later });
     harness.change(Change::Open).await;
     harness.until_settings_projected().await;
     harness.apply(1..=3).await;
@@ -164,7 +164,7 @@ async fn an_event_is_opened_closed_and_settled_by_the_operator() {
     harness.until_state(EventState::Open).await;
     harness.change(Change::Close).await;
     harness.until_settings_projected().await;
-    assert!(matches!(refusal(harness.queue(), 4).await, Refused::Closed { .. }));
+    assert!(matches!(refusal(harness.queue(), 4).await, QueueError::Closed { .. }));
     harness.until_state(EventState::Closed).await;
     until_rounds(&harness, 2).await;
     assert_eq!(harness.event_state().await, EventState::Closed, "the event settled without a command");
@@ -183,7 +183,7 @@ async fn an_event_can_be_settled_before_the_leader_noticed_the_closing() {
     harness.change(Change::Close).await;
     harness.change(Change::Settle).await;
     harness.until_state(EventState::Settled).await;
-    assert!(matches!(refusal(harness.queue(), 2).await, Refused::Closed { .. }));
+    assert!(matches!(refusal(harness.queue(), 2).await, QueueError::Closed { .. }));
     harness.stop_and_verify(worker).await;
 }
 
@@ -270,7 +270,7 @@ async fn the_operator_sees_the_queue_by_the_ledger() {
         status.filter(|status| status.waiting == 3 && status.oldest_wait_ms.is_some())
     })
     .await;
-    let view = harness.queue().view(&spring()).await.unwrap();
+    let view = harness.queue().snapshot(&spring()).await.unwrap();
     let seen = (
         status.epoch,
         status.state,
@@ -326,7 +326,7 @@ async fn a_big_event_is_restored_over_many_rounds_before_a_new_number() {
     let worker = harness.start().await;
     assert_eq!(harness.apply([1]).await, [KNOWN + 1]);
     let last = AppKey(u128::from(KNOWN).to_be_bytes());
-    let place = harness.queue().place(&spring(), last).await.unwrap().unwrap();
+    let place = harness.queue().entry(&spring(), last).await.unwrap().unwrap();
     assert_eq!(place.number.get(), KNOWN, "the last application is restored before the first new number");
     harness.stop(worker).await;
 }

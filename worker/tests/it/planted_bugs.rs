@@ -83,14 +83,14 @@ pub(crate) fn in_numbers() -> Vec<PlantedBug> {
         bug(Running, "one applicant is in the queue twice")
             .loose_queue(
                 "application",
-                "INSERT INTO application SELECT queue, 22, app_key, mark, req_hash, contact FROM application WHERE number = 12;
+                "INSERT INTO application SELECT queue, 22, app_key, state, req_hash, contact FROM application WHERE number = 12;
                  UPDATE queue SET seq = 22",
             )
             .breaks(&["I2"], "number 12 is in the queue again, as number 22"),
         bug(Running, "two applications have one number in the queue")
             .loose_queue(
                 "application",
-                "INSERT INTO application SELECT queue, number, zeroblob(16), mark, req_hash, contact FROM application WHERE number = 12",
+                "INSERT INTO application SELECT queue, number, zeroblob(16), state, req_hash, contact FROM application WHERE number = 12",
             )
             .breaks(&["I2"], "number 12 is in the queue twice"),
         bug(Running, "two applications have one number in the ledger")
@@ -130,7 +130,7 @@ pub(crate) fn in_numbers() -> Vec<PlantedBug> {
             .witness(|witness| witness.acks.as_mut().unwrap()[11].number = Number::new(4).unwrap())
             .breaks(&["I3"], "number 4 was acknowledged and is now number 12"),
         bug(Running, "an application was skipped")
-            .queue("UPDATE application SET mark = 'W' WHERE number = 3; DELETE FROM shown WHERE number = 3")
+            .queue("UPDATE application SET state = 'W' WHERE number = 3; DELETE FROM outcome WHERE number = 3")
             .ledger(
                 "DELETE FROM outbox WHERE app_key = (SELECT app_key FROM application WHERE number = 3);
                  DELETE FROM application WHERE number = 3",
@@ -205,13 +205,13 @@ pub(crate) fn in_seats() -> Vec<PlantedBug> {
 pub(crate) fn in_outcomes() -> Vec<PlantedBug> {
     vec![
         bug(Running, "an outcome is shown that the ledger does not have")
-            .queue("INSERT INTO shown SELECT queue, number, 'rejected', NULL FROM application WHERE number = 10")
+            .queue("INSERT INTO outcome SELECT queue, number, 'rejected', NULL FROM application WHERE number = 10")
             .breaks(&["I6"], "number 10 is shown as rejected, the ledger has no outcome"),
         bug(Running, "an ordered application is shown as sold out")
-            .queue("UPDATE shown SET outcome = 'sold_out', order_no = NULL WHERE number = 5")
+            .queue("UPDATE outcome SET outcome = 'sold_out', order_no = NULL WHERE number = 5")
             .breaks(&["I6"], "number 5 is shown as sold_out, the ledger has ordered with order number SPRING-000005"),
         bug(Running, "the order number of another is shown")
-            .queue("UPDATE shown SET order_no = 'SPRING-000007' WHERE number = 5")
+            .queue("UPDATE outcome SET order_no = 'SPRING-000007' WHERE number = 5")
             .breaks(&["I6"], "number 5 is shown as ordered with order number SPRING-000007, the ledger has ordered with order number SPRING-000005"),
         bug(Running, "an application has an outcome and is still ordering")
             .ledger(
@@ -220,7 +220,7 @@ pub(crate) fn in_outcomes() -> Vec<PlantedBug> {
             )
             .breaks(&["I6"], "number 9 is ordering with the outcome rejected"),
         bug(Settled, "the event is settled and a request to cancel was lost")
-            .queue("DELETE FROM shown WHERE number = 3")
+            .queue("DELETE FROM outcome WHERE number = 3")
             .ledger(
                 "DELETE FROM outbox WHERE app_key = (SELECT app_key FROM application WHERE number = 3);
                  DELETE FROM application WHERE number = 3",
@@ -231,7 +231,7 @@ pub(crate) fn in_outcomes() -> Vec<PlantedBug> {
             .ledger("UPDATE event SET settled_seq = 12")
             .breaks(&["I6"], "the event is settled and number 21 has no outcome"),
         bug(Settled, "the event is settled while an order is under way")
-            .queue("DELETE FROM shown WHERE number = 9")
+            .queue("DELETE FROM outcome WHERE number = 9")
             .ledger(
                 "UPDATE application SET state = 'ordering', outcome = NULL, order_no = NULL WHERE number = 9;
                  UPDATE seat SET state = 'held' WHERE app_key = (SELECT app_key FROM application WHERE number = 9);
@@ -278,10 +278,10 @@ pub(crate) fn in_the_queue() -> Vec<PlantedBug> {
             .queue("UPDATE queue SET admitted_through = 99")
             .breaks(&["I9"], "the queue was admitted through number 99, above its last"),
         bug(Running, "an admitted application is not in the ledger")
-            .queue("UPDATE application SET mark = 'A' WHERE number = 10")
+            .queue("UPDATE application SET state = 'A' WHERE number = 10")
             .breaks(&["I9"], "number 10 is marked admitted and is not in the ledger"),
         bug(Running, "an application is in the ledger and still waits")
-            .queue("UPDATE application SET mark = 'W' WHERE number = 5")
+            .queue("UPDATE application SET state = 'W' WHERE number = 5")
             .breaks(&["I9"], "number 5 is in the ledger and still waits in the queue"),
         bug(Running, "the queue's last number went back")
             .queue("UPDATE queue SET seq = 12")

@@ -19,7 +19,7 @@ async fn behind_a_gap(capacity: u32) -> (WorkerHarness, Context) {
     harness.config.numbers_ahead_min = AHEAD;
     let worker = harness.start().await;
     let limit = async || {
-        harness.queue().view(&spring()).await.ok().filter(|view| view.number_limit >= AHEAD).map(|_| ())
+        harness.queue().snapshot(&spring()).await.ok().filter(|view| view.number_limit >= AHEAD).map(|_| ())
     };
     until_some("the limit", limit).await;
     harness.stop(worker).await;
@@ -27,7 +27,7 @@ async fn behind_a_gap(capacity: u32) -> (WorkerHarness, Context) {
     harness.open_queue().await;
     let worker = harness.start().await;
     until_some("the gap", async || {
-        let view = harness.queue().view(&spring()).await.ok()?;
+        let view = harness.queue().snapshot(&spring()).await.ok()?;
         (view.seq >= AHEAD && view.number_limit > view.seq + AHEAD / 2).then_some(())
     })
     .await;
@@ -57,7 +57,7 @@ async fn a_paused_event_is_not_settled_while_applications_wait_behind_a_gap() {
     const APPLICATIONS: u32 = 10_201;
     let (harness, worker) = behind_a_gap(40).await;
     apply(&harness, APPLICATIONS).await;
-    assert_eq!(harness.queue().view(&spring()).await.unwrap().seq, AHEAD + APPLICATIONS);
+    assert_eq!(harness.queue().snapshot(&spring()).await.unwrap().seq, AHEAD + APPLICATIONS);
     harness.change(Change::Close).await;
     harness.until_state(EventState::Settling).await;
     until_rounds(&harness, 3).await;
@@ -70,8 +70,8 @@ async fn a_paused_event_is_not_settled_while_applications_wait_behind_a_gap() {
     assert_eq!(numbers, (AHEAD + 1..=AHEAD + 40).collect::<Vec<_>>());
     let all_shown = async || {
         let entries = harness.queue().entries(&spring(), AHEAD + 40, APPLICATIONS).await.ok()?;
-        let sold_out = |entry: &queue::Entry| {
-            entry.shown.as_ref().is_some_and(|shown| shown.outcome == Outcome::SoldOut)
+        let sold_out = |entry: &queue::QueueEntry| {
+            entry.outcome.as_ref().is_some_and(|shown| shown.outcome == Outcome::SoldOut)
         };
         (entries.iter().filter(|entry| sold_out(entry)).count() == APPLICATIONS as usize - 40).then_some(())
     };

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use domain::{Epoch, EventState, Fence, Number, Receipt, Right};
 use ledger::{Call, CancelRequest, Candidate, Ledger, OrderResponse, SettleResult};
-use queue::{Arming, Figures, InboxKind, Projection, Queue, Shown};
+use queue::{ArmRequest, ProjectedOutcome, Projection, Queue, SeatFigures};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection as _, SqlSafeStr as _};
 use testkit::{ManualClock, TempFolder};
@@ -104,7 +104,7 @@ impl Stores {
     async fn arm_up_to(&self, limit: u32) {
         let event = self.ledger.event(&spring()).await.unwrap();
         let epoch = self.ledger.start_epoch(&spring(), self.fence).await.unwrap();
-        let arming = Arming {
+        let arming = ArmRequest {
             unopened: false,
             epoch: epoch.epoch,
             number_limit: epoch.number_limit,
@@ -131,7 +131,7 @@ impl Stores {
 
     async fn cancel(&self, n: u32) {
         let number = Number::new(n).unwrap();
-        self.queue.ask(&spring(), key(n), number, InboxKind::Cancel).await.unwrap().unwrap();
+        self.queue.cancel(&spring(), key(n), number).await.unwrap().unwrap();
         let entries = self.queue.inbox(&spring(), 0, 100).await.unwrap();
         let requests: Vec<CancelRequest> = entries
             .iter()
@@ -173,11 +173,13 @@ impl Stores {
     /// Projects all outcomes of the ledger into the queue.
     async fn show(&self) {
         let event = self.ledger.event(&spring()).await.unwrap();
-        let epoch = self.queue.view(&spring()).await.map_or(Epoch(1), |view| view.epoch);
+        let epoch = self.queue.snapshot(&spring()).await.map_or(Epoch(1), |view| view.epoch);
         let to_show = self.ledger.unprojected_outcomes(&spring(), epoch, 100).await.unwrap();
         let outcomes = to_show
             .iter()
-            .map(|one| (one.number, Shown { outcome: one.outcome, order_no: one.order_no.clone() }))
+            .map(|one| {
+                (one.number, ProjectedOutcome { outcome: one.outcome, order_no: one.order_no.clone() })
+            })
             .collect();
         let projection = Projection {
             rev: event.rev,
@@ -185,7 +187,7 @@ impl Stores {
             state: event.state,
             number_limit: event.number_limit,
             round: 1,
-            figures: Figures::default(),
+            figures: SeatFigures::default(),
             settled_seq: event.settled_seq,
             outcomes,
         };

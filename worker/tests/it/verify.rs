@@ -96,10 +96,10 @@ async fn planted_bugs_of_the_queue_are_caught() {
 async fn a_violation_that_the_second_check_does_not_find_is_dropped() {
     let stores = Stores::at(Running).await;
     let copy = stores.copy().await;
-    copy.write_queue("UPDATE application SET mark = 'A' WHERE number IN (10, 11)").await;
+    copy.write_queue("UPDATE application SET state = 'A' WHERE number IN (10, 11)").await;
     let (queue, ledger) = copy.open().await;
     let repair = async {
-        copy.write_queue("UPDATE application SET mark = 'W' WHERE number = 10").await;
+        copy.write_queue("UPDATE application SET state = 'W' WHERE number = 10").await;
     };
     let report = verify_twice((&queue, &ledger), &spring(), &stores.witness, repair).await.unwrap();
     assert_eq!(listed_violations(&report), "number 11 is marked admitted and is not in the ledger");

@@ -1,47 +1,57 @@
-//! Versions that a queue must not run on, or whose vulnerabilities an operator should know. The list is checked against the
-//! advisories by hand; a distribution may have fixed a version without changing its number.
+//! Versions with vulnerabilities that a queue must not run on, or that an operator should know. The list is compared with the
+//! published advisories by hand. A distribution may have fixed a version without changing its number.
 
 use std::collections::HashMap;
 
-use super::Finding;
+use super::finding::ServerFinding;
 
 type Version = (u32, u32, u32);
 
-/// Of each release series, the first version in which the use-after-free of Lua (CVE-2025-49844) and the related ones are fixed.
+/// Of each release series, the first version in which the use-after-free of Lua (CVE-2025-49844) and related ones are fixed.
 const REDIS_FIXED: [Version; 5] = [(7, 2, 11), (7, 4, 6), (8, 0, 4), (8, 2, 2), (8, 3, 0)];
 const VALKEY_FIXED: [Version; 4] = [(7, 2, 11), (8, 0, 6), (8, 1, 4), (9, 0, 0)];
-const LUA_VULNERABILITY: &str = "a caller's Lua can take over the server (CVE-2025-49844)";
+const LUA_VULNERABILITY: &str = "a client's Lua can take over the server (CVE-2025-49844)";
 
-pub(super) fn findings(info: &HashMap<&str, &str>) -> Vec<Finding> {
-    let (product, told, fixed) = match (info.get("valkey_version"), info.get("redis_version")) {
-        (Some(told), _) => ("Valkey", told, &VALKEY_FIXED[..]),
-        (None, Some(told)) => ("Redis", told, &REDIS_FIXED[..]),
-        (None, None) => return vec![Finding::warn("this Redis does not tell its version")],
+pub(super) fn findings(info: &HashMap<&str, &str>) -> Vec<ServerFinding> {
+    let (product, text, fixed) = match (info.get("valkey_version"), info.get("redis_version")) {
+        (Some(text), _) => ("Valkey", text, &VALKEY_FIXED[..]),
+        (None, Some(text)) => ("Redis", text, &REDIS_FIXED[..]),
+        (None, None) => {
+            return vec![ServerFinding::warn(
+                "this Redis does not report its version: its vulnerabilities are not checked",
+            )];
+        }
     };
-    let Some(version) = parse(told) else {
-        return vec![Finding::warn(format!("this {product} calls its version {told:?}"))];
+    let Some(version) = parse(text) else {
+        return vec![ServerFinding::warn(format!(
+            "this {product} reports the version {text:?}, which is not a number: its vulnerabilities are not checked"
+        ))];
     };
     let mut findings = Vec::new();
     if version < (7, 0, 0) {
-        findings.push(Finding::refuse(format!(
-            "this is {product} {told}: the queue needs functions, from 7.0 on"
+        findings.push(ServerFinding::refuse(format!(
+            "this is {product} {text}: install 7.0 or later, since the queue needs functions"
         )));
     } else if product == "Redis" && (version.0, version.1) == (7, 0) {
-        let what = format!("this is Redis {told}, whose line is not mended any more: {LUA_VULNERABILITY}");
-        findings.push(Finding::warn(format!("{what}, unless your distribution mended it")));
+        findings.push(ServerFinding::warn(format!(
+            "this is Redis {text}, a series without further fixes: unless your distribution has fixed it, {LUA_VULNERABILITY}; \
+             update it"
+        )));
     } else if is_vulnerable(version, fixed) {
-        findings.push(Finding::refuse(format!(
-            "this is {product} {told}, with which {LUA_VULNERABILITY}: update it"
+        findings.push(ServerFinding::refuse(format!(
+            "this is {product} {text}: update it, since {LUA_VULNERABILITY}"
         )));
     }
     if product == "Redis" && ((7, 2, 0)..=(8, 6, 2)).contains(&version) {
-        let what = format!("this is Redis {told}: evicting clients can crash it (CVE-2026-23479)");
-        findings.push(Finding::warn(format!("{what}; keep maxmemory-clients 0, or update past 8.6.2")));
+        findings.push(ServerFinding::warn(format!(
+            "this is Redis {text}: keep maxmemory-clients 0, or update to a version after 8.6.2, since evicting clients can \
+             crash it (CVE-2026-23479)"
+        )));
     }
     findings
 }
 
-/// Whether the version is older than the fixed one of its series; a series without a fixed one is compared with the newest.
+/// Whether the version is older than the first fixed one of its series. A series without one is compared with the newest.
 fn is_vulnerable(version: Version, fixed: &[Version]) -> bool {
     let series = fixed.iter().find(|fixed| (fixed.0, fixed.1) == (version.0, version.1));
     match series {
@@ -50,14 +60,14 @@ fn is_vulnerable(version: Version, fixed: &[Version]) -> bool {
     }
 }
 
-fn parse(told: &str) -> Option<Version> {
-    let mut parts = told.split(['.', '-']).map(|part| part.parse().ok());
+fn parse(text: &str) -> Option<Version> {
+    let mut parts = text.split(['.', '-']).map(|part| part.parse().ok());
     Some((parts.next()??, parts.next()??, parts.next()??))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::Severity;
+    use super::super::finding::Severity;
     use super::*;
 
     fn severities(field: &'static str, version: &'static str) -> Vec<Severity> {
@@ -65,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn a_version_that_is_known_to_be_open_is_refused() {
+    fn a_vulnerable_version_is_refused_and_an_unmaintained_one_warned_of() {
         use Severity::{Refuse, Warn};
         assert_eq!(severities("redis_version", "6.2.20"), [Refuse]);
         assert_eq!(severities("redis_version", "7.0.15"), [Warn]);

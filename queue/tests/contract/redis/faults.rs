@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use domain::{Gap, Number};
-use queue::{LeadError, Queue, QueueState, RedisRole, Refused};
+use queue::{LeaderError, Queue, QueueError, QueueState, RedisRole};
 use testkit::{RedisKind, RedisServer, TempFolder};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -52,10 +52,10 @@ async fn keeps_all_20(server: &RedisServer, why: &str) {
         [("worker", RedisRole::Worker), ("signup", RedisRole::Signup), ("verify", RedisRole::Verify)]
     {
         let queue = Queue::open_redis(as_user(server, user, role)).await.unwrap();
-        let view = queue.view(&event()).await.unwrap();
+        let view = queue.snapshot(&event()).await.unwrap();
         assert_eq!((view.seq, view.armed), (20, false), "{why}: {user}");
         for who in 1..=20 {
-            let place = queue.place(&event(), key(who)).await.unwrap().unwrap();
+            let place = queue.entry(&event(), key(who)).await.unwrap().unwrap();
             assert_eq!(place.number, number(who), "{why}: {user}");
         }
     }
@@ -110,7 +110,7 @@ async fn press_until(
         let applied = loop {
             match queue.apply(&event(), applicant(who)).await {
                 Ok(applied) => break applied,
-                Err(Refused::Unavailable(_) | Refused::Unknown(_)) if !down.load(Ordering::SeqCst) => {
+                Err(QueueError::Unavailable(_) | QueueError::Unknown(_)) if !down.load(Ordering::SeqCst) => {
                     tokio::task::yield_now().await;
                 }
                 Err(_) => return,
@@ -146,9 +146,9 @@ async fn nothing_acknowledged_is_lost_when_the_server_is_killed_mid_batches(kind
         harness.server().restart().await.unwrap();
         assert!(!harness.view_when_back().await.armed);
         harness.queue().publish(&[event()]).await.unwrap();
-        let limit = harness.view().await.number_limit;
+        let limit = harness.snapshot().await.number_limit;
         let armed = harness.queue().arm(&event(), FENCE, arming(round + 2, limit)).await.unwrap();
-        assert_eq!((armed.seq, harness.view().await.gaps.ranges().last().unwrap().to), (limit, limit));
+        assert_eq!((armed.seq, harness.snapshot().await.gaps.ranges().last().unwrap().to), (limit, limit));
         harness.project(|p| p.number_limit = limit + 100_000).await;
     }
     assert!(acknowledged.len() >= 900);
@@ -162,7 +162,7 @@ impl QueueHarness {
     async fn press(&self, who: u32) -> Number {
         loop {
             match self.apply(who).await {
-                Err(Refused::Unavailable(_) | Refused::Unknown(_)) => {}
+                Err(QueueError::Unavailable(_) | QueueError::Unknown(_)) => {}
                 applied => return applied.unwrap().number,
             }
         }
@@ -171,9 +171,9 @@ impl QueueHarness {
     /// The first question after a restart may find its connection broken.
     async fn view_when_back(&self) -> queue::QueueSnapshot {
         loop {
-            match self.queue().view(&event()).await {
+            match self.queue().snapshot(&event()).await {
                 Ok(view) => return view,
-                Err(Refused::Unavailable(_) | Refused::Unknown(_)) => {}
+                Err(QueueError::Unavailable(_) | QueueError::Unknown(_)) => {}
                 Err(other) => panic!("{other}"),
             }
         }
@@ -188,17 +188,17 @@ async fn a_wiped_server_is_filled_again_above_every_number(kind: RedisKind) {
     harness.server().restart().await.unwrap();
     let told = loop {
         match harness.queue().catalogue().await {
-            Err(Refused::Unavailable(why)) if why.contains("firstcome migrate") => break why,
-            Err(Refused::Unavailable(_) | Refused::Unknown(_)) => {}
+            Err(QueueError::Unavailable(why)) if why.contains("firstcome migrate") => break why,
+            Err(QueueError::Unavailable(_) | QueueError::Unknown(_)) => {}
             other => panic!("{other:?}"),
         }
     };
     assert!(told.contains("lacks the functions of this version"));
     drop(harness.another_store_installs().await);
-    assert_eq!(harness.queue().view(&event()).await, Err(Refused::NotArmed));
+    assert_eq!(harness.queue().snapshot(&event()).await, Err(QueueError::NotArmed));
     assert_eq!(
         harness.queue().project(&event(), FENCE, crate::harness::projection()).await,
-        Err(LeadError::UnknownEvent)
+        Err(LeaderError::UnknownEvent)
     );
     harness.queue().publish(&[event()]).await.unwrap();
     harness.queue().arm(&event(), FENCE, arming(2, 1_000)).await.unwrap();
@@ -231,11 +231,11 @@ async fn a_server_put_back_to_an_older_copy_is_noticed_by_who_knew_more(kind: Re
     harness.queue().publish(&[event()]).await.unwrap();
     assert_eq!(harness.queue().arm(&event(), FENCE, arming(2, 0)).await.unwrap().seq, 1_000);
     harness.project(|p| p.number_limit = 3_000).await;
-    assert!(!harness.view().await.armed, "this process was told 1,001");
+    assert!(!harness.snapshot().await.armed, "this process was told 1,001");
     harness.queue().arm(&event(), FENCE, arming(3, 3_000)).await.unwrap();
     harness.project(|p| p.number_limit = 4_000).await;
     assert_eq!(harness.press(4).await, number(3_001));
-    assert_eq!(harness.view().await.gaps.ranges(), [Gap { from: 3, to: 3_000 }]);
+    assert_eq!(harness.snapshot().await.gaps.ranges(), [Gap { from: 3, to: 3_000 }]);
     // The ledger keeps its position in the inbox, so a request must never come at or below it.
     harness.cancel(2).await;
     assert_eq!(harness.queue().inbox(&event(), position, 9).await.unwrap().len(), 1);
@@ -247,11 +247,11 @@ async fn a_queue_that_lost_writes_disarms_itself_for_all_roles(kind: RedisKind) 
     harness.fill(3).await;
     harness.meddle::<()>(&["HSET", "q:{spring}:m", "seq", "2"]).await;
     assert_eq!(other.apply(&event(), applicant(1)).await.unwrap().number, number(1));
-    assert!(other.view(&event()).await.unwrap().armed, "it knows no more than the queue");
+    assert!(other.snapshot(&event()).await.unwrap().armed, "it knows no more than the queue");
     assert_eq!(harness.apply(1).await.unwrap().number, number(1));
-    assert_eq!(harness.apply(4).await, Err(Refused::Regressed));
-    assert_eq!(harness.apply(4).await, Err(Refused::NotArmed));
-    assert_eq!(other.apply(&event(), applicant(4)).await, Err(Refused::NotArmed));
+    assert_eq!(harness.apply(4).await, Err(QueueError::Regressed));
+    assert_eq!(harness.apply(4).await, Err(QueueError::NotArmed));
+    assert_eq!(other.apply(&event(), applicant(4)).await, Err(QueueError::NotArmed));
 }
 
 async fn loading_the_functions_again_disarms_and_installing_does_not(kind: RedisKind) {
@@ -264,8 +264,8 @@ async fn loading_the_functions_again_disarms_and_installing_does_not(kind: Redis
     let mut conn = client.get_multiplexed_async_connection().await.unwrap();
     let mut restore = redis::cmd("FUNCTION");
     restore.arg("RESTORE").arg(dump).arg("REPLACE").exec_async(&mut conn).await.unwrap();
-    assert_eq!(harness.apply(3).await, Err(Refused::NotArmed));
-    assert_eq!(harness.queue().catalogue().await, Err(Refused::NotArmed));
+    assert_eq!(harness.apply(3).await, Err(QueueError::NotArmed));
+    assert_eq!(harness.queue().catalogue().await, Err(QueueError::NotArmed));
     assert_eq!(harness.place(1).await.number, number(1));
 }
 
@@ -284,16 +284,16 @@ async fn a_full_server_refuses_applications_whole_and_still_drains(kind: RedisKi
     harness.fill(3).await;
     harness.meddle::<()>(&["CONFIG", "SET", "maxmemory", "1"]).await;
     let told = harness.apply(4).await;
-    assert!(matches!(&told, Err(Refused::Unavailable(why)) if why.contains("maxmemory")), "{told:?}");
-    assert_eq!((harness.view().await.seq, harness.head(9).await.0), (3, vec![1, 2, 3]));
+    assert!(matches!(&told, Err(QueueError::Unavailable(why)) if why.contains("maxmemory")), "{told:?}");
+    assert_eq!((harness.snapshot().await.seq, harness.head(9).await.0), (3, vec![1, 2, 3]));
     harness.admitted(2, &[1, 2]).await;
-    assert_eq!(harness.cancel(3).await.unwrap().mark, QueueState::Withdrawn);
+    assert_eq!(harness.cancel(3).await.unwrap().state, QueueState::Withdrawn);
     let entry = harness.inbox().await[0].id;
     harness.queue().acknowledge(&event(), FENCE, entry).await.unwrap();
     harness
         .project(|p| p.outcomes = vec![(number(1), crate::harness::shown(domain::Outcome::Ordered))])
         .await;
-    assert_eq!(harness.view().await.admitted_through, 2);
+    assert_eq!(harness.snapshot().await.admitted_through, 2);
     harness.meddle::<()>(&["CONFIG", "SET", "maxmemory", "0"]).await;
     assert_eq!(harness.apply(4).await.unwrap().number, number(4));
 }
@@ -318,5 +318,5 @@ async fn two_signups_give_each_person_one_number(kind: RedisKind) {
     let mut given: Vec<_> = numbers.values().map(|told| told[0].get()).collect();
     given.sort_unstable();
     assert_eq!(given, (1..=1_500).collect::<Vec<_>>());
-    assert_eq!(signups[0].place(&event(), key(3)).await.unwrap().unwrap().number, numbers[&3][0]);
+    assert_eq!(signups[0].entry(&event(), key(3)).await.unwrap().unwrap().number, numbers[&3][0]);
 }

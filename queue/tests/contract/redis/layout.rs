@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use queue::{Entry, QueueState, RedisRole, Refused};
+use queue::{QueueEntry, QueueError, QueueState, RedisRole};
 use testkit::{RedisKind, RedisServer};
 use tokio::task::JoinSet;
 
@@ -33,15 +33,15 @@ async fn an_application_without_its_commit_gets_a_new_number_and_the_old_one_is_
     harness.fill(1).await;
     let bucket = harness.keys("q:{spring}:a:*").await.remove(0);
     harness.meddle::<u32>(&["UNLINK", &bucket]).await;
-    assert_eq!(harness.queue().place(&event(), key(1)).await, Ok(None));
-    assert_eq!(harness.queue().number_of(&event(), number(1)).await, Ok(None));
+    assert_eq!(harness.queue().entry(&event(), key(1)).await, Ok(None));
+    assert_eq!(harness.queue().app_key_of(&event(), number(1)).await, Ok(None));
     assert_eq!(harness.head(9).await, (vec![], 1));
     // A caller that holds the number would disarm the queue; for any other it is as if it had never been given.
     let other = harness.another_handle(|_| {}).await;
     let again = other.apply(&event(), applicant(1)).await.unwrap();
-    assert_eq!((again.number, again.again), (number(2), false));
+    assert_eq!((again.number, again.already_applied), (number(2), false));
     assert_eq!(
-        harness.queue().number_of(&event(), number(1)).await,
+        harness.queue().app_key_of(&event(), number(1)).await,
         Ok(None),
         "its key is under another number"
     );
@@ -49,7 +49,7 @@ async fn an_application_without_its_commit_gets_a_new_number_and_the_old_one_is_
     let entries = harness.queue().entries(&event(), 0, 9).await.unwrap();
     assert_eq!(
         entries,
-        [Entry { number: number(2), app_key: key(1), mark: QueueState::Waiting, shown: None }]
+        [QueueEntry { number: number(2), app_key: key(1), state: QueueState::Waiting, outcome: None }]
     );
 }
 
@@ -59,7 +59,7 @@ async fn an_order_marker_above_the_last_number_is_written_over(kind: RedisKind) 
     harness.meddle::<u32>(&["SETRANGE", "q:{spring}:w:0", "32", "sixteen letters!"]).await;
     assert_eq!(harness.head(9).await, (vec![1, 2], 2));
     assert_eq!(harness.apply(3).await.unwrap().number, number(3));
-    assert_eq!(harness.queue().number_of(&event(), number(3)).await, Ok(Some(key(3))));
+    assert_eq!(harness.queue().app_key_of(&event(), number(3)).await, Ok(Some(key(3))));
 }
 
 async fn a_queue_over_many_blocks_is_admitted_in_order_and_whole(kind: RedisKind) {
@@ -73,7 +73,7 @@ async fn a_queue_over_many_blocks_is_admitted_in_order_and_whole(kind: RedisKind
             // More may wait than the queue takes at once.
             loop {
                 match queue.apply(&event(), applicant(who)).await {
-                    Err(Refused::Unavailable(_)) => tokio::task::yield_now().await,
+                    Err(QueueError::Unavailable(_)) => tokio::task::yield_now().await,
                     applied => return applied.unwrap().number.get(),
                 }
             }
@@ -90,7 +90,7 @@ async fn a_queue_over_many_blocks_is_admitted_in_order_and_whole(kind: RedisKind
     assert!(entries.is_sorted_by_key(|entry| entry.number));
     let withdrawn: BTreeSet<_> = (1..=PEOPLE).step_by(17).collect();
     for entry in entries.iter().filter(|entry| withdrawn.contains(&entry.number.get())) {
-        harness.queue().ask(&event(), entry.app_key, entry.number, queue::InboxKind::Cancel).await.unwrap();
+        harness.queue().cancel(&event(), entry.app_key, entry.number).await.unwrap();
     }
     let mut admitted = Vec::new();
     loop {
@@ -105,7 +105,7 @@ async fn a_queue_over_many_blocks_is_admitted_in_order_and_whole(kind: RedisKind
     let expected: Vec<_> = (1..=PEOPLE).filter(|n| !withdrawn.contains(n)).chain([12_501]).collect();
     assert_eq!(admitted, expected);
     let left = harness.queue().entries(&event(), 0, 20_000).await.unwrap();
-    assert!(left.iter().all(|entry| entry.mark != QueueState::Waiting));
+    assert!(left.iter().all(|entry| entry.state != QueueState::Waiting));
 }
 
 async fn a_block_takes_no_more_memory_than_its_numbers(kind: RedisKind) {
@@ -121,7 +121,7 @@ async fn the_product_takes_its_time_from_the_server_only(kind: RedisKind) {
     queue::Queue::install_redis(&options).await.unwrap();
     let queue = queue::Queue::open_redis(options).await.unwrap();
     super::open_for_long(&queue).await;
-    let first = queue.view(&event()).await.unwrap().now;
+    let first = queue.snapshot(&event()).await.unwrap().now;
     assert!((1_700_000_000_000..4_102_444_800_000).contains(&first), "{first}");
     let acl = queue::redis_acl();
     let apply = acl.split_whitespace().find_map(|word| word.strip_prefix("+fcall|apply")).unwrap();
@@ -135,15 +135,15 @@ async fn a_request_whose_write_failed_midway_is_recorded_when_repeated(kind: Red
     harness.fill(2).await;
     // The inbox cannot be written: its key has another type.
     harness.meddle::<()>(&["SET", "q:{spring}:i", "no stream"]).await;
-    let told = harness.queue().ask(&event(), key(2), number(2), queue::InboxKind::Cancel).await;
-    assert!(matches!(told, Err(Refused::Unknown(_))), "{told:?}");
+    let told = harness.queue().cancel(&event(), key(2), number(2)).await;
+    assert!(matches!(told, Err(QueueError::Unknown(_))), "{told:?}");
     assert_eq!(
-        harness.place(2).await.mark,
+        harness.place(2).await.state,
         QueueState::Waiting,
         "withdrawn without a request would end nowhere"
     );
     harness.meddle::<u32>(&["DEL", "q:{spring}:i"]).await;
-    assert_eq!(harness.cancel(2).await.unwrap().mark, QueueState::Withdrawn);
+    assert_eq!(harness.cancel(2).await.unwrap().state, QueueState::Withdrawn);
     assert_eq!(harness.inbox().await.len(), 1);
 }
 
@@ -165,10 +165,13 @@ async fn an_error_midway_leaves_nothing_that_pressing_again_does_not_heal(kind: 
         let half =
             harness.another_handle(|options| (options.url, options.role) = (url, RedisRole::Signup)).await;
         let told = half.apply(&event(), applicant(who)).await;
-        assert!(matches!(&told, Err(Refused::Unavailable(why)) if why.contains("lacks a right")), "{told:?}");
-        assert_eq!(harness.queue().place(&event(), key(who)).await, Ok(None), "{denied}");
+        assert!(
+            matches!(&told, Err(QueueError::Unavailable(why)) if why.contains("lacks a right")),
+            "{told:?}"
+        );
+        assert_eq!(harness.queue().entry(&event(), key(who)).await, Ok(None), "{denied}");
         let applied = harness.apply(who).await.unwrap();
-        assert_eq!((applied.number, applied.again), (number(given), false), "{denied}");
+        assert_eq!((applied.number, applied.already_applied), (number(given), false), "{denied}");
     }
     let waiting = harness.queue().head(&event(), 9).await.unwrap().waiting;
     let waiting: Vec<_> = waiting.into_iter().map(|w| (w.number.get(), w.app_key, w.contact)).collect();

@@ -1,6 +1,6 @@
 //! The shipped rights, `ops/redis.acl`: each role can do its own and nothing else, and what lacks is found at the start.
 
-use queue::{LeadError, Queue, RedisOptions, RedisRole, Refused};
+use queue::{LeaderError, Queue, QueueError, RedisOptions, RedisRole};
 use testkit::{RedisKind, RedisServer};
 
 use super::{as_user, both, installed, meddle, open_for_long};
@@ -30,7 +30,7 @@ async fn each_role_can_do_its_own_and_is_refused_the_rest(kind: RedisKind) {
     for who in 1..=2 {
         assert_eq!(signup.apply(&event(), applicant(who)).await.unwrap().number, number(who));
     }
-    signup.ask(&event(), key(2), number(2), queue::InboxKind::Cancel).await.unwrap().unwrap();
+    signup.cancel(&event(), key(2), number(2)).await.unwrap().unwrap();
     let head = worker.head(&event(), 9).await.unwrap();
     worker.admitted(&event(), FENCE, head.through, &[key(1)]).await.unwrap();
     let entry = worker.inbox(&event(), 0, 9).await.unwrap()[0].id;
@@ -39,9 +39,9 @@ async fn each_role_can_do_its_own_and_is_refused_the_rest(kind: RedisKind) {
     for reader in [&worker, &signup, &verifier] {
         assert_eq!(reader.catalogue().await, Ok(vec![event()]));
         assert_eq!(reader.entries(&event(), 0, 9).await.unwrap().len(), 2);
-        assert_eq!(reader.view(&event()).await.unwrap().admitted_through, 2);
-        assert_eq!(reader.number_of(&event(), number(1)).await, Ok(Some(key(1))));
-        assert_eq!(reader.place(&event(), key(1)).await.unwrap().unwrap().number, number(1));
+        assert_eq!(reader.snapshot(&event()).await.unwrap().admitted_through, 2);
+        assert_eq!(reader.app_key_of(&event(), number(1)).await, Ok(Some(key(1))));
+        assert_eq!(reader.entry(&event(), key(1)).await.unwrap().unwrap().number, number(1));
     }
     for outsider in [&signup, &verifier] {
         lacks(&outsider.publish(&[]).await);
@@ -56,10 +56,10 @@ async fn each_role_can_do_its_own_and_is_refused_the_rest(kind: RedisKind) {
     }
     let refused = verifier.apply(&event(), applicant(3)).await;
     assert!(
-        matches!(&refused, Err(Refused::Unavailable(why)) if why.contains("ops/redis.acl")),
+        matches!(&refused, Err(QueueError::Unavailable(why)) if why.contains("ops/redis.acl")),
         "{refused:?}"
     );
-    assert!(verifier.ask(&event(), key(1), number(1), queue::InboxKind::Cancel).await.is_err());
+    assert!(verifier.cancel(&event(), key(1), number(1)).await.is_err());
 }
 
 async fn the_gateway_reads_how_events_stand_and_no_application(kind: RedisKind) {
@@ -69,12 +69,12 @@ async fn the_gateway_reads_how_events_stand_and_no_application(kind: RedisKind) 
     assert_eq!(worker.apply(&event(), applicant(1)).await.unwrap().number, number(1));
     let gateway = Queue::open_redis(as_user(&server, "gateway", RedisRole::Gateway)).await.unwrap();
     assert_eq!(gateway.catalogue().await, Ok(vec![event()]));
-    assert_eq!(gateway.view(&event()).await.unwrap().seq, 1);
-    assert!(gateway.place(&event(), key(1)).await.is_err());
+    assert_eq!(gateway.snapshot(&event()).await.unwrap().seq, 1);
+    assert!(gateway.entry(&event(), key(1)).await.is_err());
     assert!(gateway.entries(&event(), 0, 9).await.is_err());
-    assert!(gateway.number_of(&event(), number(1)).await.is_err());
+    assert!(gateway.app_key_of(&event(), number(1)).await.is_err());
     assert!(gateway.apply(&event(), applicant(2)).await.is_err());
-    assert!(gateway.ask(&event(), key(1), number(1), queue::InboxKind::Cancel).await.is_err());
+    assert!(gateway.cancel(&event(), key(1), number(1)).await.is_err());
     lacks(&gateway.publish(&[]).await);
     for command in [["HMGET", "q:{spring}:c", "x"], ["HMGET", "q:{spring}:a:0", "x"]] {
         let answer = meddle::<redis::Value>(&server.url_of("gateway"), &command).await;
@@ -82,9 +82,9 @@ async fn the_gateway_reads_how_events_stand_and_no_application(kind: RedisKind) 
     }
 }
 
-fn lacks<T: std::fmt::Debug>(answer: &Result<T, LeadError>) {
+fn lacks<T: std::fmt::Debug>(answer: &Result<T, LeaderError>) {
     assert!(
-        matches!(answer, Err(LeadError::Unavailable(why)) if why.contains("ops/redis.acl")),
+        matches!(answer, Err(LeaderError::Unavailable(why)) if why.contains("ops/redis.acl")),
         "{answer:?}"
     );
 }
@@ -155,7 +155,7 @@ async fn a_missing_right_is_found_before_the_queue_is_used(kind: RedisKind) {
             meddle::<()>(&server.url(), &words).await.unwrap();
             let opened = Queue::open_redis(as_user(&server, user, role)).await;
             assert!(
-                matches!(&opened, Err(LeadError::Unavailable(why)) if why.contains("lacks a right")),
+                matches!(&opened, Err(LeaderError::Unavailable(why)) if why.contains("lacks a right")),
                 "{user} without {lacking}: {opened:?}"
             );
         }

@@ -1,6 +1,6 @@
 //! Servers that a queue does not open on, and what it says of those that changed later.
 
-use queue::{LeadError, Queue, RedisOptions, RedisRole, Severity};
+use queue::{LeaderError, Queue, RedisOptions, RedisRole, Severity};
 use testkit::{RedisKind, RedisServer};
 
 use super::{both, meddle};
@@ -27,7 +27,7 @@ async fn installed(kind: RedisKind, more: &[&str]) -> RedisServer {
 
 async fn refusal(server: &RedisServer) -> String {
     match Queue::open_redis(options(server)).await.unwrap_err() {
-        LeadError::Unavailable(why) => why,
+        LeaderError::Unavailable(why) => why,
         other => panic!("{other}"),
     }
 }
@@ -130,12 +130,13 @@ async fn where_settings_cannot_be_seen_the_queue_opens_with_a_warning(kind: Redi
     meddle::<()>(&server.url(), &hosted).await.unwrap();
     let options = RedisOptions::new(server.url_as("hosted", "pw"), RedisRole::Worker);
     let queue = Queue::open_redis(options).await.unwrap();
-    let declared = |finding: &queue::Finding| {
+    let declared = |finding: &queue::ServerFinding| {
         finding.severity == Severity::Warn && finding.what.starts_with("durability = declared")
     };
     let found = queue.check().await;
     assert_eq!(found.iter().filter(|finding| declared(finding)).count(), 1);
-    let unchecked =
-        |finding: &&queue::Finding| finding.severity == Severity::Warn && finding.what.contains("ACL DRYRUN");
+    let unchecked = |finding: &&queue::ServerFinding| {
+        finding.severity == Severity::Warn && finding.what.contains("ACL DRYRUN")
+    };
     assert_eq!(found.iter().filter(unchecked).count(), 1);
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use queue::{Queue, Refused};
+use queue::{Queue, QueueError};
 use testkit::RedisKind;
 
 use super::proxy::{Proxy, Wire};
@@ -36,8 +36,8 @@ async fn open_connections(queue: &Queue, who: u32) {
     }
 }
 
-fn is_unknown<T>(told: &Result<T, Refused>) -> bool {
-    matches!(told, Err(Refused::Unknown(_)))
+fn is_unknown<T>(told: &Result<T, QueueError>) -> bool {
+    matches!(told, Err(QueueError::Unknown(_)))
 }
 
 async fn an_application_whose_reply_was_lost_is_found_again(kind: RedisKind) {
@@ -48,13 +48,13 @@ async fn an_application_whose_reply_was_lost_is_found_again(kind: RedisKind) {
     proxy.set(Wire::LosesReplies);
     let told = queue.apply(&event(), applicant(1)).await;
     assert!(is_unknown(&told), "{told:?}");
-    let asked = queue.ask(&event(), key(1), number(2), queue::InboxKind::Cancel).await;
+    let asked = queue.cancel(&event(), key(1), number(2)).await;
     // The pool checks a connection before it is used again, so that here nothing may have been asked at all.
-    assert!(matches!(asked, Err(Refused::Unknown(_) | Refused::Unavailable(_))), "{asked:?}");
+    assert!(matches!(asked, Err(QueueError::Unknown(_) | QueueError::Unavailable(_))), "{asked:?}");
     proxy.set(Wire::Honest);
     let again = queue.apply(&event(), applicant(1)).await.unwrap();
-    assert_eq!((again.number, again.again, again.proven), (number(2), true, true));
-    assert_eq!(harness.view().await.seq, 2);
+    assert_eq!((again.number, again.already_applied, again.proven), (number(2), true, true));
+    assert_eq!(harness.snapshot().await.seq, 2);
 }
 
 async fn an_answer_to_another_question_is_never_believed(kind: RedisKind) {
@@ -64,17 +64,17 @@ async fn an_answer_to_another_question_is_never_believed(kind: RedisKind) {
     // Every connection has answered once, so that each has something to be behind with.
     for who in 0..40 {
         queue.apply(&event(), applicant(who)).await.unwrap();
-        queue.place(&event(), key(who)).await.unwrap().unwrap();
+        queue.entry(&event(), key(who)).await.unwrap().unwrap();
     }
     proxy.set(Wire::OneBehind);
     let told = queue.apply(&event(), applicant(100)).await;
     assert!(is_unknown(&told), "the number of another applicant: {told:?}");
-    assert!(queue.place(&event(), key(7)).await.is_err(), "the place of another applicant");
+    assert!(queue.entry(&event(), key(7)).await.is_err(), "the place of another applicant");
     proxy.set(Wire::Honest);
     // The connections that were out of step are gone.
     for who in (0..40).chain([100]) {
         let (given, told) =
-            (queue.apply(&event(), applicant(who)).await, queue.place(&event(), key(who)).await);
+            (queue.apply(&event(), applicant(who)).await, queue.entry(&event(), key(who)).await);
         let seen = harness.place(who).await.number;
         assert_eq!((given.unwrap().number, told.unwrap().unwrap().number), (seen, seen));
     }
@@ -89,7 +89,7 @@ async fn a_frozen_server_leaves_it_open_and_gives_one_number(kind: RedisKind) {
     assert!(is_unknown(&told), "{told:?}");
     harness.server().thaw().unwrap();
     assert_eq!(queue.apply(&event(), applicant(2)).await.unwrap().number, number(2));
-    assert_eq!(harness.view().await.seq, 2);
+    assert_eq!(harness.snapshot().await.seq, 2);
 }
 
 async fn a_paused_server_registers_no_application(kind: RedisKind) {
@@ -115,5 +115,5 @@ async fn a_server_that_is_away_was_asked_for_nothing(kind: RedisKind) {
         }
         told = queue.apply(&event(), applicant(1)).await;
     }
-    assert!(matches!(told, Err(Refused::Unavailable(_))), "{told:?}");
+    assert!(matches!(told, Err(QueueError::Unavailable(_))), "{told:?}");
 }

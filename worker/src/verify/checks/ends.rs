@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use domain::{ApplicationState, EventState, Outcome};
 use ledger::{ApplicationRow, OutboxRow};
-use queue::{Entry, QueueState, Shown};
+use queue::{ProjectedOutcome, QueueEntry, QueueState};
 
 use crate::verify::facts::Facts;
 use crate::verify::report::Violations;
@@ -38,7 +38,7 @@ fn missing_outcomes(facts: &Facts) -> Violations {
     let rows = facts.rows.iter().filter(|row| row.outcome.is_none()).map(|row| row.number);
     let only_in_queue = facts.entries.iter().filter(|entry| facts.row(entry.app_key).is_none());
     let left_out =
-        only_in_queue.filter(|entry| entry.mark != QueueState::Waiting || entry.number.get() > through);
+        only_in_queue.filter(|entry| entry.state != QueueState::Waiting || entry.number.get() > through);
     rows.chain(left_out.map(|entry| entry.number))
         .map(|number| format!("the event is settled and number {number} has no outcome"))
         .collect()
@@ -48,8 +48,8 @@ fn settled_through(facts: &Facts) -> Option<u32> {
     (facts.event.state == EventState::Settled).then(|| facts.event.settled_seq.unwrap_or(0))
 }
 
-fn wrong_shown_outcome(facts: &Facts, entry: &Entry) -> Option<String> {
-    let shown = entry.shown.as_ref()?;
+fn wrong_shown_outcome(facts: &Facts, entry: &QueueEntry) -> Option<String> {
+    let shown = entry.outcome.as_ref()?;
     let row = facts.row(entry.app_key);
     let fits = match row {
         Some(row) => shown_fits(shown, row),
@@ -71,7 +71,7 @@ fn describe_outcome(outcome: Option<Outcome>, order_no: Option<&str>) -> String 
     order_no.map_or(word.to_owned(), |order_no| format!("{word} with order number {order_no}"))
 }
 
-fn shown_fits(shown: &Shown, row: &ApplicationRow) -> bool {
+fn shown_fits(shown: &ProjectedOutcome, row: &ApplicationRow) -> bool {
     match row.outcome {
         Some(outcome) if outcome == shown.outcome => row.order_no == shown.order_no,
         // The outcome reaches the queue a moment after the ledger decided.

@@ -79,7 +79,7 @@ pub(super) fn seated_in_order(facts: &Facts) -> Violations {
     let seated = facts.rows.iter().filter(|row| row.seat.is_some() || row.outcome == Some(Outcome::Rejected));
     let mut seated: Vec<Number> = seated.map(|row| row.number).collect();
     seated.sort_unstable();
-    let waiting = facts.entries.iter().filter(|entry| entry.mark == QueueState::Waiting);
+    let waiting = facts.entries.iter().filter(|entry| entry.state == QueueState::Waiting);
     waiting
         .filter(|entry| facts.row(entry.app_key).is_none())
         .filter_map(|entry| {

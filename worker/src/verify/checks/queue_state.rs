@@ -1,6 +1,6 @@
 //! The queue's own indexes and limits, among themselves and against the ledger (I9).
 
-use queue::{Entry, QueueState};
+use queue::{QueueEntry, QueueState};
 
 use crate::verify::facts::Facts;
 use crate::verify::report::Violations;
@@ -31,12 +31,12 @@ fn missing_numbers(facts: &Facts) -> Violations {
         .collect()
 }
 
-fn wrong_state(facts: &Facts, entry: &Entry) -> Option<String> {
+fn wrong_state(facts: &Facts, entry: &QueueEntry) -> Option<String> {
     let snapshot = &facts.snapshot;
     let number = entry.number.get();
     let in_ledger = facts.row(entry.app_key).is_some();
     let passed = number <= snapshot.admitted_through;
-    match entry.mark {
+    match entry.state {
         _ if number > snapshot.seq => {
             Some(format!("number {number} was given, above the queue's last number"))
         }

@@ -1,4 +1,4 @@
-//! The stored standing of one queue, and the rules that need nothing else. It is read whole and written whole.
+//! The row of one queue, and the rules that need nothing else. A row is read and written as a whole.
 
 use domain::{Epoch, EventId, EventSettings, EventState, Gaps, Millis, Number};
 use serde::Serialize;
@@ -6,22 +6,22 @@ use serde::de::DeserializeOwned;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use crate::contract::{Armed, Arming, Closing, Figures, Projection, Refused};
+use crate::contract::{ArmRequest, ArmResult, Closing, Projection, QueueError, SeatFigures};
 
 /// How far the ledger has ended the event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Ending {
     NotYet,
     Settling,
-    /// Who still waits up to here is sold out; unknown until the ledger tells.
+    /// Applications that still wait up to this number are sold out; unknown until the ledger has projected it.
     Settled {
         through: Option<u32>,
     },
 }
 
-/// One row of `queue`.
+/// A row of the table `queue`.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Record {
+pub(super) struct QueueRow {
     pub(super) id: i64,
     pub(super) epoch: Epoch,
     pub(super) fence: i64,
@@ -34,13 +34,13 @@ pub(super) struct Record {
     pub(super) ending: Ending,
     pub(super) settings: EventSettings,
     pub(super) rev: i64,
-    pub(super) figures: Figures,
-    /// The fence and round that the figures came with.
+    pub(super) figures: SeatFigures,
+    /// The fence and the round of the figures.
     pub(super) figures_of: (i64, i64),
 }
 
-impl Record {
-    /// Where the event stands by the clock.
+impl QueueRow {
+    /// The state of the event by the clock.
     pub(super) fn state(&self, now: Millis) -> EventState {
         match self.ending {
             Ending::Settled { .. } => EventState::Settled,
@@ -57,7 +57,7 @@ impl Record {
         *self.closed.get_or_insert(Closing { closed_seq, closed_at: at, inbox_last })
     }
 
-    /// Closes the queue if its time has come.
+    /// Closes the queue if its closing time is reached.
     pub(super) fn close_if_due(&mut self, now: Millis) {
         if now >= self.settings.closes_at {
             self.close(self.settings.closes_at);
@@ -65,37 +65,37 @@ impl Record {
     }
 
     /// The number of the next application.
-    pub(super) fn next(&self, now: Millis) -> Result<Number, Refused> {
+    pub(super) fn next_number(&self, now: Millis) -> Result<Number, QueueError> {
         let given = self.seq - self.gaps.count(0, self.seq);
         match self.closed {
-            Some(Closing { closed_at, .. }) => Err(Refused::Closed { closed_at }),
+            Some(Closing { closed_at, .. }) => Err(QueueError::Closed { closed_at }),
             None if now < self.settings.opens_at => {
-                Err(Refused::NotOpen { opens_at: self.settings.opens_at })
+                Err(QueueError::NotOpen { opens_at: self.settings.opens_at })
             }
-            None if !self.settings.intake => Err(Refused::OnHold),
-            None if given >= self.settings.applications_max => Err(Refused::Full),
-            None if self.seq >= self.number_limit => Err(Refused::AtLimit),
-            None => Number::new(self.seq + 1).ok_or(Refused::AtLimit),
+            None if !self.settings.intake => Err(QueueError::OnHold),
+            None if given >= self.settings.applications_max => Err(QueueError::Full),
+            None if self.seq >= self.number_limit => Err(QueueError::AtLimit),
+            None => Number::new(self.seq + 1).ok_or(QueueError::AtLimit),
         }
     }
 
-    /// Goes on above every number that may ever have been given.
-    pub(super) fn arm(&mut self, arming: &Arming, now: Millis) -> Armed {
-        let limit = self.number_limit.max(arming.number_limit);
-        let opens_at = self.settings.opens_at.min(arming.settings.opens_at);
-        let unopened = arming.unopened && self.seq == 0 && now < opens_at;
+    /// Continues above every number that may ever have been given.
+    pub(super) fn arm(&mut self, request: &ArmRequest, now: Millis) -> ArmResult {
+        let limit = self.number_limit.max(request.number_limit);
+        let opens_at = self.settings.opens_at.min(request.settings.opens_at);
+        let unopened = request.unopened && self.seq == 0 && now < opens_at;
         let skipped = if unopened { 0 } else { limit.saturating_sub(self.seq) };
         if skipped > 0 {
             self.gaps.push(self.seq + 1, limit);
         }
-        self.epoch = arming.epoch;
+        self.epoch = request.epoch;
         self.seq += skipped;
-        // Restored numbers may lie above every limit.
+        // RestoredApplication numbers may lie above every limit.
         self.number_limit = self.seq;
-        Armed { seq: self.seq, skipped, forgot: false }
+        ArmResult { seq: self.seq, skipped, lost_applications: false }
     }
 
-    /// Takes over what the ledger says, but for times that were acted on and for anything older.
+    /// Takes over the projection, except for times that took effect and for anything older.
     pub(super) fn project(&mut self, fence: i64, projection: &Projection, now: Millis) {
         if projection.rev > self.rev {
             self.take_settings(projection, now);
@@ -131,15 +131,15 @@ impl Record {
         }
     }
 
-    /// A number that was given before comes back: it lies in the queue, and before its end.
-    pub(super) fn reach(&mut self, number: Number) {
+    /// Includes a restored number: it lies within the queue, also within a closed one.
+    pub(super) fn include(&mut self, number: Number) {
         self.seq = self.seq.max(number.get());
         if let Some(closing) = &mut self.closed {
             closing.closed_seq = closing.closed_seq.max(number.get());
         }
     }
 
-    /// Who waits up to here is sold out; 0 before the event is settled.
+    /// Applications that still wait up to this number are sold out; 0 before the event is settled.
     pub(super) fn sold_out_through(&self) -> u32 {
         match self.ending {
             Ending::Settled { through } => through.unwrap_or(0),
@@ -147,7 +147,7 @@ impl Record {
         }
     }
 
-    /// The queue in the row, unless it was never made.
+    /// The queue in the row; `None` if the event has none.
     pub(super) fn from_left_join(row: &SqliteRow) -> sqlx::Result<Option<Self>> {
         row.try_get::<Option<i64>, _>("id")?.map(|_| Self::from_row(row)).transpose()
     }
@@ -157,23 +157,23 @@ impl Record {
         conn: &mut SqliteConnection,
         event: &EventId,
         fence: i64,
-        arming: &Arming,
+        request: &ArmRequest,
     ) -> sqlx::Result<Self> {
         let row = sqlx::query(
             "INSERT INTO queue (event, epoch, fence, settings, rev, figures) VALUES (?, ?, ?, ?, ?, ?) RETURNING *",
         )
         .bind(event.as_str())
-        .bind(arming.epoch.0)
+        .bind(request.epoch.0)
         .bind(fence)
-        .bind(to_json(&arming.settings)?)
-        .bind(arming.rev)
-        .bind(to_json(&Figures::default())?)
+        .bind(to_json(&request.settings)?)
+        .bind(request.rev)
+        .bind(to_json(&SeatFigures::default())?)
         .fetch_one(conn)
         .await?;
         Self::from_row(&row)
     }
 
-    /// Writes the record back.
+    /// Writes the row.
     pub(super) async fn save(&self, conn: &mut SqliteConnection) -> sqlx::Result<()> {
         let (ending, settled_seq) = match self.ending {
             Ending::NotYet => (None, None),
