@@ -56,7 +56,7 @@ async fn signups_and_workers_killed_three_times_lose_no_application() {
     for kill in 0..3 {
         let reached = u64::from((kill + 1) * PEOPLE / 6);
         crowd.until("the crowd to come in", |p| p["last_number"].as_u64() >= Some(reached)).await;
-        processes.kill_one_of_each(kill).await;
+        processes.restart_both(kill as usize % 2).await;
     }
     let acks = pressing.await;
     judge(&mut processes, &crowd, &acks, SEATS).await;
@@ -75,6 +75,24 @@ async fn redis_killed_in_the_spike_keeps_every_application() {
     let mut acks = pressing.await;
     acks.push(crowd.apply_one(PEOPLE).await);
     judge(&mut processes, &crowd, &acks, SEATS).await;
+}
+
+/// Each restart skips the numbers that were allowed. If the skipped ones counted as given, the next skip would be three times longer.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn restarts_of_redis_one_after_the_other_skip_few_numbers() {
+    const RESTARTS: u32 = 6;
+    let (mut processes, crowd) = start_processes(SEATS).await;
+    let mut acks = Vec::new();
+    for person in 0..RESTARTS {
+        acks.push(crowd.apply_one(person).await);
+        processes.redis.kill().await.unwrap();
+        processes.redis.restart().await.unwrap();
+    }
+    acks.push(crowd.apply_one(RESTARTS).await);
+    let last = acks.iter().map(|ack| ack.number).max().unwrap();
+    assert!(last <= RESTARTS * 2000, "number {last} after {RESTARTS} restarts");
+    crowd.until_ends(&acks, |ends| ends.get("ordered").map(Vec::len) == Some(acks.len())).await;
+    processes.stop_and_verify(&acks).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -24,7 +24,8 @@ pub(crate) async fn keep_ahead(
     snapshot: &QueueSnapshot,
     event: &EventRow,
 ) -> Result<(), Error> {
-    let rate = term.number_rate.update(snapshot.seq, (worker.context.now)());
+    let given = snapshot.seq - snapshot.gaps.count(0, snapshot.seq);
+    let rate = term.number_rate.update(given, (worker.context.now)());
     let crowd = if snapshot.state < EventState::Open {
         event.settings.capacity.saturating_mul(CROWD_PER_SEAT).min(CROWD_MAX)
     } else {

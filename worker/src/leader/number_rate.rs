@@ -6,20 +6,21 @@ use domain::Millis;
 #[derive(Debug, Default)]
 pub(crate) struct NumberRate {
     since: Millis,
-    seq_then: u32,
+    given_then: u32,
     per_second: u32,
 }
 
 impl NumberRate {
-    /// Returns the numbers given per second, over the last second or more.
-    pub(crate) fn update(&mut self, seq: u32, now: Millis) -> u32 {
+    /// Returns the numbers given per second, over the last second or more. `given` is how many numbers the queue has given so far,
+    /// without those that it skipped: counted as a rate, each skip would make the next one several times longer.
+    pub(crate) fn update(&mut self, given: u32, now: Millis) -> u32 {
         let elapsed = now - self.since;
         if elapsed >= 1000 {
-            let per_second = i64::from(seq.saturating_sub(self.seq_then)) * 1000 / elapsed;
+            let per_second = i64::from(given.saturating_sub(self.given_then)) * 1000 / elapsed;
             let per_second = u32::try_from(per_second).unwrap_or(u32::MAX);
-            *self = Self { since: now, seq_then: seq, per_second };
+            *self = Self { since: now, given_then: given, per_second };
         }
         // Numbers of the current second count in full: the limit must follow a spike at once.
-        self.per_second.max(seq.saturating_sub(self.seq_then))
+        self.per_second.max(given.saturating_sub(self.given_then))
     }
 }
