@@ -8,6 +8,7 @@ use clap::Parser;
 use crate::task::{CommandLine, Task};
 
 mod bench;
+mod chaos;
 mod ci;
 mod requirements;
 mod step;
@@ -19,6 +20,7 @@ fn main() -> ExitCode {
         Task::Test { install, filters } => tests_run::run(install, &filters),
         Task::Ci => ci::run(),
         Task::Bench { bench } => bench::run(bench),
+        Task::Chaos(args) => chaos::run(&args),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

@@ -1,6 +1,9 @@
 //! The command line of `cargo xtask`.
 
-use clap::{Parser, Subcommand};
+use std::num::ParseIntError;
+use std::str::FromStr;
+
+use clap::{Args, Parser, Subcommand};
 
 /// Commands for developers. Not part of the product.
 #[derive(Debug, Parser)]
@@ -35,6 +38,41 @@ pub(crate) enum Task {
         #[command(subcommand)]
         bench: Bench,
     },
+    /// Play faults at random times on real processes while people apply, and check every promise afterwards. The sums are
+    /// written to target/chaos/report.json.
+    Chaos(ChaosArgs),
+}
+
+/// What to play.
+#[derive(Debug, PartialEq, Eq, Args)]
+pub(crate) struct ChaosArgs {
+    /// The seeds, both included: one, or FIRST..LAST. A seed always plays the same faults.
+    #[arg(long, default_value = "1..8")]
+    pub(crate) seeds: Seeds,
+    /// The faults of each seed.
+    #[arg(long, default_value_t = 40)]
+    pub(crate) faults: u32,
+    /// Add to the report of earlier runs.
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// Use a release build.
+    #[arg(long)]
+    pub(crate) release: bool,
+}
+
+/// A range of seeds, both ends included.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Seeds {
+    pub(crate) first: u64,
+    pub(crate) last: u64,
+}
+
+impl FromStr for Seeds {
+    type Err = ParseIntError;
+    fn from_str(text: &str) -> Result<Self, ParseIntError> {
+        let (first, last) = text.split_once("..").unwrap_or((text, text));
+        Ok(Self { first: first.parse()?, last: last.parse()? })
+    }
 }
 
 /// A benchmark.
@@ -85,6 +123,10 @@ mod tests {
         assert_eq!(parse("bench queue --long").ok(), bench(Bench::Queue { long: true }));
         assert_eq!(parse("bench signup").ok(), bench(Bench::Signup));
         assert_eq!(parse("bench gateway").ok(), bench(Bench::Gateway));
+        let seeds = Seeds { first: 5, last: 7 };
+        let chaos = |seeds| Some(Task::Chaos(ChaosArgs { seeds, faults: 9, resume: true, release: false }));
+        assert_eq!(parse("chaos --seeds 5..7 --faults 9 --resume").ok(), chaos(seeds));
+        assert_eq!(parse("chaos --seeds 5 --faults 9 --resume").ok(), chaos(Seeds { first: 5, last: 5 }));
     }
 
     #[test]
@@ -104,7 +146,10 @@ mod tests {
     #[test]
     fn the_help_names_every_command_and_benchmark() {
         let help = CommandLine::command().render_long_help().to_string();
-        assert!(["test", "ci", "bench"].iter().all(|name| help.contains(&format!("  {name} "))), "{help}");
+        assert!(
+            ["test", "ci", "bench", "chaos"].iter().all(|name| help.contains(&format!("  {name} "))),
+            "{help}"
+        );
         let bench = error_text("bench --help");
         assert!(["queue", "signup", "gateway"].iter().all(|name| bench.contains(name)), "{bench}");
         let queue = error_text("bench queue --help");

@@ -186,7 +186,7 @@ fn settings(shop: &ShopThread) -> String {
     let at = shop.address;
     let hash = operator::hash_of(OPERATOR_TOKEN);
     format!(
-        "worker.order_service = \"http://{at}/order/int/v1\"\nsignup.trusted_proxies = \"127.0.0.1\"\n\
+        "worker.recover_grace = \"3s\"\nworker.order_service = \"http://{at}/order/int/v1\"\nsignup.trusted_proxies = \"127.0.0.1\"\n\
          gateway.upstream.shop.url = \"http://{at}\"\n\
          [[gateway.route]]\nprefix = \"/\"\nupstream = \"shop\"\n\
          [[operator.token]]\nname = \"kim\"\nrole = \"operator\"\nhash = \"{hash}\"\n"

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a failed step fails the test")]
 #![expect(clippy::print_stdout, reason = "the figures of a run are worth reading")]
 
+mod chaos;
 mod cluster;
 mod crowd;
 mod gateway;

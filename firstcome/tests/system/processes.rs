@@ -10,7 +10,7 @@ use serde_json::Value;
 use testkit::{ChildProcess, Postgres, RedisKind, RedisServer, TempFolder};
 
 use crate::crowd::Ack;
-use crate::harness::{PROGRAM, receipts, verify_with};
+use crate::harness::{PROGRAM, examine, receipts, verify_with};
 
 pub(crate) struct ProcessHandles {
     // Processes go before the servers they use.
@@ -28,7 +28,7 @@ impl ProcessHandles {
     /// Servers, tables, functions and keys; no process of ours yet. The event stands in the settings.
     pub(crate) async fn build(event: &EventSettings) -> Self {
         Self::with(&format!(
-            "[[event]]\nid = \"{}\"\ntitle_ko = \"봄\"\ntitle_en = \"Spring\"\ncapacity = {}\nopens_at = \"+0s\"\ncloses_at = \"+1h\"\n\
+            "worker.recover_grace = \"3s\"\n[[event]]\nid = \"{}\"\ntitle_ko = \"봄\"\ntitle_en = \"Spring\"\ncapacity = {}\nopens_at = \"+0s\"\ncloses_at = \"+1h\"\n\
              pace = \"{}\"\nin_flight_max = {}\n",
             event.id, event.capacity, event.pace, event.in_flight_max
         ))
@@ -41,8 +41,7 @@ impl ProcessHandles {
         let folder = TempFolder::new("processes");
         let (config, keys) = (folder.path().join("processes.toml"), folder.path().join("keys.toml"));
         let text = format!(
-            "ledger.url = \"{}\"\nkeys.file = \"{}\"\nadmin.listen = \"127.0.0.1:0\"\nlog.filter = \"info,business=warn\"\n\
-             worker.recover_grace = \"3s\"\n{more}",
+            "ledger.url = \"{}\"\nkeys.file = \"{}\"\nadmin.listen = \"127.0.0.1:0\"\nlog.filter = \"info,business=warn\"\n{more}",
             postgres.url(),
             keys.display(),
         );
@@ -94,8 +93,8 @@ impl ProcessHandles {
             let worker = self.process("worker", &[]).await;
             self.workers.push(worker);
         }
-        for port in self.ports.clone() {
-            let signup = self.process("signup", &["--set", &format!("signup.listen=127.0.0.1:{port}")]).await;
+        for nth in 0..self.ports.len() {
+            let signup = self.start_signup(nth).await;
             self.signups.push(signup);
         }
     }
@@ -118,16 +117,43 @@ impl ProcessHandles {
         self.ports.iter().map(|port| format!("http://127.0.0.1:{port}")).collect()
     }
 
+    /// kill -9 of a signup service, which is then started again.
+    pub(crate) async fn restart_signup(&mut self, nth: usize) {
+        self.signups[nth].kill().await.unwrap();
+        self.signups[nth] = self.start_signup(nth).await;
+    }
+
+    /// kill -9 of a worker, which is then started again.
+    pub(crate) async fn restart_worker(&mut self, nth: usize) {
+        self.workers[nth].kill().await.unwrap();
+        self.workers[nth] = self.process("worker", &[]).await;
+    }
+
     /// kill -9 of one signup service and one worker, which are then started again.
-    pub(crate) async fn kill_one_of_each(&mut self, nth: u32) {
-        let (mut signup, mut worker) = (self.signups.remove(0), self.workers.remove(0));
-        signup.kill().await.unwrap();
-        worker.kill().await.unwrap();
-        let port = self.ports[nth as usize % 2];
-        let signup = self.process("signup", &["--set", &format!("signup.listen=127.0.0.1:{port}")]).await;
-        self.signups.push(signup);
-        let worker = self.process("worker", &[]).await;
-        self.workers.push(worker);
+    pub(crate) async fn restart_both(&mut self, nth: usize) {
+        self.signups[nth].kill().await.unwrap();
+        self.workers[nth].kill().await.unwrap();
+        self.signups[nth] = self.start_signup(nth).await;
+        self.workers[nth] = self.process("worker", &[]).await;
+    }
+
+    /// Stops the execution of a signup service for a while.
+    pub(crate) async fn pause_signup(&mut self, nth: usize, pause: Duration) {
+        self.signups[nth].freeze().unwrap();
+        tokio::time::sleep(pause).await;
+        self.signups[nth].thaw().unwrap();
+    }
+
+    /// Stops the execution of a worker for a while.
+    pub(crate) async fn pause_worker(&mut self, nth: usize, pause: Duration) {
+        self.workers[nth].freeze().unwrap();
+        tokio::time::sleep(pause).await;
+        self.workers[nth].thaw().unwrap();
+    }
+
+    async fn start_signup(&mut self, nth: usize) -> ChildProcess {
+        let listen = format!("signup.listen=127.0.0.1:{}", self.ports[nth]);
+        self.process("signup", &["--set", &listen]).await
     }
 
     /// Stops every process in order, then lets the program judge what is stored.
@@ -143,11 +169,18 @@ impl ProcessHandles {
         }
     }
 
-    /// Lets the program judge what is stored, by receipts, one per line.
+    /// Lets the program judge what is stored, by receipts, one per line. It must find no violation.
     pub(crate) fn verify(&self, receipts: &str, more: &[&str]) -> Value {
         let queue = self.queue_as("verify");
         let args = [&["--config", self.config.to_str().unwrap(), "--set", &queue], more].concat();
         verify_with(&args, self.folder.path(), receipts)
+    }
+
+    /// The report of the program on what is stored.
+    pub(crate) fn examine(&self, receipts: &str, more: &[&str]) -> Value {
+        let queue = self.queue_as("verify");
+        let args = [&["--config", self.config.to_str().unwrap(), "--set", &queue], more].concat();
+        examine(&args, self.folder.path(), receipts)
     }
 }
 

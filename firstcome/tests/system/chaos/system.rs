@@ -1,0 +1,239 @@
+//! The processes of production over real stores, and what a fault does to them.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use serde_json::Value;
+use testkit::order_stub::Behavior;
+use testkit::{ChildProcess, OrderStub};
+use tokio::time::Instant;
+
+use super::fault::Fault;
+use super::people::People;
+use super::report::Run;
+use crate::crowd::{Ack, Crowd};
+use crate::harness::{PROGRAM, receipts};
+use crate::processes::{ProcessHandles, free_ports};
+
+const TOKEN: &str = "fct_of-the-chaos";
+const SEATS: u32 = 300;
+/// Seats that the operator adds whenever fewer are left, so that orders go on as long as faults do.
+const SEATS_LEFT_MIN: u64 = 100;
+const POLL: Duration = Duration::from_millis(50);
+
+pub(super) struct ChaosSystem {
+    // Processes go before the servers they use.
+    operator: ChildProcess,
+    processes: ProcessHandles,
+    orders: OrderStub,
+    operator_url: String,
+    copy: PathBuf,
+    has_copy: bool,
+}
+
+impl ChaosSystem {
+    pub(super) async fn open() -> Self {
+        let orders = OrderStub::start().await;
+        let hash = operator::hash_of(TOKEN);
+        let mut processes = ProcessHandles::with(&format!(
+            "signup.trusted_proxies = \"127.0.0.1\"\nworker.recover_grace = \"10s\"\nworker.order_service = \"{}\"\nworker.call_timeout = \"1s\"\n\
+             [[operator.token]]\nname = \"kim\"\nrole = \"operator\"\nhash = \"{hash}\"\n",
+            orders.base()
+        ))
+        .await;
+        processes.start().await;
+        let port = free_ports(1)[0];
+        let operator =
+            processes.process("operator", &["--set", &format!("operator.listen=127.0.0.1:{port}")]).await;
+        let copy = processes.folder.path().join("copy");
+        let operator_url = format!("http://127.0.0.1:{port}");
+        let system = Self { operator, processes, orders, operator_url, copy, has_copy: false };
+        system.create_event();
+        system.crowd().until("the event to be open", |progress| progress["state"] == "open").await;
+        system
+    }
+
+    fn create_event(&self) {
+        let seats = SEATS.to_string();
+        let names = ["event", "create", "spring", "--title-ko", "봄", "--title-en", "Spring"];
+        let times = ["--opens-at", "+1s", "--closes-at", "+2h", "--settle-after-close", "false"];
+        let limits = ["--capacity", &seats, "--pace", "100", "--in-flight-max", "40"];
+        self.operate(&[&names[..], &times, &limits].concat()).unwrap();
+    }
+
+    pub(super) fn crowd(&self) -> Crowd {
+        Crowd::before_all(&self.processes.urls(), "spring")
+    }
+
+    /// Runs the program as an operator does. The error is what it prints; while Postgres is away, that is expected.
+    fn operate(&self, args: &[&str]) -> Result<String, String> {
+        let out = Command::new(PROGRAM)
+            .args(args)
+            .env("FIRSTCOME_OPERATOR_URL", &self.operator_url)
+            .env("FIRSTCOME_TOKEN", TOKEN)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&out.stdout).into_owned();
+        if out.status.success() { Ok(text) } else { Err(String::from_utf8_lossy(&out.stderr).into_owned()) }
+    }
+
+    fn event(&self) -> Option<Value> {
+        serde_json::from_str(&self.operate(&["event", "get", "spring", "--json"]).ok()?).ok()
+    }
+
+    fn live_orders(&self) -> usize {
+        self.orders.orders().values().filter(|order| order.is_live).count()
+    }
+
+    /// Waits until that many more applications are acknowledged and orders created. Seats are added when they run out.
+    pub(super) async fn until_busy(&mut self, people: &People, count: u32, max: Duration) -> bool {
+        let acknowledged = people.acknowledged() + count;
+        let orders = self.orders.calls() + count as usize;
+        let deadline = Instant::now() + max;
+        let mut looked = Instant::now() - max;
+        while Instant::now() < deadline {
+            if people.acknowledged() >= acknowledged && self.orders.calls() >= orders {
+                return true;
+            }
+            if looked.elapsed() > Duration::from_secs(1) {
+                looked = Instant::now();
+                self.add_seats();
+            }
+            tokio::time::sleep(POLL).await;
+        }
+        false
+    }
+
+    fn add_seats(&self) {
+        let Some(event) = self.event() else { return };
+        let free = event["seats"]["free"].as_u64().unwrap_or(0);
+        if free < SEATS_LEFT_MIN {
+            let capacity = (event["capacity"].as_u64().unwrap_or(0) + 200).to_string();
+            // An error means that Postgres is away; the next look tries again.
+            let _ = self.operate(&["capacity", "set", "spring", &capacity, "--reason", "chaos", "--yes"]);
+        }
+    }
+
+    pub(super) async fn strike(&mut self, fault: &Fault, people: &People, dice: &mut fastrand::Rng) {
+        match fault {
+            Fault::KillSignup(nth) => self.processes.restart_signup(*nth).await,
+            Fault::KillWorker(nth) => self.processes.restart_worker(*nth).await,
+            Fault::KillBoth(nth) => self.processes.restart_both(*nth).await,
+            Fault::PauseSignup(nth, pause) => self.processes.pause_signup(*nth, *pause).await,
+            Fault::PauseWorker(nth, pause) => self.processes.pause_worker(*nth, *pause).await,
+            Fault::KillPostgres(away) => {
+                self.processes.postgres.kill().await.unwrap();
+                tokio::time::sleep(*away).await;
+                self.processes.postgres.restart().await.unwrap();
+            }
+            Fault::FailOrders(failure, duration) => {
+                let (behavior, odds) = (failure.behavior(), dice.u32(2..5));
+                let dice = parking_lot::Mutex::new(dice.fork());
+                self.orders.behave(move |_| {
+                    if dice.lock().u32(0..odds) > 0 { behavior.clone() } else { Behavior::Normal }
+                });
+                tokio::time::sleep(*duration).await;
+                self.orders.behave(|_| Behavior::Normal);
+            }
+            Fault::PauseRelease(duration) => {
+                self.operate(&["release", "pause", "spring"]).unwrap();
+                tokio::time::sleep(*duration).await;
+                self.operate(&["release", "resume", "spring"]).unwrap();
+            }
+            Fault::RaiseCapacity(seats) => {
+                let capacity = self.event().unwrap()["capacity"].as_u64().unwrap() + u64::from(*seats);
+                let set = ["capacity", "set", "spring", &capacity.to_string(), "--reason", "chaos", "--yes"];
+                self.operate(&set).unwrap();
+            }
+            _ => self.strike_redis(fault, people).await,
+        }
+    }
+
+    async fn strike_redis(&mut self, fault: &Fault, people: &People) {
+        let redis = &mut self.processes.redis;
+        if let Fault::PauseRedis(pause) = fault {
+            redis.freeze().unwrap();
+            tokio::time::sleep(*pause).await;
+            redis.thaw().unwrap();
+            return;
+        }
+        redis.kill().await.unwrap();
+        match fault {
+            Fault::TearRedis => redis.tear_last_write().unwrap(),
+            Fault::WipeRedis => redis.wipe().unwrap(),
+            Fault::RestoreRedis if self.has_copy => redis.put_back(&self.copy).unwrap(),
+            _ => self.take_copy(),
+        }
+        self.processes.redis.restart().await.unwrap();
+        match fault {
+            Fault::WipeRedis => {
+                self.processes.migrate();
+                self.show_all(people).await;
+            }
+            Fault::RestoreRedis => self.show_all(people).await,
+            _ => {}
+        }
+    }
+
+    /// Copies the files of Redis, which is dead, for a later fault.
+    fn take_copy(&mut self) {
+        if self.has_copy {
+            std::fs::remove_dir_all(&self.copy).unwrap();
+        }
+        self.processes.redis.copy_data(&self.copy).unwrap();
+        self.has_copy = true;
+    }
+
+    /// All people show their receipts, as open pages do.
+    async fn show_all(&self, people: &People) {
+        self.crowd().show_meanwhile(people.acks()).await;
+    }
+
+    /// Ends the event and lets the program judge queue, ledger and the order service's own list.
+    pub(super) async fn judge(mut self, acks: Vec<Ack>, run: &mut Run, max: Duration) {
+        run.acknowledged = acks.len();
+        for verb in ["close", "settle"] {
+            if let Err(error) = self.end(verb).await {
+                run.fail("I12", format!("{verb}: {error}"));
+            }
+        }
+        let deadline = Instant::now() + max;
+        let mut event = self.event();
+        while event.as_ref().is_none_or(|event| event["state"] != "settled") && Instant::now() < deadline {
+            tokio::time::sleep(POLL).await;
+            event = self.event();
+        }
+        let event = event.unwrap_or_default();
+        if event["state"] != "settled" {
+            run.fail("I12", format!("not settled within {max:?}: {event}"));
+        }
+        run.orders = self.live_orders();
+        run.seats = event["capacity"].as_u64().unwrap_or(0);
+        self.operator.stop(Duration::from_secs(20)).await.unwrap();
+        self.processes.stop().await;
+        let orders = self.orders.orders();
+        let live = orders.iter().filter(|(_, order)| order.is_live);
+        let list: Vec<_> = live.map(|(id, order)| format!("{id} {}", order.order_no)).collect();
+        let file = self.processes.folder.path().join("orders");
+        std::fs::write(&file, list.join("\n")).unwrap();
+        let report = self.processes.examine(&receipts(&acks), &["--orders", file.to_str().unwrap()]);
+        for check in report["checks"].as_array().unwrap() {
+            if check["violations"].as_u64() != Some(0) || !check["not_checked"].is_null() {
+                run.fail(check["name"].as_str().unwrap(), check.to_string());
+            }
+        }
+    }
+
+    async fn end(&self, verb: &str) -> Result<(), String> {
+        let mut result = Err(String::new());
+        for _ in 0..200 {
+            result = self.operate(&["event", verb, "spring", "--reason", "the end", "--yes"]);
+            if result.is_ok() {
+                break;
+            }
+            tokio::time::sleep(POLL * 4).await;
+        }
+        result.map(drop)
+    }
+}
