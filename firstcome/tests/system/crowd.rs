@@ -80,9 +80,7 @@ impl Crowd {
         let address = format!("10.{a}.{b}.{c}");
         let headers = [("Idempotency-Key", key.as_str()), ("X-Forwarded-For", address.as_str())];
         let answer = self
-            .until_answered(person, || async {
-                self.gateway(person).post_json(&path, &body, &headers).await
-            })
+            .until_answered(person, || async { self.gateway(person).post_json(&path, &body, &headers).await })
             .await;
         assert!(matches!(answer.status, 200 | 201), "person {person}: {} {}", answer.status, answer.text());
         answer.json()

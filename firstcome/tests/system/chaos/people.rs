@@ -5,17 +5,21 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 use tokio::task::{JoinError, JoinHandle, JoinSet};
 
 use crate::crowd::{Ack, Crowd};
 
 const ARRIVAL: Duration = Duration::from_millis(25);
-const ARRIVALS: u32 = 5;
+const ARRIVALS: u32 = 3;
 /// People who press at the same time during an outage; further ones arrive later.
 const PRESSING_MAX: usize = 1500;
 
 pub(super) struct People {
     acks: Arc<Mutex<Vec<Ack>>>,
+    /// Held by those who apply again, and by a fault that makes the queue lose applications: in between, a page shows its receipt
+    /// before its reader applies again.
+    pages: Arc<RwLock<()>>,
     have_left: Arc<AtomicBool>,
     arriving: JoinHandle<Vec<String>>,
 }
@@ -24,9 +28,11 @@ impl People {
     pub(super) fn arrive(crowd: Crowd, mut dice: fastrand::Rng) -> Self {
         let acks: Arc<Mutex<Vec<Ack>>> = Arc::default();
         let have_left = Arc::new(AtomicBool::new(false));
-        let (kept, leaving) = (Arc::clone(&acks), Arc::clone(&have_left));
+        let pages = Arc::new(RwLock::new(()));
+        let visit = Visit { crowd, acks: Arc::clone(&acks), pages: Arc::clone(&pages) };
+        let leaving = Arc::clone(&have_left);
         let arriving = tokio::spawn(async move {
-            let mut arrivals = Arrivals { crowd, acks: kept, tasks: JoinSet::new(), broken: Vec::new() };
+            let mut arrivals = Arrivals { visit, tasks: JoinSet::new(), broken: Vec::new() };
             let mut person = 0;
             while !leaving.load(Ordering::Relaxed) {
                 for _ in 0..ARRIVALS {
@@ -37,7 +43,7 @@ impl People {
             }
             arrivals.collect_all().await
         });
-        Self { acks, have_left, arriving }
+        Self { acks, pages, have_left, arriving }
     }
 
     /// How many applications were acknowledged so far.
@@ -47,6 +53,11 @@ impl People {
 
     pub(super) fn acks(&self) -> Vec<Ack> {
         self.acks.lock().clone()
+    }
+
+    /// Until this is dropped, no one applies again.
+    pub(super) async fn close_pages(&self) -> OwnedRwLockWriteGuard<()> {
+        Arc::clone(&self.pages).write_owned().await
     }
 
     /// Lets no one arrive any more, waits until all have their answer, and returns what the answers broke.
@@ -60,8 +71,7 @@ impl People {
 
 /// The tasks of all people.
 struct Arrivals {
-    crowd: Crowd,
-    acks: Arc<Mutex<Vec<Ack>>>,
+    visit: Visit,
     tasks: JoinSet<()>,
     broken: Vec<String>,
 }
@@ -72,7 +82,7 @@ impl Arrivals {
         let has_room = self.tasks.len() < PRESSING_MAX;
         if has_room {
             let plan = PersonPlan::choose(dice);
-            self.tasks.spawn(take_part(self.crowd.clone(), person, plan, Arc::clone(&self.acks)));
+            self.tasks.spawn(self.visit.clone().take_part(person, plan));
         }
         has_room
     }
@@ -117,21 +127,31 @@ impl PersonPlan {
     }
 }
 
-async fn take_part(crowd: Crowd, person: u32, plan: PersonPlan, acks: Arc<Mutex<Vec<Ack>>>) {
-    let ack = crowd.apply_one(person).await;
-    acks.lock().push(ack.clone());
-    match plan {
-        PersonPlan::Waits => {}
-        PersonPlan::AppliesAgain(later) => {
-            tokio::time::sleep(later).await;
-            // As the page does: it shows the receipt first, which restores an application that the queue lost.
-            crowd.status(&ack).await;
-            let again = crowd.apply_again(person).await;
-            assert_eq!(again, ack.number, "the number of person {person} changed");
-        }
-        PersonPlan::Cancels(later) => {
-            tokio::time::sleep(later).await;
-            crowd.cancel(&ack).await;
+/// What each person uses.
+#[derive(Clone)]
+struct Visit {
+    crowd: Crowd,
+    acks: Arc<Mutex<Vec<Ack>>>,
+    pages: Arc<RwLock<()>>,
+}
+
+impl Visit {
+    async fn take_part(self, person: u32, plan: PersonPlan) {
+        let ack = self.crowd.apply_one(person).await;
+        self.acks.lock().push(ack.clone());
+        match plan {
+            PersonPlan::Waits => {}
+            PersonPlan::AppliesAgain(later) => {
+                tokio::time::sleep(later).await;
+                let _page = self.pages.read().await;
+                self.crowd.status(&ack).await;
+                let again = self.crowd.apply_again(person).await;
+                assert_eq!(again, ack.number, "the number of person {person} changed");
+            }
+            PersonPlan::Cancels(later) => {
+                tokio::time::sleep(later).await;
+                self.crowd.cancel(&ack).await;
+            }
         }
     }
 }

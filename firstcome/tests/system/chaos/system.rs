@@ -20,6 +20,8 @@ const TOKEN: &str = "fct_of-the-chaos";
 const SEATS: u32 = 300;
 /// Seats that the operator adds whenever fewer are left, so that orders go on as long as faults do.
 const SEATS_LEFT_MIN: u64 = 100;
+/// People who show their receipts at the same time. All at once would mostly load the machine with their retries.
+const SHOWN_AT_ONCE: usize = 500;
 const POLL: Duration = Duration::from_millis(50);
 
 pub(super) struct ChaosSystem {
@@ -146,6 +148,10 @@ impl ChaosSystem {
                 let set = ["capacity", "set", "spring", &capacity.to_string(), "--reason", "chaos", "--yes"];
                 self.operate(&set).unwrap();
             }
+            Fault::WipeRedis | Fault::RestoreRedis => {
+                let _closed = people.close_pages().await;
+                self.strike_redis(fault, people).await;
+            }
             _ => self.strike_redis(fault, people).await,
         }
     }
@@ -187,7 +193,9 @@ impl ChaosSystem {
 
     /// All people show their receipts, as open pages do.
     async fn show_all(&self, people: &People) {
-        self.crowd().show_meanwhile(people.acks()).await;
+        for some in people.acks().chunks(SHOWN_AT_ONCE) {
+            self.crowd().show_meanwhile(some.to_vec()).await;
+        }
     }
 
     /// Ends the event and lets the program judge queue, ledger and the order service's own list.
