@@ -1,28 +1,28 @@
-//! Attempts without proof: a recovery code, or an application repeated without its secret. Both count alike, for the phone and for
-//! the address that they come from.
+//! Limits on attempts without proof: a lookup by recovery code, or a repeated application without its idempotency key. Both count
+//! against the same two limits: one for each application, one for each client address.
 
 use domain::{AppKey, EventId};
 
 use crate::error::Error;
-use crate::request_body::Client;
+use crate::request::ClientAddress;
 use crate::state::SignupState;
 
-/// Attempts a minute for one person's application.
-const FOR_ONE_PERSON: u32 = 10;
-/// Attempts a minute from one address.
-const FROM_ONE_ADDRESS: u32 = 20;
+/// Attempts per minute for one application.
+const MAX_PER_APPLICATION: u32 = 10;
+/// Attempts per minute from one client address.
+const MAX_PER_ADDRESS: u32 = 20;
 
 impl SignupState {
-    /// Counts an attempt; one too many is refused, whatever it would have been answered.
+    /// Counts an attempt. Above a limit it fails, whatever the attempt would have returned.
     pub(crate) fn count_attempt(
         &self,
-        client: Client,
+        client: ClientAddress,
         event: &EventId,
         app_key: AppKey,
     ) -> Result<(), Error> {
         let now = self.now();
-        let too_many = |retry_s| Error::TooMany { retry_s };
-        self.attempts.try_now(("client", client.0), FROM_ONE_ADDRESS, now).map_err(too_many)?;
-        self.attempts.try_now(("person", event, app_key), FOR_ONE_PERSON, now).map_err(too_many)
+        let too_many = |retry_s| Error::TooManyAttempts { retry_s };
+        self.attempts.try_now(("client", client.0), MAX_PER_ADDRESS, now).map_err(too_many)?;
+        self.attempts.try_now(("person", event, app_key), MAX_PER_APPLICATION, now).map_err(too_many)
     }
 }

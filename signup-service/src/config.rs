@@ -1,22 +1,22 @@
-//! The signup service's settings.
+//! Settings of the signup service.
 
 use service::config::Part;
 use service::http::Network;
 
-/// What the signup service is told when it starts.
+/// The settings in `[signup]`.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// What links begin with, `https://event.example.com`; empty makes them relative.
+    /// The start of links, `https://event.example.com`. If empty, links are relative.
     pub public_url: String,
-    /// How often a page near the head of the queue polls.
+    /// How often a page near the head of the queue polls, in milliseconds.
     pub poll_near_ms: i64,
-    /// How often a page far from it polls.
+    /// How often a page far from the head polls, in milliseconds.
     pub poll_far_ms: i64,
-    /// How often the documents are made anew from the queue.
+    /// How often the documents are rendered from the queue, in milliseconds.
     pub refresh_ms: i64,
-    /// Most applications that may wait for the queue at once; above it 503.
+    /// Most applications that wait for the queue at once. More get 503.
     pub max_waiting_applies: usize,
-    /// Proxies whose `X-Forwarded-For` is believed.
+    /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<Network>,
 }
 
@@ -34,11 +34,11 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads the settings; mistakes are left with the part.
+    /// Reads the settings and reports mistakes to the part.
     pub fn read(part: &mut Part<'_>) -> Self {
-        let usual = Self::default();
-        let near = part.duration_ms("poll_near_ms", usual.poll_near_ms, 100..=60_000);
-        let far = part.duration_ms("poll_far_ms", usual.poll_far_ms, 100..=600_000);
+        let defaults = Self::default();
+        let near = part.duration_ms("poll_near_ms", defaults.poll_near_ms, 100..=60_000);
+        let far = part.duration_ms("poll_far_ms", defaults.poll_far_ms, 100..=600_000);
         if far < near {
             part.mistake("poll_far_ms", "must not be below poll_near_ms");
         }
@@ -46,9 +46,9 @@ impl Config {
             public_url: public_url(part),
             poll_near_ms: near,
             poll_far_ms: far,
-            refresh_ms: part.duration_ms("refresh_ms", usual.refresh_ms, 50..=10_000),
+            refresh_ms: part.duration_ms("refresh_ms", defaults.refresh_ms, 50..=10_000),
             max_waiting_applies: usize::try_from(part.integer("max_waiting_applies", 1..=1_000_000, 2000))
-                .unwrap_or(usual.max_waiting_applies),
+                .unwrap_or(defaults.max_waiting_applies),
             trusted_proxies: Network::read_all(part, "trusted_proxies"),
         }
     }
@@ -56,9 +56,9 @@ impl Config {
 
 fn public_url(part: &mut Part<'_>) -> String {
     let text = part.text("public_url", "");
-    let plain = text.is_empty() || text.starts_with("http://") || text.starts_with("https://");
-    if !plain {
-        part.mistake("public_url", "begins with http:// or https://");
+    let is_valid = text.is_empty() || text.starts_with("http://") || text.starts_with("https://");
+    if !is_valid {
+        part.mistake("public_url", "must begin with http:// or https://");
     }
     text.trim_end_matches('/').to_owned()
 }

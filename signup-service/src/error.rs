@@ -1,116 +1,118 @@
-//! Why the signup service says no: each reason with its status, its stable code and its words. How it looks on the page is in `pages.rs`.
+//! Errors of the signup service: each with its HTTP status, stable code and text. `error_response.rs` decides whether an error
+//! becomes JSON or a page.
 
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use domain::{Millis, Rng};
 use queue::QueueError;
 use serde::Serialize;
 use serde_json::json;
+use service::Language;
 use service::problem::{Problem, jittered};
 
-use crate::messages::{self, Message, Messages, fill};
+use crate::messages::{self, PageText, TitledText, fill};
+use crate::response::add_language;
 use crate::timestamp;
-use service::Language;
 
-/// A field that was refused.
+/// An invalid field of a request body.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct BadInput {
-    /// Which, as a JSON pointer.
+pub(crate) struct InvalidField {
+    /// The field as a JSON pointer.
     pub(crate) pointer: &'static str,
-    /// Why.
-    pub(crate) fault: Fault,
+    /// What is wrong with it.
+    pub(crate) code: InvalidFieldCode,
 }
 
 /// What is wrong with a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub(crate) enum Fault {
-    /// Missing or blank.
+pub(crate) enum InvalidFieldCode {
+    /// The field is missing or blank.
     Required,
-    /// Longer than its limit.
+    /// The text is longer than its limit.
     TooLong,
-    /// Holds a character that cannot be used.
+    /// The text has a character that is not allowed.
     BadCharacter,
-    /// Not a phone number.
+    /// The text is not a phone number.
     NotAPhone,
-    /// Not a JSON string.
+    /// The value is not a JSON string.
     NotText,
     /// Consent was not given.
     ConsentRequired,
-    /// Not an event id.
+    /// The text is not an event id.
     NotAnEvent,
-    /// A field is unknown, doubled, or the whole is no object.
+    /// A field is unknown or given twice, or the body is not an object.
     Shape,
 }
 
-impl Fault {
-    /// The words for it.
-    pub(crate) fn text(self, messages: &'static Messages) -> &'static str {
+impl InvalidFieldCode {
+    /// The text for the applicant.
+    pub(crate) fn text(self, text: &'static PageText) -> &'static str {
         match self {
-            Self::Required => messages.field_required,
-            Self::TooLong => messages.field_too_long,
-            Self::BadCharacter => messages.field_bad_character,
-            Self::NotAPhone => messages.field_not_a_phone,
-            Self::NotText => messages.field_not_text,
-            Self::ConsentRequired => messages.field_consent,
-            Self::NotAnEvent => messages.field_event,
-            Self::Shape => messages.field_shape,
+            Self::Required => text.field_required,
+            Self::TooLong => text.field_too_long,
+            Self::BadCharacter => text.field_bad_character,
+            Self::NotAPhone => text.field_not_a_phone,
+            Self::NotText => text.field_not_text,
+            Self::ConsentRequired => text.field_consent,
+            Self::NotAnEvent => text.field_event,
+            Self::Shape => text.field_shape,
         }
     }
 }
 
-/// Why the signup service says no.
+/// An error of the signup service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Error {
-    /// There is no such event.
+    /// The event does not exist.
     UnknownEvent,
-    /// Not a receipt of ours.
-    NotFound,
-    /// Too early.
-    NotOpen { opens_at: Millis, now: Millis },
-    /// Too late, for good.
-    Closed { closed_at: Millis },
-    /// As many as can be have applied.
-    Full,
-    /// The operator holds applying back.
-    OnHold,
-    /// No number could be given now; none was.
+    /// The receipt was not issued by this system.
+    InvalidReceipt,
+    /// The event is not open yet.
+    EventNotOpen { opens_at: Millis, now: Millis },
+    /// The event is closed for good.
+    EventClosed { closed_at: Millis },
+    /// The queue has as many applications as it may have.
+    QueueFull,
+    /// The operator holds the intake of applications.
+    IntakeOnHold,
+    /// No number can be given now, and none was.
     Busy,
-    /// The answer was lost on its way: the application may have its number.
+    /// The queue's reply was lost: the application may have a number.
     OutcomeUnknown,
-    /// An application cannot be looked up now; it is kept.
-    Safe,
-    /// The documents are not made yet.
+    /// An application cannot be looked up now. It keeps its place.
+    LookupFailed,
+    /// The documents are not rendered yet.
     NotReady,
-    /// Fields are wrong.
-    Invalid(Vec<BadInput>),
-    /// Not JSON.
+    /// Fields of the body are invalid.
+    Invalid(Vec<InvalidField>),
+    /// The body is not JSON.
     Malformed,
-    /// The idempotency key is none.
-    BadKey,
+    /// The idempotency key is not valid.
+    InvalidIdempotencyKey,
     /// The body is too large.
     TooLarge,
-    /// The body's type is unknown.
-    WrongType,
-    /// A browser sent it from another site.
+    /// The body's content type is not supported.
+    UnsupportedMediaType,
+    /// A browser sent the request from a page of another site.
     CrossSite,
-    /// A view receipt asked for what needs a full one.
+    /// A view receipt was used where a full receipt is required.
     ViewOnly,
-    /// Phone and code do not belong together; which of them is wrong is not told.
+    /// Phone and recovery code do not belong together. Which of them is wrong stays secret.
     NoMatch,
-    /// Too many tries.
-    TooMany { retry_s: u32 },
+    /// Too many attempts were made.
+    TooManyAttempts { retry_s: u32 },
 }
 
 impl From<QueueError> for Error {
-    /// The error of an apply request.
-    fn from(refused: QueueError) -> Self {
-        match refused {
+    /// The error of an application.
+    fn from(error: QueueError) -> Self {
+        match error {
             QueueError::UnknownEvent => Self::UnknownEvent,
-            QueueError::NotOpen { opens_at } => Self::NotOpen { opens_at, now: opens_at },
-            QueueError::Closed { closed_at } => Self::Closed { closed_at },
-            QueueError::OnHold => Self::OnHold,
-            QueueError::Full => Self::Full,
+            QueueError::NotOpen { opens_at } => Self::EventNotOpen { opens_at, now: opens_at },
+            QueueError::Closed { closed_at } => Self::EventClosed { closed_at },
+            QueueError::OnHold => Self::IntakeOnHold,
+            QueueError::Full => Self::QueueFull,
             QueueError::NotArmed
             | QueueError::Regressed
             | QueueError::AtLimit
@@ -121,123 +123,134 @@ impl From<QueueError> for Error {
 }
 
 impl Error {
-    /// The error of a lookup: the application is kept, unless the event is gone.
-    pub(crate) fn of_look_up(refused: &QueueError) -> Self {
-        match refused {
+    /// The error of a lookup. Unless the event is gone, the application keeps its place.
+    pub(crate) fn of_lookup(error: &QueueError) -> Self {
+        match error {
             QueueError::UnknownEvent => Self::UnknownEvent,
-            _ => Self::Safe,
+            _ => Self::LookupFailed,
         }
+    }
+
+    /// The error, as a lookup reports it: documents that are not ready are a failed lookup.
+    pub(crate) fn into_lookup(self) -> Self {
+        if self == Self::NotReady { Self::LookupFailed } else { self }
     }
 
     /// Status and stable code.
     pub(crate) fn kind(&self) -> (StatusCode, &'static str) {
         match self {
             Self::UnknownEvent => (StatusCode::NOT_FOUND, "unknown-event"),
-            Self::NotFound => (StatusCode::NOT_FOUND, "not-found"),
-            Self::NotOpen { .. } => (StatusCode::CONFLICT, "event-not-open"),
-            Self::Closed { .. } => (StatusCode::GONE, "event-closed"),
-            Self::Full => (StatusCode::CONFLICT, "queue-full"),
-            Self::OnHold => (StatusCode::SERVICE_UNAVAILABLE, "intake-on-hold"),
+            Self::InvalidReceipt => (StatusCode::NOT_FOUND, "not-found"),
+            Self::EventNotOpen { .. } => (StatusCode::CONFLICT, "event-not-open"),
+            Self::EventClosed { .. } => (StatusCode::GONE, "event-closed"),
+            Self::QueueFull => (StatusCode::CONFLICT, "queue-full"),
+            Self::IntakeOnHold => (StatusCode::SERVICE_UNAVAILABLE, "intake-on-hold"),
             Self::Busy | Self::NotReady => (StatusCode::SERVICE_UNAVAILABLE, "temporarily-unavailable"),
             Self::OutcomeUnknown => (StatusCode::SERVICE_UNAVAILABLE, "outcome-unknown"),
-            Self::Safe => (StatusCode::SERVICE_UNAVAILABLE, "place-safe"),
+            Self::LookupFailed => (StatusCode::SERVICE_UNAVAILABLE, "place-safe"),
             Self::Invalid(_) => (StatusCode::UNPROCESSABLE_ENTITY, "validation"),
             Self::Malformed => (StatusCode::BAD_REQUEST, "malformed"),
-            Self::BadKey => (StatusCode::BAD_REQUEST, "idempotency-key-invalid"),
+            Self::InvalidIdempotencyKey => (StatusCode::BAD_REQUEST, "idempotency-key-invalid"),
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
-            Self::WrongType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
+            Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
             Self::CrossSite => (StatusCode::FORBIDDEN, "cross-site"),
             Self::ViewOnly => (StatusCode::FORBIDDEN, "view-only"),
             Self::NoMatch => (StatusCode::NOT_FOUND, "no-match"),
-            Self::TooMany { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-tries"),
+            Self::TooManyAttempts { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-tries"),
         }
     }
 
-    fn words(&self, messages: &'static Messages) -> Message {
+    fn template(&self, text: &'static PageText) -> TitledText {
         match self {
-            Self::UnknownEvent => messages.unknown_event,
-            Self::NotFound => messages.not_found,
-            Self::NotOpen { .. } => messages.not_open,
-            Self::Closed { .. } => messages.event_closed,
-            Self::Full => messages.full,
-            Self::OnHold => messages.on_hold,
-            Self::Busy => messages.busy,
-            Self::OutcomeUnknown => messages.unknown_result,
-            Self::Safe => messages.safe,
-            Self::NotReady => messages.not_ready,
-            Self::Invalid(_) => messages.invalid,
-            Self::Malformed => messages.malformed,
-            Self::BadKey => messages.bad_key,
-            Self::TooLarge => messages.too_large,
-            Self::WrongType => messages.wrong_type,
-            Self::CrossSite => messages.cross_site,
-            Self::ViewOnly => messages.no_right,
-            Self::NoMatch => messages.no_match,
-            Self::TooMany { .. } => messages.too_many,
+            Self::UnknownEvent => text.unknown_event,
+            Self::InvalidReceipt => text.invalid_receipt,
+            Self::EventNotOpen { .. } => text.event_not_open,
+            Self::EventClosed { .. } => text.event_closed,
+            Self::QueueFull => text.queue_full,
+            Self::IntakeOnHold => text.intake_on_hold,
+            Self::Busy => text.busy,
+            Self::OutcomeUnknown => text.outcome_unknown,
+            Self::LookupFailed => text.lookup_failed,
+            Self::NotReady => text.not_ready,
+            Self::Invalid(_) => text.invalid,
+            Self::Malformed => text.malformed,
+            Self::InvalidIdempotencyKey => text.invalid_idempotency_key,
+            Self::TooLarge => text.too_large,
+            Self::UnsupportedMediaType => text.unsupported_media_type,
+            Self::CrossSite => text.cross_site,
+            Self::ViewOnly => text.view_only_receipt,
+            Self::NoMatch => text.no_match,
+            Self::TooManyAttempts { .. } => text.too_many_attempts,
         }
     }
 
-    /// The headline and the sentence, filled in.
-    pub(crate) fn told(&self, language: Language) -> (&'static str, String) {
-        let words = self.words(messages::of(language));
-        let text = match self {
-            Self::NotOpen { opens_at, .. } => {
-                fill(words.text, &[("date", &timestamp::date(*opens_at, language))])
-            }
-            Self::TooMany { retry_s } => fill(words.text, &[("s", &retry_s.to_string())]),
-            _ => words.text.to_owned(),
-        };
-        (words.head, text)
+    /// The title.
+    pub(crate) fn title(&self, language: Language) -> &'static str {
+        self.template(messages::of(language)).title
     }
 
-    /// Seconds to wait, spread by chance so that the refused do not all come back at once.
+    /// The sentence below the title, with its values.
+    pub(crate) fn detail(&self, language: Language) -> String {
+        let template = self.template(messages::of(language)).text;
+        match self {
+            Self::EventNotOpen { opens_at, .. } => {
+                fill(template, &[("date", &timestamp::date(*opens_at, language))])
+            }
+            Self::TooManyAttempts { retry_s } => fill(template, &[("s", &retry_s.to_string())]),
+            _ => template.to_owned(),
+        }
+    }
+
+    /// Seconds to wait before the next attempt. They are random where many clients get the same error at once, so that these do
+    /// not all come back at once.
     pub(crate) fn retry_after(&self, rng: &Rng) -> Option<u32> {
         match self {
-            Self::NotOpen { opens_at, now } => {
+            Self::EventNotOpen { opens_at, now } => {
                 let left = (opens_at - now).max(0).unsigned_abs().div_ceil(1000);
                 Some(u32::try_from(left).unwrap_or(u32::MAX).max(1))
             }
-            Self::OnHold => Some(jittered(10, rng)),
-            Self::Busy | Self::OutcomeUnknown | Self::Safe | Self::NotReady => Some(jittered(2, rng)),
-            Self::TooMany { retry_s } => Some(*retry_s),
+            Self::IntakeOnHold => Some(jittered(10, rng)),
+            Self::Busy | Self::OutcomeUnknown | Self::LookupFailed | Self::NotReady => Some(jittered(2, rng)),
+            Self::TooManyAttempts { retry_s } => Some(*retry_s),
             _ => None,
         }
     }
 
-    /// The answer as `application/problem+json`.
+    /// The response as `application/problem+json`.
     pub(crate) fn problem(&self, language: Language, rng: &Rng) -> Response {
         let (status, code) = self.kind();
-        let (head, text) = self.told(language);
-        let mut problem = Problem::new(status, code, head).detail(text);
-        if let Some(seconds) = self.retry_after(rng) {
-            problem = problem.retry_after(seconds);
-        }
+        let mut problem = Problem::new(status, code, self.title(language)).detail(self.detail(language));
+        problem.retry_after_s = self.retry_after(rng);
         problem = match self {
-            Self::NotOpen { opens_at, now } => {
+            Self::EventNotOpen { opens_at, now } => {
                 problem.with("opens_at", json!(opens_at)).with("server_time_ms", json!(now))
             }
-            Self::Closed { closed_at } => problem.with("closed_at", json!(closed_at)),
-            // An unknown outcome says nothing of it: neither yes nor no is true.
-            Self::OnHold | Self::Busy => problem.with("registered", json!(false)),
-            Self::Invalid(fields) => problem.with("errors", errors(fields, messages::of(language))),
+            Self::EventClosed { closed_at } => problem.with("closed_at", json!(closed_at)),
+            // `OutcomeUnknown` has no `registered`: neither true nor false would be right.
+            Self::IntakeOnHold | Self::Busy => problem.with("registered", json!(false)),
+            Self::Invalid(fields) => problem.with("errors", invalid_fields(fields, messages::of(language))),
             _ => problem,
         };
-        localised(problem.into_response(), language)
+        let mut response = problem.into_response();
+        add_language(response.headers_mut(), language);
+        response
     }
 }
 
-fn errors(fields: &[BadInput], messages: &'static Messages) -> serde_json::Value {
-    let told =
-        |f: &BadInput| json!({"pointer": f.pointer, "code": f.fault, "detail": f.fault.text(messages)});
-    fields.iter().map(told).collect()
+/// A response with the status only. The error itself is in its extensions; the outermost layer makes the body and the headers, since
+/// handlers know neither the client's language nor a source of random numbers.
+impl IntoResponse for Error {
+    fn into_response(self) -> Response {
+        let mut response = self.kind().0.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
 }
 
-/// The answer with its language told.
-pub(crate) fn localised(mut answer: Response, language: Language) -> Response {
-    let headers = answer.headers_mut();
-    headers.insert(header::CONTENT_LANGUAGE, HeaderValue::from_static(language.tag()));
-    headers.append(header::VARY, HeaderValue::from_static("Accept-Language"));
-    answer
+fn invalid_fields(fields: &[InvalidField], text: &'static PageText) -> serde_json::Value {
+    let described =
+        |f: &InvalidField| json!({"pointer": f.pointer, "code": f.code, "detail": f.code.text(text)});
+    fields.iter().map(described).collect()
 }
 
 #[cfg(test)]
@@ -245,23 +258,23 @@ mod tests {
     use super::*;
 
     #[test]
-    fn who_comes_early_is_told_how_long_to_wait() {
+    fn retry_after_is_the_time_until_the_event_opens() {
         let rng: Rng = std::sync::Arc::new(|bytes: &mut [u8]| bytes.fill(0));
-        let early = Error::NotOpen { opens_at: 10_001, now: 8_000 };
+        let early = Error::EventNotOpen { opens_at: 10_001, now: 8_000 };
         assert_eq!(early.retry_after(&rng), Some(3));
-        assert_eq!(Error::NotOpen { opens_at: 5, now: 5 }.retry_after(&rng), Some(1));
+        assert_eq!(Error::EventNotOpen { opens_at: 5, now: 5 }.retry_after(&rng), Some(1));
     }
 
     #[test]
-    fn a_look_up_that_fails_never_says_that_nothing_is_there() {
-        assert_eq!(Error::of_look_up(&QueueError::NotArmed), Error::Safe);
-        assert_eq!(Error::of_look_up(&QueueError::Unavailable("x".into())), Error::Safe);
-        assert_eq!(Error::of_look_up(&QueueError::Unknown("x".into())), Error::Safe);
+    fn a_failed_lookup_never_claims_that_there_is_no_application() {
+        assert_eq!(Error::of_lookup(&QueueError::NotArmed), Error::LookupFailed);
+        assert_eq!(Error::of_lookup(&QueueError::Unavailable("x".into())), Error::LookupFailed);
+        assert_eq!(Error::of_lookup(&QueueError::Unknown("x".into())), Error::LookupFailed);
         assert_eq!(Error::from(QueueError::NotArmed), Error::Busy);
     }
 
     #[test]
-    fn only_a_lost_answer_leaves_open_whether_one_is_registered() {
+    fn only_a_lost_reply_leaves_the_registration_unknown() {
         assert_eq!(Error::from(QueueError::Unknown("x".into())), Error::OutcomeUnknown);
         assert_eq!(Error::from(QueueError::Unavailable("x".into())), Error::Busy);
     }

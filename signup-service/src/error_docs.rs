@@ -1,4 +1,4 @@
-//! Which refusals each kind of route may answer with, for the API's description. How they read is in `refusal.rs`.
+//! OpenAPI descriptions of the error responses, by group of routes. The errors themselves are in `error.rs`.
 
 use std::collections::BTreeMap;
 
@@ -8,82 +8,82 @@ use utoipa::openapi::{RefOr, Response};
 
 type Responses = BTreeMap<String, RefOr<Response>>;
 
-/// Of every route.
-pub(crate) struct OfAnyRequest;
+/// Errors of every route.
+pub(crate) struct CommonErrors;
 
-impl IntoResponses for OfAnyRequest {
+impl IntoResponses for CommonErrors {
     fn responses() -> Responses {
-        problems(&[(503, "`temporarily-unavailable`: come again after `Retry-After`")])
+        problems(&[(503, "`temporarily-unavailable`: try again after `Retry-After`")])
     }
 }
 
-/// Of a route about an event.
-pub(crate) struct OfEvent;
+/// Errors of routes about an event.
+pub(crate) struct EventErrors;
 
-impl IntoResponses for OfEvent {
+impl IntoResponses for EventErrors {
     fn responses() -> Responses {
-        with(OfAnyRequest::responses(), &[(404, "`unknown-event`")])
+        extended(CommonErrors::responses(), &[(404, "`unknown-event`")])
     }
 }
 
-/// Of a route about one's own application.
-pub(crate) struct OfReceipt;
+/// Errors of routes with a receipt.
+pub(crate) struct ReceiptErrors;
 
-impl IntoResponses for OfReceipt {
+impl IntoResponses for ReceiptErrors {
     fn responses() -> Responses {
-        with(
+        extended(
             Responses::new(),
             &[
-                (403, "`view-only`: this needs the full receipt; `cross-site`"),
-                (404, "`not-found`: no receipt of this system; `unknown-event`"),
-                (503, "`place-safe`: it cannot be looked up now, and is kept"),
+                (403, "`view-only`: this requires the full receipt; `cross-site`"),
+                (404, "`not-found`: this system did not issue the receipt; `unknown-event`"),
+                (503, "`place-safe`: the application cannot be looked up now; it keeps its place"),
             ],
         )
     }
 }
 
-/// Of applying.
-pub(crate) struct Applying;
+/// Errors of applying.
+pub(crate) struct ApplyErrors;
 
-impl IntoResponses for Applying {
+impl IntoResponses for ApplyErrors {
     fn responses() -> Responses {
-        with(
-            OfEvent::responses(),
+        extended(
+            EventErrors::responses(),
             &[
                 (400, "`malformed`, `idempotency-key-invalid`"),
                 (403, "`cross-site`"),
                 (409, "`event-not-open`, with `opens_at` and `Retry-After`; `queue-full`"),
                 (410, "`event-closed`, for good"),
-                (422, "`validation`, with every wrong field in `errors`"),
-                (429, "`too-many-tries`: repeats without the key of the first application"),
+                (422, "`validation`, with every invalid field in `errors`"),
+                (429, "`too-many-tries`: too many repeats without the key of the first application"),
                 (
                     503,
-                    "`temporarily-unavailable`, `intake-on-hold`: not registered, press again after `Retry-After`; \
-                     `outcome-unknown`: perhaps registered, press again with the same key",
+                    "`temporarily-unavailable`, `intake-on-hold`: not registered, try again after `Retry-After`; \
+                     `outcome-unknown`: perhaps registered, try again with the same key",
                 ),
             ],
         )
     }
 }
 
-/// Of finding one's application.
-pub(crate) struct Finding;
+/// Errors of finding an application by its recovery code.
+pub(crate) struct LookupErrors;
 
-impl IntoResponses for Finding {
+impl IntoResponses for LookupErrors {
     fn responses() -> Responses {
-        with(
-            OfAnyRequest::responses(),
+        extended(
+            CommonErrors::responses(),
             &[
                 (403, "`cross-site`"),
-                (404, "`no-match`: which of phone and code is wrong is not told; `unknown-event`"),
-                (422, "`validation`, with every wrong field in `errors`"),
+                (404, "`no-match`: phone or code is wrong, and which one stays secret; `unknown-event`"),
+                (422, "`validation`, with every invalid field in `errors`"),
                 (429, "`too-many-tries`"),
             ],
         )
     }
 }
 
-fn with(mut all: Responses, more: &[(u16, &str)]) -> Responses {
+fn extended(mut all: Responses, more: &[(u16, &str)]) -> Responses {
     all.extend(problems(more));
     all
 }

@@ -1,30 +1,23 @@
-//! The signup service: the page, apply, status, cancel, find. It gives receipts and reads the queue; it has no path to the ledger,
-//! and it decides no outcome.
+//! The signup service: the pages and the API of applicants. It issues receipts and reads the queue; it has no path to the ledger
+//! and decides no outcome.
 
-mod apply;
+mod api;
+mod application;
 mod attempts;
-mod cancel;
+mod catalogue;
 mod config;
 mod documents;
 mod error;
 mod error_docs;
-mod event_page;
-mod events;
-mod fast_path;
-mod fields;
-mod find;
+mod error_response;
+mod handler;
 mod messages;
 mod pages;
-mod proof;
-mod receipt_page;
 mod request;
-mod request_body;
+mod response;
 mod router;
-mod shell;
 mod state;
-mod status;
 mod timestamp;
-mod views;
 mod write_health;
 
 use std::net::{SocketAddr, TcpListener};
@@ -35,11 +28,11 @@ use queue::Queue;
 use service::Context;
 
 pub use config::Config;
-pub use fast_path::FastPath;
-pub use router::{document, router};
+pub use handler::SignupHandler;
+pub use router::document;
 pub use state::SignupState;
 
-/// Serves the signup service on the listener, and keeps its documents fresh, until the tasks are stopped.
+/// Serves the signup service on the listener and refreshes its documents, until the tasks are stopped.
 pub async fn start(
     config: Config,
     queue: Queue,
@@ -48,5 +41,5 @@ pub async fn start(
     ctx: &Context,
 ) -> anyhow::Result<SocketAddr> {
     let signup = SignupState::open(config, queue, keys, ctx).await;
-    service::http::serve_handler(listener, FastPath::new(signup)?, service::http::Limits::default(), ctx)
+    service::http::serve_handler(listener, SignupHandler::new(signup)?, service::http::Limits::default(), ctx)
 }

@@ -1,4 +1,4 @@
-//! The signup service's table of routes and their description, which stand together: a route of the API that is served is described.
+//! The routes of the signup service together with their OpenAPI description: an API route that is served is described.
 
 use std::sync::Arc;
 
@@ -8,12 +8,13 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
+use crate::api::{apply, cancel, events, find, status};
+use crate::pages;
 use crate::state::SignupState;
-use crate::{apply, cancel, events, find, pages, status};
 
-const ABOUT: &str = "People apply for an event here, get a number that never changes, and see how the queue moves. Times are \
-    milliseconds since 1970 UTC by the queue's own clock. Answers of 503 and 429 say timestamp to come again; applying again with the \
-    same `Idempotency-Key` is always safe.";
+const ABOUT: &str = "Clients apply for an event, get a number that never changes, and see how the queue moves. Times are milliseconds \
+    since 1970 UTC by the queue's clock. Responses with 503 and 429 carry `Retry-After`; applying again with the same \
+    `Idempotency-Key` is always safe.";
 
 fn routes() -> OpenApiRouter<Arc<SignupState>> {
     OpenApiRouter::new()
@@ -31,17 +32,17 @@ fn described(doc: OpenApi) -> OpenApi {
     service::openapi::finish(doc, "Firstcome signup", ABOUT)
 }
 
-/// The API's description.
+/// The OpenAPI description.
 pub fn document() -> OpenApi {
     described(routes().into_openapi())
 }
 
-/// All routes of the signup service.
-pub fn router(signup: Arc<SignupState>) -> anyhow::Result<Router> {
+/// All routes: the API, its description and the pages. Errors are left for [`crate::error_response::complete_error`].
+pub(crate) fn router(signup: Arc<SignupState>) -> anyhow::Result<Router> {
     let (api, doc) = routes().split_for_parts();
     let pages = Router::new()
-        .route("/", get(pages::list))
-        .route("/e/{event}", get(pages::event))
-        .route("/a/{receipt}", get(pages::receipt));
+        .route("/", get(pages::list::get))
+        .route("/e/{event}", get(pages::event::get))
+        .route("/a/{receipt}", get(pages::receipt::get));
     Ok(api.merge(service::openapi::routes(&described(doc))?).merge(pages).with_state(signup))
 }

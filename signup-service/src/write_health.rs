@@ -1,34 +1,34 @@
-//! Whether the queue can be written, as the signup service sees it: for the health report and the log. It refuses no request.
+//! Whether the queue stores applications: for the health report and the log. No request is refused because of it.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use service::health::Check;
 
-/// Whether applications can be stored: said when it changes, not for each of a crowd.
+/// Whether applications can be stored. It reports changes, not each application.
 pub(crate) struct WriteHealth {
     check: Check,
-    failing: AtomicBool,
+    is_failing: AtomicBool,
 }
 
 impl WriteHealth {
-    /// Reported as this check; fine until told otherwise.
-    pub(crate) fn watched_by(check: Check) -> Self {
+    /// Reports to this check, which starts as ok.
+    pub(crate) fn new(check: Check) -> Self {
         check.ok();
-        Self { check, failing: AtomicBool::new(false) }
+        Self { check, is_failing: AtomicBool::new(false) }
     }
 
-    /// One could not be stored.
-    pub(crate) fn failed(&self, why: &str) {
-        if !self.failing.swap(true, Ordering::Relaxed) {
-            self.check.warn(why);
-            tracing::warn!(why, "applications cannot be stored");
+    /// Records that an application could not be stored.
+    pub(crate) fn record_failure(&self, reason: &str) {
+        if !self.is_failing.swap(true, Ordering::Relaxed) {
+            self.check.warn(reason);
+            tracing::warn!(reason, "failed to store an application; further failures are not logged");
         }
     }
 
-    /// One was stored, or refused by the rules.
-    pub(crate) fn done(&self) {
-        // Only read as long as all is well: every application passes here.
-        if self.failing.load(Ordering::Relaxed) && self.failing.swap(false, Ordering::Relaxed) {
+    /// Records that an application was stored, or refused by the rules of its event.
+    pub(crate) fn record_success(&self) {
+        // A load first: every application passes here, and a swap would write to a shared cache line.
+        if self.is_failing.load(Ordering::Relaxed) && self.is_failing.swap(false, Ordering::Relaxed) {
             self.check.ok();
             tracing::info!("applications are stored again");
         }

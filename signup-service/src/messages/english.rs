@@ -1,28 +1,28 @@
-//! The English texts: plain and calm. Texts only, no logic.
+//! The English texts: plain and calm.
 
-use super::{Messages, words};
+use super::page_text::{PageText, titled};
 
-pub(super) static ENGLISH: Messages = Messages {
+pub(super) static ENGLISH: PageText = PageText {
     html_lang: "en",
     other_lang: "ko",
     other_lang_name: "한국어",
-    before: words("Starting soon", "Opens {date} KST. Fill this in now and apply the moment it opens."),
-    open: words(
+    before: titled("Starting soon", "Opens {date} KST. Fill this in now and apply the moment it opens."),
+    open: titled(
         "You can apply now",
         "Your number is set by the order our server receives you, not by when you tap.",
     ),
-    open_sold_out: words(
+    open_sold_out: titled(
         "Everything has been claimed",
         "You can still join the waitlist. If someone cancels, we order for the next in line.",
     ),
-    hold: words("Applying is paused", "When it resumes you can apply right here."),
-    closed: words("This event has ended", "It closed {date} KST. If you applied, your place is unchanged."),
+    hold: titled("Applying is paused", "When it resumes you can apply right here."),
+    closed: titled("This event has ended", "It closed {date} KST. If you applied, your place is unchanged."),
     capacity: "{n} available · one per person",
     closes: "Closes {date} KST",
     remaining: "to go",
     clock: "Server time {t} KST (±{e} s)",
-    name: "Name",
-    phone: "Mobile number",
+    name_label: "Name",
+    phone_label: "Mobile number",
     phone_hint: "010-1234-5678",
     consent: "I agree to the use of my personal data (required)",
     consent_more: "What you agree to",
@@ -31,7 +31,7 @@ pub(super) static ENGLISH: Messages = Messages {
     apply_waitlist: "Join the waitlist",
     apply_before: "Opens {time}",
     apply_hold: "Paused for a moment",
-    applying: words(
+    applying: titled(
         "Sending…",
         "Keep this page open for a moment. Pressing again will not register you twice.",
     ),
@@ -39,45 +39,45 @@ pub(super) static ENGLISH: Messages = Messages {
     retry_in: "Retrying by itself in {s} s. No need to reload.",
     retry_nth: "Still trying (attempt {n}).",
     check_result: "Check my result",
-    how: words(
+    how_numbers_work: titled(
         "How is my place decided?",
         "Numbers are given in the order our server stores the applications. A number never changes, and each person can apply once. Orders are made from the lowest number up; a cancelled place goes to the next number.",
     ),
-    mine: "You already applied. See your place",
-    find_ask: "Already applied? Find your place",
-    find_text: "Enter the mobile number you applied with and your recovery code.",
+    already_applied: "You already applied. See your place",
+    lookup_summary: "Already applied? Find your place",
+    lookup_text: "Enter the mobile number you applied with and your recovery code.",
     code: "Recovery code",
-    find: "Find my place",
-    unknown_result: words(
+    lookup: "Find my place",
+    outcome_unknown: titled(
         "Your result is not known yet",
         "We do not know yet whether you are registered. Press again: you keep the same place.",
     ),
-    waiting: words("We have your application", "You can close this page. Your place will not change."),
-    waitlisted: words(
+    waiting: titled("We have your application", "You can close this page. Your place will not change."),
+    waitlisted: titled(
         "You are on the waitlist",
         "If someone cancels, we order for the next in line. You can close this page; your place will not change.",
     ),
-    paused: words("Paused for a moment", "We paused to handle orders safely. Your place is safe."),
-    claimed: words(
+    paused: titled("Paused for a moment", "We paused to handle orders safely. Your place is safe."),
+    claimed: titled(
         "Everything has been claimed",
         "If someone cancels, we order for the next in line. Your place is safe.",
     ),
-    ordering: words("It’s your turn", "We are making your order. There is nothing you need to do."),
-    ordered: words("Your order is ready", "Here is your order number."),
-    rejected: words(
+    ordering: titled("It’s your turn", "We are making your order. There is nothing you need to do."),
+    ordered: titled("Your order is ready", "Here is your order number."),
+    rejected: titled(
         "We could not make your order",
         "The shop could not accept an order for this application. Please ask the shop if you have questions.",
     ),
-    cancelling: words("Cancelling", "We have your request. You will see it here when it is done."),
-    cancelled: words(
+    cancelling: titled("Cancelling", "We have your request. You will see it here when it is done."),
+    cancelled: titled(
         "Your application is cancelled",
         "Your place is gone and you cannot apply to this event again.",
     ),
-    expired: words(
+    expired: titled(
         "The time to confirm is over",
         "It was not confirmed in time, so the place went to the next number.",
     ),
-    sold_out: words(
+    sold_out: titled(
         "Sorry, everything was claimed",
         "The event ended before your turn came. Thank you for waiting.",
     ),
@@ -86,65 +86,65 @@ pub(super) static ENGLISH: Messages = Messages {
     waitlist_number: "You are number {n} on the waitlist",
     ahead: "People ahead",
     people: "{n}",
-    wait: "Estimated wait",
+    expected_wait: "Estimated wait",
     eta_range: "about {a}–{b} min",
     eta_soon: "Almost your turn",
     eta_unknown: "Working out the time",
     eta_paused: "We will tell you when it resumes",
     checked: "Last checked",
     announce: "{n} people ahead",
-    bar: "How far the line before you has moved",
-    making: "Making your order",
+    bar_label: "How far the line before you has moved",
+    creating_order: "Making your order",
     order_no: "Order number",
     code_hint: "Use it to find or cancel your place on another device. Keep it to yourself.",
-    to_clipboard: "Copy",
+    copy: "Copy",
     copied: "Copied",
-    view_only: words(
+    view_only: titled(
         "This mobile number has already applied",
         "The device that applied shows how it is going. To see or cancel it here, enter the recovery code, which is on that device’s page.",
     ),
     cancel: "Cancel my application",
     leave_waitlist: "Leave the waitlist",
-    cancel_ask: "Cancelling gives up your place and cannot be undone.",
-    cancel_do: "Yes, cancel",
+    cancel_warning: "Cancelling gives up your place and cannot be undone.",
+    cancel_confirm: "Yes, cancel",
     check_now: "Check now",
     offline: "You’re offline. Your place is safe. We will check as soon as you are back.",
     offline_before: "You’re offline. We will go on as soon as you are back.",
     to_event: "See the event",
     support: "Support code",
     stale: "Waiting for news. Your place is safe.",
-    list: words("Events", "First come, first served."),
+    list: titled("Events", "First come, first served."),
     list_empty: "There is no event right now.",
     state_scheduled: "Soon",
     state_open: "Open",
     state_closed: "Closed",
-    unknown_event: words("There is no such event", "Please check the address."),
-    not_found: words(
+    unknown_event: titled("There is no such event", "Please check the address."),
+    invalid_receipt: titled(
         "Nothing found here",
         "The address seems to be cut off or altered. Please open it as you got it.",
     ),
-    not_open: words("Not open yet", "Opens {date} KST. Please apply then."),
-    event_closed: words("This event has ended", "Applications are closed."),
-    full: words("No more applications", "As many people have applied as this event can take."),
-    on_hold: words("Applying is paused", "You are not registered yet. Please try again in a moment."),
-    busy: words("A lot of people are applying", "You are not registered yet. Please try again in a moment."),
-    safe: words("Checking for a moment", "Your place is safe. Please check again in a moment."),
-    not_ready: words("Getting ready", "Please check again in a moment."),
-    invalid: words("Please check again", "Correct what is marked. You are not registered yet."),
-    malformed: words("The request cannot be read", "It is not well-formed JSON."),
-    bad_key: words(
+    event_not_open: titled("Not open yet", "Opens {date} KST. Please apply then."),
+    event_closed: titled("This event has ended", "Applications are closed."),
+    queue_full: titled("No more applications", "As many people have applied as this event can take."),
+    intake_on_hold: titled("Applying is paused", "You are not registered yet. Please try again in a moment."),
+    busy: titled("A lot of people are applying", "You are not registered yet. Please try again in a moment."),
+    lookup_failed: titled("Checking for a moment", "Your place is safe. Please check again in a moment."),
+    not_ready: titled("Getting ready", "Please check again in a moment."),
+    invalid: titled("Please check again", "Correct what is marked. You are not registered yet."),
+    malformed: titled("The request cannot be read", "It is not well-formed JSON."),
+    invalid_idempotency_key: titled(
         "The idempotency key cannot be used",
         "An Idempotency-Key is 1 to 200 visible ASCII characters.",
     ),
-    too_large: words("The request is too large", "Send name, phone and consent only."),
-    wrong_type: words("The request's type cannot be used", "Send application/json."),
-    cross_site: words("The request came from another site", "Please apply on the event's own page."),
-    no_right: words(
+    too_large: titled("The request is too large", "Send name, phone and consent only."),
+    unsupported_media_type: titled("The request's type cannot be used", "Send application/json."),
+    cross_site: titled("The request came from another site", "Please apply on the event's own page."),
+    view_only_receipt: titled(
         "You can only look",
         "To cancel, use the device you applied with, or find your place with the recovery code.",
     ),
-    no_match: words("No application matches", "Please check the mobile number and the recovery code."),
-    too_many: words(
+    no_match: titled("No application matches", "Please check the mobile number and the recovery code."),
+    too_many_attempts: titled(
         "Just a moment, please",
         "Too many tries. Please try again in {s} s. What you already registered is unchanged.",
     ),

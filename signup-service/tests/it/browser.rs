@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use domain::{Gaps, Number, Outcome, Position, Release};
 use serde_json::{Value, json};
-use signup_service::{Config, FastPath};
+use signup_service::{Config, SignupHandler};
 use testkit::Browser;
 use testkit::browser::Options;
 
@@ -20,8 +20,8 @@ fn quick() -> Config {
 
 pub(crate) fn serve(harness: &SignupHarness) -> SocketAddr {
     let listener = service::http::bind("127.0.0.1:0".parse().unwrap()).unwrap();
-    let fast_path = FastPath::new(Arc::clone(&harness.signup)).unwrap();
-    service::http::serve_handler(listener, fast_path, service::http::Limits::default(), &harness.ctx).unwrap()
+    let handler = SignupHandler::new(Arc::clone(&harness.signup)).unwrap();
+    service::http::serve_handler(listener, handler, service::http::Limits::default(), &harness.ctx).unwrap()
 }
 
 pub(crate) async fn fill_in(browser: &Browser) {
@@ -145,7 +145,7 @@ async fn the_script_s_sums_are_the_server_s_own() {
         .collect();
     assert!(cases.len() > 100);
     let given: Vec<Value> = cases.iter().map(|(n, moved, gaps)| json!([n, moved, gaps])).collect();
-    let sums = format!("return {}.map(([n, m, g]) => place(n, m, g))", json!(given));
+    let sums = format!("return {}.map(([n, m, g]) => position(n, m, g))", json!(given));
     let sums = browser.script(&sums).await.unwrap();
     for (sum, (n, moved, gaps)) in sums.as_array().unwrap().iter().zip(&cases) {
         let place = Position::of(Number::new(*n).unwrap(), *moved, gaps);

@@ -5,13 +5,13 @@ use axum::http::Request;
 use serde_json::{Value, json};
 use signup_service::Config;
 
-use crate::harness::{Answer, FIND, PHONE, SignupHarness, from_address};
+use crate::harness::{FIND, PHONE, ReceivedResponse, SignupHarness, from_address};
 
 fn search(phone: &str, code: &str) -> Value {
     json!({ "event": "spring", "phone": phone, "code": code })
 }
 
-async fn search_from(harness: &SignupHarness, address: &str, phone: &str) -> Answer {
+async fn search_from(harness: &SignupHarness, address: &str, phone: &str) -> ReceivedResponse {
     let body = Body::from(search(phone, "AAAAAAAA").to_string());
     let request = Request::post(FIND).header("content-type", "application/json").body(body).unwrap();
     harness.send(from_address(request, address)).await

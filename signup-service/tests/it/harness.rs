@@ -14,7 +14,7 @@ use queue::{ArmRequest, ProjectedOutcome, Projection, Queue, RedisOptions, Redis
 use serde_json::{Value, json};
 use service::http::Handler as _;
 use service::{Context, Health, Tasks};
-use signup_service::{Config, FastPath, SignupState};
+use signup_service::{Config, SignupHandler, SignupState};
 use testkit::{ManualClock, RedisServer, TempFolder, seeded};
 
 /// 2026-11-22 20:00:00 in Korea: when the event opens.
@@ -30,13 +30,13 @@ pub(crate) const PROGRESS: &str = "/event/com/v1/get/progress/spring";
 
 /// An answer, read to its end.
 #[derive(Debug)]
-pub(crate) struct Answer {
+pub(crate) struct ReceivedResponse {
     pub(crate) status: u16,
     pub(crate) headers: HeaderMap,
     pub(crate) body: Vec<u8>,
 }
 
-impl Answer {
+impl ReceivedResponse {
     pub(crate) fn text(&self) -> String {
         String::from_utf8(self.body.clone()).unwrap()
     }
@@ -184,24 +184,24 @@ impl SignupHarness {
         self.project(|p| p.outcomes = vec![(Number::new(number).unwrap(), shown)]).await;
     }
 
-    pub(crate) async fn send(&self, request: Request<Body>) -> Answer {
+    pub(crate) async fn send(&self, request: Request<Body>) -> ReceivedResponse {
         let peer = request.extensions().get::<Peer>().map_or(CLIENT, |peer| peer.0);
-        let fast_path = FastPath::new(Arc::clone(&self.signup)).unwrap();
-        let (parts, body) = fast_path.handle(request, &peer).await.response.into_parts();
+        let handler = SignupHandler::new(Arc::clone(&self.signup)).unwrap();
+        let (parts, body) = handler.handle(request, &peer).await.response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
-        Answer { status: parts.status.as_u16(), headers: parts.headers, body }
+        ReceivedResponse { status: parts.status.as_u16(), headers: parts.headers, body }
     }
 
-    pub(crate) async fn get(&self, path: &str) -> Answer {
+    pub(crate) async fn get(&self, path: &str) -> ReceivedResponse {
         self.send(Request::get(path).body(Body::empty()).unwrap()).await
     }
 
-    pub(crate) async fn get_in(&self, path: &str, language: &str) -> Answer {
+    pub(crate) async fn get_in(&self, path: &str, language: &str) -> ReceivedResponse {
         let request = Request::get(path).header("accept-language", language);
         self.send(request.body(Body::empty()).unwrap()).await
     }
 
-    pub(crate) async fn post(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn post(&self, path: &str, body: &Value, headers: &[(&str, &str)]) -> ReceivedResponse {
         let mut request = Request::post(path).header("content-type", "application/json");
         for (name, value) in headers {
             request = request.header(*name, *value);
@@ -209,20 +209,20 @@ impl SignupHarness {
         self.send(request.body(Body::from(body.to_string())).unwrap()).await
     }
 
-    pub(crate) async fn post_form(&self, path: &str, fields: &[(&str, &str)]) -> Answer {
+    pub(crate) async fn post_form(&self, path: &str, fields: &[(&str, &str)]) -> ReceivedResponse {
         let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
         let request = Request::post(path).header("content-type", "application/x-www-form-urlencoded");
         self.send(request.body(Body::from(body)).unwrap()).await
     }
 
     /// Applies; the key proves the applicant later.
-    pub(crate) async fn apply(&self, phone: &str, key: Option<&str>) -> Answer {
+    pub(crate) async fn apply(&self, phone: &str, key: Option<&str>) -> ReceivedResponse {
         let headers: Vec<_> = key.map(|key| ("idempotency-key", key)).into_iter().collect();
         self.post(CREATE, &entrant(phone), &headers).await
     }
 
     /// So many apply, numbered from 1 in an otherwise empty line; the last one's answer.
-    pub(crate) async fn crowd(&self, people: u32) -> Answer {
+    pub(crate) async fn crowd(&self, people: u32) -> ReceivedResponse {
         for i in 1..people {
             assert_eq!(self.apply(&format!("010-9000-{i:04}"), None).await.status, 201);
         }

@@ -8,9 +8,11 @@ use domain::event::Text;
 use domain::{Outcome, Release};
 use sha2::Digest as _;
 
-use crate::harness::{Answer, CLOSES, CREATE, FIND, OPENS, PHONE, SignupHarness, cancel_path, spring};
+use crate::harness::{
+    CLOSES, CREATE, FIND, OPENS, PHONE, ReceivedResponse, SignupHarness, cancel_path, spring,
+};
 
-async fn event_page(harness: &SignupHarness, language: &str) -> Answer {
+async fn event_page(harness: &SignupHarness, language: &str) -> ReceivedResponse {
     harness.get_in("/e/spring", language).await
 }
 
@@ -32,7 +34,7 @@ async fn draw_form(harness: &SignupHarness, name: &str, path: &str, fields: &[(&
     }
 }
 
-fn keep(name: &str, language: &str, page: &Answer) {
+fn keep(name: &str, language: &str, page: &ReceivedResponse) {
     let text = page.text();
     assert!(text.contains(&format!("<html lang=\"{language}\">")), "{name}");
     assert_eq!(page.header("content-language"), language);
@@ -191,7 +193,7 @@ async fn a_language_that_was_chosen_is_remembered() {
 #[tokio::test]
 async fn each_view_of_a_form_has_its_own_key() {
     let harness = SignupHarness::open().await;
-    let key = |page: &Answer| {
+    let key = |page: &ReceivedResponse| {
         let text = page.text();
         text.split("name=\"key\" value=\"").nth(1).unwrap().split('"').next().unwrap().to_owned()
     };

@@ -9,12 +9,12 @@ use testkit::Browser;
 
 use crate::browser::{fill_in, serve, state};
 use crate::harness::{
-    Answer, CLOSES, CREATE, FIND, PHONE, SignupHarness, entrant, from_address, own_path, spring,
+    CLOSES, CREATE, FIND, PHONE, ReceivedResponse, SignupHarness, entrant, from_address, own_path, spring,
 };
 
 const STRANGER: &str = "010-7777-7777";
 
-async fn repeat_from(harness: &SignupHarness, address: &str, phone: &str) -> Answer {
+async fn repeat_from(harness: &SignupHarness, address: &str, phone: &str) -> ReceivedResponse {
     let body = Body::from(entrant(phone).to_string());
     let request = Request::post(CREATE).header("content-type", "application/json").body(body).unwrap();
     harness.send(from_address(request, address)).await

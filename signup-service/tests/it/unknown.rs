@@ -10,7 +10,7 @@ use axum::extract::Request;
 use futures_util::{StreamExt as _, stream};
 use serde_json::json;
 use service::http::{Handler, HandlerResponse};
-use signup_service::{Config, FastPath};
+use signup_service::{Config, SignupHandler};
 use testkit::{Browser, RedisKind, RedisServer};
 
 use crate::browser::{fill_in, state};
@@ -80,7 +80,7 @@ async fn a_form_whose_answer_was_lost_stays_in_doubt_until_the_queue_looks() {
 
 /// A front whose first answers to applications break off: the queue has them, and the browser does not know.
 struct BreaksOff {
-    fast_path: FastPath,
+    handler: SignupHandler,
     left: AtomicU32,
 }
 
@@ -93,7 +93,7 @@ impl Handler for BreaksOff {
 
     async fn handle(&self, request: Request, peer: &SocketAddr) -> HandlerResponse {
         let applies = request.uri().path().starts_with(CREATE);
-        let mut answer = self.fast_path.handle(request, peer).await;
+        let mut answer = self.handler.handle(request, peer).await;
         let left = |left: u32| left.checked_sub(1);
         if applies && self.left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, left).is_ok() {
             // A connection that breaks before the headers are out is tried again by the browser itself.
@@ -111,8 +111,8 @@ impl Handler for BreaksOff {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_answer_that_breaks_off_is_told_as_not_known_and_pressed_again_with_the_same_key() {
     let harness = SignupHarness::open().await;
-    let fast_path = FastPath::new(Arc::clone(&harness.signup)).unwrap();
-    let breaks_off = BreaksOff { fast_path, left: AtomicU32::new(2) };
+    let handler = SignupHandler::new(Arc::clone(&harness.signup)).unwrap();
+    let breaks_off = BreaksOff { handler, left: AtomicU32::new(2) };
     let listener = service::http::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let limits = service::http::Limits::default();
     let at = service::http::serve_handler(listener, breaks_off, limits, &harness.ctx).unwrap();

@@ -1,0 +1,8 @@
+//! The handlers of the API.
+
+pub(crate) mod apply;
+pub(crate) mod cancel;
+mod enqueue;
+pub(crate) mod events;
+pub(crate) mod find;
+pub(crate) mod status;

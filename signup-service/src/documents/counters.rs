@@ -1,0 +1,32 @@
+//! Metrics of an event's applications.
+
+use domain::EventId;
+use metrics::Counter;
+
+/// Counters of accepted applications. They are kept with the event: looking one up takes as long as signing a receipt.
+#[derive(Clone)]
+pub(crate) struct ApplicationCounters {
+    /// First applications.
+    pub(crate) accepted: Counter,
+    /// Repeated applications.
+    pub(crate) again: Counter,
+}
+
+impl ApplicationCounters {
+    /// The counters of this event.
+    pub(crate) fn of(event: &EventId) -> Self {
+        let counter = |result| Self::counter(event.to_string(), result);
+        Self { accepted: counter("accepted"), again: counter("again") }
+    }
+
+    /// The counter of this event and result.
+    pub(crate) fn counter(event: String, result: &'static str) -> Counter {
+        metrics::counter!("firstcome_applications_total", "event" => event, "result" => result)
+    }
+}
+
+impl std::fmt::Debug for ApplicationCounters {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("ApplicationCounters")
+    }
+}

@@ -1,0 +1,60 @@
+//! The page of an error.
+
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+use super::context::PageContext;
+use super::frame::{Frame, RELOAD_S, json_for_script, render};
+use super::response::PageResponse;
+use super::templates::MessageTemplate;
+use crate::error::Error;
+use crate::state::SignupState;
+
+/// An error on the way to a page. The outermost layer renders it.
+#[derive(Debug, Clone)]
+pub(crate) struct PageError {
+    error: Error,
+    context: PageContext,
+    /// Whether the page reloads by itself. In response to a form it must not: reloading would send the form again.
+    reloads: bool,
+}
+
+impl PageError {
+    /// The error of a page.
+    pub(super) fn new(error: Error, context: &PageContext) -> Self {
+        Self { error, context: context.clone(), reloads: true }
+    }
+
+    /// The error of a form.
+    pub(super) fn of_form(error: &Error, context: &PageContext) -> Self {
+        Self { error: error.clone(), context: context.clone(), reloads: false }
+    }
+
+    /// The page. It reloads by itself if the error may pass.
+    pub(crate) fn page(&self, signup: &SignupState) -> PageResponse {
+        let language = self.context.language;
+        let (status, code) = self.error.kind();
+        let title = self.error.title(language);
+        let retry_after = self.error.retry_after(&signup.rng);
+        let mut frame = Frame::new(signup, language, title, code);
+        title.clone_into(&mut frame.heading);
+        frame.lede = self.error.detail(language);
+        if let Some(seconds) = retry_after.filter(|_| self.reloads) {
+            frame.reload_s = Some(RELOAD_S);
+            frame.data = json_for_script(&json!({
+                "event": "", "now": signup.now(), "lang": language.tag(), "retry": seconds, "text": {},
+            }));
+        }
+        let html = render(&MessageTemplate { frame });
+        PageResponse::new(&self.context, &signup.shell.wait, html).with_error(status, retry_after)
+    }
+}
+
+/// A response with the status only, as of [`Error`].
+impl IntoResponse for PageError {
+    fn into_response(self) -> Response {
+        let mut response = self.error.kind().0.into_response();
+        response.extensions_mut().insert(self);
+        response
+    }
+}

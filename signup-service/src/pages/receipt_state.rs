@@ -1,0 +1,90 @@
+//! The states of a receipt's page. They are finer than those of the API: they also depend on the event and on a cancel request.
+//! `pageState` in `assets/wait.js` follows the same rules.
+
+use domain::{Outcome, Stock};
+
+use crate::application::{ApplicationView, PublicState};
+use crate::messages::{PageText, TitledText};
+
+/// The state of a receipt's page.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ReceiptPageState {
+    Waiting,
+    Waitlisted,
+    Paused,
+    /// Waitlisted, with no seat left: a seat may still come back.
+    Claimed,
+    Ordering,
+    Cancelling,
+    Ended(Outcome),
+}
+
+impl ReceiptPageState {
+    /// All states that the script may have to show.
+    pub(super) const ALL: [Self; 11] = [
+        Self::Waiting,
+        Self::Waitlisted,
+        Self::Paused,
+        Self::Claimed,
+        Self::Ordering,
+        Self::Cancelling,
+        Self::Ended(Outcome::Ordered),
+        Self::Ended(Outcome::Rejected),
+        Self::Ended(Outcome::Cancelled),
+        Self::Ended(Outcome::Expired),
+        Self::Ended(Outcome::SoldOut),
+    ];
+
+    /// The state of the page of this application.
+    pub(super) fn of(application: &ApplicationView, state: PublicState, cancel_requested: bool) -> Self {
+        let documents = &application.documents;
+        let is_waitlisted = documents.waitlist_number(application.receipt.number).is_some();
+        match state {
+            PublicState::Withdrawn => Self::Ended(Outcome::Cancelled),
+            PublicState::Ordering | PublicState::Ended(Outcome::Ordered) if cancel_requested => {
+                Self::Cancelling
+            }
+            PublicState::Ordering => Self::Ordering,
+            PublicState::Ended(outcome) => Self::Ended(outcome),
+            PublicState::Waiting if is_waitlisted && documents.stock() == Stock::SoldOut => Self::Claimed,
+            PublicState::Waiting if documents.is_paused() => Self::Paused,
+            PublicState::Waiting if is_waitlisted => Self::Waitlisted,
+            PublicState::Waiting => Self::Waiting,
+        }
+    }
+
+    /// The state for style and script.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Waitlisted => "waitlisted",
+            Self::Paused => "paused",
+            Self::Claimed => "claimed",
+            Self::Ordering => "ordering",
+            Self::Cancelling => "cancelling",
+            Self::Ended(outcome) => outcome.as_str(),
+        }
+    }
+
+    /// Heading and sentence.
+    pub(super) fn heading(self, text: &'static PageText) -> TitledText {
+        match self {
+            Self::Waiting => text.waiting,
+            Self::Waitlisted => text.waitlisted,
+            Self::Paused => text.paused,
+            Self::Claimed => text.claimed,
+            Self::Ordering => text.ordering,
+            Self::Cancelling => text.cancelling,
+            Self::Ended(Outcome::Ordered) => text.ordered,
+            Self::Ended(Outcome::Rejected) => text.rejected,
+            Self::Ended(Outcome::Cancelled) => text.cancelled,
+            Self::Ended(Outcome::Expired) => text.expired,
+            Self::Ended(Outcome::SoldOut) => text.sold_out,
+        }
+    }
+
+    /// Whether the state may still change.
+    pub(super) fn may_change(self) -> bool {
+        !matches!(self, Self::Ended(_))
+    }
+}

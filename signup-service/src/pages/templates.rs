@@ -1,0 +1,87 @@
+//! The values of the templates: finished texts. The templates decide nothing.
+
+use askama::Template;
+
+use super::frame::Frame;
+
+/// The page of an event.
+#[derive(Template)]
+#[template(path = "event.html")]
+pub(super) struct EventTemplate<'a> {
+    pub(super) frame: Frame<'a>,
+    pub(super) event: &'a str,
+    pub(super) announcement: &'a str,
+    pub(super) capacity: String,
+    pub(super) closes: String,
+    pub(super) key: String,
+    /// Whether an earlier response to this form may be lost.
+    pub(super) unsure: bool,
+    pub(super) name: &'a str,
+    pub(super) phone: &'a str,
+    pub(super) consent: bool,
+    pub(super) name_error: &'static str,
+    pub(super) phone_error: &'static str,
+    pub(super) consent_error: &'static str,
+    pub(super) label: &'static str,
+    pub(super) lookup_open: bool,
+    pub(super) lookup_phone: &'a str,
+    pub(super) lookup_error: String,
+}
+
+/// The page of a receipt.
+#[derive(Template)]
+#[template(path = "receipt.html")]
+pub(super) struct ReceiptTemplate<'a> {
+    pub(super) frame: Frame<'a>,
+    pub(super) event: &'a str,
+    pub(super) receipt: &'a str,
+    /// The address of this page.
+    pub(super) page: String,
+    pub(super) number: String,
+    pub(super) standing: String,
+    pub(super) is_waitlisted: bool,
+    pub(super) bar: String,
+    pub(super) ahead: String,
+    pub(super) eta: String,
+    pub(super) checked: String,
+    pub(super) order_no: &'a str,
+    pub(super) announcement: &'a str,
+    pub(super) cancel_label: &'static str,
+    /// The recovery code; none if the keyring does not have the event's key.
+    pub(super) code: Option<String>,
+}
+
+/// The page of a view receipt.
+#[derive(Template)]
+#[template(path = "view.html")]
+pub(super) struct ViewOnlyTemplate<'a> {
+    pub(super) frame: Frame<'a>,
+    pub(super) event: &'a str,
+    pub(super) number: String,
+    pub(super) lookup_phone: &'a str,
+    pub(super) lookup_error: String,
+}
+
+/// An event in the list.
+pub(super) struct ListItem {
+    pub(super) event: String,
+    pub(super) title: String,
+    pub(super) badge: &'static str,
+    pub(super) is_open: bool,
+    pub(super) date: String,
+}
+
+/// The list of events.
+#[derive(Template)]
+#[template(path = "list.html")]
+pub(super) struct ListTemplate<'a> {
+    pub(super) frame: Frame<'a>,
+    pub(super) items: Vec<ListItem>,
+}
+
+/// The page of an error.
+#[derive(Template)]
+#[template(path = "message.html")]
+pub(super) struct MessageTemplate<'a> {
+    pub(super) frame: Frame<'a>,
+}
