@@ -22,8 +22,8 @@ use self::client::RedisClient;
 pub use self::library::{RedisRole, redis_acl};
 pub use self::options::RedisOptions;
 use crate::contract::{
-    Applicant, ApplyAck, ArmRequest, ArmResult, Closing, InboxEntry, InboxKind, LeaderError, Projection,
-    QueueEntry, QueueError, QueueHead, QueueSnapshot, RestoredApplication,
+    Applicant, ApplyAck, ArmRequest, ArmResult, Closing, InboxEntry, LeaderError, Projection, QueueEntry,
+    QueueError, QueueHead, QueueSnapshot, RestoredApplication,
 };
 
 /// Applications that may wait; at the rate of one disk this is a fraction of a second.
@@ -95,7 +95,7 @@ impl RedisQueue {
         app_key: AppKey,
         number: Number,
     ) -> Result<Option<QueueEntry>, QueueError> {
-        self.post_to_inbox(event, app_key, number, InboxKind::Cancel).await
+        self.call_with_receipt("cancel", event, app_key, number).await
     }
 
     pub(crate) async fn present_receipt(
@@ -104,18 +104,17 @@ impl RedisQueue {
         app_key: AppKey,
         number: Number,
     ) -> Result<Option<QueueEntry>, QueueError> {
-        self.post_to_inbox(event, app_key, number, InboxKind::PresentReceipt).await
+        self.call_with_receipt("present_receipt", event, app_key, number).await
     }
 
-    async fn post_to_inbox(
+    async fn call_with_receipt(
         &self,
+        function: &str,
         event: &EventId,
         app_key: AppKey,
         number: Number,
-        kind: InboxKind,
     ) -> Result<Option<QueueEntry>, QueueError> {
-        let call = self.client.function_call("withdraw", event.as_str());
-        let call = call.arg(&app_key.0[..]).arg(read::kind_word(kind)).arg(number.get());
+        let call = self.client.function_call(function, event.as_str()).arg(&app_key.0[..]).arg(number.get());
         Ok(self.client.call_for_applicant(call).await?.entry(app_key)?)
     }
 

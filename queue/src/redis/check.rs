@@ -127,7 +127,7 @@ pub(super) async fn findings(client: &RedisClient, depth: Depth) -> Vec<ServerFi
         findings.extend(of_settings(client).await?);
         findings.extend(of_default_user(client).await?);
         findings.extend(of_keys(client, depth).await?);
-        if let Err(error) = check_function(client, "progress").await {
+        if let Err(error) = check_function(client, "snapshot").await {
             findings.push(ServerFinding::refuse(error.to_string()));
         }
         Ok::<_, CallError>(findings)

@@ -8,11 +8,11 @@ const CLOCK_OF_SERVER: &str = "local HAND_CLOCK = false";
 const CLOCK_BY_HAND: &str = "local HAND_CLOCK = true";
 
 /// The functions of each role that reads applications.
-const READS: [&str; 6] = ["catalogue", "progress", "place", "number_of", "entries", "canary_read"];
+const READS: [&str; 6] = ["catalogue", "snapshot", "entry", "app_key_of", "entries", "canary_read"];
 /// The functions that the signup service calls in addition.
-const SIGNUP: [&str; 3] = ["apply", "withdraw", "canary_signup"];
+const SIGNUP: [&str; 4] = ["apply", "cancel", "present_receipt", "canary_signup"];
 /// The functions of the gateway: the events, and the state of each.
-const GATEWAY: [&str; 3] = ["catalogue", "progress", "canary_gateway"];
+const GATEWAY: [&str; 3] = ["catalogue", "snapshot", "canary_gateway"];
 /// The functions that the leader calls in addition.
 const LEADER: [&str; 10] = [
     "arm",

@@ -29,7 +29,7 @@ pub(super) async fn catalogue(client: &RedisClient) -> Result<Vec<EventId>, Queu
 
 /// Returns the queue of the event at this moment.
 pub(super) async fn snapshot(client: &RedisClient, event: &EventId) -> Result<QueueSnapshot, QueueError> {
-    let call = client.function_call("progress", event.as_str()).arg(client.last_acknowledged(event));
+    let call = client.function_call("snapshot", event.as_str()).arg(client.last_acknowledged(event));
     Ok(snapshot_from(client.call_for_applicant(call).await?, event)?)
 }
 
@@ -109,7 +109,7 @@ pub(super) async fn entry(
     event: &EventId,
     app_key: AppKey,
 ) -> Result<Option<QueueEntry>, QueueError> {
-    let call = client.function_call("place", event.as_str()).arg(&app_key.0[..]);
+    let call = client.function_call("entry", event.as_str()).arg(&app_key.0[..]);
     Ok(client.call_for_applicant(call).await?.entry(app_key)?)
 }
 
@@ -119,7 +119,7 @@ pub(super) async fn app_key_of(
     event: &EventId,
     number: Number,
 ) -> Result<Option<AppKey>, QueueError> {
-    let call = client.function_call("number_of", event.as_str()).arg(number.get());
+    let call = client.function_call("app_key_of", event.as_str()).arg(number.get());
     let mut fields = client.call_for_applicant(call).await?;
     if fields.is_empty() { Ok(None) } else { Ok(Some(fields.app_key()?)) }
 }
@@ -188,14 +188,6 @@ pub(super) async fn inbox(
         });
     }
     Ok(entries)
-}
-
-/// The word for a kind of request in the inbox.
-pub(super) fn kind_word(kind: InboxKind) -> &'static str {
-    match kind {
-        InboxKind::Cancel => "cancel",
-        InboxKind::PresentReceipt => "present",
-    }
 }
 
 fn kind(word: &str) -> Result<InboxKind, CallError> {
