@@ -1,4 +1,4 @@
-//! Times as people in Korea read them. It reads no clock.
+//! Times and numbers as the pages display them. Times are in the time zone of Korea.
 
 use domain::Millis;
 use time::{OffsetDateTime, UtcOffset};
@@ -43,7 +43,7 @@ pub(crate) fn time_of_day(at: Millis, language: Language) -> String {
     }
 }
 
-/// `20:01:50`, in Korea.
+/// `20:01:50`.
 pub(crate) fn clock(at: Millis) -> String {
     let t = in_korea(at);
     format!("{:02}:{:02}:{:02}", t.hour(), t.minute(), t.second())
@@ -70,7 +70,7 @@ mod tests {
     const EIGHT: Millis = 1_795_345_200_000;
 
     #[test]
-    fn a_time_is_told_as_in_korea() {
+    fn a_time_is_displayed_in_the_time_zone_of_korea() {
         assert_eq!(date(EIGHT, Language::Korean), "11월 22일(일) 오후 8:00");
         assert_eq!(date(EIGHT, Language::English), "Sun, Nov 22, 8:00 PM");
         assert_eq!(clock(EIGHT + 61_000), "20:01:01");
@@ -81,7 +81,7 @@ mod tests {
 
     #[test]
     fn a_number_is_grouped_by_thousands() {
-        let shown: Vec<_> = [0, 999, 1000, 41_207, 1_000_000].into_iter().map(grouped).collect();
-        assert_eq!(shown, ["0", "999", "1,000", "41,207", "1,000,000"]);
+        let grouped: Vec<_> = [0, 999, 1000, 41_207, 1_000_000].into_iter().map(grouped).collect();
+        assert_eq!(grouped, ["0", "999", "1,000", "41,207", "1,000,000"]);
     }
 }

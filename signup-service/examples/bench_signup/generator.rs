@@ -1,4 +1,4 @@
-//! The load: so many clients, each with one kept-alive connection and one request at a time, as fast as they are answered.
+//! The load: clients with one persistent connection each, which send the next request as soon as they have a response.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -8,8 +8,8 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-/// Answers of 201, and the time that they took. Any other answer ends the bench: what is measured must be the work itself.
-pub(crate) async fn answers(
+/// The number of 201 responses, and the time they took. Any other response stops the benchmark, which must not measure errors.
+pub(crate) async fn count_responses(
     address: SocketAddr,
     clients: u32,
     time: Duration,
@@ -23,17 +23,18 @@ pub(crate) async fn answers(
     (running.join_all().await.into_iter().sum(), begin.elapsed())
 }
 
-/// Each request is another person.
+/// Each request has another phone number.
 async fn run_client(address: SocketAddr, until: Instant, event: Arc<str>, client: u64) -> u64 {
     let mut stream = TcpStream::connect(address).await.unwrap();
     stream.set_nodelay(true).unwrap();
-    let (mut answers, mut buffer) = (0, Vec::with_capacity(4096));
+    let mut responses = 0;
+    let mut buffer = Vec::with_capacity(4096);
     while Instant::now() < until {
-        stream.write_all(request(&event, client * 100_000 + answers).as_bytes()).await.unwrap();
-        read_answer(&mut stream, &mut buffer).await;
-        answers += 1;
+        stream.write_all(request(&event, client * 100_000 + responses).as_bytes()).await.unwrap();
+        read_response(&mut stream, &mut buffer).await;
+        responses += 1;
     }
-    answers
+    responses
 }
 
 fn request(event: &str, person: u64) -> String {
@@ -45,8 +46,8 @@ fn request(event: &str, person: u64) -> String {
     )
 }
 
-/// Reads one answer to its end.
-async fn read_answer(stream: &mut TcpStream, buffer: &mut Vec<u8>) {
+/// Reads one response with its body.
+async fn read_response(stream: &mut TcpStream, buffer: &mut Vec<u8>) {
     buffer.clear();
     loop {
         let read = stream.read_buf(buffer).await.unwrap();

@@ -1,9 +1,9 @@
-//! Durable applications per second over HTTP, beside a bare axum POST with the same accept loop, extractor, threads and generator.
-//! Run it by `cargo xtask bench signup`. The server is a child process with one thread; the generator is this one.
+//! Durable applications per second over HTTP, compared with a bare axum POST that has the same accept loop, extractor, threads and
+//! generator. Run it with `cargo xtask bench signup`. The server is a child process with one thread; the generator is this process.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
-    reason = "a bench stops at the first surprise, and prints"
+    reason = "a benchmark stops at the first error and prints its results"
 )]
 
 mod generator;
@@ -14,19 +14,19 @@ use std::time::Duration;
 
 use testkit::bench::Measurement;
 
-use crate::servers::{Kind, Server};
+use crate::servers::{Server, ServerKind};
 
-/// As in the program, for both servers alike.
+/// The allocator of the released program, for both servers.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
-/// Rounds of each kind, taken in turn, so that a machine that drifts hurts both alike.
+/// Rounds for each server, in turn, so that a change in the machine's speed affects both.
 pub(crate) const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(4);
-/// Clients with one connection each: as many as a signup service lets wait. With half of them all are at times waiting for Redis, and the
-/// server is not what is measured.
+/// Clients with one connection each: as many as the signup service allows to wait. With half as many, at times all of them wait for
+/// Redis, and the server is not the bottleneck.
 const CLIENTS: u32 = 2000;
-/// design.md 7: first bar of a plain spike.
+/// The least ratio to the bare server: what a plain prototype reached.
 const BAR: f64 = 0.63;
 
 fn main() {
@@ -34,7 +34,7 @@ fn main() {
     match args.first().map(String::as_str) {
         Some("serve") => servers::serve(&args[1..]),
         Some(out) => measure(Path::new(out)),
-        None => println!("name the file to write, or run `cargo xtask bench signup`"),
+        None => println!("usage: bench_signup FILE, or `cargo xtask bench signup`"),
     }
 }
 
@@ -42,15 +42,15 @@ fn measure(out: &Path) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let (bare, durable) = runtime.block_on(async {
         let redis = servers::Redis::start().await;
-        let (bare, durable) =
-            (Server::start(Kind::Bare, &redis).await, Server::start(Kind::Durable, &redis).await);
-        let (mut of_bare, mut of_durable) = (Vec::new(), Vec::new());
-        for at in 0..ROUNDS {
-            for (server, found) in [(&bare, &mut of_bare), (&durable, &mut of_durable)] {
-                found.push(round(server, at).await);
-            }
+        let bare = Server::start(ServerKind::Bare, &redis).await;
+        let durable = Server::start(ServerKind::Durable, &redis).await;
+        let mut bare_rounds = Vec::new();
+        let mut durable_rounds = Vec::new();
+        for index in 0..ROUNDS {
+            bare_rounds.push(measure_round(&bare, index).await);
+            durable_rounds.push(measure_round(&durable, index).await);
         }
-        (Measurement::median(&of_bare), Measurement::median(&of_durable))
+        (Measurement::median(&bare_rounds), Measurement::median(&durable_rounds))
     });
     println!("durable  {durable}");
     println!("bare     {bare}");
@@ -66,11 +66,11 @@ fn measure(out: &Path) {
     std::fs::write(out, serde_json::to_string_pretty(&rows).unwrap()).unwrap();
 }
 
-async fn round(server: &Server, at: usize) -> Measurement {
+async fn measure_round(server: &Server, index: usize) -> Measurement {
     let before = server.cpu();
-    let event = servers::event_of(at).into();
-    let (answers, took) = generator::answers(server.address, CLIENTS, ROUND, event).await;
+    let event = servers::event_of(index).into();
+    let (responses, elapsed) = generator::count_responses(server.address, CLIENTS, ROUND, event).await;
     #[expect(clippy::cast_precision_loss, reason = "counts far below 2^52")]
-    let answers = answers as f64;
-    Measurement::of(answers, took, server.cpu().saturating_sub(before))
+    let responses = responses as f64;
+    Measurement::of(responses, elapsed, server.cpu().saturating_sub(before))
 }

@@ -1,5 +1,5 @@
-//! What is measured: the signup service on a Redis that syncs every write, and a bare axum POST. Each serves in a child process with one
-//! thread, through the same accept loop.
+//! The two servers: the signup service on a Redis that syncs every write, and a bare axum POST. Each runs in a child process with one
+//! thread and the same accept loop.
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
@@ -19,10 +19,10 @@ use service::Context;
 use service::telemetry::LogFormat;
 use testkit::{RedisKind, RedisServer};
 
-/// Which server.
+/// The kind of a server.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum Kind {
-    /// JSON in, JSON out, nothing kept.
+pub(crate) enum ServerKind {
+    /// JSON in, JSON out, nothing stored.
     Bare,
     /// The whole signup service.
     Durable,
@@ -33,7 +33,7 @@ pub(crate) struct Redis(RedisServer);
 
 impl Redis {
     pub(crate) async fn start() -> Self {
-        // A rewrite of the journal is a third process on two cores, and would be what is measured.
+        // A rewrite of the append-only file would be a third process on two cores and distort the result.
         let server = RedisServer::start_with(RedisKind::Redis, &["--auto-aof-rewrite-percentage", "0"]).await;
         Queue::install_redis(&RedisOptions::new(server.url(), RedisRole::Worker)).await.unwrap();
         Self(server)
@@ -47,10 +47,10 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) async fn start(kind: Kind, redis: &Redis) -> Self {
+    pub(crate) async fn start(kind: ServerKind, redis: &Redis) -> Self {
         let word = match kind {
-            Kind::Bare => "bare",
-            Kind::Durable => "durable",
+            ServerKind::Bare => "bare",
+            ServerKind::Durable => "durable",
         };
         let program = std::env::current_exe().unwrap();
         let mut child = Command::new(program)
@@ -65,7 +65,7 @@ impl Server {
 }
 
 impl Server {
-    /// CPU time that it has used.
+    /// CPU time used so far.
     pub(crate) fn cpu(&self) -> Duration {
         testkit::cpu_time(self.child.id())
     }
@@ -82,7 +82,7 @@ impl Drop for Server {
 pub(crate) fn serve(args: &[String]) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        // With its metrics, as in the program: both servers pay for them.
+        // Metrics are on, as in the released program. Both servers pay for them.
         service::telemetry::init(LogFormat::Text, "warn").unwrap();
         let context = Context::system();
         let listener = service::http::bind("127.0.0.1:0".parse().unwrap()).unwrap();
@@ -122,12 +122,12 @@ fn bare() -> Router {
     Router::new().route("/application/com/v1/create/application/{event}", post(accept))
 }
 
-/// The event of a round: each has its own, as a crowd applies for one event, and no round finds a longer line than the first.
+/// The event of a round. Each round has its own, so that none starts with a longer queue than the first.
 pub(crate) fn event_of(round: usize) -> String {
     format!("bench-{round}")
 }
 
-/// A queue as a leader would have it: armed, with more numbers allowed than the bench can give.
+/// A queue that is armed as by a leader, with a limit above the number of applications that the benchmark can send.
 async fn armed_queue(url: &str, context: &Context) -> Queue {
     let queue = Queue::open_redis(RedisOptions::new(url, RedisRole::Worker)).await.unwrap();
     let all: Vec<EventSettings> =

@@ -1,4 +1,4 @@
-//! The public documents: rendered by the refresher, handed out as they are.
+//! The public documents: rendered by a refresh and served as they are.
 
 use axum::body::Body;
 use axum::http::Request;
@@ -10,10 +10,10 @@ use serde_json::json;
 use crate::harness::{CLOSES, OPENS, PHONE, PROGRESS, SignupHarness, spring};
 
 #[tokio::test]
-async fn the_progress_document_says_all_that_a_page_counts_with() {
+async fn the_progress_document_has_every_field_that_a_page_needs() {
     let mut harness = SignupHarness::open().await;
-    harness.crowd(3).await;
-    harness.admitted(1).await;
+    harness.apply_many(3).await;
+    harness.admit_through(1).await;
     harness.clock.advance(500);
     harness
         .project(|p| {
@@ -22,36 +22,36 @@ async fn the_progress_document_says_all_that_a_page_counts_with() {
             (p.figures.sold, p.figures.held, p.figures.free) = (1, 0, 1);
         })
         .await;
-    let answer = harness.get(PROGRESS).await;
-    assert_eq!(answer.header("cache-control"), "public, max-age=1, stale-while-revalidate=4");
+    let response = harness.get(PROGRESS).await;
+    assert_eq!(response.header("cache-control"), "public, max-age=1, stale-while-revalidate=4");
     let expected = json!({
         "event": "spring", "epoch": 1, "state": "open", "stock": "available", "capacity": 2, "sold": 1,
         "last_number": 3, "admitted_through": 1, "gaps": [], "pace": 0.25, "paused": false, "intake": true,
         "announcement": { "ko": "천천히", "en": "Slowly" }, "opens_at_ms": OPENS, "closes_at_ms": CLOSES,
         "poll": { "near_ms": 1000, "far_ms": 10_000 }, "server_time_ms": OPENS + 1500, "ledger_age_ms": 1500,
     });
-    assert_eq!(answer.json(), expected);
+    assert_eq!(response.json(), expected);
 }
 
 #[tokio::test]
-async fn a_known_document_is_not_sent_again_until_it_changes() {
+async fn a_poll_with_the_current_etag_gets_304_until_the_document_changes() {
     let mut harness = SignupHarness::open().await;
     let etag = harness.get(PROGRESS).await.header("etag").to_owned();
-    let again = async |harness: &SignupHarness, etag: &str| {
+    let poll = async |harness: &SignupHarness, etag: &str| {
         let request = Request::get(PROGRESS).header("if-none-match", etag).body(Body::empty()).unwrap();
         harness.send(request).await
     };
     harness.clock.advance(300);
     harness.signup.refresh().await;
-    let same = again(&harness, &etag).await;
+    let same = poll(&harness, &etag).await;
     assert_eq!((same.status, same.body.len(), same.header("etag")), (304, 0, etag.as_str()));
     harness.project(|p| p.settings.release = Release::Paused).await;
-    let changed = again(&harness, &etag).await;
+    let changed = poll(&harness, &etag).await;
     assert_eq!((changed.status, changed.json()["paused"].clone()), (200, json!(true)));
 }
 
 #[tokio::test]
-async fn a_silent_ledger_changes_the_document_every_five_seconds() {
+async fn a_silent_ledger_changes_the_etag_every_five_seconds() {
     let harness = SignupHarness::open().await;
     let before = harness.get(PROGRESS).await.header("etag").to_owned();
     harness.clock.advance(5000);
@@ -60,10 +60,10 @@ async fn a_silent_ledger_changes_the_document_every_five_seconds() {
 }
 
 #[tokio::test]
-async fn a_poll_reads_no_queue() {
+async fn a_poll_does_not_read_the_queue() {
     let mut harness = SignupHarness::open().await;
     let before = harness.get(PROGRESS).await.body;
-    // The queue goes on; the document stays until the refresher looks.
+    // The queue changes; the document stays the same until the next refresh.
     let mut projection: Projection = harness.projection.clone();
     (projection.round, projection.figures.sold) = (90, 2);
     harness.queue.project(&spring(), 1, projection).await.unwrap();
@@ -85,7 +85,7 @@ async fn the_state_follows_the_clock_with_the_next_refresh() {
 }
 
 #[tokio::test]
-async fn sold_out_is_said_when_no_seat_is_free_or_held_and_taken_back_when_one_is() {
+async fn stock_is_sold_out_only_while_no_seat_is_free_or_held() {
     let mut harness = SignupHarness::open().await;
     for (free, held, stock) in [(0, 0, "sold_out"), (0, 1, "available"), (1, 0, "available")] {
         harness.project(|p| (p.figures.free, p.figures.held) = (free, held)).await;
@@ -94,7 +94,7 @@ async fn sold_out_is_said_when_no_seat_is_free_or_held_and_taken_back_when_one_i
 }
 
 #[tokio::test]
-async fn before_the_queue_is_known_every_document_is_503_and_the_signup_not_ready() {
+async fn every_document_is_503_until_the_queue_has_been_read() {
     let harness = SignupHarness::unarmed().await;
     harness.signup.refresh().await;
     for path in [
@@ -114,7 +114,7 @@ async fn before_the_queue_is_known_every_document_is_503_and_the_signup_not_read
 }
 
 #[tokio::test]
-async fn an_event_that_cannot_be_read_warns_and_takes_no_other_down() {
+async fn an_unreadable_event_warns_and_leaves_the_others_in_service() {
     let harness = SignupHarness::unarmed().await;
     harness.arm("spring").await;
     harness.queue.publish(&[spring(), "summer".parse().unwrap()]).await.unwrap();
@@ -131,7 +131,7 @@ async fn an_event_that_cannot_be_read_warns_and_takes_no_other_down() {
 }
 
 #[tokio::test]
-async fn the_list_has_every_event_in_the_catalogue_s_order() {
+async fn the_list_has_every_event_in_the_order_of_the_catalogue() {
     let harness = SignupHarness::open().await;
     harness.arm("autumn").await;
     harness.queue.publish(&[spring(), "autumn".parse().unwrap()]).await.unwrap();
@@ -147,16 +147,16 @@ async fn the_list_has_every_event_in_the_catalogue_s_order() {
 }
 
 #[tokio::test]
-async fn the_clock_is_told_to_the_millisecond_and_never_kept() {
+async fn the_clock_is_exact_to_the_millisecond_and_never_cached() {
     let harness = SignupHarness::open().await;
     harness.clock.advance(123);
-    let answer = harness.get("/event/com/v1/get/time/spring").await;
-    assert_eq!(answer.header("cache-control"), "no-store");
-    assert_eq!(answer.json()["server_time_ms"], OPENS + 1123);
+    let response = harness.get("/event/com/v1/get/time/spring").await;
+    assert_eq!(response.header("cache-control"), "no-store");
+    assert_eq!(response.json()["server_time_ms"], OPENS + 1123);
 }
 
 #[tokio::test]
-async fn a_settled_event_says_so() {
+async fn a_settled_event_has_the_state_settled() {
     let mut harness = SignupHarness::open().await;
     harness.apply(PHONE, None).await;
     harness.queue.settle(&spring(), 1).await.unwrap();
@@ -165,7 +165,7 @@ async fn a_settled_event_says_so() {
 }
 
 #[tokio::test]
-async fn a_started_signup_keeps_its_documents_fresh_and_stops_when_told() {
+async fn a_started_service_refreshes_its_documents_until_shutdown() {
     let mut harness = SignupHarness::open().await;
     let listener = service::http::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     let config = signup_service::Config { refresh_ms: 50, ..Default::default() };
@@ -181,7 +181,7 @@ async fn a_started_signup_keeps_its_documents_fresh_and_stops_when_told() {
 }
 
 #[tokio::test]
-async fn every_route_of_the_api_is_described_by_the_rules_of_the_harness() {
+async fn every_route_of_the_api_is_described_and_follows_the_uri_rules() {
     let doc = signup_service::document();
     assert_eq!(service::openapi::uri_mistakes(&doc), Vec::<String>::new());
     assert_eq!(doc.paths.paths.len(), 8);

@@ -1,4 +1,4 @@
-//! A queue that a leader armed, and a signup service before it; what the tests share.
+//! The test fixture: a queue that a leader has armed, and a signup service on it.
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -17,18 +17,18 @@ use service::{Context, Health, Tasks};
 use signup_service::{Config, SignupHandler, SignupState};
 use testkit::{ManualClock, RedisServer, TempFolder, seeded};
 
-/// 2026-11-22 20:00:00 in Korea: when the event opens.
+/// When the event opens: 2026-11-22 20:00:00 in Korea.
 pub(crate) const OPENS: i64 = 1_795_345_200_000;
-/// An hour later.
+/// When the event closes.
 pub(crate) const CLOSES: i64 = OPENS + 3_600_000;
-/// A phone number that no applicant uses.
+/// The phone number of the applicant that the tests follow.
 pub(crate) const PHONE: &str = "010-1234-5678";
 
 pub(crate) const CREATE: &str = "/application/com/v1/create/application/spring";
 pub(crate) const FIND: &str = "/application/com/v1/find/application";
 pub(crate) const PROGRESS: &str = "/event/com/v1/get/progress/spring";
 
-/// An answer, read to its end.
+/// A response with its whole body.
 #[derive(Debug)]
 pub(crate) struct ReceivedResponse {
     pub(crate) status: u16,
@@ -46,7 +46,7 @@ impl ReceivedResponse {
     pub(crate) fn header(&self, name: &str) -> &str {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
-    /// Status and stable code of a problem.
+    /// Status and code of a problem response.
     pub(crate) fn problem(&self) -> (u16, String) {
         assert_eq!(self.header("content-type"), "application/problem+json", "{}", self.text());
         (self.status, self.json()["code"].as_str().unwrap().to_owned())
@@ -83,13 +83,13 @@ pub(crate) struct SignupHarness {
     pub(crate) queue: Queue,
     pub(crate) signup: Arc<SignupState>,
     pub(crate) ctx: Context,
-    /// What the leader projects next; rev and round are kept rising.
+    /// What the leader projects next. Rev and round rise with each projection.
     pub(crate) projection: Projection,
     _folder: Option<TempFolder>,
 }
 
 impl SignupHarness {
-    /// A queue that is not armed yet.
+    /// An event whose queue is not armed yet.
     pub(crate) async fn unarmed() -> Self {
         Self::unarmed_with(Config::default()).await
     }
@@ -101,7 +101,7 @@ impl SignupHarness {
         Self { _folder: Some(folder), ..Self::before(queue, clock, config) }
     }
 
-    /// An open event whose line lies in this server, each of its connections made.
+    /// An open event whose queue is on this server, with all connections established.
     pub(crate) async fn open_on(server: &RedisServer, response_timeout: Duration) -> Self {
         let clock = ManualClock::at(OPENS + 1000);
         let options = RedisOptions {
@@ -115,7 +115,7 @@ impl SignupHarness {
         harness.arm("spring").await;
         harness.queue.publish(&[spring()]).await.unwrap();
         harness.project(|_| ()).await;
-        harness.crowd(8).await;
+        harness.apply_many(8).await;
         harness
     }
 
@@ -160,7 +160,7 @@ impl SignupHarness {
         self.queue.arm(&event.parse().unwrap(), 1, arming).await.unwrap();
     }
 
-    /// The leader's next round, after which the signup service looks.
+    /// The next round of the leader, followed by a refresh of the signup service.
     pub(crate) async fn project(&mut self, change: impl FnOnce(&mut Projection)) {
         self.projection.rev += 1;
         self.projection.round += 1;
@@ -169,8 +169,8 @@ impl SignupHarness {
         self.signup.refresh().await;
     }
 
-    /// The leader moves all numbers up to here into the ledger.
-    pub(crate) async fn admitted(&self, through: u32) {
+    /// The leader admits all numbers up to this one.
+    pub(crate) async fn admit_through(&self, through: u32) {
         let head = self.queue.head(&spring(), through).await.unwrap();
         let keys: Vec<_> =
             head.waiting.iter().filter(|w| w.number.get() <= through).map(|w| w.app_key).collect();
@@ -178,10 +178,10 @@ impl SignupHarness {
         self.signup.refresh().await;
     }
 
-    /// The ledger's word on a number.
-    pub(crate) async fn shown(&mut self, number: u32, outcome: Outcome, order_no: Option<&str>) {
-        let shown = ProjectedOutcome { outcome, order_no: order_no.map(str::to_owned) };
-        self.project(|p| p.outcomes = vec![(Number::new(number).unwrap(), shown)]).await;
+    /// The leader projects the outcome of a number.
+    pub(crate) async fn project_outcome(&mut self, number: u32, outcome: Outcome, order_no: Option<&str>) {
+        let projected = ProjectedOutcome { outcome, order_no: order_no.map(str::to_owned) };
+        self.project(|p| p.outcomes = vec![(Number::new(number).unwrap(), projected)]).await;
     }
 
     pub(crate) async fn send(&self, request: Request<Body>) -> ReceivedResponse {
@@ -215,42 +215,43 @@ impl SignupHarness {
         self.send(request.body(Body::from(body)).unwrap()).await
     }
 
-    /// Applies; the key proves the applicant later.
+    /// Applies with this idempotency key.
     pub(crate) async fn apply(&self, phone: &str, key: Option<&str>) -> ReceivedResponse {
         let headers: Vec<_> = key.map(|key| ("idempotency-key", key)).into_iter().collect();
-        self.post(CREATE, &entrant(phone), &headers).await
+        self.post(CREATE, &application(phone), &headers).await
     }
 
-    /// So many apply, numbered from 1 in an otherwise empty line; the last one's answer.
-    pub(crate) async fn crowd(&self, people: u32) -> ReceivedResponse {
-        for i in 1..people {
+    /// Sends this many applications to an empty queue, the last one from [`PHONE`], and returns the last response.
+    pub(crate) async fn apply_many(&self, count: u32) -> ReceivedResponse {
+        for i in 1..count {
             assert_eq!(self.apply(&format!("010-9000-{i:04}"), None).await.status, 201);
         }
         self.apply(PHONE, Some("mine")).await
     }
 }
 
-/// Where a request comes from, if the test says so.
+/// The peer of a request, if a test sets it.
 #[derive(Clone, Copy)]
 struct Peer(SocketAddr);
 
 const CLIENT: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::new(192, 0, 2, 1)), 4711);
 
-/// A request as if from this address.
+/// The request, from this peer address.
 pub(crate) fn from_address(mut request: Request<Body>, address: &str) -> Request<Body> {
     request.extensions_mut().insert(Peer(SocketAddr::new(address.parse().unwrap(), 4711)));
     request
 }
 
-pub(crate) fn entrant(phone: &str) -> Value {
+pub(crate) fn application(phone: &str) -> Value {
     json!({ "name": "홍길동", "phone": phone, "consent": true })
 }
 
-/// The path of one's own answer.
-pub(crate) fn own_path(applied: &Value) -> String {
+/// The path of the status of an application.
+pub(crate) fn status_path(applied: &Value) -> String {
     format!("/application/com/v1/get/application/{}", applied["receipt"].as_str().unwrap())
 }
 
+/// The path to cancel an application.
 pub(crate) fn cancel_path(applied: &Value) -> String {
     format!("/application/com/v1/cancel/application/{}", applied["receipt"].as_str().unwrap())
 }

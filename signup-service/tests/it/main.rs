@@ -1,16 +1,16 @@
-//! The signup service over its real routes and the real line, with time and chance set by hand.
+//! Tests of the signup service over its real routes and a real queue, with a manual clock and seeded random numbers.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot be set up fails where it stands")]
+#![expect(clippy::unwrap_used, reason = "a test whose setup fails stops there")]
 
-mod applying;
+mod apply;
 mod browser;
-mod cancelling;
+mod cancel;
 mod documents;
-mod finding;
-mod garbage;
+mod errors;
 mod harness;
+mod lookup;
+mod lost_replies;
+mod malformed;
 mod pages;
-mod refusing;
-mod repeating;
-mod showing;
-mod unknown;
+mod repeats;
+mod status;

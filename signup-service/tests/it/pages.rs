@@ -1,4 +1,4 @@
-//! The pages: their bars, their languages, and each of their states drawn to `target/tmp/screens` to be looked at.
+//! The pages: their size, policy and languages. Each state is written to `target/tmp/screens` for review.
 
 use std::path::Path;
 
@@ -16,53 +16,53 @@ async fn event_page(harness: &SignupHarness, language: &str) -> ReceivedResponse
     harness.get_in("/e/spring", language).await
 }
 
-/// Checks what holds for every page, and keeps it to be looked at.
-async fn draw(harness: &SignupHarness, name: &str, path: &str) {
+/// Checks a page in both languages and writes it to a file.
+async fn check_page(harness: &SignupHarness, name: &str, path: &str) {
     for language in ["ko", "en"] {
         let page = harness
             .get(&format!("{path}{}lang={language}", if path.contains('?') { '&' } else { '?' }))
             .await;
-        keep(&format!("{name}-{language}"), language, &page);
+        check_and_write(&format!("{name}-{language}"), language, &page);
     }
 }
 
-async fn draw_form(harness: &SignupHarness, name: &str, path: &str, fields: &[(&str, &str)]) {
+async fn check_form(harness: &SignupHarness, name: &str, path: &str, fields: &[(&str, &str)]) {
     for language in ["ko", "en"] {
         let mut fields = fields.to_vec();
         fields.push(("lang", language));
-        keep(&format!("{name}-{language}"), language, &harness.post_form(path, &fields).await);
+        check_and_write(&format!("{name}-{language}"), language, &harness.post_form(path, &fields).await);
     }
 }
 
-fn keep(name: &str, language: &str, page: &ReceivedResponse) {
+fn check_and_write(name: &str, language: &str, page: &ReceivedResponse) {
     let text = page.text();
     assert!(text.contains(&format!("<html lang=\"{language}\">")), "{name}");
     assert_eq!(page.header("content-language"), language);
     assert_eq!(page.header("cache-control"), "no-store");
     for outside in ["http://", "https://", "src=", "@import", "url("] {
-        assert!(!text.contains(outside), "{name} asks for something outside: {outside}");
+        assert!(!text.contains(outside), "{name} refers to another host or file: {outside}");
     }
     let korean = text.split("<script").next().unwrap().replace("한국어", "").replace("봄", "");
     let has_hangul = korean.chars().any(|c| ('가'..='힣').contains(&c));
-    assert_eq!(has_hangul, language == "ko", "{name} is in two languages");
+    assert_eq!(has_hangul, language == "ko", "{name} has text in the other language");
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screens");
     std::fs::create_dir_all(&folder).unwrap();
     std::fs::write(folder.join(format!("{name}.html")), text).unwrap();
 }
 
 #[tokio::test]
-async fn every_state_of_an_event_s_page_is_whole_in_both_languages() {
+async fn every_state_of_an_event_page_is_complete_in_both_languages() {
     let mut harness = SignupHarness::open().await;
     harness.project(|p| p.settings.capacity = 50_000).await;
     harness.clock.set(OPENS - 100_000);
     harness.signup.refresh().await;
-    draw(&harness, "a-before", "/e/spring").await;
+    check_page(&harness, "a-before", "/e/spring").await;
     harness.clock.set(OPENS + 1000);
     harness.signup.refresh().await;
-    draw(&harness, "b-open", "/e/spring").await;
-    draw_form(&harness, "b-invalid", CREATE, &[("name", ""), ("phone", "010"), ("key", "k")]).await;
+    check_page(&harness, "b-open", "/e/spring").await;
+    check_form(&harness, "b-invalid", CREATE, &[("name", ""), ("phone", "010"), ("key", "k")]).await;
     harness.project(|p| p.figures.free = 0).await;
-    draw(&harness, "h-open-sold-out", "/e/spring").await;
+    check_page(&harness, "h-open-sold-out", "/e/spring").await;
     harness
         .project(|p| {
             p.settings.intake = false;
@@ -72,15 +72,15 @@ async fn every_state_of_an_event_s_page_is_whole_in_both_languages() {
             };
         })
         .await;
-    draw(&harness, "b-hold", "/e/spring").await;
+    check_page(&harness, "b-hold", "/e/spring").await;
     harness.clock.set(CLOSES);
     harness.signup.refresh().await;
-    draw(&harness, "i-closed", "/e/spring").await;
+    check_page(&harness, "i-closed", "/e/spring").await;
     let wrong = [("event", "spring"), ("phone", PHONE), ("code", "AAAAAAAA")];
-    draw_form(&harness, "i-no-match", FIND, &wrong).await;
+    check_form(&harness, "i-no-match", FIND, &wrong).await;
     let config = signup_service::Config { max_waiting_applies: 0, ..Default::default() };
     let busy = SignupHarness::open_with(config).await;
-    draw_form(
+    check_form(
         &busy,
         "j-shed",
         CREATE,
@@ -89,66 +89,66 @@ async fn every_state_of_an_event_s_page_is_whole_in_both_languages() {
     .await;
     let in_doubt =
         [("name", "Kim"), ("phone", "01099998888"), ("consent", "on"), ("key", "k"), ("unsure", "1")];
-    draw_form(&busy, "l-unknown", CREATE, &in_doubt).await;
+    check_form(&busy, "l-unknown", CREATE, &in_doubt).await;
 }
 
 #[tokio::test]
-async fn every_state_of_a_receipt_s_page_is_whole_in_both_languages() {
+async fn every_state_of_a_receipt_page_is_complete_in_both_languages() {
     let mut harness = SignupHarness::open().await;
     harness
         .project(|p| {
             (p.settings.capacity, p.settings.pace, p.number_limit) = (200, "1".parse().unwrap(), 2000);
         })
         .await;
-    let applied = harness.crowd(150).await.json();
+    let applied = harness.apply_many(150).await.json();
     let page = format!("/a/{}", applied["receipt"].as_str().unwrap());
-    harness.admitted(30).await;
-    draw(&harness, "d-waiting", &page).await;
+    harness.admit_through(30).await;
+    check_page(&harness, "d-waiting", &page).await;
     let view = harness.apply(PHONE, None).await.json();
-    draw(&harness, "d-view", &format!("/a/{}", view["receipt"].as_str().unwrap())).await;
+    check_page(&harness, "d-view", &format!("/a/{}", view["receipt"].as_str().unwrap())).await;
     harness.project(|p| p.settings.release = Release::Paused).await;
-    draw(&harness, "e-paused", &page).await;
+    check_page(&harness, "e-paused", &page).await;
     harness.project(|p| (p.settings.release, p.settings.capacity) = (Release::Running, 100)).await;
-    draw(&harness, "d-waitlisted", &page).await;
+    check_page(&harness, "d-waitlisted", &page).await;
     harness.project(|p| p.figures.free = 0).await;
-    draw(&harness, "h-claimed", &page).await;
-    harness.admitted(150).await;
-    draw(&harness, "f-ordering", &page).await;
+    check_page(&harness, "h-claimed", &page).await;
+    harness.admit_through(150).await;
+    check_page(&harness, "f-ordering", &page).await;
     harness.post(&cancel_path(&applied), &serde_json::json!({}), &[]).await;
-    draw(&harness, "f-cancelling", &format!("{page}?asked=cancel")).await;
-    harness.shown(150, Outcome::Ordered, Some("20261122-041207")).await;
-    draw(&harness, "g-ordered", &page).await;
-    harness.shown(150, Outcome::Cancelled, None).await;
-    draw(&harness, "g-cancelled", &page).await;
+    check_page(&harness, "f-cancelling", &format!("{page}?asked=cancel")).await;
+    harness.project_outcome(150, Outcome::Ordered, Some("20261122-041207")).await;
+    check_page(&harness, "g-ordered", &page).await;
+    harness.project_outcome(150, Outcome::Cancelled, None).await;
+    check_page(&harness, "g-cancelled", &page).await;
     for (number, outcome, name) in [(1, Outcome::Rejected, "g-rejected"), (2, Outcome::SoldOut, "g-sold-out")]
     {
-        let own = harness.apply(&format!("010-9000-{number:04}"), None).await.json();
-        harness.shown(number, outcome, None).await;
-        draw(&harness, name, &format!("/a/{}", own["receipt"].as_str().unwrap())).await;
+        let applied = harness.apply(&format!("010-9000-{number:04}"), None).await.json();
+        harness.project_outcome(number, outcome, None).await;
+        check_page(&harness, name, &format!("/a/{}", applied["receipt"].as_str().unwrap())).await;
     }
 }
 
 #[tokio::test]
-async fn the_other_pages_are_whole_in_both_languages() {
+async fn the_other_pages_are_complete_in_both_languages() {
     let harness = SignupHarness::open().await;
     let applied = harness.apply(PHONE, None).await.json();
-    draw(&harness, "z-unknown-event", "/e/none").await;
-    draw(&harness, "z-not-found", "/a/k1.AAAA").await;
+    check_page(&harness, "z-unknown-event", "/e/none").await;
+    check_page(&harness, "z-not-found", "/a/k1.AAAA").await;
     let after = SignupHarness::open().await;
-    draw(&after, "z-safe", &format!("/a/{}", applied["receipt"].as_str().unwrap())).await;
+    check_page(&after, "z-safe", &format!("/a/{}", applied["receipt"].as_str().unwrap())).await;
     harness.arm("autumn").await;
     harness.queue.publish(&[spring(), "autumn".parse().unwrap()]).await.unwrap();
     harness.signup.refresh().await;
-    draw(&harness, "z-list", "/").await;
+    check_page(&harness, "z-list", "/").await;
 }
 
 #[tokio::test]
-async fn a_first_view_is_one_request_of_at_most_eight_kilobytes() {
+async fn a_page_is_one_response_of_at_most_eight_kilobytes() {
     let mut harness = SignupHarness::open().await;
-    // The longest announcement, of letters that do not repeat: the bar holds for what an operator may write.
+    // The longest announcement, with letters that do not repeat: the limit holds for any announcement.
     let long = |first: u32, step: u32| (0..200).filter_map(|i| char::from_u32(first + i * step)).collect();
     harness.project(|p| p.settings.announcement = Text { ko: long(0xac00, 37), en: long(0x100, 1) }).await;
-    let applied = harness.crowd(3).await.json();
+    let applied = harness.apply_many(3).await.json();
     let receipt = format!("/a/{}", applied["receipt"].as_str().unwrap());
     for path in ["/e/spring", receipt.as_str()] {
         for language in ["ko", "en"] {
@@ -162,7 +162,7 @@ async fn a_first_view_is_one_request_of_at_most_eight_kilobytes() {
 }
 
 #[tokio::test]
-async fn a_page_allows_its_own_style_and_script_and_nothing_else() {
+async fn a_page_allows_only_its_own_style_and_script() {
     let harness = SignupHarness::open().await;
     let page = event_page(&harness, "ko").await;
     let policy = page.header("content-security-policy");
@@ -179,7 +179,7 @@ async fn a_page_allows_its_own_style_and_script_and_nothing_else() {
 }
 
 #[tokio::test]
-async fn a_language_that_was_chosen_is_remembered() {
+async fn a_chosen_language_is_kept_in_a_cookie() {
     let harness = SignupHarness::open().await;
     let page = harness.get("/e/spring?lang=en").await;
     assert!(page.text().contains("You can apply now"));
@@ -191,7 +191,7 @@ async fn a_language_that_was_chosen_is_remembered() {
 }
 
 #[tokio::test]
-async fn each_view_of_a_form_has_its_own_key() {
+async fn each_rendering_of_a_form_has_its_own_key() {
     let harness = SignupHarness::open().await;
     let key = |page: &ReceivedResponse| {
         let text = page.text();
@@ -202,30 +202,30 @@ async fn each_view_of_a_form_has_its_own_key() {
 }
 
 #[tokio::test]
-async fn the_only_event_is_the_front_page() {
+async fn the_front_page_redirects_to_the_only_event() {
     let harness = SignupHarness::open().await;
-    let answer = harness.get("/").await;
-    assert_eq!((answer.status, answer.header("location")), (303, "/e/spring"));
+    let response = harness.get("/").await;
+    assert_eq!((response.status, response.header("location")), (303, "/e/spring"));
 }
 
 #[tokio::test]
-async fn a_page_without_javascript_looks_again_by_itself_only_while_something_may_change() {
+async fn a_page_without_javascript_reloads_only_while_it_may_change() {
     let mut harness = SignupHarness::open().await;
     let applied = harness.apply(PHONE, None).await.json();
     let page = format!("/a/{}", applied["receipt"].as_str().unwrap());
     let refresh = "<noscript><meta http-equiv=\"refresh\" content=\"20\"></noscript>";
     assert!(harness.get(&page).await.text().contains(refresh));
-    harness.admitted(1).await;
-    harness.shown(1, Outcome::Rejected, None).await;
+    harness.admit_through(1).await;
+    harness.project_outcome(1, Outcome::Rejected, None).await;
     assert!(!harness.get(&page).await.text().contains("http-equiv"));
     assert!(!event_page(&harness, "ko").await.text().contains("http-equiv"));
 }
 
 #[tokio::test]
-async fn what_an_operator_writes_cannot_leave_its_place() {
+async fn an_announcement_cannot_add_a_script() {
     let mut harness = SignupHarness::open().await;
-    let evil = "</script><script>alert(1)</script>";
-    harness.project(|p| p.settings.announcement = Text { ko: evil.into(), en: evil.into() }).await;
+    let script = "</script><script>alert(1)</script>";
+    harness.project(|p| p.settings.announcement = Text { ko: script.into(), en: script.into() }).await;
     let applied = harness.apply(PHONE, None).await.json();
     for path in ["/e/spring".to_owned(), format!("/a/{}", applied["receipt"].as_str().unwrap())] {
         assert!(!harness.get(&path).await.text().contains("<script>alert"), "{path}");

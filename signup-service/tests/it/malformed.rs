@@ -1,17 +1,17 @@
-//! Whatever is sent is answered in kind, and burns no number.
+//! Malformed requests: each gets its error, and none takes a number.
 
 use axum::body::Body;
 use axum::http::Request;
 
 use crate::harness::{CREATE, PHONE, SignupHarness};
 
-async fn send(harness: &SignupHarness, kind: &str, body: impl Into<Body>) -> (u16, String) {
-    let request = Request::post(CREATE).header("content-type", kind).body(body.into()).unwrap();
+async fn send(harness: &SignupHarness, content_type: &str, body: impl Into<Body>) -> (u16, String) {
+    let request = Request::post(CREATE).header("content-type", content_type).body(body.into()).unwrap();
     harness.send(request).await.problem()
 }
 
 #[tokio::test]
-async fn what_is_not_json_is_400() {
+async fn a_body_that_is_not_json_is_400() {
     let harness = SignupHarness::open().await;
     let deep = "[".repeat(4000);
     let bodies: [&[u8]; 8] = [
@@ -25,12 +25,12 @@ async fn what_is_not_json_is_400() {
         deep.as_bytes(),
     ];
     for body in bodies {
-        let shown = String::from_utf8_lossy(&body[..body.len().min(60)]).into_owned();
-        let told = send(&harness, "application/json", body.to_vec()).await;
-        // Nesting that begins with an array is refused by shape before its depth is looked at.
+        let start = String::from_utf8_lossy(&body[..body.len().min(60)]).into_owned();
+        let problem = send(&harness, "application/json", body.to_vec()).await;
+        // An array is refused by its shape before its depth matters.
         assert!(
-            told == (400, "malformed".into()) || told.0 == 422 && shown.starts_with('['),
-            "{shown}: {told:?}"
+            problem == (400, "malformed".into()) || problem.0 == 422 && start.starts_with('['),
+            "{start}: {problem:?}"
         );
     }
     let nested = format!("{{\"name\":{}", "[".repeat(4000));
@@ -60,7 +60,7 @@ async fn json_of_another_shape_is_422() {
 }
 
 #[tokio::test]
-async fn a_body_of_ten_megabytes_is_413_and_an_unknown_kind_415() {
+async fn a_large_body_is_413_and_an_unsupported_content_type_415() {
     let harness = SignupHarness::open().await;
     let large = "x".repeat(10 << 20);
     assert_eq!(send(&harness, "application/json", large.clone()).await, (413, "too-large".into()));
@@ -72,7 +72,7 @@ async fn a_body_of_ten_megabytes_is_413_and_an_unknown_kind_415() {
 }
 
 #[tokio::test]
-async fn a_form_of_garbage_is_the_page_with_its_mistakes() {
+async fn a_malformed_form_gets_the_page_with_its_errors() {
     let harness = SignupHarness::open().await;
     for body in
         ["", "%", "%ff=%ff&name=%ff", "name=a&name=b", "=&=&=", "name=a%00b&phone=01012345678&consent=on"]
@@ -87,11 +87,11 @@ async fn a_form_of_garbage_is_the_page_with_its_mistakes() {
 }
 
 #[tokio::test]
-async fn an_idempotency_key_that_is_none_is_400() {
+async fn an_invalid_idempotency_key_is_400() {
     let harness = SignupHarness::open().await;
     let long = "x".repeat(201);
     for key in ["", "\"\"", "a b", "키", &long] {
-        let body = Body::from(crate::harness::entrant(PHONE).to_string());
+        let body = Body::from(crate::harness::application(PHONE).to_string());
         let request = Request::post(CREATE)
             .header("content-type", "application/json")
             .header("idempotency-key", key.as_bytes())
@@ -100,6 +100,6 @@ async fn an_idempotency_key_that_is_none_is_400() {
         assert_eq!(harness.send(request).await.problem(), (400, "idempotency-key-invalid".into()), "{key}");
     }
     let two = [("idempotency-key", "a"), ("idempotency-key", "b")];
-    let answer = harness.post(CREATE, &crate::harness::entrant(PHONE), &two).await;
-    assert_eq!(answer.problem(), (400, "idempotency-key-invalid".into()));
+    let response = harness.post(CREATE, &crate::harness::application(PHONE), &two).await;
+    assert_eq!(response.problem(), (400, "idempotency-key-invalid".into()));
 }

@@ -1,19 +1,19 @@
-//! Applying: the number, the receipt, and who gets which.
+//! Applying: the number and the receipt.
 
 use serde_json::json;
 
-use crate::harness::{CREATE, PHONE, SignupHarness, entrant, own_path};
+use crate::harness::{CREATE, PHONE, SignupHarness, application, status_path};
 
 fn form<'a>(phone: &'a str, key: &'a str) -> Vec<(&'a str, &'a str)> {
     vec![("name", "홍길동"), ("phone", phone), ("consent", "on"), ("key", key), ("lang", "ko")]
 }
 
 #[tokio::test]
-async fn who_applies_gets_a_number_and_a_full_receipt() {
+async fn an_application_returns_a_number_and_a_full_receipt() {
     let harness = SignupHarness::open().await;
-    let answer = harness.apply(PHONE, Some("mine")).await;
-    assert_eq!(answer.status, 201);
-    let applied = answer.json();
+    let response = harness.apply(PHONE, Some("mine")).await;
+    assert_eq!(response.status, 201);
+    let applied = response.json();
     let expected = json!({
         "event": "spring", "number": 1, "standing": "in_range", "ahead": 0, "state": "waiting",
         "right": "full", "already_applied": false, "server_time_ms": crate::harness::OPENS + 1000,
@@ -22,36 +22,36 @@ async fn who_applies_gets_a_number_and_a_full_receipt() {
         assert_eq!(&applied[field], value, "{field}");
     }
     assert_eq!(applied["recovery_code"].as_str().unwrap().len(), 9);
-    assert_eq!(answer.header("location"), own_path(&applied));
+    assert_eq!(response.header("location"), status_path(&applied));
     assert_eq!(applied["links"]["page"], format!("/a/{}", applied["receipt"].as_str().unwrap()));
-    assert_eq!(answer.header("guid").len(), 32);
-    assert_eq!(answer.header("cache-control"), "no-store");
-    assert_eq!(answer.header("content-type"), "application/json");
-    assert_eq!((answer.header("content-language"), answer.header("vary")), ("ko", "Accept-Language"));
-    // The listener passes it on as it is, so it must be safe already.
-    assert_eq!(answer.header("x-content-type-options"), "nosniff");
-    assert_eq!(answer.header("content-security-policy"), "default-src 'none'; frame-ancestors 'none'");
+    assert_eq!(response.header("guid").len(), 32);
+    assert_eq!(response.header("cache-control"), "no-store");
+    assert_eq!(response.header("content-type"), "application/json");
+    assert_eq!((response.header("content-language"), response.header("vary")), ("ko", "Accept-Language"));
+    // The listener sends this response as it is, so it must have the security headers already.
+    assert_eq!(response.header("x-content-type-options"), "nosniff");
+    assert_eq!(response.header("content-security-policy"), "default-src 'none'; frame-ancestors 'none'");
 }
 
-/// The plain address has a way of its own; in any other spelling it is found by the router.
+/// The plain path skips the router; any other spelling goes through it.
 #[tokio::test]
-async fn an_address_in_another_spelling_gives_the_same_answer() {
+async fn an_encoded_path_gets_the_same_response_as_the_plain_one() {
     let harness = SignupHarness::open().await;
     let plain = harness.apply(PHONE, Some("mine")).await.json();
     let path = CREATE.replace("spring", "spr%69ng");
-    let spelt = harness.post(&path, &entrant(PHONE), &[("idempotency-key", "mine")]).await;
-    assert_eq!(spelt.status, 200);
-    assert_eq!(spelt.json()["receipt"], plain["receipt"]);
+    let encoded = harness.post(&path, &application(PHONE), &[("idempotency-key", "mine")]).await;
+    assert_eq!(encoded.status, 200);
+    assert_eq!(encoded.json()["receipt"], plain["receipt"]);
     for path in [CREATE.replace("spring", ""), format!("{CREATE}/more")] {
-        assert_eq!(harness.post(&path, &entrant(PHONE), &[]).await.status, 404, "{path}");
+        assert_eq!(harness.post(&path, &application(PHONE), &[]).await.status, 404, "{path}");
     }
     assert_eq!(harness.get(CREATE).await.status, 405);
 }
 
 #[tokio::test]
-async fn an_applicant_beyond_the_capacity_is_told_at_once() {
+async fn an_application_beyond_the_capacity_is_waitlisted_at_once() {
     let harness = SignupHarness::open().await;
-    let third = harness.crowd(3).await.json();
+    let third = harness.apply_many(3).await.json();
     assert_eq!(
         (&third["standing"], &third["waitlist_number"], &third["ahead"]),
         (&json!("waitlisted"), &json!(1), &json!(2))
@@ -59,7 +59,7 @@ async fn an_applicant_beyond_the_capacity_is_told_at_once() {
 }
 
 #[tokio::test]
-async fn the_same_secret_gets_the_full_receipt_again_and_another_or_none_only_a_view() {
+async fn a_repeat_gets_the_full_receipt_only_with_the_same_key() {
     let harness = SignupHarness::open().await;
     let first = harness.apply(PHONE, Some("mine")).await.json();
     let again = harness.apply("+82 10 1234 5678", Some("\"mine\"")).await;
@@ -78,14 +78,14 @@ async fn the_same_secret_gets_the_full_receipt_again_and_another_or_none_only_a_
 }
 
 #[tokio::test]
-async fn a_first_application_without_a_secret_is_full_but_cannot_be_proven_again() {
+async fn a_first_application_without_a_key_gets_the_full_receipt_once() {
     let harness = SignupHarness::open().await;
     assert_eq!(harness.apply(PHONE, None).await.json()["right"], "full");
     assert_eq!(harness.apply(PHONE, None).await.json()["right"], "view");
 }
 
 #[tokio::test]
-async fn a_double_press_is_one_application() {
+async fn two_simultaneous_requests_with_one_key_are_one_application() {
     let harness = SignupHarness::open().await;
     let (first, second) = tokio::join!(harness.apply(PHONE, Some("k")), harness.apply(PHONE, Some("k")));
     let mut statuses = [first.status, second.status];
@@ -96,7 +96,7 @@ async fn a_double_press_is_one_application() {
 }
 
 #[tokio::test]
-async fn the_plain_form_leads_to_the_receipt_and_pressing_twice_to_the_same_one() {
+async fn a_form_sent_twice_redirects_to_the_same_receipt() {
     let harness = SignupHarness::open().await;
     let first = harness.post_form(CREATE, &form(PHONE, "k")).await;
     let second = harness.post_form(CREATE, &form(PHONE, "k")).await;
@@ -111,7 +111,7 @@ async fn the_plain_form_leads_to_the_receipt_and_pressing_twice_to_the_same_one(
 }
 
 #[tokio::test]
-async fn who_applied_is_answered_even_when_applying_is_over() {
+async fn a_repeat_with_the_key_works_after_intake_ends() {
     let mut harness = SignupHarness::open().await;
     harness.apply(PHONE, Some("mine")).await;
     harness.project(|p| p.settings.intake = false).await;
@@ -123,39 +123,42 @@ async fn who_applied_is_answered_even_when_applying_is_over() {
 }
 
 #[tokio::test]
-async fn who_was_admitted_and_applies_again_sees_the_order() {
+async fn a_repeat_after_admission_shows_the_order() {
     let mut harness = SignupHarness::open().await;
     harness.apply(PHONE, Some("mine")).await;
-    harness.admitted(1).await;
+    harness.admit_through(1).await;
     assert_eq!(harness.apply(PHONE, Some("mine")).await.json()["state"], "ordering");
-    harness.shown(1, domain::Outcome::Ordered, Some("A-1")).await;
+    harness.project_outcome(1, domain::Outcome::Ordered, Some("A-1")).await;
     let again = harness.apply(PHONE, Some("mine")).await.json();
     assert_eq!((&again["state"], &again["order_no"]), (&json!("ordered"), &json!("A-1")));
 }
 
 #[tokio::test]
-async fn links_begin_with_the_public_address() {
+async fn links_begin_with_the_public_url() {
     let config = signup_service::Config { public_url: "https://e.example".into(), ..Default::default() };
     let applied = SignupHarness::open_with(config).await.apply(PHONE, None).await.json();
     assert!(applied["links"]["page"].as_str().unwrap().starts_with("https://e.example/a/"));
 }
 
 #[tokio::test]
-async fn the_log_knows_the_application_but_not_the_person() {
+async fn the_log_names_the_application_but_not_the_person() {
     let log = std::sync::Arc::new(std::sync::Mutex::new(Vec::new()));
     let sink = std::sync::Arc::clone(&log);
     let writer = move || Sink(std::sync::Arc::clone(&sink));
     let logger = tracing_subscriber::fmt().with_max_level(tracing::Level::TRACE).with_writer(writer);
     let _here = tracing::subscriber::set_default(logger.with_ansi(false).finish());
-    // With one subscriber alone, a callsite that another test's thread meets first is off for this thread too.
+    // With a single subscriber, a callsite that a thread of another test reaches first is disabled for this thread too.
     let _second = tracing::Dispatch::new(tracing::subscriber::NoSubscriber::new());
     let harness = SignupHarness::open().await;
     let trace = "0af7651916cd43dd8448eb211c80319c";
     let parent = format!("00-{trace}-b7ad6b7169203331-01");
-    let answer = harness.post(CREATE, &entrant(PHONE), &[("traceparent", &parent)]).await;
+    let response = harness.post(CREATE, &application(PHONE), &[("traceparent", &parent)]).await;
     harness.post(CREATE, &json!({"name": "홍길동", "phone": "010-1234-5678 x"}), &[]).await;
     let log = String::from_utf8(log.lock().unwrap().clone()).unwrap();
-    assert!(log.contains("business") && log.contains(answer.header("guid")) && log.contains(trace), "{log}");
+    assert!(
+        log.contains("business") && log.contains(response.header("guid")) && log.contains(trace),
+        "{log}"
+    );
     assert!(!log.contains("홍길동") && !log.contains("1234-5678") && !log.contains("12345678"), "{log}");
 }
 
