@@ -34,6 +34,17 @@ CREATE TABLE seat (
 CREATE INDEX seat_free ON seat (event, n) WHERE state = 'free';
 CREATE INDEX seat_held ON seat (event, n) WHERE state = 'held';
 
+-- How many seats of an event are free, held and sold: the sums over its rows. A transaction that changes seats adds to one row at its
+-- end. There are several rows, so that responses to order calls that end at the same time do not wait for each other.
+CREATE TABLE seat_count (
+    event TEXT NOT NULL REFERENCES event (id),
+    shard BIGINT NOT NULL,
+    free  BIGINT NOT NULL,
+    held  BIGINT NOT NULL,
+    sold  BIGINT NOT NULL,
+    PRIMARY KEY (event, shard)
+);
+
 CREATE TABLE application (
     event       TEXT NOT NULL REFERENCES event (id),
     app_key     TEXT NOT NULL,

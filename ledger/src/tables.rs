@@ -4,4 +4,5 @@ pub(crate) mod application;
 pub(crate) mod event;
 pub(crate) mod outbox;
 pub(crate) mod seat;
+pub(crate) mod seat_count;
 pub(crate) mod transition;

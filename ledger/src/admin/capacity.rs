@@ -6,6 +6,8 @@ use crate::admin::change_error::ChangeError;
 use crate::store::column::count;
 use crate::store::error::Error;
 use crate::store::transaction::Tx;
+use crate::tables::seat::SeatState;
+use crate::tables::seat_count::{self, Shard};
 
 /// Seats added in one statement. A single statement for ten million seats would exceed the statement timeout.
 const SEATS_PER_INSERT: u32 = 20_000;
@@ -21,29 +23,35 @@ pub(crate) async fn add_seats(tx: &mut Tx, event: &EventId, from: u32, to: u32) 
         .bind(event.as_str()).bind(i64::from(first)).bind(i64::from(last))
         .execute(&mut **tx).await?;
     }
+    let added = i64::from(to) + 1 - i64::from(from);
+    tx.seats.add(event, Shard::LOCKED_EVENT, SeatState::Free, added.max(0));
     Ok(())
 }
 
 /// Adds or deletes seats until there are `capacity`; the event is locked. Only a transaction that holds that lock assigns a free
 /// seat or changes the number of seats; a held or sold seat may become free meanwhile.
 pub(crate) async fn fit_seats(tx: &mut Tx, event: &EventId, capacity: u32) -> Result<(), ChangeError> {
-    let row = sqlx::query(
-        "SELECT COUNT(*) AS seats, COALESCE(MAX(n), 0) AS last, COALESCE(SUM(CASE WHEN state = 'free' THEN 1 ELSE 0 END), 0) AS free
-         FROM seat WHERE event = $1",
-    )
-    .bind(event.as_str()).fetch_one(&mut **tx).await.map_err(Error::from)?;
-    let seats = count(&row, "seats")?;
-    let last_seat = count(&row, "last")?;
-    let least = seats - count(&row, "free")?;
+    let counted = seat_count::read(tx, event).await?;
+    let least = counted.held + counted.sold;
+    let seats = counted.free + least;
     if capacity < least {
         return Err(ChangeError::TooSmall { least });
     }
     if capacity > seats {
+        let last_seat = last_seat(tx, event).await?;
         add_seats(tx, event, last_seat + 1, last_seat + (capacity - seats)).await?;
     } else {
         delete_free_seats(tx, event, seats - capacity).await?;
     }
     Ok(check_seats(tx, event, capacity).await?)
+}
+
+async fn last_seat(tx: &mut Tx, event: &EventId) -> Result<u32, Error> {
+    let row = sqlx::query("SELECT COALESCE(MAX(n), 0) AS last FROM seat WHERE event = $1")
+        .bind(event.as_str())
+        .fetch_one(&mut **tx)
+        .await?;
+    count(&row, "last")
 }
 
 /// Deletes `surplus` free seats, the last ones first. The numbers of the remaining seats may have gaps.
@@ -54,14 +62,17 @@ pub(crate) async fn fit_seats(tx: &mut Tx, event: &EventId, capacity: u32) -> Re
 async fn delete_free_seats(tx: &mut Tx, event: &EventId, surplus: u32) -> Result<(), Error> {
     // The condition is a lower bound and not a list of seats: Postgres planned the list as nested loops until the statistics of the
     // seats were current.
-    sqlx::query(
+    let deleted = sqlx::query(
         "DELETE FROM seat WHERE event = $1 AND state = 'free' AND n >= (
              SELECT MIN(n) FROM (SELECT n FROM seat WHERE event = $1 AND state = 'free' ORDER BY n DESC LIMIT $2) AS last_free)",
     )
     .bind(event.as_str())
     .bind(i64::from(surplus))
     .execute(&mut **tx)
-    .await?;
+    .await?
+    .rows_affected();
+    let deleted = i64::try_from(deleted).unwrap_or(i64::MAX);
+    tx.seats.add(event, Shard::LOCKED_EVENT, SeatState::Free, -deleted);
     Ok(())
 }
 

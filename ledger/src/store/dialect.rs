@@ -1,6 +1,6 @@
 //! Everything that differs between the databases. All other SQL is one text for both.
 //!
-//! Every transaction locks in the same order, so that there are no deadlocks: event, application, seat, audit lock. `SQLite` has
+//! Every transaction locks in the same order, so that there are no deadlocks: event, application, seat, audit lock, counters. `SQLite` has
 //! one writer and needs no row locks.
 
 use std::sync::Once;
@@ -76,8 +76,7 @@ impl Dialect {
         }
     }
 
-    /// Locks the audit against other writers until the transaction ends. It is the last lock of a transaction, taken just before
-    /// the commit.
+    /// Locks the audit against other writers until the transaction ends. It is taken just before the commit.
     pub(crate) async fn lock_audit(&self, connection: &mut AnyConnection) -> Result<(), Error> {
         if let Self::Postgres = self {
             sqlx::query("SELECT pg_advisory_xact_lock(hashtext('firstcome audit'))::TEXT AS locked")

@@ -6,6 +6,7 @@ use sqlx::AnyPool;
 use crate::store::dialect::Dialect;
 use crate::store::error::Error;
 use crate::store::transaction::Tx;
+use crate::tables::seat_count::SeatChanges;
 
 /// A handle on the ledger. Cloning it is cheap.
 #[derive(Clone)]
@@ -25,7 +26,7 @@ impl Ledger {
     /// Begins a writing transaction.
     pub(crate) async fn begin(&self) -> Result<Tx, Error> {
         let inner = self.write.begin_with(self.dialect.begin()).await?;
-        Ok(Tx { inner, dialect: self.dialect.clone() })
+        Ok(Tx { inner, dialect: self.dialect.clone(), seats: SeatChanges::default() })
     }
 
     /// Returns the ledger's time within a transaction.

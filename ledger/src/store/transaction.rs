@@ -6,11 +6,14 @@ use sqlx::{Any, AnyConnection, Transaction};
 
 use crate::store::dialect::Dialect;
 use crate::store::error::Error;
+use crate::tables::seat_count::SeatChanges;
 
 /// A writing transaction. It rolls back when it is dropped without a commit.
 pub(crate) struct Tx {
     pub(crate) inner: Transaction<'static, Any>,
     pub(crate) dialect: Dialect,
+    /// The seats that the transaction changes; the commit counts them.
+    pub(crate) seats: SeatChanges,
 }
 
 impl Tx {
@@ -19,7 +22,8 @@ impl Tx {
     /// `admit` reports the applications that the ledger knows already; `record_response` finds its fence outdated and returns
     /// `Stale`; `handle_inbox` starts after `inbox_through`; limits and states only rise. A call lease, an epoch or a leadership
     /// whose reply was lost is used by no process: it expires, or the next one replaces it.
-    pub(crate) async fn commit(self) -> Result<(), Error> {
+    pub(crate) async fn commit(mut self) -> Result<(), Error> {
+        self.seats.write(&mut self.inner).await?;
         Ok(self.inner.commit().await?)
     }
 

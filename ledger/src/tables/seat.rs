@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use domain::{AppKey, EventId};
 
-use crate::store::column::{count, int, maybe_parsed, parsed};
+use crate::store::column::{int, maybe_parsed, parsed};
 use crate::store::error::Error;
 use crate::store::ledger::Ledger;
 
@@ -60,23 +60,6 @@ pub struct Seats {
 }
 
 impl Ledger {
-    /// Returns the number of seats in each state. It counts the rows: call it about once a second, not for every admission.
-    pub async fn seats(&self, event: &EventId) -> Result<Seats, Error> {
-        let rows = sqlx::query("SELECT state, COUNT(*) AS n FROM seat WHERE event = $1 GROUP BY state")
-            .bind(event.as_str())
-            .fetch_all(self.reader())
-            .await?;
-        let mut seats = Seats::default();
-        for row in &rows {
-            match parsed(row, "state")? {
-                SeatState::Free => seats.free = count(row, "n")?,
-                SeatState::Held => seats.held = count(row, "n")?,
-                SeatState::Sold => seats.sold = count(row, "n")?,
-            }
-        }
-        Ok(seats)
-    }
-
     /// Returns all seats of an event, in order.
     pub async fn seat_rows(&self, event: &EventId) -> Result<Vec<SeatRow>, Error> {
         let rows = sqlx::query("SELECT n, state, app_key FROM seat WHERE event = $1 ORDER BY n")

@@ -7,6 +7,7 @@ use crate::store::transaction::Tx;
 use crate::tables::application::{ApplicationRow, undo_name};
 use crate::tables::outbox::{self, DomainEvent};
 use crate::tables::seat::SeatState;
+use crate::tables::seat_count::Shard;
 
 /// Ends an application: outcome, seat and domain event together. An ordered application sells its seat, every other one frees it.
 pub(crate) async fn end(
@@ -33,6 +34,9 @@ async fn end_seat(tx: &mut Tx, row: &ApplicationRow, outcome: Outcome) -> Result
     let Some(seat) = row.seat else { return Ok(()) };
     let is_sold = outcome == Outcome::Ordered;
     let state = if is_sold { SeatState::Sold } else { SeatState::Free };
+    // The seat of an order that is being undone is still sold.
+    let before = if row.outcome == Some(Outcome::Ordered) { SeatState::Sold } else { SeatState::Held };
+    tx.seats.change(&row.event, Shard::of(row.number), before, state);
     sqlx::query("UPDATE seat SET state = $3, app_key = $4 WHERE event = $1 AND n = $2")
         .bind(row.event.as_str())
         .bind(seat)

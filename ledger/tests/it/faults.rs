@@ -156,7 +156,8 @@ async fn a_seat_freed_while_others_are_deleted_stays() {
         harness.record(&call, OrderResponse::Rejected).await;
     }
     // Another session blocks every delete, and frees seat 4 as a response does.
-    let frees = "BEGIN; LOCK TABLE ledger.seat IN SHARE ROW EXCLUSIVE MODE; UPDATE ledger.seat SET state = 'free', app_key = NULL WHERE n = 4";
+    let frees = "BEGIN; LOCK TABLE ledger.seat IN SHARE ROW EXCLUSIVE MODE; UPDATE ledger.seat SET state = 'free', app_key = NULL WHERE n = 4;
+        UPDATE ledger.seat_count SET free = free + 1, held = held - 1 WHERE shard = 0";
     session.run(frees).await.unwrap();
     let meanwhile = async {
         session.wait_until(1, "wait_event_type = 'Lock'").await;

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use domain::event::Text;
 use domain::{AppKey, EventId, EventSettings, Fence, Kind, Number, Release};
-use ledger::{ATTEMPTS_MAX, Admission, Call, CallResult, CancelRequest, Candidate, Ledger, OrderResponse};
+use ledger::{
+    ATTEMPTS_MAX, Admission, Call, CallResult, CancelRequest, Candidate, Ledger, OrderResponse, SeatState,
+};
 use sqlx::{ConnectOptions, Connection};
 use testkit::{ManualClock, Postgres, TempFolder};
 
@@ -241,7 +243,11 @@ impl LedgerHarness {
 
     pub(crate) async fn seats(&self) -> (u32, u32, u32) {
         let seats = self.ledger.seats(&self.event).await.unwrap();
-        (seats.free, seats.held, seats.sold)
+        let rows = self.ledger.seat_rows(&self.event).await.unwrap();
+        let of = |state| u32::try_from(rows.iter().filter(|seat| seat.state == state).count()).unwrap();
+        let counted = (of(SeatState::Free), of(SeatState::Held), of(SeatState::Sold));
+        assert_eq!((seats.free, seats.held, seats.sold), counted, "the counters agree with the seats");
+        counted
     }
 
     pub(crate) async fn domain_events(&self) -> Vec<String> {

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use domain::{AppKey, EventId, Receipt};
-use ledger::{ApplicationRow, EventRow, Ledger, OrderRow, OutboxRow, SeatRow};
+use ledger::{ApplicationRow, EventRow, Ledger, OrderRow, OutboxRow, SeatRow, Seats};
 use queue::{Queue, QueueEntry, QueueSnapshot};
 
 use crate::error::Error;
@@ -25,6 +25,8 @@ pub(super) struct Facts {
     pub(super) event: EventRow,
     pub(super) rows: Vec<ApplicationRow>,
     pub(super) seats: Vec<SeatRow>,
+    /// The ledger's own count of the seats.
+    pub(super) counted: Seats,
     pub(super) outbox: Vec<OutboxRow>,
     row_of: HashMap<AppKey, usize>,
     entry_of: HashMap<AppKey, usize>,
@@ -39,9 +41,10 @@ impl Facts {
         let row_of = first_index(rows.iter().map(|row| row.app_key));
         let entry_of = first_index(entries.iter().map(|entry| entry.app_key));
         let seats = ledger.seat_rows(event).await?;
+        let counted = ledger.seats(event).await?;
         let outbox = ledger.outbox_rows(event).await?;
         let event = ledger.event(event).await?;
-        Ok(Self { snapshot, entries, event, rows, seats, outbox, row_of, entry_of })
+        Ok(Self { snapshot, entries, event, rows, seats, counted, outbox, row_of, entry_of })
     }
 
     /// The ledger's row of this application.

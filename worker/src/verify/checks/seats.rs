@@ -14,6 +14,12 @@ pub(super) fn within_capacity(facts: &Facts, witness: &Witness) -> Violations {
     if facts.seats.len() != capacity {
         violations.push(format!("{} seats exist, the capacity is {capacity}", facts.seats.len()));
     }
+    let of = |state| facts.seats.iter().filter(|seat| seat.state == state).count();
+    let rows = [SeatState::Free, SeatState::Held, SeatState::Sold].map(of);
+    let counted = [facts.counted.free, facts.counted.held, facts.counted.sold].map(|seats| seats as usize);
+    if rows != counted {
+        violations.push(format!("{rows:?} seats are free, held and sold, and {counted:?} are counted"));
+    }
     let live = witness.orders.iter().flatten().filter(|order| order.live).count();
     if live > capacity {
         violations.push(format!("{live} live orders for {capacity} seats"));
