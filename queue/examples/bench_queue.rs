@@ -1,7 +1,7 @@
-//! Measures the queue: what an application costs a Redis in memory and time, and how many each store takes in a second.
-//! Run by `cargo xtask bench queue`; never part of the product, never a test.
+//! The benchmark of the queue: memory and CPU time of Redis for each application, and applications per second on each store.
+//! `cargo xtask bench queue` runs it; it is no part of the product and no test.
 
-#![expect(clippy::print_stdout, reason = "a benchmark talks to its user")]
+#![expect(clippy::print_stdout, reason = "a benchmark prints its results")]
 
 use std::ops::Range;
 use std::path::Path;
@@ -16,11 +16,11 @@ use testkit::{RedisKind, RedisServer, TempFolder};
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-/// So many wait for their answer at once: enough that every batch is full.
-const CROWD: u32 = 2_048;
+/// Simultaneous applications: enough that every batch is full.
+const CONCURRENCY: u32 = 2_048;
 const SMALL: u32 = 10_000;
-/// A small line is soon full, so several are measured.
-const SMALL_LINES: u32 = 12;
+/// A small queue is full soon, so several are measured.
+const SMALL_QUEUES: u32 = 12;
 const NEVER: i64 = 4_102_444_800_000;
 
 #[tokio::main]
@@ -29,7 +29,7 @@ async fn main() -> Result<()> {
     let out = args.next().context("give the file to write")?;
     let long = args.next().is_some_and(|arg| arg == "--long");
     let large = if long { 10_000_000 } else { 1_000_000 };
-    let small = cost_of(SMALL, SMALL_LINES).await?;
+    let small = cost_of(SMALL, SMALL_QUEUES).await?;
     let large_cost = cost_of(large, 1).await?;
     let mut measures = Vec::new();
     for (n, cost) in [(SMALL, &small), (large, &large_cost)] {
@@ -57,7 +57,7 @@ async fn main() -> Result<()> {
 enum Bar {
     AtMost(f64),
     AtLeast(f64),
-    /// Of the value to its peer's.
+    /// The ratio of the value to that of its peer.
     RatioAtMost(f64),
     None,
 }
@@ -89,42 +89,50 @@ struct Cost {
     rate: f64,
 }
 
-/// Fills lines of `n` in a new server; time is measured over the last of each.
-async fn cost_of(n: u32, lines: u32) -> Result<Cost> {
-    // A rewrite of the journal in the middle would be measured as the queue's.
+/// Fills queues of `n` applications on a new server. CPU time is measured over the last applications of each.
+async fn cost_of(n: u32, queues: u32) -> Result<Cost> {
+    // A rewrite of the append-only file would be measured as the queue's own.
     let server = RedisServer::start_with(RedisKind::Redis, &["--auto-aof-rewrite-percentage", "0"]).await;
     let options = RedisOptions::new(server.url(), RedisRole::Worker);
     Queue::install_redis(&options).await?;
     let queue = Queue::open_redis(options).await?;
     let events: Vec<EventId> =
-        (0..=lines).map(|nth| format!("spring-{nth}").parse()).collect::<Result<_, _>>()?;
+        (0..=queues).map(|nth| format!("spring-{nth}").parse()).collect::<Result<_, _>>()?;
     queue.publish(&events).await?;
-    let (warming, measured) = (&events[0], &events[1..]);
-    open(&queue, warming, SMALL).await?;
-    crowd(&queue, warming, 0..SMALL, CROWD).await?;
+    let (warm_up, events) = (&events[0], &events[1..]);
+    open(&queue, warm_up, SMALL).await?;
+    apply_for(&queue, warm_up, 0..SMALL, CONCURRENCY).await?;
     let empty = memory(&server).await?;
-    let (mut used, mut took, last) = (0.0, 0.0, n - (n / 4).min(50_000));
-    for event in measured {
+    let last = n - (n / 4).min(50_000);
+    let mut cpu_used = 0.0;
+    let mut elapsed = 0.0;
+    for event in events {
         open(&queue, event, n).await?;
-        crowd(&queue, event, 0..last, CROWD).await?;
-        let (before, start) = (cpu(&server).await?, Instant::now());
-        crowd(&queue, event, last..n, CROWD).await?;
-        (used, took) = (used + cpu(&server).await? - before, took + start.elapsed().as_secs_f64());
-        ensure!(queue.snapshot(event).await?.seq == n, "every one has a number");
+        apply_for(&queue, event, 0..last, CONCURRENCY).await?;
+        let before = cpu(&server).await?;
+        let start = Instant::now();
+        apply_for(&queue, event, last..n, CONCURRENCY).await?;
+        elapsed += start.elapsed().as_secs_f64();
+        cpu_used += cpu(&server).await? - before;
+        ensure!(queue.snapshot(event).await?.seq == n, "not every application has a number");
     }
-    let (all, stretch) = (f64::from(n * lines), f64::from((n - last) * lines));
-    let bytes = (memory(&server).await? - empty) / all;
-    Ok(Cost { bytes, cpu: used * 1e6 / stretch, rate: stretch / took })
+    let applications = f64::from(n * queues);
+    let measured = f64::from((n - last) * queues);
+    Ok(Cost {
+        bytes: (memory(&server).await? - empty) / applications,
+        cpu: cpu_used * 1e6 / measured,
+        rate: measured / elapsed,
+    })
 }
 
-/// Applies for all in the range, so many at once.
-async fn crowd(queue: &Queue, event: &EventId, people: Range<u32>, at_once: u32) -> Result<()> {
+/// Applies for all persons in the range, `concurrency` at once.
+async fn apply_for(queue: &Queue, event: &EventId, people: Range<u32>, concurrency: u32) -> Result<()> {
     let mut tasks = JoinSet::new();
-    for lane in 0..at_once {
+    for lane in 0..concurrency {
         let (queue, event, people) = (queue.clone(), event.clone(), people.clone());
         tasks.spawn(async move {
-            for who in people.skip(lane as usize).step_by(at_once as usize) {
-                queue.apply(&event, applicant(who)).await?;
+            for person in people.skip(lane as usize).step_by(concurrency as usize) {
+                queue.apply(&event, applicant(person)).await?;
             }
             Ok::<_, queue::QueueError>(())
         });
@@ -142,9 +150,9 @@ async fn sqlite() -> Result<f64> {
     let event = "spring".parse()?;
     queue.publish(std::slice::from_ref(&event)).await?;
     open(&queue, &event, PEOPLE).await?;
-    crowd(&queue, &event, 0..10_000, 512).await?;
+    apply_for(&queue, &event, 0..10_000, 512).await?;
     let start = Instant::now();
-    crowd(&queue, &event, 10_000..PEOPLE, 512).await?;
+    apply_for(&queue, &event, 10_000..PEOPLE, 512).await?;
     Ok(f64::from(PEOPLE - 10_000) / start.elapsed().as_secs_f64())
 }
 
@@ -156,7 +164,7 @@ async fn info(server: &RedisServer, field: &str) -> Result<f64> {
     line.with_context(|| format!("no {field}"))?.parse().with_context(|| format!("{field} is no number"))
 }
 
-/// What the queue takes: the buffers of connections and of the journal are there however long it is.
+/// The memory of the queue, without the buffers of connections and of the append-only file, which do not depend on its length.
 async fn memory(server: &RedisServer) -> Result<f64> {
     let buffers = info(server, "mem_clients_normal").await? + info(server, "mem_aof_buffer").await?;
     Ok(info(server, "used_memory").await? - buffers)
@@ -175,19 +183,25 @@ async fn open(queue: &Queue, event: &EventId, n: u32) -> Result<()> {
         settle_after_close: false,
         ..EventSettings::new(event.clone(), Text::new("봄", "Spring"), 0, NEVER)
     };
-    let figures = SeatFigures::default();
-    let (number_limit, state) = (n, EventState::Open);
-    let arming =
+    let request =
         ArmRequest { epoch: Epoch(1), number_limit: 0, unopened: false, settings: settings.clone(), rev: 1 };
-    queue.arm(event, 1, arming).await?;
-    let (rev, round, settled_seq, outcomes) = (1, 1, None, Vec::new());
-    let projection = Projection { rev, settings, state, number_limit, round, figures, settled_seq, outcomes };
+    queue.arm(event, 1, request).await?;
+    let projection = Projection {
+        rev: 1,
+        settings,
+        state: EventState::Open,
+        number_limit: n,
+        round: 1,
+        figures: SeatFigures::default(),
+        settled_seq: None,
+        outcomes: Vec::new(),
+    };
     Ok(queue.project(event, 1, projection).await?)
 }
 
-/// An applicant without a contact: its size depends on the event, not on the queue.
-fn applicant(who: u32) -> Applicant {
-    let spread = (u128::from(who) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
-    let secret = (u64::from(who) + 1).to_be_bytes();
+/// An applicant without a contact, whose size depends on the event and not on the queue.
+fn applicant(person: u32) -> Applicant {
+    let spread = (u128::from(person) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835);
+    let secret = (u64::from(person) + 1).to_be_bytes();
     Applicant { app_key: AppKey(spread.to_be_bytes()), req_hash: ReqHash(secret), contact: Vec::new() }
 }

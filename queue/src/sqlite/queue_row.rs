@@ -53,8 +53,8 @@ impl QueueRow {
 
     /// Closes the queue for good; the first closing stays.
     pub(super) fn close(&mut self, at: Millis) -> Closing {
-        let (closed_seq, inbox_last) = (self.seq, self.inbox_last);
-        *self.closed.get_or_insert(Closing { closed_seq, closed_at: at, inbox_last })
+        let closing = Closing { closed_seq: self.seq, closed_at: at, inbox_last: self.inbox_last };
+        *self.closed.get_or_insert(closing)
     }
 
     /// Closes the queue if its closing time is reached.
@@ -103,7 +103,8 @@ impl QueueRow {
         self.number_limit = self.number_limit.max(projection.number_limit);
         let figures_of = (fence, projection.round);
         if figures_of >= self.figures_of {
-            (self.figures, self.figures_of) = (projection.figures, figures_of);
+            self.figures = projection.figures;
+            self.figures_of = figures_of;
         }
         self.ending = match (self.ending, projection.state) {
             (Ending::Settled { through: Some(known) }, _) => Ending::Settled { through: Some(known) },
@@ -119,7 +120,8 @@ impl QueueRow {
     }
 
     fn take_settings(&mut self, projection: &Projection, now: Millis) {
-        let (opens_at, closes_at) = (self.settings.opens_at, self.settings.closes_at);
+        let opens_at = self.settings.opens_at;
+        let closes_at = self.settings.closes_at;
         let closed = self.closed.is_some() || now >= closes_at;
         self.settings = projection.settings.clone();
         self.rev = projection.rev;
@@ -235,8 +237,11 @@ impl QueueRow {
 
 fn closing(row: &SqliteRow) -> sqlx::Result<Option<Closing>> {
     let Some(closed_at) = row.try_get("closed_at")? else { return Ok(None) };
-    let (closed_seq, inbox_last) = (row.try_get("closed_seq")?, row.try_get("closed_inbox")?);
-    Ok(Some(Closing { closed_seq, closed_at, inbox_last }))
+    Ok(Some(Closing {
+        closed_seq: row.try_get("closed_seq")?,
+        closed_at,
+        inbox_last: row.try_get("closed_inbox")?,
+    }))
 }
 
 fn to_json(value: &impl Serialize) -> sqlx::Result<String> {

@@ -19,25 +19,25 @@ const TABLES: &str = "
 BEGIN IMMEDIATE;
 CREATE TABLE catalogue (event TEXT PRIMARY KEY) STRICT, WITHOUT ROWID;
 CREATE TABLE queue (
-    id            INTEGER PRIMARY KEY,
-    event         TEXT    NOT NULL UNIQUE,
-    epoch         INTEGER NOT NULL,
-    fence         INTEGER NOT NULL,
-    seq           INTEGER NOT NULL DEFAULT 0,
-    number_limit  INTEGER NOT NULL DEFAULT 0,
+    id               INTEGER PRIMARY KEY,
+    event            TEXT    NOT NULL UNIQUE,
+    epoch            INTEGER NOT NULL,
+    fence            INTEGER NOT NULL,
+    seq              INTEGER NOT NULL DEFAULT 0,
+    number_limit     INTEGER NOT NULL DEFAULT 0,
     admitted_through INTEGER NOT NULL DEFAULT 0,
-    gaps          TEXT    NOT NULL DEFAULT '[]',
-    inbox_last    INTEGER NOT NULL DEFAULT 0,
-    closed_at     INTEGER,
-    closed_seq    INTEGER,
-    closed_inbox  INTEGER,
-    ending        TEXT    CHECK (ending IN ('settling', 'settled')),
-    settled_seq   INTEGER,
-    settings      TEXT    NOT NULL,
-    rev           INTEGER NOT NULL,
-    figures       TEXT    NOT NULL,
-    figures_fence INTEGER NOT NULL DEFAULT 0,
-    figures_round INTEGER NOT NULL DEFAULT 0
+    gaps             TEXT    NOT NULL DEFAULT '[]',
+    inbox_last       INTEGER NOT NULL DEFAULT 0,
+    closed_at        INTEGER,
+    closed_seq       INTEGER,
+    closed_inbox     INTEGER,
+    ending           TEXT    CHECK (ending IN ('settling', 'settled')),
+    settled_seq      INTEGER,
+    settings         TEXT    NOT NULL,
+    rev              INTEGER NOT NULL,
+    figures          TEXT    NOT NULL,
+    figures_fence    INTEGER NOT NULL DEFAULT 0,
+    figures_round    INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE application (
     queue    INTEGER NOT NULL REFERENCES queue (id),

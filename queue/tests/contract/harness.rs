@@ -1,8 +1,8 @@
-//! A queue of its own for each test, whichever store is behind it, with a clock set by hand and a way to restart it.
+//! The harness of a test: a queue over any store, with a clock that the test sets, and a restart.
 
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicI64, Ordering};
 
 use domain::event::Text;
 use domain::{AppKey, Epoch, EventId, EventSettings, EventState, Millis, Number, ReqHash};
@@ -10,21 +10,21 @@ use queue::{
     Applicant, ApplyAck, ArmRequest, ProjectedOutcome, Projection, Queue, QueueError, QueueState,
     RedisOptions, RedisRole, RestoredApplication, SeatFigures,
 };
-use testkit::{RedisKind, RedisServer};
+use testkit::{RedisKind, RedisServer, TempFolder};
 
 pub(crate) const OPENS: Millis = 1_000;
 pub(crate) const CLOSES: Millis = 100_000;
 pub(crate) const FENCE: i64 = 1;
 
-/// Where the queue lies, so that it can be opened again.
+/// The files or the server of a queue, so that it can be opened again.
 pub(crate) enum Store {
-    Sqlite(Folder),
+    Sqlite(TempFolder),
     Redis(Box<RedisServer>),
 }
 
 impl Store {
     pub(crate) fn sqlite() -> Self {
-        Self::Sqlite(Folder::new())
+        Self::Sqlite(TempFolder::new("queue"))
     }
     pub(crate) async fn redis(kind: RedisKind) -> Self {
         Self::Redis(Box::new(RedisServer::start(kind).await))
@@ -33,7 +33,7 @@ impl Store {
         let clock = Arc::clone(clock);
         let now = Arc::new(move || clock.load(Ordering::SeqCst));
         match self {
-            Self::Sqlite(folder) => Queue::open_sqlite(&folder.queue(), now).await.unwrap(),
+            Self::Sqlite(folder) => Queue::open_sqlite(&queue_file(folder), now).await.unwrap(),
             Self::Redis(server) => {
                 let options = RedisOptions {
                     hand_clock: Some(now),
@@ -44,7 +44,7 @@ impl Store {
             }
         }
     }
-    /// What forgets whether the queue is armed: the embedded store's process ends with its handle, a server is killed.
+    /// Ends the process that keeps whether the queue is armed: a server is killed. The embedded store has ended with its handle.
     async fn end(&mut self) {
         if let Self::Redis(server) = self {
             server.kill().await.unwrap();
@@ -60,14 +60,14 @@ pub(crate) struct QueueHarness {
 }
 
 impl QueueHarness {
-    /// A store that nothing was written to, a second after opening time.
+    /// An empty store, one second after the opening time.
     pub(crate) async fn empty(store: Store) -> Self {
         let clock = Arc::new(AtomicI64::new(OPENS + 1_000));
         let queue = Some(store.open(&clock).await);
         Self { queue, clock, store }
     }
 
-    /// An open event in epoch 1 that may give 1,000 numbers.
+    /// An open event in epoch 1 with a number limit of 1,000.
     pub(crate) async fn new(store: Store) -> Self {
         let harness = Self::empty(store).await;
         harness.queue().publish(&[event()]).await.unwrap();
@@ -97,14 +97,14 @@ impl QueueHarness {
         self.queue = Some(self.store.open(&self.clock).await);
     }
 
-    pub(crate) async fn apply(&self, who: u32) -> Result<ApplyAck, QueueError> {
-        self.queue().apply(&event(), applicant(who)).await
+    pub(crate) async fn apply(&self, person: u32) -> Result<ApplyAck, QueueError> {
+        self.queue().apply(&event(), applicant(person)).await
     }
 
-    /// Applies for 1 to `n`, who get these as their numbers.
+    /// Applies for the persons 1 to `n`, who get these numbers.
     pub(crate) async fn fill(&self, n: u32) {
-        for who in 1..=n {
-            assert_eq!(self.apply(who).await.unwrap().number, number(who));
+        for person in 1..=n {
+            assert_eq!(self.apply(person).await.unwrap().number, number(person));
         }
     }
 
@@ -118,25 +118,29 @@ impl QueueHarness {
         self.queue().snapshot(&event()).await.unwrap()
     }
 
-    /// The numbers at the head, and how far it looked.
+    /// The numbers at the head, and the last number examined.
     pub(crate) async fn head(&self, n: u32) -> (Vec<u32>, u32) {
         let head = self.queue().head(&event(), n).await.unwrap();
         (head.waiting.iter().map(|w| w.number.get()).collect(), head.through)
     }
 
-    pub(crate) async fn admitted(&self, through: u32, who: &[u32]) {
-        let keys: Vec<_> = who.iter().copied().map(key).collect();
+    pub(crate) async fn admitted(&self, through: u32, persons: &[u32]) {
+        let keys: Vec<_> = persons.iter().copied().map(key).collect();
         self.queue().admitted(&event(), FENCE, through, &keys).await.unwrap();
     }
 
-    pub(crate) async fn cancel(&self, who: u32) -> Option<queue::QueueEntry> {
-        let number =
-            self.queue().entry(&event(), key(who)).await.unwrap().map_or(number(who), |place| place.number);
-        self.queue().cancel(&event(), key(who), number).await.unwrap()
+    pub(crate) async fn cancel(&self, person: u32) -> Option<queue::QueueEntry> {
+        let number = self
+            .queue()
+            .entry(&event(), key(person))
+            .await
+            .unwrap()
+            .map_or(number(person), |entry| entry.number);
+        self.queue().cancel(&event(), key(person), number).await.unwrap()
     }
 
-    pub(crate) async fn place(&self, who: u32) -> queue::QueueEntry {
-        self.queue().entry(&event(), key(who)).await.unwrap().unwrap()
+    pub(crate) async fn entry(&self, person: u32) -> queue::QueueEntry {
+        self.queue().entry(&event(), key(person)).await.unwrap().unwrap()
     }
 
     pub(crate) async fn inbox(&self) -> Vec<queue::InboxEntry> {
@@ -152,30 +156,30 @@ pub(crate) fn number(n: u32) -> Number {
     Number::new(n).unwrap()
 }
 
-pub(crate) fn key(who: u32) -> AppKey {
-    AppKey((u128::from(who) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes())
+pub(crate) fn key(person: u32) -> AppKey {
+    AppKey((u128::from(person) + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835).to_be_bytes())
 }
 
-/// An applicant whose secret and contact derive from the name.
-pub(crate) fn applicant(who: u32) -> Applicant {
-    Applicant { app_key: key(who), req_hash: secret(who), contact: contact(who) }
+/// An applicant whose key, secret and contact derive from the person's number.
+pub(crate) fn applicant(person: u32) -> Applicant {
+    Applicant { app_key: key(person), req_hash: secret(person), contact: contact(person) }
 }
 
-pub(crate) fn secret(who: u32) -> ReqHash {
-    ReqHash((u64::from(who) + 1).to_be_bytes())
+pub(crate) fn secret(person: u32) -> ReqHash {
+    ReqHash((u64::from(person) + 1).to_be_bytes())
 }
 
-pub(crate) fn contact(who: u32) -> Vec<u8> {
-    format!("contact of {who}").into_bytes()
+pub(crate) fn contact(person: u32) -> Vec<u8> {
+    format!("contact of {person}").into_bytes()
 }
 
-pub(crate) fn restored(n: u32, who: u32, state: QueueState) -> RestoredApplication {
+pub(crate) fn restored(n: u32, person: u32, state: QueueState) -> RestoredApplication {
     RestoredApplication {
         number: number(n),
-        app_key: key(who),
-        req_hash: secret(who),
+        app_key: key(person),
+        req_hash: secret(person),
         state,
-        contact: contact(who),
+        contact: contact(person),
     }
 }
 
@@ -207,28 +211,11 @@ pub(crate) fn projection() -> Projection {
     }
 }
 
-pub(crate) fn shown(outcome: domain::Outcome) -> ProjectedOutcome {
+pub(crate) fn projected(outcome: domain::Outcome) -> ProjectedOutcome {
     ProjectedOutcome { outcome, order_no: (outcome == domain::Outcome::Ordered).then(|| "A-1".to_owned()) }
 }
 
-/// A folder that goes with its owner.
-pub(crate) struct Folder(PathBuf);
-
-impl Folder {
-    pub(crate) fn new() -> Self {
-        static MADE: AtomicU32 = AtomicU32::new(0);
-        let name = format!("firstcome-queue-{}-{}", std::process::id(), MADE.fetch_add(1, Ordering::SeqCst));
-        let path = std::env::temp_dir().join(name);
-        std::fs::create_dir_all(&path).unwrap();
-        Self(path)
-    }
-    pub(crate) fn queue(&self) -> PathBuf {
-        self.0.join("queue.db")
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        drop(std::fs::remove_dir_all(&self.0));
-    }
+/// The file of an embedded store.
+pub(crate) fn queue_file(folder: &TempFolder) -> PathBuf {
+    folder.path().join("queue.db")
 }

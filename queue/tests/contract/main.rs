@@ -1,5 +1,5 @@
-//! The contract of the queue: one suite over every store, a property test against one small model, and what is
-//! particular to a store.
+//! The contract of the queue: one suite over every store, a property test of each store against one small model, and the tests
+//! of what only one store has.
 
 #![expect(clippy::unwrap_used, reason = "in a test, unwrapping asserts")]
 

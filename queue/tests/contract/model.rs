@@ -1,4 +1,4 @@
-//! The queue as simply as it can be said: one event, a map, and no store. What a store answers must be what this answers.
+//! The model of the queue: one event, a map, and no store. Every store must return what the model returns.
 
 use std::collections::BTreeMap;
 
@@ -17,12 +17,12 @@ pub(crate) struct Model {
     pub(crate) listed: bool,
     pub(crate) published: bool,
     pub(crate) armed: bool,
-    pub(crate) queue: Option<Kept>,
+    pub(crate) queue: Option<ModelQueue>,
 }
 
-/// What outlives a restart. The inbox counts its own positions from 1.
+/// The state that a restart keeps. The model counts inbox positions from 1.
 #[derive(Debug, Clone)]
-pub(crate) struct Kept {
+pub(crate) struct ModelQueue {
     pub(crate) epoch: u32,
     pub(crate) fence: i64,
     pub(crate) seq: u32,
@@ -31,14 +31,14 @@ pub(crate) struct Kept {
     gaps: Gaps,
     people: BTreeMap<u32, Person>,
     pub(crate) inbox: Vec<InboxEntry>,
-    asked: i64,
+    inbox_last: i64,
     closed: Option<Closing>,
     settings: EventSettings,
     pub(crate) rev: i64,
     figures: (i64, i64, SeatFigures),
     ending: EventState,
     settled_seq: Option<u32>,
-    shown: BTreeMap<u32, ProjectedOutcome>,
+    outcomes: BTreeMap<u32, ProjectedOutcome>,
 }
 
 #[derive(Debug, Clone)]
@@ -48,13 +48,13 @@ struct Person {
 }
 
 impl Person {
-    fn waits(&self, n: u32) -> WaitingApplication {
+    fn waiting(&self, n: u32) -> WaitingApplication {
         let Applicant { app_key, contact, .. } = self.applicant.clone();
         WaitingApplication { number: Number::new(n).unwrap(), app_key, contact }
     }
 }
 
-impl Kept {
+impl ModelQueue {
     fn find(&self, key: domain::AppKey) -> Option<(u32, &Person)> {
         self.people.iter().find(|(_, p)| p.applicant.app_key == key).map(|(n, p)| (*n, p))
     }
@@ -63,12 +63,12 @@ impl Kept {
         let state = *state;
         let settled = self.ending == EventState::Settled && self.settled_seq.is_some_and(|seq| n <= seq);
         let sold_out = ProjectedOutcome { outcome: Outcome::SoldOut, order_no: None };
-        let shown =
-            self.shown.get(&n).cloned().or((settled && state == QueueState::Waiting).then_some(sold_out));
-        QueueEntry { number: Number::new(n).unwrap(), app_key: applicant.app_key, state, outcome: shown }
+        let outcome =
+            self.outcomes.get(&n).cloned().or((settled && state == QueueState::Waiting).then_some(sold_out));
+        QueueEntry { number: Number::new(n).unwrap(), app_key: applicant.app_key, state, outcome }
     }
     fn close(&mut self, closed_at: Millis) -> Closing {
-        *self.closed.get_or_insert(Closing { closed_seq: self.seq, closed_at, inbox_last: self.asked })
+        *self.closed.get_or_insert(Closing { closed_seq: self.seq, closed_at, inbox_last: self.inbox_last })
     }
     fn set_state(&mut self, n: u32, state: QueueState) {
         let person = self.people.get_mut(&n).unwrap();
@@ -77,25 +77,29 @@ impl Kept {
 }
 
 impl Model {
-    /// A queue that takes writes is closed by the first write after its time.
+    /// An armed queue is closed by the first write after its closing time.
     fn close_if_due(&mut self) {
         if let Some(queue) = self.queue.as_mut().filter(|l| self.armed && self.now >= l.settings.closes_at) {
             queue.close(queue.settings.closes_at);
         }
     }
-    fn known(&self) -> Result<&Kept, QueueError> {
+    fn listed_queue(&self) -> Result<&ModelQueue, QueueError> {
         match (self.listed, self.published, &self.queue) {
             (true, _, Some(queue)) => Ok(queue),
             (false, true, _) => Err(QueueError::UnknownEvent),
             _ => Err(QueueError::NotArmed),
         }
     }
-    fn open(&mut self) -> Result<&mut Kept, QueueError> {
+    fn open_queue(&mut self) -> Result<&mut ModelQueue, QueueError> {
         self.close_if_due();
-        self.known()?;
+        self.listed_queue()?;
         self.queue.as_mut().filter(|_| self.armed).ok_or(QueueError::NotArmed)
     }
-    fn led(&mut self, fence: Option<i64>, needs_arming: bool) -> Result<&mut Kept, LeaderError> {
+    fn fenced_queue(
+        &mut self,
+        fence: Option<i64>,
+        needs_arming: bool,
+    ) -> Result<&mut ModelQueue, LeaderError> {
         self.close_if_due();
         let queue = self.queue.as_mut().ok_or(LeaderError::UnknownEvent)?;
         match fence {
@@ -108,21 +112,21 @@ impl Model {
 
     pub(crate) fn apply(&mut self, applicant: Applicant) -> Result<ApplyAck, QueueError> {
         let now = self.now;
-        let queue = self.open()?;
+        let queue = self.open_queue()?;
         let epoch = Epoch(queue.epoch);
         if let Some((n, person)) = queue.find(applicant.app_key) {
             let proven = applicant.req_hash.proves(person.applicant.req_hash);
             let number = Number::new(n).unwrap();
             return Ok(ApplyAck { number, epoch, state: person.state, already_applied: true, proven });
         }
-        let given = queue.seq - queue.gaps.count(0, queue.seq);
+        let used = queue.seq - queue.gaps.count(0, queue.seq);
         match queue.closed {
             Some(Closing { closed_at, .. }) => return Err(QueueError::Closed { closed_at }),
             None if now < queue.settings.opens_at => {
                 return Err(QueueError::NotOpen { opens_at: queue.settings.opens_at });
             }
             None if !queue.settings.intake => return Err(QueueError::OnHold),
-            None if given >= queue.settings.applications_max => return Err(QueueError::Full),
+            None if used >= queue.settings.applications_max => return Err(QueueError::Full),
             None if queue.seq >= queue.number_limit => return Err(QueueError::AtLimit),
             None => queue.seq += 1,
         }
@@ -138,7 +142,7 @@ impl Model {
         number: Number,
     ) -> Result<Option<QueueEntry>, QueueError> {
         let at = self.now;
-        let queue = self.open()?;
+        let queue = self.open_queue()?;
         let found = queue.find(key).filter(|(n, _)| *n == number.get());
         let Some((n, person)) = found else { return Ok(None) };
         let before = queue.entry(n);
@@ -148,10 +152,10 @@ impl Model {
         if person.state == QueueState::Waiting && n > queue.admitted_through {
             queue.set_state(n, QueueState::Withdrawn);
         }
-        let final_now = before.outcome.is_some_and(|shown| shown.outcome != Outcome::Ordered);
-        if !final_now && queue.inbox.iter().all(|ask| ask.number.get() != n) {
-            queue.asked += 1;
-            let (id, number) = (queue.asked, before.number);
+        let is_final = before.outcome.is_some_and(|projected| projected.outcome != Outcome::Ordered);
+        if !is_final && queue.inbox.iter().all(|entry| entry.number.get() != n) {
+            queue.inbox_last += 1;
+            let (id, number) = (queue.inbox_last, before.number);
             queue.inbox.push(InboxEntry { id, at, app_key: key, number, kind: InboxKind::Cancel });
         }
         Ok(Some(queue.entry(n)))
@@ -164,11 +168,11 @@ impl Model {
             Some(queue) if arming.epoch.0 <= queue.epoch => return Err(LeaderError::OldEpoch(queue.epoch)),
             _ => self.armed = true,
         }
-        let made_anew = self.queue.is_none();
-        let queue = self.queue.get_or_insert_with(|| Kept::new(arming));
+        let is_new = self.queue.is_none();
+        let queue = self.queue.get_or_insert_with(|| ModelQueue::new(arming));
         (queue.fence, queue.epoch) = (fence, arming.epoch.0);
         let opens_at = queue.settings.opens_at.min(arming.settings.opens_at);
-        let unopened = arming.unopened && !made_anew && queue.seq == 0 && self.now < opens_at;
+        let unopened = arming.unopened && !is_new && queue.seq == 0 && self.now < opens_at;
         let last = if unopened { 0 } else { queue.seq.max(queue.number_limit).max(arming.number_limit) };
         let skipped = last - queue.seq;
         if skipped > 0 {
@@ -176,12 +180,12 @@ impl Model {
         }
         (queue.seq, queue.number_limit) = (last, last);
         self.close_if_due();
-        Ok(ArmResult { seq: last, skipped, lost_applications: made_anew && skipped > 0 })
+        Ok(ArmResult { seq: last, skipped, lost_applications: is_new && skipped > 0 })
     }
 
     pub(crate) fn project(&mut self, fence: i64, projection: Projection) -> Result<(), LeaderError> {
         let now = self.now;
-        let queue = self.led(Some(fence), false)?;
+        let queue = self.fenced_queue(Some(fence), false)?;
         let (old, opened) = (queue.settings.clone(), now >= queue.settings.opens_at);
         let closed = queue.closed.is_some() || now >= old.closes_at;
         if projection.rev > queue.rev {
@@ -200,10 +204,10 @@ impl Model {
         if queue.ending >= EventState::Settling {
             queue.close(now.min(queue.settings.closes_at));
         }
-        for (n, shown) in projection.outcomes {
-            let before = queue.shown.get(&n.get());
-            if before.is_none_or(|before| before.outcome.may_become(shown.outcome)) {
-                queue.shown.insert(n.get(), shown);
+        for (n, projected) in projection.outcomes {
+            let before = queue.outcomes.get(&n.get());
+            if before.is_none_or(|before| before.outcome.may_become(projected.outcome)) {
+                queue.outcomes.insert(n.get(), projected);
             }
         }
         Ok(())
@@ -216,9 +220,9 @@ impl Model {
         }
         let end = queue.seq.min(queue.admitted_through + 4096);
         let waiting = queue.people.range(..=end).filter(|(_, p)| p.state == QueueState::Waiting).take(n);
-        let waiting: Vec<_> = waiting.map(|(number, p)| p.waits(*number)).collect();
-        let looked = if waiting.len() < n { end } else { waiting.last().map_or(0, |w| w.number.get()) };
-        Ok(QueueHead { waiting, through: looked.max(queue.admitted_through) })
+        let waiting: Vec<_> = waiting.map(|(number, p)| p.waiting(*number)).collect();
+        let through = if waiting.len() < n { end } else { waiting.last().map_or(0, |w| w.number.get()) };
+        Ok(QueueHead { waiting, through: through.max(queue.admitted_through) })
     }
 
     pub(crate) fn admitted(
@@ -227,7 +231,7 @@ impl Model {
         through: u32,
         keys: &[domain::AppKey],
     ) -> Result<(), LeaderError> {
-        let queue = self.led(Some(fence), true)?;
+        let queue = self.fenced_queue(Some(fence), true)?;
         for key in keys {
             if let Some((n, Person { state: QueueState::Waiting, .. })) = queue.find(*key) {
                 queue.set_state(n, QueueState::Admitted);
@@ -238,16 +242,16 @@ impl Model {
     }
 
     pub(crate) fn acknowledge(&mut self, fence: i64, through: i64) -> Result<(), LeaderError> {
-        self.led(Some(fence), true).map(|queue| queue.inbox.retain(|ask| ask.id > through))
+        self.fenced_queue(Some(fence), true).map(|queue| queue.inbox.retain(|entry| entry.id > through))
     }
 
     pub(crate) fn settle(&mut self, fence: i64) -> Result<Closing, LeaderError> {
         let now = self.now;
-        self.led(Some(fence), true).map(|queue| queue.close(now.min(queue.settings.closes_at)))
+        self.fenced_queue(Some(fence), true).map(|queue| queue.close(now.min(queue.settings.closes_at)))
     }
 
     pub(crate) fn restore(&mut self, fence: i64, rows: &[RestoredApplication]) -> Result<(), LeaderError> {
-        let queue = self.led(Some(fence), false)?;
+        let queue = self.fenced_queue(Some(fence), false)?;
         let mut conflicts = 0;
         for row in rows {
             let n = row.number.get();
@@ -277,7 +281,7 @@ impl Model {
     }
 
     pub(crate) fn snapshot(&self) -> Result<QueueSnapshot, QueueError> {
-        let queue = self.known()?.clone();
+        let queue = self.listed_queue()?.clone();
         let state = match queue.ending {
             ended @ (EventState::Settling | EventState::Settled) => ended,
             _ if queue.closed.is_some() || self.now >= queue.settings.closes_at => EventState::Closed,
@@ -302,12 +306,12 @@ impl Model {
     }
 
     pub(crate) fn entries(&self) -> Result<Vec<QueueEntry>, QueueError> {
-        let queue = self.known()?;
+        let queue = self.listed_queue()?;
         Ok(queue.people.keys().map(|n| queue.entry(*n)).collect())
     }
 }
 
-impl Kept {
+impl ModelQueue {
     fn new(arming: &ArmRequest) -> Self {
         Self {
             epoch: 0,
@@ -318,14 +322,14 @@ impl Kept {
             gaps: Gaps::default(),
             people: BTreeMap::new(),
             inbox: Vec::new(),
-            asked: 0,
+            inbox_last: 0,
             closed: None,
             settings: arming.settings.clone(),
             rev: arming.rev,
             figures: (0, 0, SeatFigures::default()),
             ending: EventState::Scheduled,
             settled_seq: None,
-            shown: BTreeMap::new(),
+            outcomes: BTreeMap::new(),
         }
     }
 }

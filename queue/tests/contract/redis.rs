@@ -1,4 +1,4 @@
-//! The suite over both servers that a queue may live on, and what is particular to a queue in a server.
+//! The suite over Redis and Valkey, and the tests of what only a store with a server has.
 
 use queue::{Queue, RedisOptions, RedisRole};
 use testkit::{RedisKind, RedisServer};
@@ -24,7 +24,7 @@ mod valkey_9 {
     crate::suite::cases!(Store::redis(RedisKind::Valkey).await);
 }
 
-/// Makes two tests of each case: over Redis, and over Valkey.
+/// Expands each case to two tests: over Redis and over Valkey.
 macro_rules! both {
     ($($case:ident)*) => {
         mod redis_7 {
@@ -51,16 +51,16 @@ impl QueueHarness {
     fn server(&mut self) -> &mut RedisServer {
         match &mut self.store {
             Store::Redis(server) => server,
-            Store::Sqlite(_) => panic!("these tests are about a server"),
+            Store::Sqlite(_) => panic!("the store has no server"),
         }
     }
 
-    /// A command as a user with all rights, with which tests inject faults.
-    async fn meddle<T: redis::FromRedisValue>(&mut self, command: &[&str]) -> T {
-        meddle(&self.server().url(), command).await.unwrap()
+    /// Runs a command as a user with all rights, with which tests inject faults.
+    async fn raw_command<T: redis::FromRedisValue>(&mut self, command: &[&str]) -> T {
+        raw_command(&self.server().url(), command).await.unwrap()
     }
 
-    /// Another process with the same line.
+    /// A handle as another process has it.
     async fn another_handle(&mut self, change: impl FnOnce(&mut RedisOptions)) -> Queue {
         let mut options = RedisOptions::new(self.server().url(), RedisRole::Worker);
         options.hand_clock = Some(self.now());
@@ -69,14 +69,14 @@ impl QueueHarness {
     }
 }
 
-async fn meddle<T: redis::FromRedisValue>(url: &str, command: &[&str]) -> redis::RedisResult<T> {
+async fn raw_command<T: redis::FromRedisValue>(url: &str, command: &[&str]) -> redis::RedisResult<T> {
     let client = redis::Client::open(url).unwrap();
     let mut conn = client.get_multiplexed_async_connection().await?;
     let mut cmd = redis::cmd(command[0]);
     cmd.arg(&command[1..]).query_async(&mut conn).await
 }
 
-/// The product's line, which takes its time from the server: an event that is open until 2100.
+/// Opens an event until 2100, with the product's functions, which take the time from the server.
 async fn open_for_long(queue: &Queue) {
     use crate::harness::{FENCE, arming, event, projection};
     let (mut arming, mut projection) = (arming(1, 0), projection());
@@ -88,7 +88,7 @@ async fn open_for_long(queue: &Queue) {
     queue.project(&event(), FENCE, projection).await.unwrap();
 }
 
-/// A server on which the shipped user `migrate` has installed the functions.
+/// A server on which the shipped user `migrate` has loaded the functions.
 async fn installed(kind: RedisKind) -> RedisServer {
     let server = RedisServer::start(kind).await;
     Queue::install_redis(&as_user(&server, "migrate", RedisRole::Worker)).await.unwrap();

@@ -1,4 +1,4 @@
-//! What only the embedded store promises: its file, its lock, and what it does when the disk does not.
+//! The tests of what only the embedded store has: its file, its lock, and failures of the disk.
 
 use std::sync::Arc;
 
@@ -6,35 +6,36 @@ use domain::EventState;
 use queue::{LeaderError, Queue, QueueError, QueueState};
 use sqlx::Connection;
 use sqlx::sqlite::SqliteConnection;
+use testkit::TempFolder;
 
-use crate::harness::{FENCE, Folder, QueueHarness, Store, applicant, arming, event, number, restored};
+use crate::harness::{FENCE, QueueHarness, Store, applicant, arming, event, number, queue_file, restored};
 
 crate::suite::cases!(Store::sqlite());
 
-fn folder(harness: &QueueHarness) -> &Folder {
+fn folder(harness: &QueueHarness) -> &TempFolder {
     match &harness.store {
         Store::Sqlite(folder) => folder,
-        Store::Redis(_) => panic!("these tests are about a file"),
+        Store::Redis(_) => panic!("the store has no file"),
     }
 }
 
-/// A second, plain connection to the file: the test's way to play faults.
-async fn meddle(harness: &QueueHarness, sql: &'static str) {
-    let url = format!("sqlite://{}", folder(harness).queue().display());
+/// Runs SQL over a second, plain connection to the file, with which tests inject faults.
+async fn raw_sql(harness: &QueueHarness, sql: &'static str) {
+    let url = format!("sqlite://{}", queue_file(folder(harness)).display());
     let mut conn = SqliteConnection::connect(&url).await.unwrap();
     sqlx::raw_sql(sql).execute(&mut conn).await.unwrap();
     conn.close().await.unwrap();
 }
 
-async fn open_error(folder: &Folder) -> String {
-    match Queue::open_sqlite(&folder.queue(), Arc::new(|| 0)).await.unwrap_err() {
+async fn open_error(folder: &TempFolder) -> String {
+    match Queue::open_sqlite(&queue_file(folder), Arc::new(|| 0)).await.unwrap_err() {
         LeaderError::Unavailable(why) => why,
         other => panic!("{other}"),
     }
 }
 
 #[tokio::test]
-async fn a_second_opener_is_refused_until_the_first_is_gone() {
+async fn a_second_open_is_refused_until_the_first_handle_is_dropped() {
     let mut harness = QueueHarness::new(Store::sqlite()).await;
     let clone = harness.queue().clone();
     let why = open_error(folder(&harness)).await;
@@ -45,58 +46,59 @@ async fn a_second_opener_is_refused_until_the_first_is_gone() {
 }
 
 #[tokio::test]
-async fn a_file_of_a_newer_version_or_of_something_else_is_refused() {
-    let (newer, foreign) = (Folder::new(), Folder::new());
+async fn a_file_of_a_newer_version_or_another_program_is_refused() {
+    let newer = TempFolder::new("newer");
+    let foreign = TempFolder::new("foreign");
     for (folder, sql) in
         [(&newer, "PRAGMA user_version = 99; CREATE TABLE t (a)"), (&foreign, "CREATE TABLE t (a)")]
     {
-        let url = format!("sqlite://{}?mode=rwc", folder.queue().display());
+        let url = format!("sqlite://{}?mode=rwc", queue_file(folder).display());
         let mut conn = SqliteConnection::connect(&url).await.unwrap();
         sqlx::raw_sql(sql).execute(&mut conn).await.unwrap();
         conn.close().await.unwrap();
     }
     assert!(open_error(&newer).await.contains("newer version"));
     assert!(open_error(&foreign).await.contains("something else"));
-    std::fs::write(foreign.queue(), "this is no database, but it is long enough to be read as one").unwrap();
+    std::fs::write(queue_file(&foreign), "no database, but long enough to be read as one by SQLite").unwrap();
     assert!(open_error(&foreign).await.contains("damaged"));
 }
 
 #[tokio::test]
-async fn a_folder_that_is_missing_is_told() {
-    let folder = Folder::new();
-    std::fs::remove_dir(folder.queue().parent().unwrap()).unwrap();
+async fn a_missing_folder_is_reported() {
+    let folder = TempFolder::new("missing");
+    std::fs::remove_dir(folder.path()).unwrap();
     assert!(open_error(&folder).await.contains("check the folder"));
 }
 
 /// `SQLite` ends the transaction by itself when the disk is full, as `RAISE(ROLLBACK)` does.
 #[tokio::test]
-async fn when_a_write_fails_its_whole_batch_is_refused_and_leaves_nothing() {
+async fn a_failed_write_refuses_its_whole_batch() {
     let harness = QueueHarness::new(Store::sqlite()).await;
     harness.fill(1).await;
-    meddle(
+    raw_sql(
         &harness,
         "CREATE TRIGGER broken BEFORE INSERT ON application WHEN NEW.number = 3
-         BEGIN SELECT RAISE(ROLLBACK, 'played fault'); END",
+         BEGIN SELECT RAISE(ROLLBACK, 'injected fault'); END",
     )
     .await;
     let mut all = tokio::task::JoinSet::new();
-    for who in 2..=5 {
+    for person in 2..=5 {
         let queue = harness.queue().clone();
-        all.spawn(async move { queue.apply(&event(), applicant(who)).await });
+        all.spawn(async move { queue.apply(&event(), applicant(person)).await });
     }
     for refused in all.join_all().await {
-        assert!(matches!(&refused, Err(QueueError::Unavailable(why)) if why.contains("played fault")));
+        assert!(matches!(&refused, Err(QueueError::Unavailable(why)) if why.contains("injected fault")));
     }
     assert_eq!(harness.snapshot().await.seq, 1);
     assert_eq!(harness.queue().entries(&event(), 0, 9).await.unwrap().len(), 1);
-    meddle(&harness, "DROP TRIGGER broken").await;
-    assert_eq!(harness.apply(5).await.unwrap().number, number(2), "the queue is still armed and goes on");
+    raw_sql(&harness, "DROP TRIGGER broken").await;
+    assert_eq!(harness.apply(5).await.unwrap().number, number(2), "the queue is still armed and continues");
 }
 
 #[tokio::test]
-async fn when_the_commit_fails_nothing_was_acknowledged() {
+async fn a_failed_commit_acknowledges_nothing() {
     let harness = QueueHarness::new(Store::sqlite()).await;
-    meddle(
+    raw_sql(
         &harness,
         "CREATE TABLE parent (id INTEGER PRIMARY KEY);
          CREATE TABLE owed (id INTEGER REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED);
@@ -109,10 +111,10 @@ async fn when_the_commit_fails_nothing_was_acknowledged() {
 }
 
 #[tokio::test]
-async fn a_queue_that_went_back_disarms_itself() {
+async fn a_queue_with_lost_numbers_disarms_itself() {
     let harness = QueueHarness::new(Store::sqlite()).await;
     harness.fill(3).await;
-    meddle(&harness, "DELETE FROM application WHERE number = 3; UPDATE queue SET seq = 2").await;
+    raw_sql(&harness, "DELETE FROM application WHERE number = 3; UPDATE queue SET seq = 2").await;
     assert_eq!(harness.apply(1).await.unwrap().number, number(1));
     assert_eq!(harness.apply(4).await, Err(QueueError::Regressed));
     assert_eq!(harness.apply(4).await, Err(QueueError::NotArmed));
@@ -122,16 +124,16 @@ async fn a_queue_that_went_back_disarms_itself() {
     assert_eq!(harness.apply(4).await.unwrap().number, number(1_001));
 }
 
-/// The ledger keeps its position in the inbox, so a request must never come at or below it.
+/// The ledger keeps its position in the inbox, so no later request may have a position at or below it.
 #[tokio::test]
-async fn after_the_file_went_back_requests_still_come_above_every_earlier_one() {
+async fn inbox_positions_rise_after_an_older_file_is_put_back() {
     let mut harness = QueueHarness::new(Store::sqlite()).await;
     harness.fill(3).await;
-    for who in [1, 2] {
-        harness.cancel(who).await;
+    for person in [1, 2] {
+        harness.cancel(person).await;
     }
     let position = harness.inbox().await[1].id;
-    meddle(&harness, "DELETE FROM inbox; UPDATE queue SET inbox_last = 0").await;
+    raw_sql(&harness, "DELETE FROM inbox; UPDATE queue SET inbox_last = 0").await;
     harness.restart().await;
     harness.queue().arm(&event(), FENCE, arming(2, 0)).await.unwrap();
     harness.cancel(3).await;
@@ -141,12 +143,12 @@ async fn after_the_file_went_back_requests_still_come_above_every_earlier_one() 
 #[tokio::test]
 async fn a_file_put_back_from_another_epoch_is_not_armed() {
     let harness = QueueHarness::new(Store::sqlite()).await;
-    meddle(&harness, "UPDATE queue SET epoch = 9").await;
+    raw_sql(&harness, "UPDATE queue SET epoch = 9").await;
     assert_eq!(harness.apply(1).await, Err(QueueError::NotArmed));
 }
 
 #[tokio::test]
-async fn a_contact_is_gone_once_it_is_not_needed() {
+async fn a_contact_is_deleted_once_it_is_not_needed() {
     let harness = QueueHarness::new(Store::sqlite()).await;
     harness.fill(3).await;
     harness.admitted(1, &[1]).await;
@@ -157,7 +159,7 @@ async fn a_contact_is_gone_once_it_is_not_needed() {
         restored(9, 9, QueueState::Waiting),
     ];
     harness.queue().restore(&event(), FENCE, &rows).await.unwrap();
-    let url = format!("sqlite://{}", folder(&harness).queue().display());
+    let url = format!("sqlite://{}", queue_file(folder(&harness)).display());
     let mut conn = SqliteConnection::connect(&url).await.unwrap();
     let kept: Vec<u32> = sqlx::query_scalar("SELECT number FROM application WHERE contact IS NOT NULL")
         .fetch_all(&mut conn)

@@ -1,5 +1,5 @@
-//! Random steps taken with a real store and with the model side by side: every answer, and all that can be read after
-//! each step, must be the same. Failing runs shrink to the shortest one.
+//! Random steps on a real store and on the model: every result, and all that can be read after each step, must be the same. A
+//! failing run shrinks to the shortest one.
 
 use std::collections::BTreeMap;
 
@@ -13,7 +13,7 @@ use queue::{
 use testkit::RedisKind;
 
 use crate::harness::{
-    OPENS, QueueHarness, Store, arming, contact, event, key, number, projection, restored, shown,
+    OPENS, QueueHarness, Store, arming, contact, event, key, number, projected, projection, restored,
 };
 use crate::model::Model;
 
@@ -25,12 +25,12 @@ enum Step {
         listed: bool,
     },
     Restart,
-    Pass {
+    Wait {
         ms: i64,
     },
     Apply(Applicant),
     Cancel {
-        who: u32,
+        person: u32,
         number: Number,
     },
     Arm {
@@ -41,15 +41,15 @@ enum Step {
         fence: i64,
         projection: Projection,
     },
-    /// What admission does: read the head, then say that it is in the ledger.
-    Release {
+    /// The steps of admission: read the head, then mark it as admitted.
+    AdmitHead {
         fence: i64,
         n: u32,
     },
     Admitted {
         fence: i64,
         through: u32,
-        who: Vec<u32>,
+        persons: Vec<u32>,
     },
     /// Acknowledges the first `n` of the inbox.
     Acknowledge {
@@ -68,22 +68,22 @@ enum Step {
 #[derive(Debug, Clone, PartialEq)]
 enum Reply {
     Nothing,
-    Applied(Result<ApplyAck, QueueError>),
-    Asked(Result<Option<QueueEntry>, QueueError>),
+    Ack(Result<ApplyAck, QueueError>),
+    Entry(Result<Option<QueueEntry>, QueueError>),
     Armed(Result<ArmResult, LeaderError>),
-    Led(Result<(), LeaderError>),
-    Released(Result<(QueueHead, Result<(), LeaderError>), LeaderError>),
+    Written(Result<(), LeaderError>),
+    AdmittedHead(Result<(QueueHead, Result<(), LeaderError>), LeaderError>),
     Closed(Result<Closing, LeaderError>),
 }
 
-/// The model, and what it answered last.
+/// The model and its last reply.
 #[derive(Debug, Clone)]
-struct Told {
+struct Reference {
     model: Model,
     reply: Reply,
 }
 
-/// An event that is open, so that not every run has to get there first.
+/// The steps that open an event, so that not every run has to find them.
 fn opening() -> [Step; 3] {
     let fence = 1;
     [
@@ -97,90 +97,92 @@ fn keys(head: &QueueHead) -> Vec<domain::AppKey> {
     head.waiting.iter().map(|w| w.app_key).collect()
 }
 
-fn tell(model: &mut Model, step: &Step) -> Reply {
+fn step_model(model: &mut Model, step: &Step) -> Reply {
     match step.clone() {
         Step::Publish { listed } => {
             (model.published, model.listed) = (true, listed);
-            Reply::Led(Ok(()))
+            Reply::Written(Ok(()))
         }
         Step::Restart => {
             (model.published, model.armed) = (false, false);
             Reply::Nothing
         }
-        Step::Pass { ms } => {
+        Step::Wait { ms } => {
             model.now += ms;
             Reply::Nothing
         }
-        Step::Apply(applicant) => Reply::Applied(model.apply(applicant)),
-        Step::Cancel { who, number } => Reply::Asked(model.cancel(key(who), number)),
+        Step::Apply(applicant) => Reply::Ack(model.apply(applicant)),
+        Step::Cancel { person, number } => Reply::Entry(model.cancel(key(person), number)),
         Step::Arm { fence, arming } => Reply::Armed(model.arm(fence, &arming)),
-        Step::Project { fence, projection } => Reply::Led(model.project(fence, projection)),
-        Step::Release { fence, n } => Reply::Released(model.head(n as usize).map(|head| {
+        Step::Project { fence, projection } => Reply::Written(model.project(fence, projection)),
+        Step::AdmitHead { fence, n } => Reply::AdmittedHead(model.head(n as usize).map(|head| {
             let admitted = model.admitted(fence, head.through, &keys(&head));
             (head, admitted)
         })),
-        Step::Admitted { fence, through, who } => {
-            let who: Vec<_> = who.into_iter().map(key).collect();
-            Reply::Led(model.admitted(fence, through, &who))
+        Step::Admitted { fence, through, persons } => {
+            let keys: Vec<_> = persons.into_iter().map(key).collect();
+            Reply::Written(model.admitted(fence, through, &keys))
         }
         Step::Acknowledge { fence, n } => {
             let through =
                 model.queue.as_ref().and_then(|l| l.inbox.iter().take(n).next_back()).map_or(0, |a| a.id);
-            Reply::Led(model.acknowledge(fence, through))
+            Reply::Written(model.acknowledge(fence, through))
         }
         Step::Settle { fence } => Reply::Closed(model.settle(fence)),
-        Step::Restore { fence, rows } => Reply::Led(model.restore(fence, &rows)),
+        Step::Restore { fence, rows } => Reply::Written(model.restore(fence, &rows)),
     }
 }
 
-/// The real store, and the real inbox positions of those that the model counts.
-struct Real {
+/// The real store, and its inbox position for each position of the model.
+struct RealQueue {
     runtime: tokio::runtime::Runtime,
     harness: QueueHarness,
-    /// As it was after the last step.
+    /// The inbox after the last step.
     inbox: Vec<InboxEntry>,
     positions: BTreeMap<i64, i64>,
 }
 
-impl Real {
-    async fn take(harness: &mut QueueHarness, step: Step, model: &Model, inbox: &[InboxEntry]) -> Reply {
+impl RealQueue {
+    async fn step(harness: &mut QueueHarness, step: Step, model: &Model, inbox: &[InboxEntry]) -> Reply {
         let queue = harness.queue().clone();
         let event = &event();
         match step {
             Step::Publish { listed } => {
                 let events: &[_] = if listed { std::slice::from_ref(event) } else { &[] };
-                Reply::Led(queue.publish(events).await)
+                Reply::Written(queue.publish(events).await)
             }
             Step::Restart => {
                 drop(queue);
                 harness.restart().await;
                 Reply::Nothing
             }
-            Step::Pass { .. } => {
+            Step::Wait { .. } => {
                 harness.set_clock(model.now);
                 Reply::Nothing
             }
-            Step::Apply(applicant) => Reply::Applied(queue.apply(event, applicant).await),
-            Step::Cancel { who, number } => Reply::Asked(queue.cancel(event, key(who), number).await),
+            Step::Apply(applicant) => Reply::Ack(queue.apply(event, applicant).await),
+            Step::Cancel { person, number } => Reply::Entry(queue.cancel(event, key(person), number).await),
             Step::Arm { fence, arming } => Reply::Armed(queue.arm(event, fence, arming).await),
-            Step::Project { fence, projection } => Reply::Led(queue.project(event, fence, projection).await),
-            Step::Release { fence, n } => Reply::Released(match queue.head(event, n).await {
+            Step::Project { fence, projection } => {
+                Reply::Written(queue.project(event, fence, projection).await)
+            }
+            Step::AdmitHead { fence, n } => Reply::AdmittedHead(match queue.head(event, n).await {
                 Err(error) => Err(error),
                 Ok(head) => {
                     let admitted = queue.admitted(event, fence, head.through, &keys(&head)).await;
                     Ok((head, admitted))
                 }
             }),
-            Step::Admitted { fence, through, who } => {
-                let who: Vec<_> = who.into_iter().map(key).collect();
-                Reply::Led(queue.admitted(event, fence, through, &who).await)
+            Step::Admitted { fence, through, persons } => {
+                let keys: Vec<_> = persons.into_iter().map(key).collect();
+                Reply::Written(queue.admitted(event, fence, through, &keys).await)
             }
             Step::Acknowledge { fence, n } => {
-                let through = inbox.iter().take(n).next_back().map_or(0, |ask| ask.id);
-                Reply::Led(queue.acknowledge(event, fence, through).await)
+                let through = inbox.iter().take(n).next_back().map_or(0, |entry| entry.id);
+                Reply::Written(queue.acknowledge(event, fence, through).await)
             }
             Step::Settle { fence } => Reply::Closed(queue.settle(event, fence).await),
-            Step::Restore { fence, rows } => Reply::Led(queue.restore(event, fence, &rows).await),
+            Step::Restore { fence, rows } => Reply::Written(queue.restore(event, fence, &rows).await),
         }
     }
 
@@ -194,14 +196,14 @@ impl Real {
         let (queue, event) = (harness.queue(), &event());
         let entries = queue.entries(event, 0, 100).await;
         assert_eq!(entries, model.entries());
-        // One at a time is enough: over a run, each gets its turn.
+        // One application at a time is enough: over a run, each gets its turn.
         let turn = key(model.queue.as_ref().map_or(0, |queue| queue.seq % PEOPLE));
         let found = entries.map(|all| all.into_iter().find(|e| e.app_key == turn));
-        let place = found.and_then(|found| match found {
+        let expected = found.and_then(|found| match found {
             None if !model.armed => Err(QueueError::NotArmed),
             found => Ok(found),
         });
-        assert_eq!(queue.entry(event, turn).await, place);
+        assert_eq!(queue.entry(event, turn).await, expected);
         assert_eq!(queue.head(event, 100).await, model.head(100));
         queue.inbox(event, 0, 100).await.unwrap_or_default()
     }
@@ -210,39 +212,39 @@ impl Real {
 struct Steps;
 
 impl ReferenceStateMachine for Steps {
-    type State = Told;
+    type State = Reference;
     type Transition = Step;
 
-    fn init_state() -> BoxedStrategy<Told> {
+    fn init_state() -> BoxedStrategy<Reference> {
         let mut model = Model { now: OPENS, ..Model::default() };
         for step in opening() {
-            tell(&mut model, &step);
+            step_model(&mut model, &step);
         }
-        Just(Told { model, reply: Reply::Nothing }).boxed()
+        Just(Reference { model, reply: Reply::Nothing }).boxed()
     }
 
-    fn transitions(told: &Told) -> BoxedStrategy<Step> {
-        let (armed, queue) = (told.model.armed, told.model.queue.as_ref());
+    fn transitions(reference: &Reference) -> BoxedStrategy<Step> {
+        let (armed, queue) = (reference.model.armed, reference.model.queue.as_ref());
         let (epoch, fence, seq, rev) = queue.map_or((0, 1, 0, 1), |l| (l.epoch, l.fence, l.seq, l.rev));
         let fence = prop_oneof![12 => Just(fence), 1 => Just(fence - 1), 1 => Just(fence + 1)];
         let n = 0..5u32;
         let number_limit = prop_oneof![Just(0), 0..seq + 6, Just(seq + 4_200)];
         prop_oneof![
-            if told.model.listed && told.model.published { 1 } else { 12 } => prop::bool::weighted(0.9).prop_map(|listed| Step::Publish { listed }),
+            if reference.model.listed && reference.model.published { 1 } else { 12 } => prop::bool::weighted(0.9).prop_map(|listed| Step::Publish { listed }),
             1 => Just(Step::Restart),
-            3 => (1i64..1_500).prop_map(|ms| Step::Pass { ms }),
-            14 => (0..PEOPLE, 0..3u8).prop_map(|(who, secret)| Step::Apply(Applicant {
-                app_key: key(who), req_hash: ReqHash([secret; 8]), contact: contact(who),
+            3 => (1i64..1_500).prop_map(|ms| Step::Wait { ms }),
+            14 => (0..PEOPLE, 0..3u8).prop_map(|(person, secret)| Step::Apply(Applicant {
+                app_key: key(person), req_hash: ReqHash([secret; 8]), contact: contact(person),
             })),
-            4 => cancels(&told.model),
+            4 => cancels(&reference.model),
             if armed { 1 } else { 20 } => (fence.clone(), epoch..epoch + 3, number_limit, any::<bool>())
                 .prop_map(|(fence, epoch, limit, unopened)| {
                     Step::Arm { fence, arming: ArmRequest { unopened, ..arming(epoch, limit) } }
                 }),
             6 => (fence.clone(), projections(seq, rev)).prop_map(|(fence, projection)| Step::Project { fence, projection }),
-            5 => (fence.clone(), n.clone()).prop_map(|(fence, n)| Step::Release { fence, n }),
+            5 => (fence.clone(), n.clone()).prop_map(|(fence, n)| Step::AdmitHead { fence, n }),
             1 => (fence.clone(), 0..seq + 3, prop::collection::vec(0..PEOPLE, 0..4))
-                .prop_map(|(fence, through, who)| Step::Admitted { fence, through, who }),
+                .prop_map(|(fence, through, persons)| Step::Admitted { fence, through, persons }),
             2 => (fence.clone(), 0..4usize).prop_map(|(fence, n)| Step::Acknowledge { fence, n }),
             1 => fence.clone().prop_map(|fence| Step::Settle { fence }),
             3 => (fence, prop::collection::vec(rows(seq), 0..4)).prop_map(|(fence, rows)| Step::Restore { fence, rows }),
@@ -250,19 +252,19 @@ impl ReferenceStateMachine for Steps {
         .boxed()
     }
 
-    fn apply(mut told: Told, step: &Step) -> Told {
-        told.reply = tell(&mut told.model, step);
-        told
+    fn apply(mut reference: Reference, step: &Step) -> Reference {
+        reference.reply = step_model(&mut reference.model, step);
+        reference
     }
 }
 
-/// Mostly under the number that the person has.
+/// Cancel requests, most of them under the number that the person has.
 fn cancels(model: &Model) -> impl Strategy<Value = Step> + use<> {
     let entries = model.entries().unwrap_or_default();
-    let theirs = move |who| entries.iter().find(|e| e.app_key == key(who)).map(|e| e.number);
-    (0..PEOPLE, prop::option::weighted(0.2, 1..20u32)).prop_map(move |(who, other)| {
-        let number = other.map(number).or_else(|| theirs(who)).unwrap_or(number(1));
-        Step::Cancel { who, number }
+    let number_of = move |person| entries.iter().find(|e| e.app_key == key(person)).map(|e| e.number);
+    (0..PEOPLE, prop::option::weighted(0.2, 1..20u32)).prop_map(move |(person, other)| {
+        let number = other.map(number).or_else(|| number_of(person)).unwrap_or(number(1));
+        Step::Cancel { person, number }
     })
 }
 
@@ -280,7 +282,7 @@ fn projections(seq: u32, rev: i64) -> impl Strategy<Value = Projection> {
             (p.settings.opens_at, p.settings.closes_at) = (opens_at, closes_at);
             (p.settings.intake, p.settings.applications_max) = (intake, applications_max);
             (p.round, p.figures) = (figures.0, SeatFigures { sold: figures.1, ..SeatFigures::default() });
-            p.outcomes = outcomes.into_iter().map(|(n, outcome)| (number(n), shown(outcome))).collect();
+            p.outcomes = outcomes.into_iter().map(|(n, outcome)| (number(n), projected(outcome))).collect();
             p
         },
     )
@@ -288,39 +290,39 @@ fn projections(seq: u32, rev: i64) -> impl Strategy<Value = Projection> {
 
 fn rows(seq: u32) -> impl Strategy<Value = RestoredApplication> {
     let state = prop::sample::select(vec![QueueState::Waiting, QueueState::Admitted, QueueState::Withdrawn]);
-    (1..seq + 4, 0..PEOPLE, state).prop_map(|(n, who, state)| restored(n, who, state))
+    (1..seq + 4, 0..PEOPLE, state).prop_map(|(n, person, state)| restored(n, person, state))
 }
 
-impl Real {
-    fn start(store: impl Future<Output = Store>, told: &Told) -> Self {
+impl RealQueue {
+    fn start(store: impl Future<Output = Store>, reference: &Reference) -> Self {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let mut harness = runtime.block_on(async { QueueHarness::empty(store.await).await });
-        harness.set_clock(told.model.now);
+        harness.set_clock(reference.model.now);
         for step in opening() {
-            runtime.block_on(Real::take(&mut harness, step, &told.model, &[]));
+            runtime.block_on(RealQueue::step(&mut harness, step, &reference.model, &[]));
         }
-        Real { runtime, harness, inbox: Vec::new(), positions: BTreeMap::new() }
+        RealQueue { runtime, harness, inbox: Vec::new(), positions: BTreeMap::new() }
     }
 
-    fn step(mut self, told: &Told, step: Step) -> Self {
-        let Real { runtime, harness, inbox, positions } = &mut self;
-        let reply = runtime.block_on(Real::take(harness, step, &told.model, inbox));
-        *inbox = runtime.block_on(Real::compare(harness, &told.model));
-        let queue = told.model.queue.as_ref().filter(|_| told.model.armed);
+    fn compare_step(mut self, reference: &Reference, step: Step) -> Self {
+        let RealQueue { runtime, harness, inbox, positions } = &mut self;
+        let reply = runtime.block_on(RealQueue::step(harness, step, &reference.model, inbox));
+        *inbox = runtime.block_on(RealQueue::compare(harness, &reference.model));
+        let queue = reference.model.queue.as_ref().filter(|_| reference.model.armed);
         let expected = queue.map_or(&[][..], |queue| &queue.inbox);
         positions.extend(expected.iter().zip(&*inbox).map(|(model, real)| (model.id, real.id)));
-        let counted = expected.iter().map(|ask| InboxEntry { id: positions[&ask.id], ..*ask });
+        let counted = expected.iter().map(|entry| InboxEntry { id: positions[&entry.id], ..*entry });
         assert_eq!(*inbox, counted.collect::<Vec<_>>());
-        let told_reply = match told.reply.clone() {
+        let expected_reply = match reference.reply.clone() {
             Reply::Closed(closing) => Reply::Closed(closing.map(|closing| self.real(closing))),
             other => other,
         };
-        assert_eq!(reply, told_reply);
-        let view = told.model.snapshot().map(|view| queue::QueueSnapshot {
-            closed: view.closed.map(|closing| self.real(closing)),
-            ..view
+        assert_eq!(reply, expected_reply);
+        let snapshot = reference.model.snapshot().map(|snapshot| queue::QueueSnapshot {
+            closed: snapshot.closed.map(|closing| self.real(closing)),
+            ..snapshot
         });
-        assert_eq!(self.runtime.block_on(self.harness.queue().snapshot(&event())), view);
+        assert_eq!(self.runtime.block_on(self.harness.queue().snapshot(&event())), snapshot);
         self
     }
 }
@@ -330,14 +332,14 @@ macro_rules! over {
         $(struct $name;
 
         impl StateMachineTest for $name {
-            type SystemUnderTest = Real;
+            type SystemUnderTest = RealQueue;
             type Reference = Steps;
 
-            fn init_test(told: &Told) -> Real {
-                Real::start($store, told)
+            fn init_test(reference: &Reference) -> RealQueue {
+                RealQueue::start($store, reference)
             }
-            fn apply(real: Real, told: &Told, step: Step) -> Real {
-                real.step(told, step)
+            fn apply(real: RealQueue, reference: &Reference, step: Step) -> RealQueue {
+                real.compare_step(reference, step)
             }
         })*
     };
@@ -353,11 +355,11 @@ prop_state_machine! {
     #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
 
     #[test]
-    fn the_store_answers_as_the_model(sequential 30..50 => OverSqlite);
+    fn sqlite_behaves_like_the_model(sequential 30..50 => OverSqlite);
 
     #[test]
-    fn redis_answers_as_the_model(sequential 30..50 => OverRedis);
+    fn redis_behaves_like_the_model(sequential 30..50 => OverRedis);
 
     #[test]
-    fn valkey_answers_as_the_model(sequential 30..50 => OverValkey);
+    fn valkey_behaves_like_the_model(sequential 30..50 => OverValkey);
 }

@@ -7,4 +7,4 @@ pub(crate) const LOOPS: &[(&str, &[&str])] = &[];
 pub(crate) const REPEATED_NAMES: &[(&str, usize)] = &[];
 
 /// The crates and files of the root that still use retired words.
-pub(crate) const RETIRED_WORDS: &[&str] = &["queue"];
+pub(crate) const RETIRED_WORDS: &[&str] = &[];

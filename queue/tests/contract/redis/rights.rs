@@ -1,19 +1,19 @@
-//! The shipped rights, `ops/redis.acl`: each role can do its own and nothing else, and what lacks is found at the start.
+//! The shipped rights (`ops/redis.acl`): each role has its own and no others, and a missing one is found at the start.
 
 use queue::{LeaderError, Queue, QueueError, RedisOptions, RedisRole};
 use testkit::{RedisKind, RedisServer};
 
-use super::{as_user, both, installed, meddle, open_for_long};
+use super::{as_user, both, installed, open_for_long, raw_command};
 use crate::harness::{FENCE, applicant, arming, event, key, number, projection};
 
 both! {
-    the_gateway_reads_how_events_stand_and_no_application
-    each_role_can_do_its_own_and_is_refused_the_rest
-    no_role_can_do_what_is_nobodys
-    a_missing_right_is_found_before_the_queue_is_used
+    the_gateway_reads_events_and_no_application
+    each_role_has_its_own_rights_and_no_others
+    no_role_may_administer_the_server
+    a_missing_right_is_found_when_the_queue_is_opened
 }
 
-/// A selector is one word of the command, though it has spaces.
+/// The words of a command. A selector is one word, although it contains spaces.
 fn with_selectors_whole(words: &[&str]) -> Vec<String> {
     let text = words.join(" ");
     let (plain, selector) = text.split_once(" (").map_or((text.as_str(), None), |(a, b)| (a, Some(b)));
@@ -21,14 +21,14 @@ fn with_selectors_whole(words: &[&str]) -> Vec<String> {
     words.chain(selector.map(|selector| format!("({selector}"))).collect()
 }
 
-async fn each_role_can_do_its_own_and_is_refused_the_rest(kind: RedisKind) {
+async fn each_role_has_its_own_rights_and_no_others(kind: RedisKind) {
     let server = installed(kind).await;
     let worker = Queue::open_redis(as_user(&server, "worker", RedisRole::Worker)).await.unwrap();
     let signup = Queue::open_redis(as_user(&server, "signup", RedisRole::Signup)).await.unwrap();
     let verifier = Queue::open_redis(as_user(&server, "verify", RedisRole::Verify)).await.unwrap();
     open_for_long(&worker).await;
-    for who in 1..=2 {
-        assert_eq!(signup.apply(&event(), applicant(who)).await.unwrap().number, number(who));
+    for person in 1..=2 {
+        assert_eq!(signup.apply(&event(), applicant(person)).await.unwrap().number, number(person));
     }
     signup.cancel(&event(), key(2), number(2)).await.unwrap().unwrap();
     let head = worker.head(&event(), 9).await.unwrap();
@@ -43,16 +43,16 @@ async fn each_role_can_do_its_own_and_is_refused_the_rest(kind: RedisKind) {
         assert_eq!(reader.app_key_of(&event(), number(1)).await, Ok(Some(key(1))));
         assert_eq!(reader.entry(&event(), key(1)).await.unwrap().unwrap().number, number(1));
     }
-    for outsider in [&signup, &verifier] {
-        lacks(&outsider.publish(&[]).await);
-        lacks(&outsider.arm(&event(), 9, arming(9, 0)).await);
-        lacks(&outsider.project(&event(), 9, projection()).await);
-        lacks(&outsider.admitted(&event(), 9, 0, &[]).await);
-        lacks(&outsider.acknowledge(&event(), 9, 0).await);
-        lacks(&outsider.restore(&event(), 9, &[]).await);
-        lacks(&outsider.settle(&event(), 9).await);
-        lacks(&outsider.head(&event(), 9).await);
-        lacks(&outsider.inbox(&event(), 0, 9).await);
+    for reader in [&signup, &verifier] {
+        assert_lacks_right(&reader.publish(&[]).await);
+        assert_lacks_right(&reader.arm(&event(), 9, arming(9, 0)).await);
+        assert_lacks_right(&reader.project(&event(), 9, projection()).await);
+        assert_lacks_right(&reader.admitted(&event(), 9, 0, &[]).await);
+        assert_lacks_right(&reader.acknowledge(&event(), 9, 0).await);
+        assert_lacks_right(&reader.restore(&event(), 9, &[]).await);
+        assert_lacks_right(&reader.settle(&event(), 9).await);
+        assert_lacks_right(&reader.head(&event(), 9).await);
+        assert_lacks_right(&reader.inbox(&event(), 0, 9).await);
     }
     let refused = verifier.apply(&event(), applicant(3)).await;
     assert!(
@@ -62,7 +62,7 @@ async fn each_role_can_do_its_own_and_is_refused_the_rest(kind: RedisKind) {
     assert!(verifier.cancel(&event(), key(1), number(1)).await.is_err());
 }
 
-async fn the_gateway_reads_how_events_stand_and_no_application(kind: RedisKind) {
+async fn the_gateway_reads_events_and_no_application(kind: RedisKind) {
     let server = installed(kind).await;
     let worker = Queue::open_redis(as_user(&server, "worker", RedisRole::Worker)).await.unwrap();
     open_for_long(&worker).await;
@@ -75,21 +75,21 @@ async fn the_gateway_reads_how_events_stand_and_no_application(kind: RedisKind) 
     assert!(gateway.app_key_of(&event(), number(1)).await.is_err());
     assert!(gateway.apply(&event(), applicant(2)).await.is_err());
     assert!(gateway.cancel(&event(), key(1), number(1)).await.is_err());
-    lacks(&gateway.publish(&[]).await);
+    assert_lacks_right(&gateway.publish(&[]).await);
     for command in [["HMGET", "q:{spring}:c", "x"], ["HMGET", "q:{spring}:a:0", "x"]] {
-        let answer = meddle::<redis::Value>(&server.url_of("gateway"), &command).await;
-        assert!(answer.is_err(), "{command:?}: {answer:?}");
+        let reply = raw_command::<redis::Value>(&server.url_of("gateway"), &command).await;
+        assert!(reply.is_err(), "{command:?}: {reply:?}");
     }
 }
 
-fn lacks<T: std::fmt::Debug>(answer: &Result<T, LeaderError>) {
+fn assert_lacks_right<T: std::fmt::Debug>(reply: &Result<T, LeaderError>) {
     assert!(
-        matches!(answer, Err(LeaderError::Unavailable(why)) if why.contains("ops/redis.acl")),
-        "{answer:?}"
+        matches!(reply, Err(LeaderError::Unavailable(why)) if why.contains("ops/redis.acl")),
+        "{reply:?}"
     );
 }
 
-async fn no_role_can_do_what_is_nobodys(kind: RedisKind) {
+async fn no_role_may_administer_the_server(kind: RedisKind) {
     let server = installed(kind).await;
     let refused: [&[&str]; 22] = [
         &["CONFIG", "SET", "appendfsync", "no"],
@@ -117,22 +117,22 @@ async fn no_role_can_do_what_is_nobodys(kind: RedisKind) {
     ];
     for user in ["signup", "worker", "verify", "gateway", "migrate"] {
         for command in refused {
-            let answer = meddle::<redis::Value>(&server.url_of(user), command).await;
-            let told = answer.expect_err("refused").to_string();
+            let reply = raw_command::<redis::Value>(&server.url_of(user), command).await;
+            let error = reply.expect_err("refused").to_string();
             assert!(
-                told.contains("NOPERM") || told.to_lowercase().contains("permission"),
-                "{user} {command:?}: {told}"
+                error.contains("NOPERM") || error.to_lowercase().contains("permission"),
+                "{user} {command:?}: {error}"
             );
         }
     }
     assert!(
-        meddle::<redis::Value>(&server.url_without_user(), &["PING"]).await.is_err(),
+        raw_command::<redis::Value>(&server.url_without_user(), &["PING"]).await.is_err(),
         "the default user is off"
     );
-    assert!(meddle::<redis::Value>(&server.url_as("worker", "guess"), &["PING"]).await.is_err());
+    assert!(raw_command::<redis::Value>(&server.url_as("worker", "guess"), &["PING"]).await.is_err());
 }
 
-async fn a_missing_right_is_found_before_the_queue_is_used(kind: RedisKind) {
+async fn a_missing_right_is_found_when_the_queue_is_opened(kind: RedisKind) {
     let server = RedisServer::start(kind).await;
     Queue::install_redis(&RedisOptions::new(server.url(), RedisRole::Worker)).await.unwrap();
     let acl = queue::redis_acl();
@@ -143,20 +143,20 @@ async fn a_missing_right_is_found_before_the_queue_is_used(kind: RedisKind) {
         ("gateway", RedisRole::Gateway),
     ] {
         let line = acl.lines().find(|line| line.starts_with(&format!("user {user} "))).unwrap();
-        let whole: Vec<_> = ["ACL", "SETUSER"].into_iter().chain(line.split(' ').skip(1)).collect();
-        let whole = with_selectors_whole(&whole);
-        // What a connection needs is the server's to refuse, and unseen settings are told as such.
-        let first = whole.iter().position(|word| word == "+time").unwrap();
-        for (at, lacking) in whole.iter().enumerate().skip(first) {
-            let mut words: Vec<_> = whole.iter().map(String::as_str).collect();
+        let rule_words: Vec<_> = ["ACL", "SETUSER"].into_iter().chain(line.split(' ').skip(1)).collect();
+        let rule_words = with_selectors_whole(&rule_words);
+        // The words before it are the rights of the connection, which the server refuses itself, and of the check, which warns.
+        let first = rule_words.iter().position(|word| word == "+time").unwrap();
+        for (at, missing) in rule_words.iter().enumerate().skip(first) {
+            let mut words: Vec<_> = rule_words.iter().map(String::as_str).collect();
             words.remove(at);
             words.insert(3, "reset");
             words.push(">open-sesame");
-            meddle::<()>(&server.url(), &words).await.unwrap();
+            raw_command::<()>(&server.url(), &words).await.unwrap();
             let opened = Queue::open_redis(as_user(&server, user, role)).await;
             assert!(
                 matches!(&opened, Err(LeaderError::Unavailable(why)) if why.contains("lacks a right")),
-                "{user} without {lacking}: {opened:?}"
+                "{user} without {missing}: {opened:?}"
             );
         }
     }

@@ -1,9 +1,9 @@
-//! Servers that a queue does not open on, and what it says of those that changed later.
+//! Servers on which a queue is not opened, and findings about servers that changed later.
 
 use queue::{LeaderError, Queue, RedisOptions, RedisRole, Severity};
 use testkit::{RedisKind, RedisServer};
 
-use super::{both, meddle};
+use super::{both, raw_command};
 
 both! {
     a_server_that_is_not_durable_is_refused_with_every_reason
@@ -11,8 +11,8 @@ both! {
     a_server_with_keys_of_another_program_is_refused
     a_server_without_the_functions_is_refused
     a_replica_is_refused
-    what_changes_later_is_found_each_minute
-    where_settings_cannot_be_seen_the_queue_opens_with_a_warning
+    a_later_change_is_found_by_the_check
+    a_server_without_config_is_opened_with_a_warning
 }
 
 fn options(server: &RedisServer) -> RedisOptions {
@@ -33,7 +33,7 @@ async fn refusal(server: &RedisServer) -> String {
 }
 
 async fn set(server: &RedisServer, name: &str, value: &str) {
-    meddle::<()>(&server.url(), &["CONFIG", "SET", name, value]).await.unwrap();
+    raw_command::<()>(&server.url(), &["CONFIG", "SET", name, value]).await.unwrap();
 }
 
 async fn a_server_that_is_not_durable_is_refused_with_every_reason(kind: RedisKind) {
@@ -57,13 +57,13 @@ async fn a_server_that_is_not_durable_is_refused_with_every_reason(kind: RedisKi
     assert!(changed.iter().all(|(name, ..)| why.contains(name)), "{why}");
 }
 
-/// The users file of earlier versions: with it, Redis 7.0 starts empty after a restart.
+/// With the users file of earlier versions, Redis 7.0 starts empty after a restart.
 async fn a_server_that_would_lose_its_queue_at_a_restart_is_refused(kind: RedisKind) {
     let server = installed(kind, &[]).await;
     let worker = || Queue::open_redis(RedisOptions::new(server.url_of("worker"), RedisRole::Worker));
     let set_default = async |rules: &[&str]| {
         let command = [&["ACL", "SETUSER", "default", "off", "resetpass"], rules].concat();
-        meddle::<()>(&server.url(), &command).await.unwrap();
+        raw_command::<()>(&server.url(), &command).await.unwrap();
     };
     worker().await.unwrap();
     for rules in [
@@ -81,11 +81,11 @@ async fn a_server_that_would_lose_its_queue_at_a_restart_is_refused(kind: RedisK
 
 async fn a_server_with_keys_of_another_program_is_refused(kind: RedisKind) {
     let server = installed(kind, &[]).await;
-    meddle::<()>(&server.url(), &["SET", "session:1", "x"]).await.unwrap();
+    raw_command::<()>(&server.url(), &["SET", "session:1", "x"]).await.unwrap();
     assert!(refusal(&server).await.contains("keys of another program"));
-    meddle::<()>(&server.url(), &["MOVE", "session:1", "1"]).await.unwrap();
+    raw_command::<()>(&server.url(), &["MOVE", "session:1", "1"]).await.unwrap();
     assert!(refusal(&server).await.contains("another database"));
-    meddle::<()>(&server.url(), &["FLUSHALL"]).await.unwrap();
+    raw_command::<()>(&server.url(), &["FLUSHALL"]).await.unwrap();
     Queue::open_redis(options(&server)).await.unwrap();
 }
 
@@ -98,45 +98,49 @@ async fn a_server_without_the_functions_is_refused(kind: RedisKind) {
 async fn a_replica_is_refused(kind: RedisKind) {
     let server = installed(kind, &[]).await;
     let queue = Queue::open_redis(options(&server)).await.unwrap();
-    meddle::<()>(&server.url(), &["REPLICAOF", "127.0.0.1", "1"]).await.unwrap();
+    raw_command::<()>(&server.url(), &["REPLICAOF", "127.0.0.1", "1"]).await.unwrap();
     assert!(refusal(&server).await.contains("is a replica"));
-    let told = queue.publish(&[]).await.unwrap_err().to_string();
-    assert!(told.contains("is a replica"), "{told}");
+    let error = queue.publish(&[]).await.unwrap_err().to_string();
+    assert!(error.contains("is a replica"), "{error}");
 }
 
-async fn what_changes_later_is_found_each_minute(kind: RedisKind) {
+async fn a_later_change_is_found_by_the_check(kind: RedisKind) {
     let server = installed(kind, &[]).await;
     let queue = Queue::open_redis(options(&server)).await.unwrap();
     let refused = async || {
-        let found = queue.check().await.into_iter().filter(|finding| finding.severity == Severity::Refuse);
-        found.map(|finding| finding.what).collect::<Vec<_>>()
+        let findings = queue.check().await.into_iter();
+        let refused = findings.filter(|finding| finding.severity == Severity::Refuse);
+        refused.map(|finding| finding.what).collect::<Vec<_>>()
     };
     assert_eq!(refused().await, [] as [String; 0]);
     set(&server, "appendfsync", "everysec").await;
-    meddle::<()>(&server.url(), &["SET", "session:1", "x"]).await.unwrap();
-    let found = refused().await;
-    assert!(found[0].contains("appendfsync everysec") && found[1].contains("another program"), "{found:?}");
+    raw_command::<()>(&server.url(), &["SET", "session:1", "x"]).await.unwrap();
+    let findings = refused().await;
+    assert!(
+        findings[0].contains("appendfsync everysec") && findings[1].contains("another program"),
+        "{findings:?}"
+    );
     set(&server, "appendfsync", "always").await;
-    meddle::<()>(&server.url(), &["FLUSHALL"]).await.unwrap();
-    meddle::<()>(&server.url(), &["FUNCTION", "FLUSH"]).await.unwrap();
+    raw_command::<()>(&server.url(), &["FLUSHALL"]).await.unwrap();
+    raw_command::<()>(&server.url(), &["FUNCTION", "FLUSH"]).await.unwrap();
     assert!(refused().await[0].contains("firstcome migrate"));
     drop(server);
     assert_eq!(refused().await.len(), 1);
 }
 
-async fn where_settings_cannot_be_seen_the_queue_opens_with_a_warning(kind: RedisKind) {
+async fn a_server_without_config_is_opened_with_a_warning(kind: RedisKind) {
     let server = installed(kind, &[]).await;
     let hosted = ["ACL", "SETUSER", "hosted", "on", ">pw", "~*", "+@all", "-config", "-acl"];
-    meddle::<()>(&server.url(), &hosted).await.unwrap();
+    raw_command::<()>(&server.url(), &hosted).await.unwrap();
     let options = RedisOptions::new(server.url_as("hosted", "pw"), RedisRole::Worker);
     let queue = Queue::open_redis(options).await.unwrap();
     let declared = |finding: &queue::ServerFinding| {
         finding.severity == Severity::Warn && finding.what.starts_with("durability = declared")
     };
-    let found = queue.check().await;
-    assert_eq!(found.iter().filter(|finding| declared(finding)).count(), 1);
+    let findings = queue.check().await;
+    assert_eq!(findings.iter().filter(|finding| declared(finding)).count(), 1);
     let unchecked = |finding: &&queue::ServerFinding| {
         finding.severity == Severity::Warn && finding.what.contains("ACL DRYRUN")
     };
-    assert_eq!(found.iter().filter(unchecked).count(), 1);
+    assert_eq!(findings.iter().filter(unchecked).count(), 1);
 }

@@ -1,0 +1,56 @@
+//! The head of the queue and admission.
+
+use queue::QueueState;
+
+use crate::harness::{FENCE, QueueHarness, arming, contact, event, key};
+
+pub(crate) async fn the_head_is_in_order_and_reading_removes_nothing(harness: &mut QueueHarness) {
+    harness.fill(6).await;
+    harness.cancel(2).await;
+    assert_eq!(harness.head(0).await, (vec![], 0));
+    assert_eq!(harness.head(2).await, (vec![1, 3], 3));
+    assert_eq!(harness.head(2).await, (vec![1, 3], 3));
+    assert_eq!(harness.head(9).await, (vec![1, 3, 4, 5, 6], 6));
+    harness.admitted(3, &[1, 3]).await;
+    assert_eq!(harness.head(9).await, (vec![4, 5, 6], 6));
+    let first = harness.queue().head(&event(), 1).await.unwrap().waiting.remove(0);
+    assert_eq!((first.app_key, first.contact), (key(4), contact(4)));
+}
+
+pub(crate) async fn the_head_examines_one_block_at_most(harness: &mut QueueHarness) {
+    harness.fill(1).await;
+    harness.queue().arm(&event(), FENCE, arming(2, 5_000)).await.unwrap();
+    harness.project(|p| p.number_limit = 6_000).await;
+    harness.apply(2).await.unwrap();
+    assert_eq!(harness.head(2).await, (vec![1], 4_096));
+    harness.admitted(4_096, &[1]).await;
+    assert_eq!(harness.head(2).await, (vec![5_001], 5_001));
+}
+
+pub(crate) async fn a_repeated_admission_changes_nothing(harness: &mut QueueHarness) {
+    harness.fill(4).await;
+    harness.cancel(2).await;
+    for _ in 0..2 {
+        harness.admitted(3, &[1, 2, 3, 77]).await;
+        let entries = harness.queue().entries(&event(), 0, 9).await.unwrap();
+        let states: Vec<_> = entries.iter().map(|e| e.state).collect();
+        assert_eq!(
+            states,
+            [QueueState::Admitted, QueueState::Withdrawn, QueueState::Admitted, QueueState::Waiting]
+        );
+        assert_eq!(harness.snapshot().await.admitted_through, 3);
+    }
+    harness.admitted(1, &[]).await;
+    assert_eq!(harness.snapshot().await.admitted_through, 3, "admitted_through never falls");
+    harness.admitted(99, &[]).await;
+    assert_eq!(
+        harness.snapshot().await.admitted_through,
+        4,
+        "admitted_through never rises above the last number"
+    );
+    assert_eq!(
+        harness.head(9).await,
+        (vec![4], 4),
+        "an application that was not among the keys is found again"
+    );
+}

@@ -1,0 +1,73 @@
+//! Restored applications.
+
+use queue::{LeaderError, QueueState, RestoredApplication};
+
+use crate::harness::{FENCE, QueueHarness, arming, contact, event, key, number, restored};
+
+pub(crate) async fn restoring_adds_the_missing_applications(harness: &mut QueueHarness) {
+    harness.fill(2).await;
+    harness.admitted(2, &[1, 2]).await;
+    harness.queue().arm(&event(), FENCE, arming(2, 10)).await.unwrap();
+    harness.admitted(6, &[]).await;
+    let rows = [
+        restored(12, 12, QueueState::Waiting),
+        restored(4, 4, QueueState::Waiting),
+        restored(5, 5, QueueState::Admitted),
+        restored(6, 6, QueueState::Withdrawn),
+        restored(8, 8, QueueState::Waiting),
+    ];
+    for _ in 0..2 {
+        harness.queue().restore(&event(), FENCE, &rows).await.unwrap();
+        assert_eq!(harness.snapshot().await.seq, 1_000);
+        assert_eq!(
+            harness.head(1).await,
+            (vec![4], 6),
+            "a restored application at or below admitted_through comes first"
+        );
+        assert_eq!(harness.head(2).await, (vec![4, 8], 8));
+        assert_eq!(harness.head(9).await, (vec![4, 8, 12], 1_000));
+    }
+    harness.admitted(6, &[4]).await;
+    assert_eq!(harness.head(1).await, (vec![8], 8));
+    let first = harness.queue().head(&event(), 1).await.unwrap().waiting.remove(0);
+    assert_eq!(first.contact, contact(8));
+    let above = [restored(2_000, 20, QueueState::Waiting)];
+    harness.queue().restore(&event(), FENCE, &above).await.unwrap();
+    assert_eq!(harness.snapshot().await.seq, 2_000);
+    assert_eq!(
+        harness.apply(8).await.unwrap(),
+        queue::ApplyAck {
+            number: number(8),
+            epoch: domain::Epoch(2),
+            state: QueueState::Waiting,
+            already_applied: true,
+            proven: true,
+        }
+    );
+}
+
+pub(crate) async fn restoring_never_changes_an_existing_application(harness: &mut QueueHarness) {
+    harness.fill(3).await;
+    harness.cancel(3).await;
+    let rows: Vec<RestoredApplication> = vec![
+        restored(1, 1, QueueState::Admitted),
+        restored(2, 77, QueueState::Waiting),
+        restored(9, 2, QueueState::Waiting),
+        restored(3, 3, QueueState::Admitted),
+        restored(4, 4, QueueState::Waiting),
+    ];
+    assert_eq!(harness.queue().restore(&event(), FENCE, &rows).await, Err(LeaderError::Conflicts(2)));
+    let entries = harness.queue().entries(&event(), 0, 9).await.unwrap();
+    let actual: Vec<_> = entries.iter().map(|e| (e.number.get(), e.app_key, e.state)).collect();
+    let states = [QueueState::Admitted, QueueState::Waiting, QueueState::Withdrawn, QueueState::Waiting];
+    let expected: Vec<_> = (1..=4).zip(states).map(|(n, state)| (n, key(n), state)).collect();
+    assert_eq!(actual, expected);
+    assert_eq!(harness.snapshot().await.seq, 4);
+}
+
+pub(crate) async fn a_restored_number_raises_the_last_one_of_a_closed_queue(harness: &mut QueueHarness) {
+    harness.fill(1).await;
+    assert_eq!(harness.queue().settle(&event(), FENCE).await.unwrap().closed_seq, 1);
+    harness.queue().restore(&event(), FENCE, &[restored(5, 5, QueueState::Waiting)]).await.unwrap();
+    assert_eq!(harness.queue().settle(&event(), FENCE).await.unwrap().closed_seq, 5);
+}
