@@ -10,12 +10,12 @@ use crate::outcome::Outcome;
 pub enum Undo {
     /// The applicant cancelled.
     Cancel,
-    /// The order service rejected the order after a call without a response, which may have made an order.
+    /// The order service rejected the order after an unclear call, or an operator rejected the parked application. An order may exist.
     Reject,
 }
 
 impl Undo {
-    /// The outcome once the order service has confirmed the tombstone.
+    /// The outcome once the order service has confirmed the deletion.
     pub fn outcome(self) -> Outcome {
         match self {
             Self::Cancel => Outcome::Cancelled,
@@ -33,17 +33,17 @@ pub enum ApplicationState {
     Withdrawn,
     /// In the ledger with a seat, while the order is made.
     Ordering {
-        /// Order calls made so far.
+        /// Order calls made since this state was entered.
         attempts: u32,
     },
     /// In the ledger with a seat, while the order is deleted.
     Undoing {
         /// Why the order is deleted.
         undo: Undo,
-        /// Order calls made so far, of either kind.
+        /// Order calls made since this state was entered.
         attempts: u32,
     },
-    /// In the ledger with a seat, after too many calls without a response. An operator has to act.
+    /// In the ledger with a seat, after too many calls without a clear response. An operator has to act.
     Parked {
         /// Why the order was being deleted, if it was.
         undo: Option<Undo>,
@@ -67,9 +67,9 @@ pub enum Step {
     OrderAccepted,
     /// The order service rejected the order.
     OrderRejected,
-    /// The order service confirmed the tombstone.
+    /// The order service confirmed the deletion, and makes no order for this key from now on.
     OrderDeleted,
-    /// Too many calls had no response.
+    /// Too many calls got no clear response.
     Park,
     /// An operator requests another call for a parked application.
     Retry,
@@ -106,7 +106,7 @@ impl ApplicationState {
             (Undoing { undo, .. }, Step::OrderDeleted) => Ended(undo.outcome()),
             (Ordering { .. }, Step::Park) => Parked { undo: None },
             (Undoing { undo, .. }, Step::Park) => Parked { undo: Some(undo) },
-            // An earlier call may have made an order, so the next response is not that of the only call.
+            // An earlier call may have made an order, so a rejection of the next call does not prove that there is none.
             (Parked { undo: None }, Step::Retry) => Ordering { attempts: 1 },
             // An order that was being deleted is still to be deleted, for the same reason.
             (Parked { undo: Some(undo) }, Step::Retry | Step::Reject) => Undoing { undo, attempts: 0 },
@@ -166,7 +166,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rejection_after_a_call_without_response_deletes_first() {
+    fn a_rejection_after_an_unclear_call_deletes_first() {
         assert_eq!(Ordering { attempts: 1 }.after(Step::OrderRejected), Some(Ended(Outcome::Rejected)));
         let undoing = Ordering { attempts: 2 }.after(Step::OrderRejected).unwrap();
         assert_eq!(undoing, Undoing { undo: Undo::Reject, attempts: 0 });

@@ -1,4 +1,5 @@
-//! The position of a number: how many are ahead of it, and whether there is a seat for it. The script of the page computes the same.
+//! The position of a number: how many are ahead of it, and whether it is on the waitlist. The page's
+//! JavaScript implements the same computation.
 
 use serde::{Deserialize, Serialize};
 
@@ -24,7 +25,8 @@ impl Gaps {
         &self.0
     }
 
-    /// Appends a range. An empty one (`from > to`) adds nothing; an adjacent one extends the last.
+    /// Appends a range. Ranges must be pushed in ascending order; one that overlaps or touches the last is merged into it. An
+    /// empty one (`from > to`) adds nothing.
     pub fn push(&mut self, from: u32, to: u32) {
         if from > to {
             return;
@@ -41,7 +43,7 @@ impl Gaps {
     }
 
     /// Whether this number was skipped.
-    pub fn holds(&self, number: u32) -> bool {
+    pub fn contains(&self, number: u32) -> bool {
         self.0.iter().any(|gap| (gap.from..=gap.to).contains(&number))
     }
 }
@@ -49,14 +51,14 @@ impl Gaps {
 /// The position of a number in the queue.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
-    /// How many applications are ahead; only falls.
+    /// How many numbers before this one admission has not read yet, without skipped ones. It never increases.
     pub ahead: u32,
-    /// The rank among the numbers that were not skipped, from 1. For a rank within the capacity there is a seat.
+    /// The rank among the numbers that were not skipped, from 1. A rank above the capacity is on the waitlist.
     pub rank: u32,
 }
 
 impl Position {
-    /// The position of `number` in a queue that is admitted through `admitted_through`.
+    /// The position of `number` when admission has read all numbers up to `admitted_through`.
     pub fn of(number: Number, admitted_through: u32, gaps: &Gaps) -> Self {
         let before = number.get() - 1;
         let ahead = before.saturating_sub(admitted_through);
@@ -120,11 +122,11 @@ mod tests {
                 gaps.push(at + space, at + space + len);
                 at += space + len + 1;
             }
-            prop_assume!(!gaps.holds(n));
+            prop_assume!(!gaps.contains(n));
             let (low, high) = (admitted[0].min(admitted[1]), admitted[0].max(admitted[1]));
             let (early, late) = (Position::of(number(n), low, &gaps), Position::of(number(n), high, &gaps));
             prop_assert!(late.ahead <= early.ahead);
-            let assigned = (low + 1..n).filter(|m| !gaps.holds(*m)).count();
+            let assigned = (low + 1..n).filter(|m| !gaps.contains(*m)).count();
             prop_assert_eq!(early.ahead as usize, assigned);
         }
     }

@@ -1,8 +1,8 @@
-//! The record of what a crowd was answered: receipts, refusals and broken promises.
+//! The record of the responses to a crowd: receipts, refusals and contract violations.
 
 use parking_lot::{Mutex, MutexGuard};
 
-/// Broken promises that are reported in full; more are only counted.
+/// Contract violations that are reported in full; more are only counted.
 const REPORTED_MAX: usize = 20;
 
 /// The record that all simulated applicants share.
@@ -20,9 +20,9 @@ pub(crate) struct AcknowledgedEntries {
     pub(crate) gave_up: u32,
     /// Responses that asked an applicant to retry later.
     pub(crate) put_off: u32,
-    /// The first broken promises, as text.
+    /// The first contract violations, as text.
     pub(crate) broken: Vec<String>,
-    /// The number of all broken promises.
+    /// The number of all contract violations.
     pub(crate) broken_count: u32,
 }
 
@@ -33,8 +33,8 @@ impl Acknowledged {
 }
 
 impl AcknowledgedEntries {
-    /// Records a broken promise.
-    pub(crate) fn record_broken(&mut self, text: String) {
+    /// Records a contract violation.
+    pub(crate) fn record_violation(&mut self, text: String) {
         self.broken_count += 1;
         if self.broken.len() < REPORTED_MAX {
             self.broken.push(text);

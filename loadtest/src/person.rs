@@ -111,7 +111,7 @@ impl Person<'_> {
             None => Ok(ApplyResult::PutOff(wait)),
             Some(other) => {
                 let text = format!("applicant {} got the unexpected status {other}", self.n);
-                acknowledged.lock().record_broken(text);
+                acknowledged.lock().record_violation(text);
                 Ok(ApplyResult::PutOff(wait))
             }
         }
@@ -126,7 +126,7 @@ impl Person<'_> {
             return ApplyResult::Accepted { number, receipt: receipt.to_owned() };
         }
         let text = format!("applicant {} was accepted without a number or receipt", self.n);
-        acknowledged.lock().record_broken(text);
+        acknowledged.lock().record_violation(text);
         ApplyResult::PutOff(WAIT_DEFAULT)
     }
 
@@ -144,7 +144,7 @@ impl Person<'_> {
             && second != number
         {
             let text = format!("applicant {} had number {number} and then got {second}", self.n);
-            acknowledged.lock().record_broken(text);
+            acknowledged.lock().record_violation(text);
         }
         Ok(())
     }

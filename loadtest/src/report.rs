@@ -41,9 +41,9 @@ pub struct CrowdOutcome {
     pub gave_up: u32,
     /// Responses that asked an applicant to retry later.
     pub put_off: u32,
-    /// Broken promises.
+    /// Contract violations.
     pub broken_count: u32,
-    /// The first broken promises, as text.
+    /// The first contract violations, as text.
     pub broken: Vec<String>,
     #[serde(skip)]
     receipts: Vec<String>,
@@ -110,7 +110,7 @@ impl LoadReport {
         receipts.flat_map(|receipt| [receipt, "\n"]).collect()
     }
 
-    /// Whether the run passed: every response kept the contract, every applicant got an outcome, and no promise was broken.
+    /// Whether the run passed: every response kept the contract, and every applicant got an outcome.
     pub fn passed(&self) -> bool {
         let crowd_passed = self.people.as_ref().is_none_or(|p| p.broken_count == 0 && p.gave_up == 0);
         crowd_passed && !self.requests.is_empty() && self.requests.iter().all(|request| request.failed == 0)
@@ -142,7 +142,7 @@ impl fmt::Display for LoadReport {
         if let Some(p) = &self.people {
             writeln!(
                 f,
-                "{} applicants: {} with a number, {} too late, {} gave up; {} responses asked to retry; {} broken promises",
+                "{} applicants: {} with a number, {} too late, {} gave up; {} responses asked to retry; {} contract violations",
                 p.came, p.numbers, p.too_late, p.gave_up, p.put_off, p.broken_count
             )?;
             for broken in &p.broken {

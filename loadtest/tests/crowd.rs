@@ -39,7 +39,7 @@ async fn an_applicant_that_is_put_off_retries_with_the_same_key() {
 }
 
 #[tokio::test]
-async fn a_cut_off_response_is_retried_and_breaks_no_promise() {
+async fn a_cut_off_response_is_retried_and_is_no_violation() {
     let report =
         spike(|earlier, person| if person == 5 && earlier < 15 { (CUT, 0) } else { (201, person + 1) }).await;
     let people = report.people.unwrap();
@@ -47,7 +47,7 @@ async fn a_cut_off_response_is_retried_and_breaks_no_promise() {
 }
 
 #[tokio::test]
-async fn a_number_that_changes_is_a_broken_promise() {
+async fn a_number_that_changes_is_a_contract_violation() {
     let report = spike(|earlier, _| (201, earlier + 1)).await;
     assert!(!report.passed());
     let people = report.people.unwrap();

@@ -7,13 +7,13 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::catalog;
-use crate::figures::RequestKind;
+use crate::counters::RequestKind;
 use crate::path_segment::PathSegment;
 use crate::state::ShopState;
 
 /// `GET /assets/{name}`
 pub(crate) async fn asset(State(state): State<Arc<ShopState>>, PathSegment(name): PathSegment) -> Response {
-    let _under_way = state.figures.begin(RequestKind::Asset, (state.now)());
+    let _under_way = state.counters.begin(RequestKind::Asset, (state.now)());
     let mut response = match picture(&name) {
         _ if name == "shop.css" => {
             cached("text/css; charset=utf-8", include_str!("../assets/shop.css").into())

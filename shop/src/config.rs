@@ -32,10 +32,10 @@ impl Default for Config {
             stock: 1000,
             event_orders_max: 100_000,
             connections_max: 4096,
-            main: Capacity { work_ms: 80, at_once: 16, ..Capacity::default() },
+            main: Capacity { work_ms: 80, concurrency: 16, ..Capacity::default() },
             // A product page takes two units of work, stock and recommendations: 160 requests per second, not 320.
-            product: Capacity { work_ms: 25, at_once: 8, queue_max: 80, ..Capacity::default() },
-            order: Capacity { work_ms: 60, at_once: 6, queue_max: 60, ..Capacity::default() },
+            product: Capacity { work_ms: 25, concurrency: 8, queue_max: 80, ..Capacity::default() },
+            order: Capacity { work_ms: 60, concurrency: 6, queue_max: 60, ..Capacity::default() },
         }
     }
 }
@@ -88,13 +88,13 @@ mod tests {
 
     #[test]
     fn each_service_has_its_own_capacity_and_all_mistakes_are_reported() {
-        let (config, result) = read(&[("shop.main.work_ms", "40"), ("shop.order.at_once", "3")]);
-        assert_eq!((result, config.main.work_ms, config.order.at_once), (Ok(()), 40, 3));
+        let (config, result) = read(&[("shop.main.work_ms", "40"), ("shop.order.concurrency", "3")]);
+        assert_eq!((result, config.main.work_ms, config.order.concurrency), (Ok(()), 40, 3));
         assert_eq!(config.product, Config::default().product);
         let (_, result) =
-            read(&[("shop.main.at_once", "0"), ("shop.database", ""), ("shop.produkt.at_once", "1")]);
+            read(&[("shop.main.concurrency", "0"), ("shop.database", ""), ("shop.produkt.concurrency", "1")]);
         let mistakes = result.unwrap_err();
-        for part in ["shop.main.at_once", "shop.database", "shop.produkt.at_once"] {
+        for part in ["shop.main.concurrency", "shop.database", "shop.produkt.concurrency"] {
             assert!(mistakes.contains(part), "'{part}' is not in {mistakes}");
         }
     }

@@ -8,7 +8,7 @@ pub mod capacity;
 mod catalog;
 mod checkout;
 mod config;
-mod figures;
+mod counters;
 mod messages;
 mod order_service;
 mod pages;

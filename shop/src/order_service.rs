@@ -1,4 +1,6 @@
-//! The order service over HTTP under the contract of docs/order-service.md, and the lists that tests and `verify` read.
+//! The order service over HTTP under the contract of docs/order-service.md, the list of orders that `firstcome verify --orders`
+//! reads, and the counters that tests read. The addresses of orders are REST addresses, as the contract specifies; the other routes follow
+//! the form of docs/api.md.
 
 use std::sync::Arc;
 
@@ -13,13 +15,13 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use service::Problem;
 
-use crate::figures::RequestKind;
+use crate::counters::RequestKind;
 use crate::path_segment::PathSegment;
 use crate::reservation::{OrderApplicant, OrderId, PutResult, is_event_id};
 use crate::state::ShopState;
 
 /// Longest name and phone number, in characters.
-const TEXT_MAX: usize = 200;
+const NAME_OR_PHONE_CHARS_MAX: usize = 200;
 
 /// The body of a `PUT`. Unknown members are ignored.
 #[derive(Deserialize)]
@@ -48,7 +50,7 @@ async fn put_order(
     body: Result<Bytes, BytesRejection>,
 ) -> Result<Response, Problem> {
     let order = OrderId::parse(id).ok_or_else(not_found)?;
-    let body = body.map_err(|_| malformed(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"))?;
+    let body = body.map_err(|rejection| incomplete_body(&rejection))?;
     let applicant = parse_body(&body, &order)?;
     let put = state.store.put(&order, &applicant, state.event_orders_max, (state.now)()).await;
     match put.map_err(|error| store_error(&error))? {
@@ -56,11 +58,11 @@ async fn put_order(
             let status = if new { StatusCode::CREATED } else { StatusCode::OK };
             Ok((status, Json(json!({ "order_no": order_no }))).into_response())
         }
-        PutResult::Gone => {
+        PutResult::Deleted => {
             let title = "This order was deleted for good";
             Err(Problem::new(StatusCode::GONE, "order-deleted", title))
         }
-        PutResult::Full => Err(Problem::new(
+        PutResult::SoldOut => Err(Problem::new(
             StatusCode::CONFLICT,
             "sold-out",
             "This shop takes no more orders of this event",
@@ -81,7 +83,8 @@ pub(crate) async fn delete(State(state): State<Arc<ShopState>>, PathSegment(id):
     state.serve(RequestKind::OrderCall, 1, work).await.unwrap_or_else(overloaded)
 }
 
-/// Parses the body. Invalid JSON is 400, which the contract counts as unknown; JSON that contradicts the path is 422, a rejection.
+/// Parses the body. Invalid JSON is 400, which the contract counts as unknown; valid JSON with
+/// invalid content is 422, a rejection.
 fn parse_body(body: &[u8], order: &OrderId) -> Result<OrderApplicant, Problem> {
     let value: Value = serde_json::from_slice(body)
         .map_err(|_| malformed(StatusCode::BAD_REQUEST, "The body is not JSON"))?;
@@ -91,13 +94,16 @@ fn parse_body(body: &[u8], order: &OrderId) -> Result<OrderApplicant, Problem> {
         return Err(invalid("event differs from the path"));
     }
     if body.number == 0 {
-        return Err(invalid("number starts at 1"));
+        return Err(invalid("number must be at least 1"));
     }
     if body.guid.len() != 32 || !body.guid.bytes().all(hex) {
         return Err(invalid("guid is 32 hexadecimal digits"));
     }
     for text in [&body.name, &body.phone].into_iter().flatten() {
-        if text.is_empty() || text.chars().count() > TEXT_MAX || text.chars().any(char::is_control) {
+        if text.is_empty()
+            || text.chars().count() > NAME_OR_PHONE_CHARS_MAX
+            || text.chars().any(char::is_control)
+        {
             return Err(invalid(
                 "name and phone are null, or 1 to 200 characters without control characters",
             ));
@@ -119,8 +125,8 @@ pub(crate) async fn list(State(state): State<Arc<ShopState>>, PathSegment(event)
 }
 
 /// `GET /order/int/v1/get/figure`: the shop's counters.
-pub(crate) async fn figure(State(state): State<Arc<ShopState>>) -> Json<Value> {
-    Json(state.figures.to_json((state.now)()))
+pub(crate) async fn counters(State(state): State<Arc<ShopState>>) -> Json<Value> {
+    Json(state.counters.to_json((state.now)()))
 }
 
 fn overloaded() -> Response {
@@ -136,6 +142,13 @@ fn not_found() -> Problem {
 
 fn malformed(status: StatusCode, title: &str) -> Problem {
     Problem::new(status, "malformed", title)
+}
+
+fn incomplete_body(rejection: &BytesRejection) -> Problem {
+    match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => malformed(StatusCode::PAYLOAD_TOO_LARGE, "The body is too large"),
+        _ => malformed(StatusCode::BAD_REQUEST, "The body ended early"),
+    }
 }
 
 fn invalid(detail: &str) -> Problem {

@@ -12,7 +12,7 @@ use axum::response::{IntoResponse, Response};
 
 use crate::catalog::{self, Product};
 use crate::checkout::{CheckoutForm, CheckoutResult, PlacedOrder};
-use crate::figures::RequestKind;
+use crate::counters::RequestKind;
 use crate::messages::{self, ShopMessages};
 use crate::path_segment::PathSegment;
 use crate::state::ShopState;

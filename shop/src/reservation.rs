@@ -42,9 +42,9 @@ pub(crate) enum PutResult {
         new: bool,
     },
     /// The order was deleted; its key makes no order any more.
-    Gone,
+    Deleted,
     /// The event has as many orders as allowed.
-    Full,
+    SoldOut,
 }
 
 impl OrderId {
@@ -83,7 +83,7 @@ impl Store {
             return Ok(if live {
                 PutResult::Made { order_no: order_no(id), new: false }
             } else {
-                PutResult::Gone
+                PutResult::Deleted
             });
         }
         let live = sqlx::query("SELECT COUNT(*) AS n FROM reservation WHERE event = $1 AND live = 1")
@@ -91,7 +91,7 @@ impl Store {
             .fetch_one(&mut *tx)
             .await?;
         if live.try_get::<i64, _>("n")? >= i64::from(orders_max) {
-            return Ok(PutResult::Full);
+            return Ok(PutResult::SoldOut);
         }
         let row = sqlx::query(
             "INSERT INTO reservation (event, app_key, live, number, guid, name, phone, at)

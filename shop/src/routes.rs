@@ -25,7 +25,7 @@ pub(crate) fn router(state: Arc<ShopState>) -> Router {
         .route("/assets/{name}", get(assets::asset))
         .route("/order/int/v1/orders/{id}", event_orders)
         .route("/order/int/v1/list/order/{event}", get(order_service::list))
-        .route("/order/int/v1/get/figure", get(order_service::figure))
+        .route("/order/int/v1/get/figure", get(order_service::counters))
         .fallback(pages::not_found)
         .layer(DefaultBodyLimit::max(BODY_MAX))
         .with_state(state)

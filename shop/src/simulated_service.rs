@@ -61,13 +61,13 @@ impl Drop for AcceptedRequest {
 impl SimulatedService {
     /// An idle service. Its waiting requests fail when the tasks are asked to stop.
     pub fn new(capacity: Capacity, rng: Rng, sleep: Sleep, tasks: Tasks) -> Self {
-        let slots = Semaphore::new(capacity.at_once as usize);
+        let slots = Semaphore::new(capacity.concurrency as usize);
         Self { capacity, slots, under_way: Arc::default(), rng, sleep, tasks }
     }
 
-    /// Accepts a request; `None` if the queue is full. A rejected request is not counted: it cannot slow the service down.
+    /// Accepts a request; `None` if the queue is full. A shed request is not counted: it cannot slow the service down.
     pub fn accept(&self) -> Option<AcceptedRequest> {
-        let max = self.capacity.at_once as usize + self.capacity.queue_max as usize;
+        let max = self.capacity.concurrency as usize + self.capacity.queue_max as usize;
         let accepted = self
             .under_way
             .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |count| (count < max).then_some(count + 1));
@@ -87,10 +87,10 @@ impl SimulatedService {
         Ok(Slot { _permit: permit, _request: request })
     }
 
-    /// Waits until a rejected request gets its error.
-    pub async fn reject_slowly(&self) {
+    /// Waits until a shed request gets its error.
+    pub async fn delay_shed_request(&self) {
         // A stopping process only ends the wait earlier.
-        let _ = self.sleep_ms(f64::from(self.capacity.rejects_after_ms)).await;
+        let _ = self.sleep_ms(f64::from(self.capacity.shed_delay_ms)).await;
     }
 
     async fn sleep_ms(&self, ms: f64) -> Result<(), Overloaded> {

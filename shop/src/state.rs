@@ -8,14 +8,14 @@ use tokio::sync::oneshot;
 
 use crate::capacity::Capacity;
 use crate::config::Config;
-use crate::figures::{RequestKind, ShopFigures};
+use crate::counters::{RequestKind, ShopCounters};
 use crate::simulated_service::{SimulatedService, real_sleep};
 use crate::store::Store;
 
 /// The state of the shop.
 pub(crate) struct ShopState {
     pub(crate) store: Store,
-    pub(crate) figures: ShopFigures,
+    pub(crate) counters: ShopCounters,
     pub(crate) event_orders_max: u32,
     pub(crate) now: Now,
     pub(crate) rng: Rng,
@@ -33,7 +33,7 @@ impl ShopState {
         };
         Self {
             store,
-            figures: ShopFigures::default(),
+            counters: ShopCounters::default(),
             event_orders_max: config.event_orders_max,
             now: ctx.now.clone(),
             rng: ctx.rng.clone(),
@@ -52,10 +52,10 @@ impl ShopState {
         units: u32,
         work: impl Future<Output = Response> + Send + 'static,
     ) -> Option<Response> {
-        let under_way = self.figures.begin(kind, (self.now)());
+        let under_way = self.counters.begin(kind, (self.now)());
         let Some(request) = self.service(kind).accept() else {
-            self.figures.overloaded(kind);
-            self.service(kind).reject_slowly().await;
+            self.counters.overloaded(kind);
+            self.service(kind).delay_shed_request().await;
             return None;
         };
         let (sender, receiver) = oneshot::channel();

@@ -56,7 +56,7 @@ impl Measurement {
             json!({
                 "name": name, "value": tenths(values[0]), "unit": unit, "peer": peer, "peer_value": tenths(values[1]),
                 "ratio": (ratio * 100.0).round() / 100.0, "bar": bar.map(|bar| format!(">= {bar}")),
-                "holds": bar.is_none_or(|bar| valid && ratio >= bar), "void": !valid,
+                "holds": bar.is_none_or(|bar| valid && ratio >= bar), "valid": valid,
             })
         };
         [
@@ -69,8 +69,8 @@ impl Measurement {
 impl fmt::Display for Measurement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { rate, cpu_us, busy } = self;
-        let void = if self.is_bottleneck() { "" } else { ", VOID: the server was not the bottleneck" };
-        write!(f, "{rate:>8.0}/s  {cpu_us:>6.1} us of CPU each  {:>4.0} % of its core{void}", busy * 100.0)
+        let note = if self.is_bottleneck() { "" } else { ", INVALID: the server was not the bottleneck" };
+        write!(f, "{rate:>8.0}/s  {cpu_us:>6.1} us of CPU each  {:>4.0} % of its core{note}", busy * 100.0)
     }
 }
 
@@ -90,12 +90,12 @@ mod tests {
         let names = [("rate", Some(0.5)), ("cpu", None)];
         let [rate, cpu] = measured(600.0, 1000).compared_with("peer", measured(1000.0, 1000), names);
         assert_eq!(
-            (&rate["ratio"], &rate["holds"], &rate["void"]),
-            (&json!(0.6), &json!(true), &json!(false))
+            (&rate["ratio"], &rate["holds"], &rate["valid"]),
+            (&json!(0.6), &json!(true), &json!(true))
         );
         assert_eq!((&cpu["value"], &cpu["ratio"]), (&json!(1666.7), &json!(0.6)));
         let [idle, _] = measured(600.0, 800).compared_with("peer", measured(1000.0, 1000), names);
-        assert_eq!((&idle["holds"], &idle["void"]), (&json!(false), &json!(true)));
+        assert_eq!((&idle["holds"], &idle["valid"]), (&json!(false), &json!(false)));
         let [slow, _] = measured(400.0, 1000).compared_with("peer", measured(1000.0, 1000), names);
         assert_eq!(slow["holds"], json!(false));
     }

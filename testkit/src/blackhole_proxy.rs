@@ -38,13 +38,13 @@ impl BlackholeProxy {
         format!("postgres://postgres@127.0.0.1:{}/postgres", self.port)
     }
 
-    /// Drops all data from now on. A connection that has lost data stays dead, also after [`Self::carry`].
+    /// Drops all data from now on. A connection that has lost data stays dead, also after [`Self::forward`].
     pub fn drop_all(&self) {
         self.is_dropping.store(true, Ordering::SeqCst);
     }
 
     /// Forwards the data of new connections again.
-    pub fn carry(&self) {
+    pub fn forward(&self) {
         self.is_dropping.store(false, Ordering::SeqCst);
     }
 }
@@ -52,11 +52,11 @@ impl BlackholeProxy {
 async fn accept(listener: TcpListener, server_port: u16, is_dropping: Arc<AtomicBool>) {
     let mut connections = JoinSet::new();
     while let Ok((client, _)) = listener.accept().await {
-        connections.spawn(forward(client, server_port, Arc::clone(&is_dropping)));
+        connections.spawn(relay(client, server_port, Arc::clone(&is_dropping)));
     }
 }
 
-async fn forward(client: TcpStream, server_port: u16, is_dropping: Arc<AtomicBool>) {
+async fn relay(client: TcpStream, server_port: u16, is_dropping: Arc<AtomicBool>) {
     let server = TcpStream::connect(("127.0.0.1", server_port)).await.expect("a server that listens");
     let (mut from_client, mut to_client) = client.into_split();
     let (mut from_server, mut to_server) = server.into_split();

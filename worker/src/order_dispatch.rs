@@ -104,26 +104,26 @@ fn start_call(worker: &WorkerContext, dispatch: &Arc<DispatchState>, call: Call)
 
 async fn call_order_service(worker: &WorkerContext, dispatch: &DispatchState, call: &Call) {
     let contact = open_contact(worker, call);
-    let answer = match worker.order_service.call(call, contact.as_ref(), worker.config.call_timeout).await {
+    let response = match worker.order_service.send(call, contact.as_ref(), worker.config.call_timeout).await {
         OrderResponse::Unknown { .. } => {
             OrderResponse::Unknown { retry_in_ms: backoff_ms(call.attempts, &worker.context.rng) }
         }
         definite => definite,
     };
-    let answered = !matches!(answer, OrderResponse::Unknown { .. });
+    let is_clear = !matches!(response, OrderResponse::Unknown { .. });
     {
         let mut circuit_breaker = dispatch.circuit_breaker.lock();
-        *circuit_breaker = circuit_breaker.after(answered, (worker.context.now)());
+        *circuit_breaker = circuit_breaker.after(is_clear, (worker.context.now)());
     }
-    record(worker, call, &answer).await;
+    record(worker, call, &response).await;
 }
 
 /// Records a response. One that cannot be recorded is not lost: the lease expires, and the same key brings the same response again.
-async fn record(worker: &WorkerContext, call: &Call, answer: &OrderResponse) {
+async fn record(worker: &WorkerContext, call: &Call, response: &OrderResponse) {
     let guid = call.app_key.guid();
     let event = &call.event;
     let number = call.number.get();
-    match worker.with_timeout(worker.ledger.record_response(call, answer)).await {
+    match worker.with_timeout(worker.ledger.record_response(call, response)).await {
         Ok(CallResult::Ended(outcome)) => {
             metrics::counter!("firstcome_orders_total", "event" => event.to_string(), "outcome" => outcome.as_str()).increment(1);
             tracing::info!(target: "business", guid, %event, number, outcome = outcome.as_str(), "number {number} of event {event}: {}", outcome.as_str());

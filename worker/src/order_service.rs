@@ -21,25 +21,29 @@ pub enum OrderService {
 }
 
 impl OrderService {
-    /// Makes one call. Every failure is `Unknown`: the order may exist, so the seat is kept and the same key is tried again.
-    pub(crate) async fn call(
+    /// Sends one order call. Every failure is `Unknown`: the order may exist, so the seat is kept and the same key is called again.
+    pub(crate) async fn send(
         &self,
         call: &Call,
         contact: Option<&Contact>,
         timeout: Duration,
     ) -> OrderResponse {
-        match tokio::time::timeout(timeout, self.call_untimed(call, contact)).await {
-            // The ledger calls with PUT only while it has not deleted the key, so this tombstone is not from a call of ours.
+        match tokio::time::timeout(timeout, self.send_without_timeout(call, contact)).await {
+            // No PUT follows a DELETE of ours, so another client must have deleted this order.
             Ok(Ok(OrderResponse::Deleted)) if call.kind == CallKind::Put => {
-                unknown(call, "410 without a DELETE before")
+                unknown(call, "410 although no DELETE was sent")
             }
-            Ok(Ok(answer)) => answer,
+            Ok(Ok(response)) => response,
             Ok(Err(reason)) => unknown(call, &reason),
             Err(_) => unknown(call, "no response in time"),
         }
     }
 
-    async fn call_untimed(&self, call: &Call, contact: Option<&Contact>) -> Result<OrderResponse, String> {
+    async fn send_without_timeout(
+        &self,
+        call: &Call,
+        contact: Option<&Contact>,
+    ) -> Result<OrderResponse, String> {
         match (self, call.kind) {
             (Self::Embedded(ledger), CallKind::Put) => {
                 ledger.put_order(&call.event, call.app_key, call.number).await.map_err(|e| e.to_string())
@@ -55,6 +59,7 @@ impl OrderService {
 
 fn unknown(call: &Call, reason: &str) -> OrderResponse {
     let guid = call.app_key.guid();
-    tracing::warn!(guid, event = %call.event, number = call.number.get(), attempts = call.attempts, "order call without a clear response: {reason}; the seat is kept and the call is repeated");
+    tracing::warn!(guid, event = %call.event, number = call.number.get(), attempts = call.attempts, "order call without a clear response: {reason}; the seat is kept, and the call is repeated or the application parked");
+    // The dispatcher sets the time of the next call.
     OrderResponse::Unknown { retry_in_ms: 0 }
 }

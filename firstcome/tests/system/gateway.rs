@@ -19,7 +19,7 @@ use crate::pace::{Starts, WINDOW_MS, Watch};
 
 /// Bears some 800 order calls a second: the pace is the limit, not the shop.
 fn roomy() -> Capacity {
-    Capacity { work_ms: 20, at_once: 16, ..Capacity::default() }
+    Capacity { work_ms: 20, concurrency: 16, ..Capacity::default() }
 }
 
 /// Half of the people come to each gateway.
@@ -163,7 +163,7 @@ fn keeps_pace(starts: &Starts, (from_ms, to_ms): (i64, i64), pace: u32, late: &[
         let count = starts.within(window);
         begin = window.1;
         if late.iter().any(|(from, to)| *from < window.1 && window.0 - 1000 < *to) {
-            println!("{count} order calls in 10 s; void: the machine was late");
+            println!("{count} order calls in 10 s; invalid: the machine was late");
             continue;
         }
         println!("{count} order calls in 10 s at a pace of {pace}/s");

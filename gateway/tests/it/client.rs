@@ -1,4 +1,4 @@
-//! A client that sends exactly the bytes it is told to.
+//! A client that sends exactly the given bytes.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -9,7 +9,7 @@ use tokio::net::{TcpSocket, TcpStream};
 /// Longer than any wait that a test expects to end.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// One answer, as it came.
+/// A response, unparsed except for its status.
 #[derive(Debug)]
 pub(crate) struct ClientResponse {
     pub(crate) status: u16,
@@ -38,7 +38,7 @@ impl Client {
         Self(TcpStream::connect(address).await.unwrap())
     }
 
-    /// From a loopback address of one's own.
+    /// A client at this loopback address.
     pub(crate) async fn from(source: IpAddr, address: SocketAddr) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         socket.bind(SocketAddr::new(source, 0)).unwrap();
@@ -51,16 +51,16 @@ impl Client {
     }
 
     pub(crate) async fn get(&mut self, path: &str) -> ClientResponse {
-        self.ask(path, "").await
+        self.get_with(path, "").await
     }
 
     /// Gets a path with further header lines.
-    pub(crate) async fn ask(&mut self, path: &str, headers: &str) -> ClientResponse {
+    pub(crate) async fn get_with(&mut self, path: &str, headers: &str) -> ClientResponse {
         self.send(format!("GET {path} HTTP/1.1\r\nhost: shop\r\n{headers}\r\n")).await;
-        self.answer().await
+        self.response().await
     }
 
-    pub(crate) async fn answer(&mut self) -> ClientResponse {
+    pub(crate) async fn response(&mut self) -> ClientResponse {
         let mut bytes = Vec::new();
         while !bytes.ends_with(b"\r\n\r\n") {
             bytes.push(

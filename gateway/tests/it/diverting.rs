@@ -46,7 +46,7 @@ async fn from_the_opening_on_a_path_leads_to_the_event_s_page() {
         client
             .send(format!("{method} /order/create HTTP/1.1\r\nhost: shop\r\ncontent-length: 0\r\n\r\n"))
             .await;
-        let answer = client.answer().await;
+        let answer = client.response().await;
         assert_eq!(answer.problem(), (409, "event-diverted".into()), "{method}");
         assert!(answer.body.contains("\"link\":\"/e/spring\""), "{answer:?}");
     }
@@ -56,7 +56,7 @@ async fn from_the_opening_on_a_path_leads_to_the_event_s_page() {
                 "POST /order/create HTTP/1.1\r\nhost: shop\r\naccept: text/html\r\naccept-language: {language}\r\ncontent-length: 0\r\n\r\n"
             ))
             .await;
-        let page = client.answer().await;
+        let page = client.response().await;
         assert_eq!((page.status, page.header("content-type")), (409, Some("text/html; charset=utf-8")));
         assert!(page.body.contains(&format!("<a href=\"/e/spring\">{text}</a>")), "{page:?}");
         assert!(
@@ -112,7 +112,7 @@ async fn before_the_events_are_known_the_shop_s_requests_wait_and_the_signup_s_d
     early.send(format!("GET {} HTTP/1.1\r\nhost: shop\r\n\r\n", PATHS[0])).await;
     harness.arm(spring()).await;
     harness.queue.publish(&[spring().id]).await.unwrap();
-    assert_eq!(early.answer().await.status, 303);
+    assert_eq!(early.response().await.status, 303);
     assert!(harness.ctx.health.readiness(false).ready);
     assert_eq!(harness.shop.count(PATHS[0]), 0);
 }
@@ -260,7 +260,7 @@ async fn no_spelling_of_a_diverted_path_reaches_the_shop() {
     for _ in 0..3000 {
         let path = strategy.new_tree(&mut runner).unwrap().current();
         client.send(format!("GET {path} HTTP/1.1\r\nhost: shop\r\n\r\n")).await;
-        let answer = client.answer().await;
+        let answer = client.response().await;
         match answer.status {
             303 => diverted += 1,
             400 => refused += 1,

@@ -11,7 +11,7 @@ async fn a_shop_that_is_away_is_503_with_a_wait() {
     assert!((5..=11).contains(&wait), "{wait}");
     assert_eq!(answer.header("cache-control"), Some("no-store"));
     assert_eq!(answer.header("x-content-type-options"), Some("nosniff"));
-    let page = harness.client().await.ask("/away", "accept: text/html\r\naccept-language: en\r\n").await;
+    let page = harness.client().await.get_with("/away", "accept: text/html\r\naccept-language: en\r\n").await;
     assert_eq!((page.status, page.header("content-type")), (503, Some("text/html; charset=utf-8")));
     assert!(
         page.body.contains("<html lang=\"en\">") && page.body.contains("http-equiv=\"refresh\""),
@@ -26,7 +26,7 @@ async fn a_shop_that_does_not_answer_is_504_in_time() {
     let mut client = harness.client().await;
     assert_eq!(client.get("/silent").await.problem(), (504, "upstream-slow".into()));
     client.send("POST /silent HTTP/1.1\r\nhost: shop\r\ncontent-length: 2\r\n\r\nhi").await;
-    assert_eq!(client.answer().await.problem(), (504, "upstream-slow".into()));
+    assert_eq!(client.response().await.problem(), (504, "upstream-slow".into()));
     until(async || harness.shop.open() == 0).await;
     assert_eq!(harness.shop.count("/silent"), 2, "what may have been carried out is not sent again");
 }
@@ -38,7 +38,7 @@ async fn a_client_that_sends_slowly_is_not_taken_for_a_slow_shop() {
     client.send("POST /x HTTP/1.1\r\nhost: shop\r\ncontent-length: 4\r\n\r\nha").await;
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     client.send("lf").await;
-    assert_eq!(client.answer().await.status, 200);
+    assert_eq!(client.response().await.status, 200);
 }
 
 #[tokio::test]
@@ -78,7 +78,7 @@ async fn a_request_that_the_shop_may_have_carried_out_is_never_sent_again() {
         // A connection that was used before is where a retry would be tempting.
         client.get("/").await;
         client.send(format!("{method} /drop HTTP/1.1\r\nhost: shop\r\ncontent-length: 2\r\n\r\nhi")).await;
-        assert_eq!(client.answer().await.status, 502);
+        assert_eq!(client.response().await.status, 502);
         assert_eq!(harness.shop.count("/drop"), before + 1, "{method}");
     }
 }
@@ -90,7 +90,7 @@ async fn a_connection_that_the_shop_has_closed_fails_no_request() {
     for n in 1..=50 {
         assert_eq!(client.get("/bye").await.body, "bye");
         client.send("POST /bye HTTP/1.1\r\nhost: shop\r\ncontent-length: 2\r\n\r\nhi").await;
-        let answer = client.answer().await;
+        let answer = client.response().await;
         // It closed just while the request was under way: told, not done twice.
         assert!(matches!(answer.status, 200 | 502), "{answer:?}");
         assert!(harness.shop.count("/bye") <= 2 * n);
@@ -111,7 +111,7 @@ async fn connections_to_a_shop_are_limited_however_many_requests_come() {
     assert_eq!(harness.client().await.get("/").await.problem(), (503, "upstream-full".into()));
     harness.shop.let_through(3);
     for client in &mut held {
-        assert_eq!(client.answer().await.status, 200);
+        assert_eq!(client.response().await.status, 200);
     }
     // A crowd later there still were never more than three at once.
     let asking = (0..200).map(|_| async {

@@ -11,7 +11,7 @@ async fn a_request_and_its_answer_pass_through() {
     client
         .send(format!("{POST}content-length: 5\r\nauthorization: Bearer x\r\ncookie: a=1\r\n\r\nhello"))
         .await;
-    let answer = client.answer().await;
+    let answer = client.response().await;
     assert_eq!((answer.status, answer.body.as_str()), (200, "ok"));
     let received = harness.shop.received().remove(0);
     assert_eq!(
@@ -35,7 +35,7 @@ async fn client_headers_about_the_client_are_ignored() {
     let forged = "x-forwarded-for: 6.6.6.6\r\nx_forwarded_for: 6.6.6.6\r\nx-real-ip: 6.6.6.6\r\n\
         forwarded: for=6.6.6.6\r\nx-forwarded-proto: https\r\nx-forwarded-host: evil\r\nx-forwarded-user: root\r\n\
         x-original-url: /admin\r\nx-internal-role: admin\r\n";
-    harness.client().await.ask("/", forged).await;
+    harness.client().await.get_with("/", forged).await;
     let received = harness.shop.received().remove(0);
     assert_eq!(received.headers("x-forwarded-for"), ["127.0.0.1"]);
     assert_eq!(received.headers("x-real-ip"), ["127.0.0.1"]);
@@ -51,7 +51,7 @@ async fn client_headers_about_the_client_are_ignored() {
 async fn a_trusted_proxy_is_believed_from_the_right() {
     let harness = GatewayHarness::with(&[("trusted_proxies", "127.0.0.0/8")]).await;
     let headers = "x-forwarded-for: 6.6.6.6, 198.51.100.7\r\nx-forwarded-proto: https\r\n";
-    harness.client().await.ask("/", headers).await;
+    harness.client().await.get_with("/", headers).await;
     let received = harness.shop.received().remove(0);
     assert_eq!(received.headers("x-forwarded-for"), ["198.51.100.7"]);
     assert_eq!(received.headers("x-forwarded-proto"), ["https"]);
@@ -64,7 +64,7 @@ async fn what_is_about_one_connection_stays_there() {
     let own = "connection: close, x-secret, host\r\nx-secret: 1\r\nkeep-alive: 5\r\nte: trailers\r\n\
         proxy-authorization: x\r\nproxy-connection: x\r\nexpect: 100-continue\r\n";
     let mut client = harness.client().await;
-    let answer = client.ask("/own", own).await;
+    let answer = client.get_with("/own", own).await;
     let received = harness.shop.received().remove(0);
     for name in
         ["connection", "x-secret", "keep-alive", "te", "proxy-authorization", "proxy-connection", "expect"]
@@ -99,8 +99,8 @@ async fn a_request_carries_one_trace_and_the_gateway_s_name() {
     let harness = GatewayHarness::with(&[]).await;
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let mut client = harness.client().await;
-    client.ask("/", &format!("traceparent: {trace}\r\nvia: 1.1 other\r\n")).await;
-    client.ask("/", "traceparent: junk\r\n").await;
+    client.get_with("/", &format!("traceparent: {trace}\r\nvia: 1.1 other\r\n")).await;
+    client.get_with("/", "traceparent: junk\r\n").await;
     let received = harness.shop.received();
     assert_eq!(received[0].headers("traceparent"), [trace]);
     let made = received[1].headers("traceparent");
@@ -108,7 +108,7 @@ async fn a_request_carries_one_trace_and_the_gateway_s_name() {
     let via = received[0].headers("via");
     assert!(via.len() == 2 && via[0] == "1.1 other" && via[1].starts_with("1.1 firstcome-"), "{via:?}");
     // What comes back to the very same gateway would go round for ever.
-    let answer = client.ask("/", &format!("via: {}\r\n", via[1])).await;
+    let answer = client.get_with("/", &format!("via: {}\r\n", via[1])).await;
     assert_eq!(answer.problem(), (508, "loop".into()));
 }
 
@@ -117,7 +117,7 @@ async fn an_answer_passes_while_it_is_made() {
     let harness = GatewayHarness::with(&[]).await;
     let mut client = harness.client().await;
     client.send("GET /pieces HTTP/1.1\r\nhost: shop\r\n\r\n").await;
-    assert_eq!(client.answer().await.header("transfer-encoding"), Some("chunked"));
+    assert_eq!(client.response().await.header("transfer-encoding"), Some("chunked"));
     assert_eq!(client.bytes(10).await, b"5\r\nfirst\r\n");
     // Only now does the shop go on.
     harness.shop.let_through(1);
@@ -133,7 +133,7 @@ async fn a_request_passes_while_it_is_sent() {
     assert_eq!(harness.shop.pieces.recv().await.unwrap(), b"first");
     client.send("4\r\nlast\r\n0\r\n\r\n").await;
     assert_eq!(harness.shop.pieces.recv().await.unwrap(), b"last");
-    assert_eq!(client.answer().await.status, 200);
+    assert_eq!(client.response().await.status, 200);
 }
 
 #[tokio::test]
@@ -141,7 +141,7 @@ async fn an_answer_that_comes_before_the_request_is_through_is_passed() {
     let harness = GatewayHarness::with(&[]).await;
     let mut client = harness.client().await;
     client.send("POST /early HTTP/1.1\r\nhost: shop\r\ncontent-length: 10\r\n\r\nhalf").await;
-    assert_eq!(client.answer().await.body, "early");
+    assert_eq!(client.response().await.body, "early");
 }
 
 #[tokio::test]
@@ -154,7 +154,7 @@ async fn an_old_client_and_an_old_shop_are_understood() {
     assert_eq!(harness.shop.received()[0].headers("host"), [own.as_str()], "HTTP/1.1 needs a host");
     let mut client = harness.client().await;
     client.send("GET /old HTTP/1.1\r\nhost: shop\r\n\r\n").await;
-    assert_eq!(client.answer().await.header("transfer-encoding"), Some("chunked"));
+    assert_eq!(client.response().await.header("transfer-encoding"), Some("chunked"));
     assert_eq!(client.bytes(8 + 5).await, b"3\r\nold\r\n0\r\n\r\n");
 }
 
@@ -175,12 +175,12 @@ async fn other_protocols_and_methods_about_the_connection_are_refused() {
     ] {
         let mut client = harness.client().await;
         client.send(request).await;
-        assert_eq!(client.answer().await.problem(), (status, code.into()), "{request}");
+        assert_eq!(client.response().await.problem(), (status, code.into()), "{request}");
     }
     assert!(harness.shop.received().is_empty());
     // Some clients offer HTTP/2 with every request; that does not request an upgrade.
     let offer = "connection: upgrade, http2-settings\r\nupgrade: h2c\r\nhttp2-settings: AAMAAABk\r\n";
-    assert_eq!(harness.client().await.ask("/", offer).await.status, 200);
+    assert_eq!(harness.client().await.get_with("/", offer).await.status, 200);
     assert!(harness.shop.received()[0].headers("upgrade").is_empty());
 }
 

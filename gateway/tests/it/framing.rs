@@ -7,7 +7,7 @@ async fn refused(harness: &GatewayHarness, bytes: &str) -> u16 {
     let before = harness.shop.received().len();
     let mut client = harness.client().await;
     client.send(bytes).await;
-    let answer = client.answer().await;
+    let answer = client.response().await;
     assert_eq!(harness.shop.received().len(), before, "{bytes:?} reached the shop");
     assert_eq!(answer.header("connection"), Some("close"), "{bytes:?}: {answer:?}");
     assert_eq!(client.rest().await, "", "{bytes:?}");
@@ -61,7 +61,7 @@ async fn a_transfer_coding_besides_chunked_is_501_and_never_reaches_the_shop() {
             .send(format!("POST /x HTTP/1.1\r\nhost: shop\r\ntransfer-encoding: {codings}\r\n\r\n{body}"))
             .await;
         assert_eq!(
-            client.answer().await.problem(),
+            client.response().await.problem(),
             (501, "transfer-coding-not-supported".into()),
             "{codings}"
         );
@@ -71,7 +71,7 @@ async fn a_transfer_coding_besides_chunked_is_501_and_never_reaches_the_shop() {
     client
         .send("POST /x HTTP/1.1\r\nhost: shop\r\ntransfer-encoding: Chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n")
         .await;
-    assert_eq!(client.answer().await.status, 200);
+    assert_eq!(client.response().await.status, 200);
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn nothing_behind_a_request_with_two_lengths_is_taken_for_a_request() {
         let mut client = harness.client().await;
         let smuggled = "GET /smuggled HTTP/1.1\r\nhost: shop\r\n\r\n";
         client.send(format!("POST /x HTTP/1.1\r\nhost: shop\r\n{lengths}\r\n\r\n0\r\n\r\n{smuggled}")).await;
-        assert_eq!(client.answer().await.header("connection"), Some("close"), "{lengths}");
+        assert_eq!(client.response().await.header("connection"), Some("close"), "{lengths}");
         assert_eq!(client.rest().await, "", "{lengths}");
     }
     assert_eq!(harness.shop.count("/smuggled"), 0);
@@ -107,9 +107,9 @@ async fn lines_that_end_in_a_bare_feed_make_the_same_request_or_none() {
             "POST /one HTTP/1.1\nhost: shop\ncontent-length: 2\n\nhiGET /two HTTP/1.1\r\nhost: shop\r\n\r\n",
         )
         .await;
-    let first = client.answer().await.status;
+    let first = client.response().await.status;
     if first == 200 {
-        assert_eq!(client.answer().await.status, 200);
+        assert_eq!(client.response().await.status, 200);
         let received = harness.shop.received();
         let seen: Vec<_> =
             received.iter().map(|received| (received.path.as_str(), received.body.as_slice())).collect();
@@ -147,7 +147,7 @@ async fn a_body_that_turns_out_too_large_is_413_and_never_whole_at_the_shop() {
             piece.repeat(3)
         ))
         .await;
-    assert_eq!(client.answer().await.problem(), (413, "body-too-large".into()));
+    assert_eq!(client.response().await.problem(), (413, "body-too-large".into()));
     assert!(
         harness.shop.received().iter().all(|received| received.body.is_empty()),
         "the shop took a part for the whole"
@@ -167,7 +167,7 @@ async fn slow_headers_and_slow_bodies_are_cut_and_leave_the_shop_free() {
     assert_eq!(slow.rest().await, "");
     let mut slow = harness.client().await;
     slow.send("POST /x HTTP/1.1\r\nhost: shop\r\ncontent-length: 10\r\n\r\nhalf").await;
-    assert_eq!(slow.answer().await.problem(), (408, "body-too-slow".into()));
+    assert_eq!(slow.response().await.problem(), (408, "body-too-slow".into()));
     assert_eq!(slow.rest().await, "");
     assert_eq!(harness.client().await.get("/").await.status, 200);
 }

@@ -8,18 +8,18 @@ use crate::harness::{GatewayHarness, until};
 const TIGHT: [(&str, &str); 2] = [("limit.browse.per_client", "10/s"), ("limit.browse.burst", "5")];
 
 #[tokio::test]
-async fn who_asks_too_fast_is_429_until_time_has_passed() {
+async fn a_client_over_its_rate_gets_429_until_its_bucket_refills() {
     let harness = GatewayHarness::with(&TIGHT).await;
     let mut client = harness.client().await;
     for _ in 0..5 {
         assert_eq!(client.get("/").await.status, 200);
     }
-    let answer = client.get("/").await;
-    assert_eq!(answer.problem(), (429, "too-many-requests".into()));
-    assert!(answer.header("retry-after").unwrap().parse::<u32>().unwrap() >= 1);
-    assert_eq!(answer.header("connection"), None, "the client may ask again on the same connection");
-    // Neither another connection nor another spelling nor a forged address is another client.
-    assert_eq!(harness.client().await.ask("//%62", "x-forwarded-for: 9.9.9.9\r\n").await.status, 429);
+    let response = client.get("/").await;
+    assert_eq!(response.problem(), (429, "too-many-requests".into()));
+    assert!(response.header("retry-after").unwrap().parse::<u32>().unwrap() >= 1);
+    assert_eq!(response.header("connection"), None, "the client may try again on the same connection");
+    // A new connection, another encoding of the path, or a forged X-Forwarded-For does not make another client.
+    assert_eq!(harness.client().await.get_with("//%62", "x-forwarded-for: 9.9.9.9\r\n").await.status, 429);
     assert_eq!(Client::from([127, 0, 0, 2].into(), harness.address).await.get("/").await.status, 200);
     // The signup service has a limit of its own.
     assert_eq!(client.get("/event/com/v1/get/progress/spring").await.status, 200);
@@ -33,20 +33,20 @@ async fn who_asks_too_fast_is_429_until_time_has_passed() {
 async fn behind_a_trusted_proxy_each_client_has_its_own_limit() {
     let harness = GatewayHarness::with(&[TIGHT[0], TIGHT[1], ("trusted_proxies", "127.0.0.1")]).await;
     let mut client = harness.client().await;
-    let mut ask = async |address: &str| {
-        let forged = format!("x-forwarded-for: 6.6.6.6, {address}\r\n");
-        client.ask("/", &forged).await.status
+    let mut get_from = async |address: &str| {
+        let forwarded_for = format!("x-forwarded-for: 6.6.6.6, {address}\r\n");
+        client.get_with("/", &forwarded_for).await.status
     };
     for n in 0..5 {
-        assert_eq!(ask(&format!("2001:db8::{n}")).await, 200);
+        assert_eq!(get_from(&format!("2001:db8::{n}")).await, 200);
     }
-    assert_eq!(ask("2001:db8::ffff").await, 429, "a /64 is one client");
-    assert_eq!(ask("2001:db8:0:1::1").await, 200);
-    assert_eq!(ask("198.51.100.1").await, 200);
+    assert_eq!(get_from("2001:db8::ffff").await, 429, "a /64 is one client");
+    assert_eq!(get_from("2001:db8:0:1::1").await, 200);
+    assert_eq!(get_from("198.51.100.1").await, 200);
 }
 
 #[tokio::test]
-async fn when_all_together_ask_too_much_it_is_503() {
+async fn requests_over_the_global_limit_get_503() {
     let harness = GatewayHarness::with(&[("limit.browse.global", "50/s")]).await;
     let mut client = harness.client().await;
     for _ in 0..5 {
@@ -58,41 +58,41 @@ async fn when_all_together_ask_too_much_it_is_503() {
 }
 
 #[tokio::test]
-async fn a_request_without_a_place_takes_no_share_of_the_global_limit() {
-    let flags = [("limit.browse.global", "10/s"), ("upstream.shop.connections_max", "1")];
-    let harness = GatewayHarness::with(&flags).await;
-    let mut held = harness.client().await;
-    held.send("GET /gate HTTP/1.1\r\nhost: shop\r\n\r\n").await;
+async fn a_request_without_a_permit_takes_no_token_of_the_global_limit() {
+    let settings = [("limit.browse.global", "10/s"), ("upstream.shop.connections_max", "1")];
+    let harness = GatewayHarness::with(&settings).await;
+    let mut waiting = harness.client().await;
+    waiting.send("GET /gate HTTP/1.1\r\nhost: shop\r\n\r\n").await;
     until(async || harness.shop.count("/gate") == 1).await;
-    // One more request a tenth of a second: it finds no place, and leaves the share to the next.
+    // The global limit allows one request per 100 ms. This one gets no upstream permit, so its token must stay for the next.
     harness.clock.advance(100);
     assert_eq!(harness.client().await.get("/").await.problem(), (503, "upstream-full".into()));
     harness.shop.let_through(1);
-    assert_eq!(held.answer().await.status, 200);
-    assert_eq!(held.get("/").await.status, 200);
+    assert_eq!(waiting.response().await.status, 200);
+    assert_eq!(waiting.get("/").await.status, 200);
 }
 
 #[tokio::test]
-async fn a_client_has_no_more_under_way_than_it_may() {
+async fn requests_over_client_in_flight_max_get_429() {
     let harness = GatewayHarness::with(&[("client_in_flight_max", "2")]).await;
-    let mut held = Vec::new();
+    let mut waiting = Vec::new();
     for n in 1..=2 {
         let mut client = harness.client().await;
         client.send("GET /gate HTTP/1.1\r\nhost: shop\r\n\r\n").await;
         until(async || harness.shop.count("/gate") == n).await;
-        held.push(client);
+        waiting.push(client);
     }
     assert_eq!(harness.client().await.get("/").await.problem(), (429, "too-many-at-once".into()));
     assert_eq!(Client::from([127, 0, 0, 2].into(), harness.address).await.get("/").await.status, 200);
     harness.shop.let_through(2);
-    for client in &mut held {
-        assert_eq!(client.answer().await.status, 200);
+    for client in &mut waiting {
+        assert_eq!(client.response().await.status, 200);
     }
     until(async || harness.client().await.get("/").await.status == 200).await;
 }
 
 #[tokio::test]
-async fn two_hundred_phones_behind_one_address_poll_without_being_held_back() {
+async fn two_hundred_phones_behind_one_address_poll_without_429() {
     let harness = GatewayHarness::with(&[]).await;
     let mut client = harness.client().await;
     for _ in 0..3 {
@@ -104,17 +104,17 @@ async fn two_hundred_phones_behind_one_address_poll_without_being_held_back() {
 }
 
 #[tokio::test]
-async fn metrics_carry_names_of_routes_and_reasons_and_never_paths() {
+async fn metrics_are_labelled_by_route_prefix_and_never_by_request_path() {
     service::telemetry::render();
-    // The recorder belongs to the process, so that this test counts on a route of its own.
-    let flags = [
+    // The metrics recorder is shared by all tests of the process, so this test uses a route of its own.
+    let settings = [
         ("route.2.prefix", "/metered"),
         ("route.2.upstream", "shop"),
         ("route.2.limit", "metered"),
         ("limit.metered.per_client", "10/s"),
         ("limit.metered.burst", "5"),
     ];
-    let harness = GatewayHarness::with(&flags).await;
+    let harness = GatewayHarness::with(&settings).await;
     let mut client = harness.client().await;
     for _ in 0..6 {
         client.get("/metered/very-secret").await;

@@ -41,8 +41,8 @@ async fn an_order_waits_for_a_full_shop_and_is_served() {
     assert!(is_full(&harness.client().await.get("/").await));
     assert_eq!(harness.shop.count("/orders/new"), 0);
     harness.shop.let_through(1);
-    assert_eq!(held.answer().await.status, 200);
-    assert_eq!(order.answer().await.status, 200);
+    assert_eq!(held.response().await.status, 200);
+    assert_eq!(order.response().await.status, 200);
 }
 
 #[tokio::test]
@@ -58,9 +58,9 @@ async fn an_order_that_comes_last_is_served_first() {
         let mut order = send(&harness, "/orders/echo", "").await;
         tokio::time::sleep(Duration::from_millis(5)).await;
         harness.shop.let_through(1);
-        held.answer().await;
-        assert_eq!(order.answer().await.status, 200);
-        if browse.answer().await.status == 200 {
+        held.response().await;
+        assert_eq!(order.response().await.status, 200);
+        if browse.response().await.status == 200 {
             let received = harness.shop.received();
             let last: Vec<_> = received.iter().rev().take(2).map(|request| request.path.as_str()).collect();
             assert_eq!(last, ["/more/products", "/orders/echo"]);
@@ -91,8 +91,8 @@ async fn a_client_that_leaves_the_queue_takes_no_permit_along() {
         tokio::time::sleep(Duration::from_millis(5)).await;
         drop(leaving);
         harness.shop.let_through(1);
-        assert_eq!(held.answer().await.status, 200);
-        assert_eq!(staying.answer().await.status, 200);
+        assert_eq!(held.response().await.status, 200);
+        assert_eq!(staying.response().await.status, 200);
     }
     let mut client = harness.client().await;
     until(async || client.get("/").await.status == 200).await;
@@ -103,10 +103,10 @@ async fn a_crawler_never_waits_on_any_route_and_no_header_makes_an_order() {
     let harness = GatewayHarness::with(&ONE).await;
     let _held = occupied(&harness).await;
     let begun = tokio::time::Instant::now();
-    let answer = harness.client().await.ask("/orders/new", "user-agent: Googlebot/2.1\r\n").await;
+    let answer = harness.client().await.get_with("/orders/new", "user-agent: Googlebot/2.1\r\n").await;
     assert!(is_full(&answer), "{answer:?}");
     let claims = "x-class: order\r\npriority: u=0\r\ncookie: class=order\r\n";
-    assert!(is_full(&harness.client().await.ask("/", claims).await));
+    assert!(is_full(&harness.client().await.get_with("/", claims).await));
     assert!(begun.elapsed() < Duration::from_secs(5), "an order waits for 10 s");
 }
 
@@ -121,7 +121,7 @@ async fn a_request_that_a_full_shop_refuses_does_not_count_for_the_client_s_rate
         assert!(is_full(&client.get("/").await));
     }
     harness.shop.let_through(1);
-    assert_eq!(held.answer().await.status, 200);
+    assert_eq!(held.response().await.status, 200);
     for status in [200, 200, 429] {
         assert_eq!(client.get("/").await.status, status);
     }
@@ -141,10 +141,10 @@ async fn the_queues_are_metered_by_upstream_and_class() {
     let mut held = occupied(&harness).await;
     let mut order = send(&harness, "/orders/new", "").await;
     until(async || metric("firstcome_gateway_queue_length", "order") >= 1.0).await;
-    assert!(is_full(&harness.client().await.ask("/", "user-agent: Googlebot/2.1\r\n").await));
+    assert!(is_full(&harness.client().await.get_with("/", "user-agent: Googlebot/2.1\r\n").await));
     harness.shop.let_through(1);
-    assert_eq!(held.answer().await.status, 200);
-    assert_eq!(order.answer().await.status, 200);
+    assert_eq!(held.response().await.status, 200);
+    assert_eq!(order.response().await.status, 200);
     assert!(metric("firstcome_gateway_queue_wait_seconds_count", "order") >= 1.0);
     assert!(metric("firstcome_gateway_queue_refused_total", "bot") >= 1.0);
 }

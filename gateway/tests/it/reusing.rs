@@ -12,7 +12,7 @@ async fn a_connection_is_used_again_once_its_answer_is_through() {
     harness.shop.let_through(1);
     for (path, rest) in [("/echo/1", 0), ("/pieces", 10 + 14), ("/own", 0)] {
         client.send(format!("GET {path} HTTP/1.1\r\nhost: shop\r\n\r\n")).await;
-        client.answer().await;
+        client.response().await;
         client.bytes(rest).await;
     }
     client.send("HEAD / HTTP/1.1\r\nhost: shop\r\n\r\n").await;
@@ -30,7 +30,7 @@ async fn a_connection_that_was_closed_while_idle_costs_one_more_and_no_request()
         assert_eq!(client.get("/bye").await.body, "bye");
         until(async || harness.shop.open() == 0).await;
         client.send("POST /bye HTTP/1.1\r\nhost: shop\r\ncontent-length: 2\r\n\r\nhi").await;
-        assert_eq!(client.answer().await.body, "bye");
+        assert_eq!(client.response().await.body, "bye");
         until(async || harness.shop.open() == 0).await;
         assert_eq!((harness.shop.count("/bye"), harness.shop.connections()), (2 * n, 2 * n));
     }
@@ -63,7 +63,7 @@ async fn a_connection_whose_answer_was_not_read_to_its_end_is_closed() {
     let harness = GatewayHarness::with(&[]).await;
     let mut client = harness.client().await;
     client.send("GET /pieces HTTP/1.1\r\nhost: shop\r\n\r\n").await;
-    client.answer().await;
+    client.response().await;
     assert_eq!(client.bytes(10).await, b"5\r\nfirst\r\n");
     drop(client);
     harness.shop.let_through(1);
@@ -183,6 +183,6 @@ async fn connections_go_round_among_the_processes_of_a_service_and_past_one_that
     one.let_through(6);
     other.let_through(6);
     for mut client in waiting {
-        assert_eq!(client.answer().await.status, 200);
+        assert_eq!(client.response().await.status, 200);
     }
 }

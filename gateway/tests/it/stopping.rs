@@ -22,7 +22,7 @@ async fn running_requests_finish_and_no_new_connection_is_taken() {
             tokio::task::yield_now().await;
         }
         harness.shop.let_through(1);
-        assert_eq!(running.answer().await.body, "ok");
+        assert_eq!(running.response().await.body, "ok");
         assert_eq!(running.rest().await, "");
     });
     assert_eq!(ended, Shutdown::Clean);

@@ -20,7 +20,7 @@ async fn an_operation_that_timed_out_frees_its_connection() {
     )
     .await;
     assert!(timed_out.is_err(), "{timed_out:?}");
-    proxy.carry();
+    proxy.forward();
     // The only connection is lost; the pool discards it a moment later and opens another.
     let retry_until_available = async {
         loop {

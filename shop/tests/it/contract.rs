@@ -191,7 +191,7 @@ async fn the_list_holds_every_live_order_of_its_event() {
 /// Most servers notice that a caller has disconnected only when they write the response.
 #[tokio::test]
 async fn a_call_completes_after_its_caller_disconnected() {
-    let order = Capacity { work_ms: 300, at_once: 4, ..Capacity::default() };
+    let order = Capacity { work_ms: 300, concurrency: 4, ..Capacity::default() };
     let harness = ShopHarness::open_with(Config { order, ..quick() }).await;
     let hasty = harness.http.clone().with_timeout(Duration::from_millis(50));
     let path = format!("/order/int/v1/orders/spring:{}", key(1));

@@ -25,16 +25,16 @@ async fn calls_are_counted_by_kind_and_order_calls_by_start_time() {
 }
 
 #[tokio::test]
-async fn a_rejected_request_gets_a_late_503_and_is_counted() {
+async fn a_shed_request_gets_503_and_is_counted() {
     let main =
-        Capacity { work_ms: 60_000, at_once: 1, queue_max: 0, rejects_after_ms: 1, ..Capacity::default() };
+        Capacity { work_ms: 60_000, concurrency: 1, queue_max: 0, shed_delay_ms: 1, ..Capacity::default() };
     let order =
-        Capacity { work_ms: 60_000, at_once: 1, queue_max: 0, rejects_after_ms: 1, ..Capacity::default() };
+        Capacity { work_ms: 60_000, concurrency: 1, queue_max: 0, shed_delay_ms: 1, ..Capacity::default() };
     let harness = ShopHarness::open_with(Config { main, order, ..quick() }).await;
-    let mut first = tokio::task::JoinSet::new();
+    let mut occupying = tokio::task::JoinSet::new();
     for path in ["/", "/orders/R-000001"] {
         let http = harness.http.clone();
-        first.spawn(async move { http.get(path).await });
+        occupying.spawn(async move { http.get(path).await });
     }
     for kind in ["main", "order"] {
         while harness.figure().await["kinds"][kind]["under_way"] != 1 {
@@ -50,7 +50,11 @@ async fn a_rejected_request_gets_a_late_503_and_is_counted() {
         (&figures["kinds"]["main"]["overloaded"], &figures["kinds"]["order_call"]["overloaded"]),
         (&1.into(), &1.into())
     );
-    assert_eq!(harness.http.get("/products/1").await.unwrap().status, 200, "another service is not affected");
+    assert_eq!(
+        harness.http.get("/products/1").await.unwrap().status,
+        200,
+        "another kind of request is not affected"
+    );
 }
 
 #[tokio::test]

@@ -38,7 +38,7 @@ async fn orders_and_tombstones_survive_a_kill() {
 
 #[tokio::test]
 async fn an_overloaded_shop_stops_at_once() {
-    let order = Capacity { work_ms: 60_000, at_once: 1, ..Capacity::default() };
+    let order = Capacity { work_ms: 60_000, concurrency: 1, ..Capacity::default() };
     let harness = ShopHarness::open_with(Config { order, ..quick() }).await;
     let mut calls = tokio::task::JoinSet::new();
     for nth in 0..5 {

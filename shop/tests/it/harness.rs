@@ -14,7 +14,7 @@ use testkit::{HttpClient, HttpResponse, TempFolder, seeded};
 
 /// A fast shop with a large capacity, so that a test fails only for its own subject.
 pub(crate) fn quick() -> Config {
-    let capacity = Capacity { work_ms: 1, at_once: 64, ..Capacity::default() };
+    let capacity = Capacity { work_ms: 1, concurrency: 64, ..Capacity::default() };
     Config { main: capacity.clone(), product: capacity.clone(), order: capacity, ..Config::default() }
 }
 

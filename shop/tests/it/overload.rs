@@ -14,7 +14,7 @@ use crate::virtual_time::VirtualTime;
 const PATIENCE: Duration = Duration::from_millis(500);
 
 fn capacity() -> Capacity {
-    Capacity { work_ms: 40, at_once: 8, queue_max: 80, ..Capacity::default() }
+    Capacity { work_ms: 40, concurrency: 8, queue_max: 80, ..Capacity::default() }
 }
 
 /// A service in virtual time, with the arrival and response time of each request.

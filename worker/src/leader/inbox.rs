@@ -1,4 +1,4 @@
-//! The inbox of an event: answers requests to cancel, and restores presented receipts.
+//! The inbox of an event: decides cancel requests, and restores presented receipts.
 
 use ledger::{CancelRequest, EventRow};
 use queue::{InboxEntry, InboxKind};
@@ -8,10 +8,11 @@ use super::term::LeaderTerm;
 use crate::context::WorkerContext;
 use crate::error::Error;
 
-/// Most entries handled in one transaction.
+/// Most entries read in one round.
 const BATCH: u32 = 256;
 
-/// Handles the entries of the inbox, in the ledger first, and returns how many there were.
+/// Restores presented receipts in the queue, decides cancel requests in the ledger, and then acknowledges both in the queue. Returns
+/// the number of entries. The inbox of a frozen event is left as it is.
 pub(crate) async fn handle_inbox(
     worker: &WorkerContext,
     term: &LeaderTerm,

@@ -43,10 +43,10 @@ impl CircuitBreaker {
         }
     }
 
-    /// Returns the state after a call. `answered` means any clear response, a rejection too.
-    pub(crate) fn after(self, answered: bool, now: Millis) -> Self {
+    /// Returns the state after a call. `is_clear` means any clear response, a rejection too.
+    pub(crate) fn after(self, is_clear: bool, now: Millis) -> Self {
         match self {
-            _ if answered => Self::default(),
+            _ if is_clear => Self::default(),
             Self::Closed { failures } if failures + 1 < OPENS_AFTER => {
                 Self::Closed { failures: failures + 1 }
             }

@@ -1,4 +1,5 @@
-//! A network that drops everything to the ledger: no task waits forever, and all resume once it works again.
+//! A network that drops everything to the ledger: no task waits forever, and all tasks resume once the network
+//! forwards again.
 
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use crate::applicants::{settings, spring};
 use crate::harness::WorkerHarness;
 
 #[tokio::test]
-async fn a_silent_ledger_is_reported_and_the_worker_resumes_after_it() {
+async fn an_unreachable_ledger_is_reported_and_the_worker_resumes_afterwards() {
     let postgres = Postgres::start().await;
     Ledger::migrate(&postgres.url()).await.unwrap();
     let mut harness = WorkerHarness::open(3).await;
@@ -23,7 +24,7 @@ async fn a_silent_ledger_is_reported_and_the_worker_resumes_after_it() {
     harness.apply([1]).await;
     harness.until_shown([1], Outcome::Ordered).await;
     proxy.drop_all();
-    // The queue still gives numbers: the signup service does not need the ledger.
+    // The queue still assigns numbers: the signup service does not need the ledger.
     harness.apply([2]).await;
     until_some("the failed health check", async || {
         let report = worker.health.readiness(false).report;
@@ -32,7 +33,7 @@ async fn a_silent_ledger_is_reported_and_the_worker_resumes_after_it() {
     })
     .await;
     assert_eq!(direct.seats(&spring()).await.unwrap().sold, 1);
-    proxy.carry();
+    proxy.forward();
     harness.until_shown([2], Outcome::Ordered).await;
     until_some("the passing health check", async || {
         worker.health.readiness(false).report.contains("[+]ledger ok").then_some(())

@@ -11,7 +11,7 @@ use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 
 use crate::known::LOOPS;
-use crate::modules::{self, Files, ModuleId, ModuleTree, Place};
+use crate::modules::{self, FileTexts, ModuleId, ModuleTree, ResolvedPath};
 use crate::workspace::assert_none;
 
 /// From a file to another, with the first name that makes the arrow. Files are indices of [`ModuleTree::sources`].
@@ -19,7 +19,7 @@ type Arrows = BTreeMap<(usize, usize), String>;
 
 #[test]
 fn no_file_uses_a_file_that_uses_it() {
-    let trees = modules::all();
+    let trees = modules::module_trees();
     assert!(trees.len() >= 8, "too few crates were found");
     let loops: Vec<Loop> = trees.iter().flat_map(loops).collect();
     assert_none(&unknown(&loops, LOOPS));
@@ -27,7 +27,7 @@ fn no_file_uses_a_file_that_uses_it() {
 
 #[test]
 fn each_known_loop_still_exists() {
-    let loops: Vec<Loop> = modules::all().iter().flat_map(loops).collect();
+    let loops: Vec<Loop> = modules::module_trees().iter().flat_map(loops).collect();
     assert_none(&gone(&loops, LOOPS));
 }
 
@@ -94,7 +94,7 @@ fn reachable(arrows: &Arrows, from: usize) -> BTreeSet<usize> {
 fn describe(tree: &ModuleTree, arrows: &Arrows, members: &BTreeSet<usize>) -> Loop {
     let inside = arrows.iter().filter(|((from, to), _)| members.contains(from) && members.contains(to));
     Loop {
-        package: tree.package.clone(),
+        package: tree.folder.clone(),
         files: members.iter().map(|file| short(tree, *file)).collect(),
         arrows: inside
             .map(|((from, to), name)| format!("{} -> {}: {name}", short(tree, *from), short(tree, *to)))
@@ -150,7 +150,8 @@ impl<'ast> Visit<'ast> for Methods<'_> {
     }
 
     fn visit_item_impl(&mut self, item: &'ast syn::ItemImpl) {
-        let Some(Place { module, item: Some(name), .. }) = implemented(self.tree, self.module, item) else {
+        let Some(ResolvedPath { module, item: Some(name), .. }) = implemented(self.tree, self.module, item)
+        else {
             return;
         };
         let file = self.tree.modules[self.module].source;
@@ -169,7 +170,7 @@ struct Names<'a> {
     file: usize,
     module: ModuleId,
     /// The type that the `impl` around implements.
-    of: Option<Place>,
+    of: Option<ResolvedPath>,
     in_function: bool,
     arrows: &'a mut Arrows,
 }
@@ -184,11 +185,11 @@ impl Names<'_> {
     fn path(&mut self, path: &[String]) {
         let place = match (&self.of, path) {
             (Some(of), [own, member]) if own == "Self" => {
-                Some(Place { member: Some(member.clone()), ..of.clone() })
+                Some(ResolvedPath { member: Some(member.clone()), ..of.clone() })
             }
             _ => self.tree.resolve(self.module, path),
         };
-        if let Some(Place { module, item: Some(item), member }) = place {
+        if let Some(ResolvedPath { module, item: Some(item), member }) = place {
             let name = path.join("::");
             self.arrow(self.tree.modules[module].source, &name);
             if let Some(member) = member {
@@ -204,7 +205,7 @@ impl Names<'_> {
     }
 
     fn import(&mut self, import: &modules::Import) {
-        let is_module = |place: &Place| place.item.is_none();
+        let is_module = |place: &ResolvedPath| place.item.is_none();
         match self.tree.resolve(self.module, &import.path) {
             // The paths that begin with the module's name are traced instead.
             Some(place) if is_module(&place) && import.name.is_some() && !self.in_function => {}
@@ -274,7 +275,7 @@ impl<'ast> Visit<'ast> for Names<'_> {
 
     fn visit_expr_method_call(&mut self, call: &'ast syn::ExprMethodCall) {
         let on_self = matches!(&*call.receiver, syn::Expr::Path(receiver) if receiver.path.is_ident("self"));
-        if let Some(Place { module, item: Some(item), .. }) = self.of.clone().filter(|_| on_self) {
+        if let Some(ResolvedPath { module, item: Some(item), .. }) = self.of.clone().filter(|_| on_self) {
             let name = call.method.to_string();
             self.method(&(module, item, name.clone()), &format!("self.{name}()"));
         }
@@ -298,7 +299,7 @@ fn child(tree: &ModuleTree, module: ModuleId, item: &syn::ItemMod) -> ModuleId {
 }
 
 /// The type of this crate that an `impl` is for.
-fn implemented(tree: &ModuleTree, module: ModuleId, item: &syn::ItemImpl) -> Option<Place> {
+fn implemented(tree: &ModuleTree, module: ModuleId, item: &syn::ItemImpl) -> Option<ResolvedPath> {
     match &*item.self_ty {
         syn::Type::Path(of) => tree.resolve(module, &segments(&of.path)),
         _ => None,
@@ -311,7 +312,7 @@ fn segments(path: &syn::Path) -> Vec<String> {
 
 /// The loops of a crate of these files.
 fn loops_of(files: &[(&str, &str)]) -> Vec<Vec<String>> {
-    let files: Files =
+    let files: FileTexts =
         files.iter().map(|(path, text)| (Path::new("x/src").join(path), (*text).to_owned())).collect();
     let tree = ModuleTree::read(Path::new("x/src/lib.rs"), &files);
     loops(&tree).into_iter().map(|found| found.files.into_iter().collect()).collect()

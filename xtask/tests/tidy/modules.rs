@@ -8,16 +8,16 @@ use syn::{Attribute, ImplItem, Item, Meta, UseTree, Visibility};
 use crate::workspace::files;
 
 /// A file by its path in the repository, with its text.
-pub(crate) type Files = BTreeMap<PathBuf, String>;
+pub(crate) type FileTexts = BTreeMap<PathBuf, String>;
 /// An index into [`ModuleTree::modules`].
 pub(crate) type ModuleId = usize;
-/// The deepest chain of imports that is followed: imports may refer to each other in a circle.
+/// The deepest chain of imports that is followed: imports may be cyclic.
 const CHAIN_MAX: u32 = 16;
 
 /// The modules under one root: `lib.rs`, or the `main.rs` of a program.
 pub(crate) struct ModuleTree {
     /// The folder of the crate.
-    pub(crate) package: String,
+    pub(crate) folder: String,
     pub(crate) modules: Vec<Module>,
     pub(crate) sources: Vec<Source>,
 }
@@ -46,21 +46,21 @@ pub(crate) struct Import {
     /// `None` for `*`.
     pub(crate) name: Option<String>,
     pub(crate) path: Vec<String>,
-    /// Whether it is visible to other modules by more than being an ancestor's.
+    /// Whether the `use` has a visibility (`pub`, `pub(crate)`, …).
     pub(crate) reexport: bool,
 }
 
 /// What a path names: a module, or an item in it with what follows the item (a variant, an associated function).
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Place {
+pub(crate) struct ResolvedPath {
     pub(crate) module: ModuleId,
     pub(crate) item: Option<String>,
     pub(crate) member: Option<String>,
 }
 
 /// The module trees of all crates of the workspace.
-pub(crate) fn all() -> Vec<ModuleTree> {
-    let sources: Files = files(&|path| path.iter().nth(1).is_some_and(|folder| folder == "src"))
+pub(crate) fn module_trees() -> Vec<ModuleTree> {
+    let sources: FileTexts = files(&|path| path.iter().nth(1).is_some_and(|folder| folder == "src"))
         .into_iter()
         .filter(|(path, _)| path.extension().is_some_and(|end| end == "rs"))
         .collect();
@@ -69,16 +69,22 @@ pub(crate) fn all() -> Vec<ModuleTree> {
 }
 
 impl ModuleTree {
-    pub(crate) fn read(root: &Path, files: &Files) -> Self {
-        let package = root.iter().next().unwrap_or_default().to_string_lossy().into_owned();
-        let mut tree = Self { package, modules: vec![], sources: vec![] };
+    pub(crate) fn read(root: &Path, files: &FileTexts) -> Self {
+        let crate_folder = root.iter().next().unwrap_or_default().to_string_lossy().into_owned();
+        let mut tree = Self { folder: crate_folder, modules: vec![], sources: vec![] };
         let folder = root.parent().unwrap_or(root);
         tree.add_file(root, folder, None, files);
         tree
     }
 
     /// Adds the module that is the file at `path`; its child modules lie in `folder`.
-    fn add_file(&mut self, path: &Path, folder: &Path, parent: Option<ModuleId>, files: &Files) -> ModuleId {
+    fn add_file(
+        &mut self,
+        path: &Path,
+        folder: &Path,
+        parent: Option<ModuleId>,
+        files: &FileTexts,
+    ) -> ModuleId {
         let text = files.get(path).unwrap_or_else(|| panic!("there is no {}", path.display()));
         let mut syntax = syn::parse_file(text).unwrap_or_else(|e| panic!("{}: {e}", path.display()));
         remove_tests(&mut syntax.items);
@@ -91,7 +97,7 @@ impl ModuleTree {
         module
     }
 
-    fn add_items(&mut self, module: ModuleId, items: &[Item], folder: &Path, files: &Files) {
+    fn add_items(&mut self, module: ModuleId, items: &[Item], folder: &Path, files: &FileTexts) {
         for item in items {
             if let Item::Mod(child) = item {
                 let name = child.ident.to_string();
@@ -108,7 +114,7 @@ impl ModuleTree {
         }
     }
 
-    fn add_inline(&mut self, parent: ModuleId, items: &[Item], folder: &Path, files: &Files) -> ModuleId {
+    fn add_inline(&mut self, parent: ModuleId, items: &[Item], folder: &Path, files: &FileTexts) -> ModuleId {
         let source = self.modules[parent].source;
         let module = self.modules.len();
         self.modules.push(Module { source, parent: Some(parent), ..Module::default() });
@@ -116,17 +122,17 @@ impl ModuleTree {
         module
     }
 
-    fn add_child_file(&mut self, parent: ModuleId, name: &str, folder: &Path, files: &Files) -> ModuleId {
+    fn add_child_file(&mut self, parent: ModuleId, name: &str, folder: &Path, files: &FileTexts) -> ModuleId {
         let path = folder.join(format!("{name}.rs"));
         self.add_file(&path, &folder.join(name), Some(parent), files)
     }
 
     /// What a path in the module names; `None` if it is nothing of this crate.
-    pub(crate) fn resolve(&self, module: ModuleId, path: &[String]) -> Option<Place> {
+    pub(crate) fn resolve(&self, module: ModuleId, path: &[String]) -> Option<ResolvedPath> {
         self.resolve_in(module, path, CHAIN_MAX)
     }
 
-    fn resolve_in(&self, module: ModuleId, path: &[String], chain: u32) -> Option<Place> {
+    fn resolve_in(&self, module: ModuleId, path: &[String], chain: u32) -> Option<ResolvedPath> {
         let (first, rest) = path.split_first()?;
         match first.as_str() {
             "crate" => self.walk(0, rest, chain),
@@ -136,16 +142,16 @@ impl ModuleTree {
         }
     }
 
-    /// Follows a path that begins in the module. What is not found there is taken for the module itself (a macro, for one).
-    fn walk(&self, module: ModuleId, path: &[String], chain: u32) -> Option<Place> {
+    /// Follows a path that begins in the module. Returns `None` if a name is not found (a macro, for instance).
+    fn walk(&self, module: ModuleId, path: &[String], chain: u32) -> Option<ResolvedPath> {
         match path.split_first() {
-            None => Some(Place { module, item: None, member: None }),
+            None => Some(ResolvedPath { module, item: None, member: None }),
             Some((first, rest)) if first == "super" => self.walk(self.modules[module].parent?, rest, chain),
             Some(_) => self.in_scope(module, path, chain),
         }
     }
 
-    fn in_scope(&self, module: ModuleId, path: &[String], chain: u32) -> Option<Place> {
+    fn in_scope(&self, module: ModuleId, path: &[String], chain: u32) -> Option<ResolvedPath> {
         let (first, rest) = path.split_first()?;
         let here = &self.modules[module];
         let is_item = here.items.contains(first);
@@ -153,7 +159,7 @@ impl ModuleTree {
             return self.walk(*child, rest, chain);
         }
         if is_item {
-            return Some(Place { module, item: Some(first.clone()), member: rest.first().cloned() });
+            return Some(ResolvedPath { module, item: Some(first.clone()), member: rest.first().cloned() });
         }
         let chain = chain.checked_sub(1)?;
         let named = here.imports.iter().find(|import| import.name.as_ref() == Some(first));
@@ -164,7 +170,13 @@ impl ModuleTree {
         globs.find_map(|import| self.through_glob(module, import, path, chain))
     }
 
-    fn through_glob(&self, module: ModuleId, glob: &Import, path: &[String], chain: u32) -> Option<Place> {
+    fn through_glob(
+        &self,
+        module: ModuleId,
+        glob: &Import,
+        path: &[String],
+        chain: u32,
+    ) -> Option<ResolvedPath> {
         let from = self.resolve_in(module, &glob.path, chain)?;
         if from.item.is_some() { None } else { self.in_scope(from.module, path, chain) }
     }
@@ -212,7 +224,7 @@ fn item_name(item: &Item) -> Option<String> {
     Some(ident.to_string())
 }
 
-/// Removes what only tests compile.
+/// Removes items that are compiled for tests: `cfg(test)`, also at the start of `any` or `all`.
 fn remove_tests(items: &mut Vec<Item>) {
     items.retain(|item| !is_for_tests(attributes(item)));
     for item in items {

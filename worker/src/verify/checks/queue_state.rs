@@ -24,7 +24,7 @@ fn missing_numbers(facts: &Facts) -> Violations {
     }
     // Numbers may be given between the reads of snapshot and entries. The last number never goes back.
     missing.extend(expected..=snapshot.seq);
-    missing.retain(|number| !snapshot.gaps.holds(*number));
+    missing.retain(|number| !snapshot.gaps.contains(*number));
     missing
         .into_iter()
         .map(|number| format!("number {number} belongs to no application and is in no gap"))
@@ -47,7 +47,9 @@ fn wrong_state(facts: &Facts, entry: &QueueEntry) -> Option<String> {
             Some(format!("number {number} is in the ledger and still waits in the queue"))
         }
         // A queue that lost applications skips their numbers, and restores those whose receipts are presented.
-        QueueState::Waiting if !passed && snapshot.gaps.holds(number) && facts.event.recover_until == 0 => {
+        QueueState::Waiting
+            if !passed && snapshot.gaps.contains(number) && facts.event.recover_until == 0 =>
+        {
             Some(format!("number {number} belongs to an application and is in a gap"))
         }
         _ => None,

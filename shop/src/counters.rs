@@ -55,15 +55,15 @@ impl RequestKind {
 
 /// All counters; clones share them.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct ShopFigures(Arc<Mutex<Counters>>);
+pub(crate) struct ShopCounters(Arc<Mutex<CounterValues>>);
 
 #[derive(Debug)]
-struct Counters {
+struct CounterValues {
     kinds: [KindCounters; KINDS.len()],
     starts: Timeline,
 }
 
-impl Default for Counters {
+impl Default for CounterValues {
     fn default() -> Self {
         Self { kinds: KINDS.map(|_| KindCounters::default()), starts: Timeline::new(BY_TENTH) }
     }
@@ -86,7 +86,7 @@ impl Default for KindCounters {
 
 /// A call under way, until it is dropped.
 #[derive(Debug)]
-pub(crate) struct UnderWay(ShopFigures, RequestKind);
+pub(crate) struct UnderWay(ShopCounters, RequestKind);
 
 impl Drop for UnderWay {
     fn drop(&mut self) {
@@ -94,7 +94,7 @@ impl Drop for UnderWay {
     }
 }
 
-impl ShopFigures {
+impl ShopCounters {
     /// Counts the start of a call.
     pub(crate) fn begin(&self, kind: RequestKind, now: i64) -> UnderWay {
         self.with(|counters| {
@@ -110,7 +110,7 @@ impl ShopFigures {
         UnderWay(self.clone(), kind)
     }
 
-    /// Counts a call that was rejected because the service was overloaded.
+    /// Counts a call that was shed because the service was overloaded.
     pub(crate) fn overloaded(&self, kind: RequestKind) {
         self.with(|counters| counters.kinds[kind as usize].overloaded += 1);
     }
@@ -127,7 +127,7 @@ impl ShopFigures {
         })
     }
 
-    fn with<T>(&self, f: impl FnOnce(&mut Counters) -> T) -> T {
+    fn with<T>(&self, f: impl FnOnce(&mut CounterValues) -> T) -> T {
         f(&mut self.0.lock())
     }
 }
@@ -209,12 +209,15 @@ mod tests {
 
     #[test]
     fn each_kind_is_counted_separately_with_its_highest_concurrency() {
-        let figures = ShopFigures::default();
-        let both = (figures.begin(RequestKind::OrderCall, 50), figures.begin(RequestKind::OrderCall, 150));
+        let shop_counters = ShopCounters::default();
+        let both = (
+            shop_counters.begin(RequestKind::OrderCall, 50),
+            shop_counters.begin(RequestKind::OrderCall, 150),
+        );
         drop(both);
-        drop(figures.begin(RequestKind::Main, 200));
-        figures.overloaded(RequestKind::Main);
-        let json = figures.to_json(300);
+        drop(shop_counters.begin(RequestKind::Main, 200));
+        shop_counters.overloaded(RequestKind::Main);
+        let json = shop_counters.to_json(300);
         let (calls, main) = (&json["kinds"]["order_call"], &json["kinds"]["main"]);
         assert_eq!(
             (&calls["calls"], &calls["most_at_once"], &calls["under_way"]),
