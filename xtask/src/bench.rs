@@ -8,17 +8,20 @@ use crate::task::Bench;
 
 /// Runs a benchmark.
 pub(crate) fn run(bench: Bench) -> Result<()> {
-    let (name, package, example, long) = match bench {
-        Bench::Queue { long } => ("queue", "queue", "bench_queue", long),
-        Bench::Signup => ("signup", "signup-service", "bench_signup", false),
-        Bench::Gateway => ("gateway", "gateway", "bench_gateway", false),
+    let (name, package, example, option) = match bench {
+        Bench::Queue { long } => ("queue", "queue", "bench_queue", long.then_some("--long")),
+        Bench::Signup => ("signup", "signup-service", "bench_signup", None),
+        Bench::Gateway => ("gateway", "gateway", "bench_gateway", None),
+        Bench::Overload { quick } => ("overload", "gateway", "bench_overload", quick.then_some("--quick")),
     };
-    if name == "gateway" {
-        requirements::for_bench_gateway()?;
+    match bench {
+        Bench::Gateway => requirements::for_bench_gateway()?,
+        Bench::Overload { .. } => requirements::for_bench_overload()?,
+        Bench::Queue { .. } | Bench::Signup => {}
     }
     let out = step::root().join("target/bench").join(format!("{name}.json"));
     let mut command = cargo(&["run", "--release", "-p", package, "--example", example, "--"]);
-    command.arg(&out).args(long.then_some("--long"));
+    command.arg(&out).args(option);
     step::run(command, "Check that there is enough memory, and that the tests of this package pass.")?;
     println!("written: {}", out.display());
     Ok(())

@@ -98,8 +98,8 @@ const REQUIREMENTS: [Requirement; 9] = [
     },
 ];
 
-/// The peers and tools of `bench gateway`.
-const BENCH_GATEWAY: [Requirement; 4] = [
+/// The peers and tools of `bench gateway`; the peers, which come first, are those of `bench overload` too.
+static BENCH_GATEWAY: [Requirement; 4] = [
     Requirement { what: "nginx, as a peer", probe: Probe::Program("nginx"), packages: &["nginx-light"] },
     Requirement { what: "HAProxy, as a peer", probe: Probe::Program("haproxy"), packages: &["haproxy"] },
     Requirement { what: "wrk, to send the requests", probe: Probe::Program("wrk"), packages: &["wrk"] },
@@ -113,13 +113,22 @@ const BENCH_GATEWAY: [Requirement; 4] = [
 /// Fails with the packages that are missing for `bench gateway`. It does not install them: Debian starts nginx and `HAProxy` as
 /// services when they are installed, and the developer has to decide that.
 pub(crate) fn for_bench_gateway() -> Result<()> {
-    let missing: Vec<&Requirement> = BENCH_GATEWAY.iter().filter(|item| !is_installed(&item.probe)).collect();
+    for_bench("gateway", &BENCH_GATEWAY)
+}
+
+/// Fails with the packages that are missing for `bench overload`: the two peers.
+pub(crate) fn for_bench_overload() -> Result<()> {
+    for_bench("overload", &BENCH_GATEWAY[..2])
+}
+
+fn for_bench(name: &str, requirements: &'static [Requirement]) -> Result<()> {
+    let missing: Vec<&Requirement> = requirements.iter().filter(|item| !is_installed(&item.probe)).collect();
     if missing.is_empty() {
         return Ok(());
     }
     let list = missing.iter().map(|item| format!("  - {}", item.what)).collect::<Vec<_>>().join("\n");
     bail!(
-        "missing for `bench gateway`:\n{list}\nInstall them with (as root; nginx and haproxy start as services, which may be stopped):\n  {}",
+        "missing for `bench {name}`:\n{list}\nInstall them with (as root; nginx and haproxy start as services, which may be stopped):\n  {}",
         apt_line(&missing).join(" ")
     )
 }

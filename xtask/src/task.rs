@@ -90,6 +90,14 @@ pub(crate) enum Bench {
         about = "Requests per second and CPU for one request, compared with nginx, HAProxy and a bare hyper proxy"
     )]
     Gateway,
+    #[command(
+        about = "Goodput and orders under too much load, compared with no limiter, one class, nginx and HAProxy"
+    )]
+    Overload {
+        /// Run less than 90 seconds, with one backend and the main loads, instead of 6 minutes.
+        #[arg(long)]
+        quick: bool,
+    },
 }
 
 #[cfg(test)]
@@ -123,6 +131,7 @@ mod tests {
         assert_eq!(parse("bench queue --long").ok(), bench(Bench::Queue { long: true }));
         assert_eq!(parse("bench signup").ok(), bench(Bench::Signup));
         assert_eq!(parse("bench gateway").ok(), bench(Bench::Gateway));
+        assert_eq!(parse("bench overload --quick").ok(), bench(Bench::Overload { quick: true }));
         let seeds = Seeds { first: 5, last: 7 };
         let chaos = |seeds| Some(Task::Chaos(ChaosArgs { seeds, faults: 9, resume: true, release: false }));
         assert_eq!(parse("chaos --seeds 5..7 --faults 9 --resume").ok(), chaos(seeds));
@@ -151,7 +160,10 @@ mod tests {
             "{help}"
         );
         let bench = error_text("bench --help");
-        assert!(["queue", "signup", "gateway"].iter().all(|name| bench.contains(name)), "{bench}");
+        assert!(
+            ["queue", "signup", "gateway", "overload"].iter().all(|name| bench.contains(name)),
+            "{bench}"
+        );
         let queue = error_text("bench queue --help");
         assert!(queue.contains("cargo xtask bench queue") && queue.contains("--long"), "{queue}");
         assert!(error_text("test --help").contains("--install"));
