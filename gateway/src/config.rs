@@ -40,7 +40,7 @@ pub struct Config {
     /// Proxies before the gateway, whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<Network>,
     /// Requests of one client in flight; more get 429. The default is a quarter of an upstream's connections, so that no client
-    /// occupies all of them by sending slowly. 200 phones behind one address that poll once a second have 20 requests in flight if
+    /// occupies all of them. 200 phones behind one address that poll once a second have 20 requests in flight if
     /// each response takes 100 ms.
     pub client_in_flight_max: usize,
     /// Clients that each limit keeps a bucket for, about 50 bytes each; further clients share a bucket.
@@ -135,6 +135,7 @@ fn default_http() -> Limits {
     Limits {
         body_max: 1024 * 1024,
         body_read_timeout: Duration::from_secs(30),
+        body_rate_min: 4096,
         encoded_bodies: true,
         connections_per_client_max: 1024,
         http2: true,
@@ -306,6 +307,7 @@ mod tests {
         assert_eq!(config.upstreams.len(), 1);
         assert_eq!(config.listen, "127.0.0.1:8000".parse().unwrap());
         assert_eq!((config.http.body_max, config.http.http2), (1024 * 1024, true));
+        assert_eq!(config.http.body_rate_min, 4096);
     }
 
     #[test]

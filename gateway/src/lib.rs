@@ -1,6 +1,7 @@
 //! The reverse proxy in front of the shop: it limits, diverts and forwards requests. It reads no store per request, and it decides
 //! nothing about applications.
 
+mod body_start;
 mod class;
 mod client;
 pub mod config;

@@ -15,6 +15,7 @@ use service::http::Route::Named;
 use service::http::{Handler, HandlerResponse, Network};
 use service::{Context, Tasks};
 
+use crate::body_start::BodyStart;
 use crate::class::RequestClass;
 use crate::client::{ClientIdentity, ClientKey};
 use crate::config::Config;
@@ -61,6 +62,12 @@ pub(crate) struct Gateway {
 
 /// The metrics label of requests that match no route.
 const UNROUTED: &str = "unrouted";
+
+/// What a request has when it can be forwarded.
+struct ForwardPass {
+    permit: Permit,
+    body_start: BodyStart,
+}
 
 /// Why a request is not forwarded.
 enum Stop {
@@ -135,19 +142,23 @@ impl Gateway {
         Ok(in_flight)
     }
 
-    /// The permit to forward the request, unless the upstream or the global rate is at its limit. That is no fault of the client,
-    /// so the request does not count for the client's rate.
+    /// Reads the start of the body, and then acquires the permit to forward the request, unless the upstream or the global rate is at
+    /// its limit. That is no fault of the client, so the request does not count for the client's rate.
     async fn acquire(
         &self,
         route: &ProxyRoute,
-        headers: &HeaderMap,
+        request: &mut Request,
         client: ClientKey,
         in_flight: InFlightGuard,
-    ) -> Result<Permit, Stop> {
+    ) -> Result<ForwardPass, Stop> {
         let (limit, upstream) = (&self.limits[route.limit], &self.upstreams[route.upstream]);
+        let body_start = BodyStart::read(request).await.map_err(|_| RefusalReason::BodyBroken)?;
+        let headers = request.headers();
         let reason = match upstream.acquire(|| RequestClass::of(route.class, headers)).await {
             // Last, so that a request that is refused anyway uses no part of the global rate.
-            Some(permit) if limit.allows_any() => return Ok(Permit::new(permit, in_flight)),
+            Some(permit) if limit.allows_any() => {
+                return Ok(ForwardPass { permit: Permit::new(permit, in_flight), body_start });
+            }
             Some(_) => RefusalReason::Full,
             None => RefusalReason::UpstreamFull,
         };
@@ -162,12 +173,12 @@ impl Gateway {
         route: &ProxyRoute,
         path: Option<PathAndQuery>,
         forwarded: &ForwardedHeaders,
-        permit: Permit,
+        pass: ForwardPass,
     ) -> (OutboundRequest, AcceptedFormats) {
         let accepted = AcceptedFormats::of(&request);
         let host = &self.upstreams[route.upstream].host;
         headers::forward(&mut request, forwarded, host, &self.via, &self.rng);
-        (OutboundRequest::new(request, path, permit), accepted)
+        (OutboundRequest::new(request, pass.body_start, path, pass.permit), accepted)
     }
 
     async fn forward(
@@ -206,7 +217,7 @@ impl Handler for Gateway {
     }
 
     /// The upstream's response, or the gateway's own.
-    async fn handle(&self, request: Request, peer: &Peer) -> HandlerResponse {
+    async fn handle(&self, mut request: Request, peer: &Peer) -> HandlerResponse {
         let path = match screen(&request, &self.via) {
             Ok(path) => path,
             Err(reason) => return self.stop(None, reason.into(), &AcceptedFormats::of(&request)),
@@ -228,13 +239,13 @@ impl Handler for Gateway {
                 &behind_proxy
             }
         };
-        let permit = match self.admit(route, matched, &request, client.key) {
-            Ok(in_flight) => self.acquire(route, request.headers(), client.key, in_flight).await,
+        let pass = match self.admit(route, matched, &request, client.key) {
+            Ok(in_flight) => self.acquire(route, &mut request, client.key, in_flight).await,
             Err(stop) => Err(stop),
         };
-        match permit {
-            Ok(permit) => {
-                let (outbound, accepted) = self.prepare(request, route, path, &client.headers, permit);
+        match pass {
+            Ok(pass) => {
+                let (outbound, accepted) = self.prepare(request, route, path, &client.headers, pass);
                 self.forward(route, outbound, accepted).await
             }
             Err(stop) => self.stop(Some(route), stop, &AcceptedFormats::of(&request)),

@@ -22,6 +22,7 @@ use axum::http::{Extensions, HeaderValue, StatusCode, Uri, Version, header};
 use axum::response::Response;
 use tokio::time::Instant;
 
+use crate::body_start::BodyStart;
 use crate::class::RequestClass;
 use crate::config::UpstreamConfig;
 use crate::error::RefusalReason;
@@ -57,14 +58,19 @@ pub(crate) struct OutboundRequest {
 }
 
 impl OutboundRequest {
-    /// The request, for this path or its own.
-    pub(crate) fn new(request: Request, path: Option<PathAndQuery>, permit: Permit) -> Self {
+    /// The request, for this path or its own. The start of its body has been read.
+    pub(crate) fn new(
+        request: Request,
+        start: BodyStart,
+        path: Option<PathAndQuery>,
+        permit: Permit,
+    ) -> Self {
         let (mut parts, body) = request.into_parts();
         let own = std::mem::take(&mut parts.uri).into_parts().path_and_query;
         parts.uri = path.or(own).map(Uri::from).unwrap_or_default();
         parts.version = Version::HTTP_11;
         parts.extensions = Extensions::new();
-        let (body, sent) = RequestBody::new(body);
+        let (body, sent) = RequestBody::new(start, body);
         Self { request: Box::new(axum::http::Request::from_parts(parts, body)), sent, permit }
     }
 }

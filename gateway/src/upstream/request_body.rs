@@ -8,19 +8,25 @@ use axum::body::{Body, Bytes};
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
 use super::timeout::SentFlag;
+use crate::body_start::BodyStart;
 
 /// The body of a request.
 pub(super) struct RequestBody {
-    body: Body,
+    /// The part that has been read before; empty once it has been sent.
+    start: Bytes,
+    rest: Body,
     /// Set when the body has been sent or dropped; `None` once set, or if the body is empty.
     sent: Option<SentFlag>,
 }
 
 impl RequestBody {
     /// A body, and its flag unless it is empty.
-    pub(super) fn new(body: Body) -> (Self, Option<SentFlag>) {
-        let sent = (!body.is_end_stream()).then(SentFlag::default);
-        (Self { body, sent: sent.clone() }, sent)
+    pub(super) fn new(start: BodyStart, rest: Body) -> (Self, Option<SentFlag>) {
+        let rest = if start.is_whole { Body::empty() } else { rest };
+        let mut body = Self { start: start.bytes, rest, sent: None };
+        body.sent = (!body.is_end_stream()).then(SentFlag::default);
+        let sent = body.sent.clone();
+        (body, sent)
     }
 
     fn set_sent(&mut self) {
@@ -44,18 +50,28 @@ impl HttpBody for RequestBody {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
-        if frame.is_none() || self.body.is_end_stream() {
+        let frame = if self.start.is_empty() {
+            ready!(Pin::new(&mut self.rest).poll_frame(cx))
+        } else {
+            Some(Ok(Frame::data(std::mem::take(&mut self.start))))
+        };
+        if frame.is_none() || self.is_end_stream() {
             self.set_sent();
         }
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.start.is_empty() && self.rest.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let (start, rest) = (self.start.len() as u64, self.rest.size_hint());
+        let mut hint = SizeHint::new();
+        hint.set_lower(rest.lower().saturating_add(start));
+        if let Some(upper) = rest.upper() {
+            hint.set_upper(upper.saturating_add(start));
+        }
+        hint
     }
 }

@@ -35,10 +35,15 @@ async fn a_shop_that_does_not_answer_is_504_in_time() {
 async fn a_client_that_sends_slowly_is_not_taken_for_a_slow_shop() {
     let harness = GatewayHarness::with(&[("upstream.shop.answer_timeout", "100ms")]).await;
     let mut client = harness.client().await;
-    client.send("POST /x HTTP/1.1\r\nhost: shop\r\ncontent-length: 4\r\n\r\nha").await;
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
-    client.send("lf").await;
-    assert_eq!(client.response().await.status, 200);
+    for half in [2, 100_000] {
+        let (half, length) = ("x".repeat(half), 2 * half);
+        client
+            .send(format!("POST /x HTTP/1.1\r\nhost: shop\r\ncontent-length: {length}\r\n\r\n{half}"))
+            .await;
+        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        client.send(&half).await;
+        assert_eq!(client.response().await.status, 200, "{length}");
+    }
 }
 
 #[tokio::test]

@@ -129,8 +129,15 @@ async fn an_answer_passes_while_it_is_made() {
 async fn a_request_passes_while_it_is_sent() {
     let mut harness = GatewayHarness::with(&[]).await;
     let mut client = harness.client().await;
-    client.send(format!("{POST}transfer-encoding: chunked\r\n\r\n5\r\nfirst\r\n")).await;
-    assert_eq!(harness.shop.pieces.recv().await.unwrap(), b"first");
+    // The first 64 KiB are read before the shop gets any of it.
+    let start = "x".repeat(64 * 1024);
+    client.send(format!("{POST}transfer-encoding: chunked\r\n\r\n10000\r\n{start}\r\n")).await;
+    client.send("5\r\nfirst\r\n").await;
+    let mut received = Vec::new();
+    while received.len() < start.len() + 5 {
+        received.extend(harness.shop.pieces.recv().await.unwrap());
+    }
+    assert!(received.ends_with(b"xfirst"));
     client.send("4\r\nlast\r\n0\r\n\r\n").await;
     assert_eq!(harness.shop.pieces.recv().await.unwrap(), b"last");
     assert_eq!(client.response().await.status, 200);
@@ -140,7 +147,8 @@ async fn a_request_passes_while_it_is_sent() {
 async fn an_answer_that_comes_before_the_request_is_through_is_passed() {
     let harness = GatewayHarness::with(&[]).await;
     let mut client = harness.client().await;
-    client.send("POST /early HTTP/1.1\r\nhost: shop\r\ncontent-length: 10\r\n\r\nhalf").await;
+    let half = "x".repeat(100_000);
+    client.send(format!("POST /early HTTP/1.1\r\nhost: shop\r\ncontent-length: 200000\r\n\r\n{half}")).await;
     assert_eq!(client.response().await.body, "early");
 }
 

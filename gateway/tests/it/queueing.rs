@@ -148,3 +148,44 @@ async fn the_queues_are_metered_by_upstream_and_class() {
     assert!(metric("firstcome_gateway_queue_wait_seconds_count", "order") >= 1.0);
     assert!(metric("firstcome_gateway_queue_refused_total", "bot") >= 1.0);
 }
+
+#[tokio::test]
+async fn a_client_that_sends_half_a_body_keeps_no_request_from_the_shop() {
+    let harness = GatewayHarness::with(&ONE).await;
+    let mut slow = harness.client().await;
+    slow.send("POST /slow HTTP/1.1\r\nhost: shop\r\ncontent-length: 8\r\n\r\nhalf").await;
+    let mut client = harness.client().await;
+    for _ in 0..5 {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        assert_eq!(client.get("/").await.status, 200);
+    }
+    assert_eq!(harness.shop.count("/slow"), 0);
+    slow.send("half").await;
+    assert_eq!(slow.response().await.status, 200);
+    let received = harness.shop.received();
+    let last = received.last().unwrap();
+    assert_eq!((last.path.as_str(), last.body.as_slice()), ("/slow", &b"halfhalf"[..]));
+    assert_eq!(last.headers("content-length"), ["8"]);
+}
+
+#[tokio::test]
+async fn a_long_body_arrives_whole_whatever_its_framing() {
+    let harness = GatewayHarness::with(&[]).await;
+    let mut client = harness.client().await;
+    for size in [1, 65_535, 65_536, 65_537, 300_000] {
+        let body: String = ('a'..='z').cycle().take(size).collect();
+        client.send(format!("POST /x HTTP/1.1\r\nhost: shop\r\ncontent-length: {size}\r\n\r\n{body}")).await;
+        assert_eq!(client.response().await.status, 200, "{size}");
+        assert!(harness.shop.received().last().unwrap().body == body.as_bytes(), "{size}");
+        let chunk = |piece: &[u8]| format!("{:x}\r\n{}\r\n", piece.len(), str::from_utf8(piece).unwrap());
+        let pieces = body.as_bytes().chunks(7000).map(chunk).collect::<Vec<_>>().concat();
+        let mut chunked = harness.client().await;
+        chunked
+            .send(format!(
+                "POST /x HTTP/1.1\r\nhost: shop\r\ntransfer-encoding: chunked\r\n\r\n{pieces}0\r\n\r\n"
+            ))
+            .await;
+        assert_eq!(chunked.response().await.status, 200, "{size} in chunks");
+        assert!(harness.shop.received().last().unwrap().body == body.as_bytes(), "{size} in chunks");
+    }
+}

@@ -31,6 +31,8 @@ pub struct Limits {
     pub body_max: u64,
     /// From the end of the headers to the end of the body; more is 408.
     pub body_read_timeout: Duration,
+    /// The lowest rate of a request body in bytes per second; one that falls 5 s behind it is 408. Zero for no limit.
+    pub body_rate_min: u32,
     /// Whether a body with a `Content-Encoding` is accepted, as a proxy must; otherwise the response is 415.
     pub encoded_bodies: bool,
     /// How long a client may read nothing of its response.
@@ -59,6 +61,7 @@ impl Default for Limits {
             uri_max: 4 * 1024,
             body_max: 8 * 1024,
             body_read_timeout: Duration::from_secs(10),
+            body_rate_min: 0,
             encoded_bodies: false,
             write_stall_timeout: Duration::from_secs(20),
             connections_max: 10_000,
@@ -81,6 +84,7 @@ impl Limits {
             uri_max: count(part, "uri_max", 1, self.uri_max),
             body_max: count(part, "body_max", 0, self.body_max),
             body_read_timeout: timeout(part, "body_read_timeout", self.body_read_timeout),
+            body_rate_min: count(part, "body_rate_min", 0, self.body_rate_min),
             encoded_bodies: part.flag("encoded_bodies", self.encoded_bodies),
             write_stall_timeout: timeout(part, "write_stall_timeout", self.write_stall_timeout),
             connections_max: count(part, "connections_max", 1, self.connections_max),

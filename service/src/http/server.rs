@@ -14,7 +14,7 @@ use futures_util::future::Either;
 use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
-use super::body::{BodyError, BodyErrorSlot, LimitedBody, SentBody, drain};
+use super::body::{BodyError, BodyErrorSlot, LimitedBody, MinimumRate, SentBody, drain};
 use super::handler::{Handler, HandlerResponse, Route};
 use super::limits::Limits;
 use super::metrics::{GaugeGuard, HttpMetrics};
@@ -186,6 +186,7 @@ impl<H: Handler> HttpServer<H> {
             body,
             bytes_left: self.limits.body_max,
             deadline: Instant::now() + self.limits.body_read_timeout,
+            rate: MinimumRate::new(self.limits.body_rate_min),
             timer: None,
             error: Arc::clone(&slot),
             _in_flight: in_flight.clone(),

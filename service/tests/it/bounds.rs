@@ -140,6 +140,16 @@ async fn a_slow_body_gets_408_and_the_connection_is_closed() {
 }
 
 #[tokio::test]
+async fn a_body_below_its_rate_gets_408_long_before_the_deadline() {
+    let limits = Limits { body_rate_min: 1000, body_read_timeout: Duration::from_mins(10), ..limits() };
+    let mut client = RawClient::connect(start(router(), limits, &context())).await;
+    client.send("POST /echo HTTP/1.1\r\nhost: x\r\ncontent-length: 4000\r\n\r\n").await;
+    client.send("x".repeat(3000)).await;
+    let response = client.response().await;
+    assert_eq!((response.status, &response.problem()["code"]), (408, &"body-too-slow".into()));
+}
+
+#[tokio::test]
 async fn a_compressed_body_gets_415_unless_allowed() {
     let packed = "POST /echo HTTP/1.1\r\nhost: x\r\ncontent-encoding: gzip\r\ncontent-length: 2\r\n\r\nhi";
     assert_eq!(response_to(packed).await.status, 415);
