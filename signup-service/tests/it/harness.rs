@@ -221,13 +221,20 @@ impl SignupHarness {
         self.post(CREATE, &application(phone), &headers).await
     }
 
-    /// Sends this many applications to an empty queue, the last one from [`PHONE`], and returns the last response.
+    /// Sends this many applications to an empty queue, each with its phone number as the key. The last one is from [`PHONE`] with the
+    /// key `mine`; its response is returned.
     pub(crate) async fn apply_many(&self, count: u32) -> ReceivedResponse {
         for i in 1..count {
-            assert_eq!(self.apply(&format!("010-9000-{i:04}"), None).await.status, 201);
+            let phone = earlier_phone(i);
+            assert_eq!(self.apply(&phone, Some(&phone)).await.status, 201);
         }
         self.apply(PHONE, Some("mine")).await
     }
+}
+
+/// The phone number of the application with this number, sent by [`SignupHarness::apply_many`].
+pub(crate) fn earlier_phone(number: u32) -> String {
+    format!("010-9000-{number:04}")
 }
 
 /// The peer of a request, if a test sets it.
