@@ -4,6 +4,9 @@
 use domain::{AppKey, Epoch, EventId, EventSettings, EventState, Gaps, Millis, Number, Outcome, ReqHash};
 use serde::{Deserialize, Serialize};
 
+/// The numbers of a block, from 1: 1 to 4096, and so on. The head of the queue is read by blocks.
+pub const BLOCK: u32 = 4096;
+
 /// An applicant. The caller has validated it: the queue gives a number to every applicant it receives.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Applicant {
@@ -143,7 +146,8 @@ pub struct ArmResult {
 pub struct QueueHead {
     /// In order of their numbers. Restored applications at or below `admitted_through` therefore come first.
     pub waiting: Vec<WaitingApplication>,
-    /// The last number examined: `waiting` has every waiting application up to it.
+    /// The last number examined: `waiting` has every waiting application up to it. Blocks of [`BLOCK`] numbers in which none waits
+    /// are passed over.
     pub through: u32,
 }
 
@@ -282,6 +286,8 @@ pub struct QueueSnapshot {
     pub number_limit: u32,
     /// Each number up to this one is in the ledger, withdrawn, or skipped.
     pub admitted_through: u32,
+    /// Applications that wait, restored ones included.
+    pub waiting: u32,
     /// The ranges of skipped numbers. An application restored into a range does not split it.
     pub gaps: Gaps,
     /// The closing. The first write to an armed queue after `closes_at` records it, which may be later than `state` says closed.

@@ -8,7 +8,7 @@ mod redis;
 mod sqlite;
 
 pub use contract::{
-    Applicant, ApplyAck, ArmRequest, ArmResult, Closing, InboxEntry, InboxKind, LeaderError,
+    Applicant, ApplyAck, ArmRequest, ArmResult, BLOCK, Closing, InboxEntry, InboxKind, LeaderError,
     ProjectedOutcome, Projection, QueueEntry, QueueError, QueueHead, QueueSnapshot, QueueState,
     RestoredApplication, SeatFigures, WaitingApplication,
 };

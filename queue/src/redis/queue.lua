@@ -5,6 +5,7 @@
 --   q:{event}:m        HASH    the state of the queue
 --   q:{event}:a:{hex}  HASHes  rest of app_key -> number (4 bytes), state (1), reqhash (8), id of a cancel request (8, if any)
 --   q:{event}:w:{n}    STRING  4096 app_keys in the order of their numbers; 16 zero bytes for a number without an application
+--   q:{event}:b        HASH    block -> how many of its applications wait, if any
 --   q:{event}:l        ZSET    waiting numbers at or below admitted_through
 --   q:{event}:c        HASH    app_key -> sealed contact
 --   q:{event}:p        HASH    app_keys of presented receipts whose applications are missing, until they are restored
@@ -28,12 +29,12 @@ local STATE_CODES = { W = 0, A = 1, X = 2 }
 local INTEGERS = {
   'epoch', 'fence', 'seq', 'number_limit', 'admitted_through', 'skipped', 'inbox_last', 'closed_at', 'closed_seq',
   'closed_inbox', 'settled_seq', 'opens_at', 'closes_at', 'applications_max', 'prefix_bits', 'rev', 'figures_fence',
-  'figures_round', 'intake',
+  'figures_round', 'intake', 'waiting',
 }
 local TEXTS = { 'ending', 'gaps' }
 local SNAPSHOT = {
   'epoch', 'seq', 'number_limit', 'admitted_through', 'gaps', 'closed_at', 'closed_seq', 'closed_inbox', 'ending', 'opens_at',
-  'closes_at', 'settings', 'rev', 'figures',
+  'closes_at', 'settings', 'rev', 'figures', 'waiting',
 }
 local STORED_AS = {
   number_limit = 'limit', admitted_through = 'through', skipped = 'gapped', inbox_last = 'inbox', settled_seq = 'settled',
@@ -188,10 +189,44 @@ local function find(queue, key)
   return redis.call('HGET', name, field), name, field
 end
 
--- The block and the offset of a number.
+local function block_of(number)
+  return math.floor((number - 1) / BLOCK)
+end
+
+-- The block's key and the offset of a number.
 local function slot(queue, number)
-  local block = math.floor((number - 1) / BLOCK)
+  local block = block_of(number)
   return queue.base .. 'w:' .. integer(block), (number - 1 - block * BLOCK) * 16
+end
+
+-- The counts of waiting applications. After an error midway a count must not be too low, since an event is settled when none
+-- waits. So a count of a block rises before the applications are written, and falls after; `waiting` is the last write, to the key
+-- that `seq` was written to before.
+local function add_to_block(queue, block, change)
+  if redis.call('HINCRBY', queue.base .. 'b', integer(block), integer(change)) == 0 then
+    redis.call('HDEL', queue.base .. 'b', integer(block))
+  end
+end
+
+local function add_to_blocks(queue, from, to)
+  while from <= to do
+    local block = block_of(from)
+    local last = math.min(to, (block + 1) * BLOCK)
+    add_to_block(queue, block, last - from + 1)
+    from = last + 1
+  end
+end
+
+-- The first number from which on an application may wait: `number` itself if one waits in its block, otherwise the first number of
+-- the next such block; nil if there is none.
+local function next_occupied(queue, number)
+  local name, block, next_block = queue.base .. 'b', block_of(number), nil
+  if redis.call('HEXISTS', name, integer(block)) == 1 then return number end
+  for _, field in ipairs(redis.call('HKEYS', name)) do
+    local other = tonumber(field)
+    if other > block and (not next_block or other < next_block) then next_block = other end
+  end
+  return next_block and next_block * BLOCK + 1
 end
 
 -- Writes app_keys at consecutive numbers. A block is created in its full size: growing, it would take up to twice the memory.
@@ -302,12 +337,14 @@ local function apply(keys, args)
     results[#results + 1] = struct.pack('>BI4B', code, number, flags)
   end
   if #new_keys > 0 then
+    add_to_blocks(queue, queue.seq + 1, seq)
     write_slots(queue, queue.seq + 1, new_keys)
     if #contacts > 0 then redis.call('HSET', queue.base .. 'c', unpack(contacts)) end
     save(queue, { seq = seq })
     for _, commit in ipairs(commits) do
       redis.call('HSET', commit[1], commit[2], commit[3])
     end
+    save(queue, { waiting = queue.waiting + #new_keys })
   end
   -- The reply about an application that another connection wrote must wait until that write is durable. Redis delays the replies
   -- of writes only, so something has to be written.
@@ -344,14 +381,18 @@ local function cancel(keys, args)
   local number, state = packed_number(packed), packed_state(packed)
   local outcome = outcome_of(queue, number, state)
   if queue.ending ~= 'settled' and state ~= 'X' then
-    local after = packed
-    if state == 'W' and number > queue.admitted_through then after, state = with_state(packed, 'X'), 'X' end
+    local after, withdraws = packed, state == 'W' and number > queue.admitted_through
+    if withdraws then after, state = with_state(packed, 'X'), 'X' end
     local can_change = outcome == '' or string.sub(outcome, 1, 7) == 'ordered'
     if can_change and not is_in_inbox(queue, packed) then
       after = string.sub(after, 1, 13) .. post_to_inbox(queue, key, number, 'cancel')
     end
     if after ~= packed then redis.call('HSET', name, field, after) end
-    if state == 'X' then redis.call('HDEL', queue.base .. 'c', key) end
+    if withdraws then
+      redis.call('HDEL', queue.base .. 'c', key)
+      add_to_block(queue, block_of(number), -1)
+      save(queue, { waiting = queue.waiting - 1 })
+    end
   end
   return { args[1], 'OK', number, STATE_CODES[state], outcome }
 end
@@ -386,7 +427,7 @@ local function arm(keys, args)
     lost = tonumber(args[5]) > 0
     queue.seq, queue.number_limit, queue.skipped, queue.gaps = 0, 0, 0, nil
     changes = {
-      admitted_through = 0, inbox_last = 0, rev = args[6], settings = args[7], opens_at = args[8],
+      admitted_through = 0, waiting = 0, inbox_last = 0, rev = args[6], settings = args[7], opens_at = args[8],
       closes_at = tonumber(args[9]), intake = args[10], applications_max = args[11], prefix_bits = args[12], figures = '',
       figures_fence = 0, figures_round = 0, barrier = 0,
     }
@@ -461,16 +502,35 @@ local function project(keys, args)
   return { args[1], 'OK' }
 end
 
--- Marks one application as admitted, and deletes what only a waiting one needs.
+-- Marks one application as admitted, and deletes what only a waiting one needs. Returns how many waited: one or none.
 local function admit(queue, key)
   local packed, name, field = find(queue, key)
+  local waited = 0
   if packed and packed_state(packed) == 'W' then
     packed = with_state(packed, 'A')
     redis.call('HSET', name, field, packed)
+    add_to_block(queue, block_of(packed_number(packed)), -1)
+    waited = 1
   end
   if packed and packed_state(packed) == 'A' then
     redis.call('HDEL', queue.base .. 'c', key)
     redis.call('ZREM', queue.base .. 'l', integer(packed_number(packed)))
+  end
+  return waited
+end
+
+-- Puts the applications that wait between two numbers into q:{event}:l.
+local function keep_waiting(queue, from, to)
+  local number = next_occupied(queue, from)
+  while number and number <= to do
+    local last = math.min(to, (block_of(number) + 1) * BLOCK)
+    each_slot(queue, number, last, function(waiting, key)
+      local packed = find(queue, key)
+      if packed and packed_number(packed) == waiting and packed_state(packed) == 'W' then
+        redis.call('ZADD', queue.base .. 'l', waiting, integer(waiting))
+      end
+    end)
+    number = next_occupied(queue, last + 1)
   end
 end
 
@@ -478,22 +538,14 @@ end
 local function admitted(keys, args)
   local queue, refusal = open_fenced(keys, args, true)
   if refusal then return refusal end
-  local is_admitted = {}
+  local waited = 0
   for i = 5, #args do
-    is_admitted[args[i]] = true
-    admit(queue, args[i])
+    waited = waited + admit(queue, args[i])
   end
   local through = math.min(tonumber(args[4]), queue.seq)
   -- A waiting application that is not among the keys must be found again at or below admitted_through.
-  each_slot(queue, queue.admitted_through + 1, through, function(number, key)
-    if not is_admitted[key] then
-      local packed = find(queue, key)
-      if packed and packed_number(packed) == number and packed_state(packed) == 'W' then
-        redis.call('ZADD', queue.base .. 'l', number, integer(number))
-      end
-    end
-  end)
-  if through > queue.admitted_through then save(queue, { admitted_through = through }) end
+  keep_waiting(queue, queue.admitted_through + 1, through)
+  save(queue, { admitted_through = math.max(through, queue.admitted_through), waiting = queue.waiting - waited })
   return { args[1], 'OK' }
 end
 
@@ -515,15 +567,17 @@ local function restore_one(queue, number, key, secret, state, contact)
   if number > queue.seq then save(queue, { seq = number }) end
   if queue.closed_seq and number > queue.closed_seq then save(queue, { closed_seq = number }) end
   if packed then
-    if state == 'A' and packed_state(packed) == 'W' then admit(queue, key) end
+    if state == 'A' and packed_state(packed) == 'W' then save(queue, { waiting = queue.waiting - admit(queue, key) }) end
     return true
   end
+  if state == 'W' then add_to_block(queue, block_of(number), 1) end
   write_slots(queue, number, { key })
   if state == 'W' then
     if contact ~= '' then redis.call('HSET', queue.base .. 'c', key, contact) end
     if number <= queue.admitted_through then redis.call('ZADD', queue.base .. 'l', number, integer(number)) end
   end
   redis.call('HSET', name, field, pack(number, state, secret))
+  if state == 'W' then save(queue, { waiting = queue.waiting + 1 }) end
   return true
 end
 
@@ -651,8 +705,9 @@ local function head(keys, args)
       if key then add_waiting(tonumber(late), key) end
     end
     if #numbers < max then
-      through = math.min(queue.seq, queue.admitted_through + BLOCK)
-      each_slot(queue, queue.admitted_through + 1, through, add_waiting)
+      local from = next_occupied(queue, queue.admitted_through + 1)
+      through = from and math.min(queue.seq, from + BLOCK - 1) or queue.seq
+      if from then each_slot(queue, from, through, add_waiting) end
     end
     if #numbers >= max then through = math.max(queue.admitted_through, numbers[#numbers]) end
   end

@@ -51,6 +51,7 @@ fn snapshot_from(mut fields: ReplyFields, event: &EventId) -> Result<QueueSnapsh
     settings.closes_at = closes_at;
     let rev = fields.int()?;
     let figures = fields.bytes()?;
+    let waiting = fields.int()?;
     let figures = if figures.is_empty() { SeatFigures::default() } else { json(&figures)? };
     let state = match ending {
         Some(ending) => ending,
@@ -66,6 +67,7 @@ fn snapshot_from(mut fields: ReplyFields, event: &EventId) -> Result<QueueSnapsh
         seq,
         number_limit,
         admitted_through,
+        waiting,
         gaps,
         closed,
         settings,

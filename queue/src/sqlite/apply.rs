@@ -52,6 +52,7 @@ async fn apply(
         && insert(conn, row.id, number, applicant).await?
     {
         row.seq = number.get();
+        row.waiting += 1;
         armed.last_acknowledged = number.get();
         return Ok(ApplyAck {
             number,
@@ -130,6 +131,7 @@ async fn cancel(
     }
     if entry.state == QueueState::Waiting && number.get() > row.admitted_through {
         withdraw(conn, row.id, number).await?;
+        row.waiting -= 1;
         entry.state = QueueState::Withdrawn;
     }
     if entry.outcome.as_ref().is_none_or(|projected| projected.outcome == Outcome::Ordered) {

@@ -144,13 +144,14 @@ async fn admitted(
 ) -> StepResult<()> {
     let row = fenced_and_armed(queue, fence)?;
     for key in keys {
-        sqlx::query(
+        let done = sqlx::query(
             "UPDATE application SET state = 'A', contact = NULL WHERE queue = ? AND app_key = ? AND state = 'W'",
         )
         .bind(row.id)
         .bind(&key.0[..])
         .execute(&mut *conn)
         .await?;
+        row.waiting -= u32::from(done.rows_affected() == 1);
     }
     row.admitted_through = row.admitted_through.max(through.min(row.seq));
     Ok(())
@@ -186,7 +187,7 @@ async fn restore(
     let mut conflicts = 0;
     for row in rows {
         let number = row.number;
-        if restore_one(conn, queue.id, row).await? {
+        if restore_one(conn, queue, row).await? {
             queue.include(number);
         } else {
             conflicts += 1;
@@ -198,28 +199,34 @@ async fn restore(
 /// Restores one application. Returns `false` if the queue has its key under another number or its number under another key.
 async fn restore_one(
     conn: &mut SqliteConnection,
-    queue: i64,
+    queue: &mut QueueRow,
     row: RestoredApplication,
 ) -> sqlx::Result<bool> {
     let existing = sqlx::query("SELECT number FROM application WHERE queue = ? AND app_key = ?")
-        .bind(queue)
+        .bind(queue.id)
         .bind(&row.app_key.0[..])
         .fetch_optional(&mut *conn)
         .await?;
     match existing {
         Some(existing) if existing.try_get::<u32, _>("number")? != row.number.get() => Ok(false),
         Some(_) if row.state == QueueState::Admitted => {
-            sqlx::query(
+            let done = sqlx::query(
                 "UPDATE application SET state = 'A', contact = NULL WHERE queue = ? AND number = ? AND state = 'W'",
             )
-            .bind(queue)
+            .bind(queue.id)
             .bind(row.number.get())
             .execute(conn)
             .await?;
+            queue.waiting -= u32::from(done.rows_affected() == 1);
             Ok(true)
         }
         Some(_) => Ok(true),
-        None => insert(conn, queue, row).await,
+        None => {
+            let waits = row.state == QueueState::Waiting;
+            let is_new = insert(conn, queue.id, row).await?;
+            queue.waiting += u32::from(is_new && waits);
+            Ok(is_new)
+        }
     }
 }
 

@@ -28,6 +28,8 @@ pub(super) struct QueueRow {
     pub(super) seq: u32,
     pub(super) number_limit: u32,
     pub(super) admitted_through: u32,
+    /// Applications that wait: the count of the rows in state `W`.
+    pub(super) waiting: u32,
     pub(super) gaps: Gaps,
     pub(super) inbox_last: i64,
     pub(super) closed: Option<Closing>,
@@ -183,7 +185,7 @@ impl QueueRow {
             Ending::Settled { through } => (Some(EventState::Settled.as_str()), through),
         };
         sqlx::query(
-            "UPDATE queue SET epoch = ?, fence = ?, seq = ?, number_limit = ?, admitted_through = ?, gaps = ?, \
+            "UPDATE queue SET epoch = ?, fence = ?, seq = ?, number_limit = ?, admitted_through = ?, waiting = ?, gaps = ?, \
              inbox_last = ?, closed_at = ?, closed_seq = ?, closed_inbox = ?, ending = ?, settled_seq = ?, \
              settings = ?, rev = ?, figures = ?, figures_fence = ?, figures_round = ? WHERE id = ?",
         )
@@ -192,6 +194,7 @@ impl QueueRow {
         .bind(self.seq)
         .bind(self.number_limit)
         .bind(self.admitted_through)
+        .bind(self.waiting)
         .bind(to_json(&self.gaps)?)
         .bind(self.inbox_last)
         .bind(self.closed.map(|c| c.closed_at))
@@ -223,6 +226,7 @@ impl QueueRow {
             seq: row.try_get("seq")?,
             number_limit: row.try_get("number_limit")?,
             admitted_through: row.try_get("admitted_through")?,
+            waiting: row.try_get("waiting")?,
             gaps: from_json(row.try_get("gaps")?)?,
             inbox_last: row.try_get("inbox_last")?,
             closed: closing(row)?,

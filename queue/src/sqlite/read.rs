@@ -7,12 +7,9 @@ use sqlx::sqlite::{SqliteConnection, SqliteRow};
 use super::loaded_queue::LoadedQueue;
 use super::queue_row::QueueRow;
 use crate::contract::{
-    InboxEntry, InboxKind, ProjectedOutcome, QueueEntry, QueueError, QueueHead, QueueSnapshot, QueueState,
-    WaitingApplication,
+    BLOCK, InboxEntry, InboxKind, ProjectedOutcome, QueueEntry, QueueError, QueueHead, QueueSnapshot,
+    QueueState, WaitingApplication,
 };
-
-/// Most numbers above `admitted_through` that one read of the head examines: the block size of the Redis store.
-const HEAD_MAX: u32 = 4096;
 
 /// Returns the queue of the event at this moment.
 pub(super) fn snapshot(
@@ -31,6 +28,7 @@ pub(super) fn snapshot(
         seq: row.seq,
         number_limit: row.number_limit,
         admitted_through: row.admitted_through,
+        waiting: row.waiting,
         gaps: row.gaps,
         closed: row.closed,
         settings: row.settings,
@@ -82,7 +80,8 @@ pub(super) async fn head(conn: &mut SqliteConnection, queue: &QueueRow, n: u32) 
     if n == 0 {
         return Ok(QueueHead { waiting: Vec::new(), through: admitted_through });
     }
-    let horizon = queue.seq.min(admitted_through.saturating_add(HEAD_MAX));
+    let from = next_occupied(conn, queue.id, admitted_through.saturating_add(1)).await?.unwrap_or(queue.seq);
+    let horizon = queue.seq.min(from.saturating_add(BLOCK - 1));
     let rows = sqlx::query(
         "SELECT number, app_key, contact FROM application \
          WHERE queue = ? AND state = 'W' AND number <= ? ORDER BY number LIMIT ?",
@@ -90,7 +89,7 @@ pub(super) async fn head(conn: &mut SqliteConnection, queue: &QueueRow, n: u32) 
     .bind(queue.id)
     .bind(horizon)
     .bind(n)
-    .fetch_all(conn)
+    .fetch_all(&mut *conn)
     .await?;
     let waiting = rows.iter().map(waiting_from).collect::<sqlx::Result<Vec<_>>>()?;
     let through = match waiting.last() {
@@ -98,6 +97,20 @@ pub(super) async fn head(conn: &mut SqliteConnection, queue: &QueueRow, n: u32) 
         _ => horizon,
     };
     Ok(QueueHead { waiting, through })
+}
+
+/// The first number from which on an application may wait: `number` itself if one waits in its block, otherwise the first number of
+/// the next such block.
+async fn next_occupied(conn: &mut SqliteConnection, queue: i64, number: u32) -> sqlx::Result<Option<u32>> {
+    let block = (number - 1) / BLOCK * BLOCK;
+    let first: Option<u32> = sqlx::query_scalar(
+        "SELECT MIN(number) FROM application WHERE queue = ? AND state = 'W' AND number > ?",
+    )
+    .bind(queue)
+    .bind(block)
+    .fetch_one(conn)
+    .await?;
+    Ok(first.map(|first| number.max((first - 1) / BLOCK * BLOCK + 1)))
 }
 
 fn waiting_from(row: &SqliteRow) -> sqlx::Result<WaitingApplication> {

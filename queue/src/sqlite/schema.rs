@@ -9,7 +9,7 @@ use sqlx::{ConnectOptions, Row};
 
 use super::error::describe;
 
-const VERSION: i64 = 1;
+const VERSION: i64 = 2;
 
 /// Longer than any checkpoint: only another program on the file makes the writer wait that long.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -26,6 +26,7 @@ CREATE TABLE queue (
     seq              INTEGER NOT NULL DEFAULT 0,
     number_limit     INTEGER NOT NULL DEFAULT 0,
     admitted_through INTEGER NOT NULL DEFAULT 0,
+    waiting          INTEGER NOT NULL DEFAULT 0,
     gaps             TEXT    NOT NULL DEFAULT '[]',
     inbox_last       INTEGER NOT NULL DEFAULT 0,
     closed_at        INTEGER,
@@ -67,7 +68,7 @@ CREATE TABLE outcome (
     order_no TEXT,
     PRIMARY KEY (queue, number)
 ) STRICT, WITHOUT ROWID;
-PRAGMA user_version = 1;
+PRAGMA user_version = 2;
 COMMIT;
 ";
 
@@ -79,6 +80,11 @@ pub(super) enum OpenError {
              run that version, or set another file"
     )]
     Newer(i64),
+    #[error(
+        "the file was written by an earlier, unreleased version of this program (format {0}, this one reads {VERSION}): \
+             move it away, and the event starts with an empty queue"
+    )]
+    Older(i64),
     #[error("the file is a database of something else: set another file")]
     Foreign,
     #[error("{}", describe(.0))]
@@ -126,6 +132,7 @@ pub(super) async fn prepare(conn: &mut SqliteConnection) -> Result<(), OpenError
             Ok(())
         }
         (newer, _) if newer > VERSION => Err(OpenError::Newer(newer)),
+        (older, _) if older > 0 => Err(OpenError::Older(older)),
         _ => Err(OpenError::Foreign),
     }
 }

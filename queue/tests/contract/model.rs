@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use domain::{Epoch, EventSettings, EventState, Gaps, Millis, Number, Outcome, ReqHash};
 use queue::{
-    Applicant, ApplyAck, ArmRequest, ArmResult, Closing, InboxEntry, InboxKind, LeaderError,
+    Applicant, ApplyAck, ArmRequest, ArmResult, BLOCK, Closing, InboxEntry, InboxKind, LeaderError,
     ProjectedOutcome, Projection, QueueEntry, QueueError, QueueHead, QueueSnapshot, QueueState,
     RestoredApplication, SeatFigures, WaitingApplication,
 };
@@ -218,7 +218,12 @@ impl Model {
         if !self.armed {
             return Err(LeaderError::NotArmed);
         }
-        let end = queue.seq.min(queue.admitted_through + 4096);
+        let block = |number: u32| (number - 1) / BLOCK;
+        let first = queue.admitted_through + 1;
+        let waiting = queue.people.iter().filter(|(_, p)| p.state == QueueState::Waiting);
+        let occupied = waiting.map(|(n, _)| block(*n)).find(|occupied| *occupied >= block(first));
+        let from = occupied.map_or(queue.seq, |occupied| first.max(occupied * BLOCK + 1));
+        let end = queue.seq.min(from + BLOCK - 1);
         let waiting = queue.people.range(..=end).filter(|(_, p)| p.state == QueueState::Waiting).take(n);
         let waiting: Vec<_> = waiting.map(|(number, p)| p.waiting(*number)).collect();
         let through = if waiting.len() < n { end } else { waiting.last().map_or(0, |w| w.number.get()) };
@@ -296,6 +301,8 @@ impl Model {
             seq: queue.seq,
             number_limit: queue.number_limit,
             admitted_through: queue.admitted_through,
+            waiting: u32::try_from(queue.people.values().filter(|p| p.state == QueueState::Waiting).count())
+                .unwrap(),
             gaps: queue.gaps,
             closed: queue.closed,
             settings: queue.settings,

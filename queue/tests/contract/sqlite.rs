@@ -46,18 +46,22 @@ async fn a_second_open_is_refused_until_the_first_handle_is_dropped() {
 }
 
 #[tokio::test]
-async fn a_file_of_a_newer_version_or_another_program_is_refused() {
+async fn a_file_of_another_version_or_another_program_is_refused() {
     let newer = TempFolder::new("newer");
+    let older = TempFolder::new("older");
     let foreign = TempFolder::new("foreign");
-    for (folder, sql) in
-        [(&newer, "PRAGMA user_version = 99; CREATE TABLE t (a)"), (&foreign, "CREATE TABLE t (a)")]
-    {
+    for (folder, sql) in [
+        (&newer, "PRAGMA user_version = 99; CREATE TABLE t (a)"),
+        (&older, "PRAGMA user_version = 1; CREATE TABLE t (a)"),
+        (&foreign, "CREATE TABLE t (a)"),
+    ] {
         let url = format!("sqlite://{}?mode=rwc", queue_file(folder).display());
         let mut conn = SqliteConnection::connect(&url).await.unwrap();
         sqlx::raw_sql(sql).execute(&mut conn).await.unwrap();
         conn.close().await.unwrap();
     }
     assert!(open_error(&newer).await.contains("newer version"));
+    assert!(open_error(&older).await.contains("earlier, unreleased version"));
     assert!(open_error(&foreign).await.contains("something else"));
     std::fs::write(queue_file(&foreign), "no database, but long enough to be read as one by SQLite").unwrap();
     assert!(open_error(&foreign).await.contains("damaged"));

@@ -34,6 +34,7 @@ macro_rules! cases {
             a_lower_fence_or_an_old_epoch_is_refused
             the_head_is_in_order_and_reading_removes_nothing
             the_head_examines_one_block_at_most
+            blocks_without_a_waiting_application_are_passed_over
             a_repeated_admission_changes_nothing
             a_cancel_is_written_once_and_withdraws_a_waiting_application
             a_cancel_under_another_number_changes_nothing

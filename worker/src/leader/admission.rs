@@ -2,7 +2,6 @@
 //! popped: after a crash between two steps, the steps are repeated and nothing needs repair.
 
 use data_encoding::BASE64;
-use domain::EventState;
 use ledger::{ADMIT_MAX, Candidate, EventRow};
 use queue::{QueueHead, QueueSnapshot, WaitingApplication};
 
@@ -10,8 +9,7 @@ use super::term::LeaderTerm;
 use crate::context::WorkerContext;
 use crate::error::Error;
 
-/// Admits as many applications as there is room for, and returns how many left the queue. The head of a settling event is read even
-/// without room, so that numbers without an application do not keep it from being settled.
+/// Admits as many applications as there is room for, and returns how many left the queue.
 pub(crate) async fn admit_head(
     worker: &WorkerContext,
     term: &LeaderTerm,
@@ -19,16 +17,12 @@ pub(crate) async fn admit_head(
     snapshot: &QueueSnapshot,
 ) -> Result<usize, Error> {
     let admissible = worker.ledger.admissible(event).await?.min(ADMIT_MAX);
-    let settling = event.state == EventState::Settling && event.frozen.is_none();
-    if admissible == 0 && !settling {
-        return Ok(0);
-    }
-    let head = worker.queue.head(&term.event, admissible.max(1)).await?;
-    if head.waiting.is_empty() {
-        return skip_empty_head(worker, term, snapshot, &head).await;
-    }
     if admissible == 0 {
         return Ok(0);
+    }
+    let head = worker.queue.head(&term.event, admissible).await?;
+    if head.waiting.is_empty() {
+        return skip_empty_head(worker, term, snapshot, &head).await;
     }
     let candidates: Vec<Candidate> = head.waiting.iter().map(candidate).collect();
     let admission = worker.ledger.admit(&term.event, term.fence, &candidates).await?;

@@ -22,7 +22,7 @@ pub(crate) async fn advance_state(
         }
         EventState::Closed if event.settings.settle_after_close => EventState::Settling,
         // The queue of a frozen event may contradict what applicants were shown.
-        EventState::Settling if event.frozen.is_none() => return settle(worker, term, event, snapshot).await,
+        EventState::Settling if event.frozen.is_none() => return settle(worker, term, event).await,
         _ => return Ok(()),
     };
     worker.ledger.advance(&term.event, term.fence, next).await?;
@@ -54,14 +54,8 @@ fn times_of(settings: &EventSettings) -> EventTimes {
 }
 
 /// Settles the event once every request from before the closing is handled, no seat is held, and no seat is free while an application
-/// waits. One read of the head covers a window of numbers only, so an application may wait as long as the window ends below the
-/// last number. Admission moves the queue past an empty window, also while the release is paused.
-async fn settle(
-    worker: &WorkerContext,
-    term: &LeaderTerm,
-    event: &EventRow,
-    snapshot: &QueueSnapshot,
-) -> Result<(), Error> {
+/// waits.
+async fn settle(worker: &WorkerContext, term: &LeaderTerm, event: &EventRow) -> Result<(), Error> {
     let closing = worker.queue.settle(&term.event, term.fence.0).await?;
     if event.closed_seq.is_none() {
         worker.ledger.record_closed_seq(&term.event, term.fence, closing.closed_seq).await?;
@@ -69,11 +63,9 @@ async fn settle(
     if !worker.queue.inbox(&term.event, event.inbox_through, 1).await?.is_empty() {
         return Ok(());
     }
-    let head = worker.queue.head(&term.event, 1).await?;
-    // The queue may have given numbers between the snapshot and the closing.
-    let last = closing.closed_seq.max(snapshot.seq);
-    let may_wait = !head.waiting.is_empty() || head.through < last;
-    if worker.ledger.settle(&term.event, term.fence, may_wait).await? == SettleResult::Settled {
+    // Read after the closing: the queue may have given numbers since the round began.
+    let waiting = worker.queue.snapshot(&term.event).await?.waiting;
+    if worker.ledger.settle(&term.event, term.fence, waiting > 0).await? == SettleResult::Settled {
         tracing::info!(event = %term.event, "event {} is settled", term.event);
     }
     Ok(())

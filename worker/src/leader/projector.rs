@@ -84,9 +84,7 @@ async fn project(
 
 fn record_gauges(event: &EventRow, snapshot: &QueueSnapshot, figures: SeatFigures) {
     let id = event.settings.id.to_string();
-    let behind = snapshot.seq - snapshot.admitted_through;
-    let waiting = behind - snapshot.gaps.count(snapshot.admitted_through, snapshot.seq);
-    metrics::gauge!("firstcome_waiting", "event" => id.clone()).set(waiting);
+    metrics::gauge!("firstcome_waiting", "event" => id.clone()).set(snapshot.waiting);
     metrics::gauge!("firstcome_seats_capacity", "event" => id.clone()).set(event.settings.capacity);
     metrics::gauge!("firstcome_seats", "event" => id.clone(), "state" => "free").set(figures.free);
     metrics::gauge!("firstcome_seats", "event" => id.clone(), "state" => "held").set(figures.held);

@@ -29,14 +29,13 @@ impl QueueHistory {
     pub(crate) fn status(&mut self, snapshot: &QueueSnapshot, sold: Option<u32>, now: Millis) -> QueueStatus {
         let first = first_waiting(snapshot);
         self.remember(snapshot.seq, first, now);
-        let behind = snapshot.seq - snapshot.admitted_through;
         QueueStatus {
             at: now,
             epoch: snapshot.epoch,
             state: snapshot.state,
             seq: snapshot.seq,
             admitted_through: snapshot.admitted_through,
-            waiting: behind - snapshot.gaps.count(snapshot.admitted_through, snapshot.seq),
+            waiting: snapshot.waiting,
             closed_seq: snapshot.closed.map(|closing| closing.closed_seq),
             skipped_numbers: snapshot.gaps.count(0, snapshot.seq),
             armed: snapshot.armed,
@@ -106,6 +105,7 @@ mod tests {
             seq,
             number_limit: 10_000,
             admitted_through,
+            waiting: seq - admitted_through,
             gaps: Gaps::default(),
             closed: None,
             settings,
@@ -139,6 +139,7 @@ mod tests {
         history.status(&snapshot(10, 10), None, 1000);
         let mut skipped = snapshot(10, 1012);
         skipped.gaps.push(11, 1010);
+        skipped.waiting = 2;
         let status = history.status(&skipped, None, 3000);
         assert_eq!((status.waiting, status.skipped_numbers, status.oldest_wait_ms), (2, 1000, Some(0)));
         assert_eq!(first_waiting(&skipped), 1011);

@@ -20,6 +20,10 @@ pub(crate) struct PlantedBug {
 
 impl PlantedBug {
     fn queue(self, sql: &str) -> Self {
+        Self { queue: format!("{sql}; {RECOUNT_QUEUE}"), ..self }
+    }
+    /// Changes the queue and leaves its count as it is.
+    fn uncounted_queue(self, sql: &str) -> Self {
         Self { queue: sql.to_owned(), ..self }
     }
     fn ledger(self, sql: &str) -> Self {
@@ -31,7 +35,7 @@ impl PlantedBug {
     }
     /// Changes a table of the queue without its constraints.
     fn loose_queue(self, table: &str, sql: &str) -> Self {
-        Self { queue: loose(table, sql), ..self }
+        Self { queue: format!("{}; {RECOUNT_QUEUE}", loose(table, sql)), ..self }
     }
     /// Changes a table of the ledger without its constraints.
     fn loose_ledger(self, table: &str, sql: &str) -> Self {
@@ -46,6 +50,8 @@ impl PlantedBug {
     }
 }
 
+/// Counts the waiting applications anew, so that a bug in the queue is not found by the count alone.
+const RECOUNT_QUEUE: &str = "UPDATE queue SET waiting = (SELECT COUNT(*) FROM application WHERE state = 'W')";
 /// Counts the seats anew, so that a bug in the seats is not found by the counters alone.
 const RECOUNT: &str = "DELETE FROM seat_count;
     INSERT INTO seat_count SELECT event, 0, SUM(state = 'free'), SUM(state = 'held'), SUM(state = 'sold') FROM seat GROUP BY event";
@@ -85,6 +91,9 @@ pub(crate) fn in_numbers() -> Vec<PlantedBug> {
                    UPDATE queue SET gaps = '[{"from":11,"to":11},{"from":13,"to":20}]'"#,
             )
             .breaks(&["I1"], "number 11 ("),
+        bug(Running, "a waiting application is not counted")
+            .uncounted_queue("UPDATE queue SET waiting = waiting - 1")
+            .breaks(&["I9"], "applications wait, and the queue counts"),
         bug(Running, "an application is lost, and a hole is left")
             .queue("DELETE FROM application WHERE number = 11")
             .breaks(&["I1", "I9"], "number 11 belongs to no application and is in no gap"),

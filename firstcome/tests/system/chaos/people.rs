@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
-use tokio::task::{JoinError, JoinHandle, JoinSet};
+use tokio::task::{JoinError, JoinSet};
 
 use crate::crowd::{Ack, Crowd};
 
@@ -21,7 +21,7 @@ pub(super) struct People {
     /// before its reader applies again.
     pages: Arc<RwLock<()>>,
     have_left: Arc<AtomicBool>,
-    arriving: JoinHandle<Vec<String>>,
+    arriving: JoinSet<Vec<String>>,
 }
 
 impl People {
@@ -31,7 +31,8 @@ impl People {
         let pages = Arc::new(RwLock::new(()));
         let visit = Visit { crowd, acks: Arc::clone(&acks), pages: Arc::clone(&pages) };
         let leaving = Arc::clone(&have_left);
-        let arriving = tokio::spawn(async move {
+        let mut arriving = JoinSet::new();
+        arriving.spawn(async move {
             let mut arrivals = Arrivals { visit, tasks: JoinSet::new(), broken: Vec::new() };
             let mut person = 0;
             while !leaving.load(Ordering::Relaxed) {
@@ -63,7 +64,7 @@ impl People {
     /// Lets no one arrive any more, waits until all have their answer, and returns what the answers broke.
     pub(super) async fn leave(self) -> (Vec<Ack>, Vec<String>) {
         self.have_left.store(true, Ordering::Relaxed);
-        let broken = self.arriving.await.unwrap();
+        let broken = self.arriving.join_all().await.concat();
         let acks = self.acks.lock().clone();
         (acks, broken)
     }

@@ -76,8 +76,7 @@ impl Report {
         Self { file, json }
     }
 
-    pub(super) fn add(&mut self, run: Run) {
-        let commit = std::env::var("CHAOS_COMMIT").unwrap_or_default();
+    pub(super) fn add(&mut self, run: Run, commit: &str) {
         let json = &mut self.json;
         if !commit.is_empty() && !json["commits"].as_array().unwrap().contains(&json!(commit)) {
             json["commits"].as_array_mut().unwrap().push(json!(commit));

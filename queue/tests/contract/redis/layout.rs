@@ -150,9 +150,9 @@ async fn a_cancel_that_failed_midway_is_written_when_repeated(kind: RedisKind) {
 /// Denies each write of an application in turn: applying again makes the application, once.
 async fn applying_again_repairs_an_application_that_failed_midway(kind: RedisKind) {
     let mut harness = harness(kind).await;
-    let parts = ["m", "w:*", "c", "a:*"];
-    // Only the last write comes after the number is used for good.
-    for (person, denied, expected) in [(1, "w:*", 1), (2, "c", 2), (3, "m", 3), (4, "a:*", 5)] {
+    let parts = ["m", "b", "w:*", "c", "a:*"];
+    // Only the write of the application itself comes after the number is used for good.
+    for (person, denied, expected) in [(1, "w:*", 1), (2, "c", 2), (3, "m", 3), (4, "a:*", 5), (5, "b", 6)] {
         let keys = parts.map(|part| {
             let right = if part == denied { "%R~" } else { "~" };
             format!("{right}q:{{spring}}:{part}")
@@ -177,8 +177,9 @@ async fn applying_again_repairs_an_application_that_failed_midway(kind: RedisKin
     let waiting: Vec<_> = waiting.into_iter().map(|w| (w.number.get(), w.app_key, w.contact)).collect();
     assert_eq!(
         waiting,
-        [(1, 1), (2, 2), (3, 3), (5, 4)].map(|(n, person)| (n, key(person), contact(person)))
+        [(1, 1), (2, 2), (3, 3), (5, 4), (6, 5)].map(|(n, person)| (n, key(person), contact(person)))
     );
+    assert_eq!(harness.snapshot().await.waiting, 5);
 }
 
 async fn a_contact_is_deleted_once_it_is_not_needed(kind: RedisKind) {

@@ -2,7 +2,7 @@
 
 use queue::QueueState;
 
-use crate::harness::{FENCE, QueueHarness, arming, contact, event, key};
+use crate::harness::{FENCE, QueueHarness, arming, contact, event, key, number, restored};
 
 pub(crate) async fn the_head_is_in_order_and_reading_removes_nothing(harness: &mut QueueHarness) {
     harness.fill(6).await;
@@ -53,4 +53,27 @@ pub(crate) async fn a_repeated_admission_changes_nothing(harness: &mut QueueHarn
         (vec![4], 4),
         "an application that was not among the keys is found again"
     );
+}
+
+/// Numbers without an application are passed over in one read, however many there are, and every waiting application is counted.
+pub(crate) async fn blocks_without_a_waiting_application_are_passed_over(harness: &mut QueueHarness) {
+    harness.fill(3).await;
+    harness.queue().arm(&event(), FENCE, arming(2, 50_000_000)).await.unwrap();
+    harness.project(|projection| projection.number_limit = 50_001_000).await;
+    assert_eq!(harness.apply(4).await.unwrap().number, number(50_000_001));
+    // A receipt restores an application in the middle of the gap.
+    let rows = [restored(20_000_000, 9, QueueState::Waiting)];
+    harness.queue().restore(&event(), FENCE, &rows).await.unwrap();
+    assert_eq!(harness.snapshot().await.waiting, 5);
+    assert_eq!(harness.head(3).await, (vec![1, 2, 3], 3));
+    harness.admitted(3, &[1, 2, 3]).await;
+    assert_eq!(harness.snapshot().await.waiting, 2);
+    let head = harness.queue().head(&event(), 1).await.unwrap();
+    assert_eq!((head.waiting[0].number, head.through), (number(20_000_000), 20_000_000));
+    harness.queue().admitted(&event(), FENCE, head.through, &[key(9)]).await.unwrap();
+    let head = harness.queue().head(&event(), 9).await.unwrap();
+    assert_eq!((head.waiting[0].number, head.through), (number(50_000_001), 50_000_001));
+    harness.queue().cancel(&event(), key(4), number(50_000_001)).await.unwrap();
+    assert_eq!(harness.snapshot().await.waiting, 0);
+    assert_eq!(harness.head(9).await, (vec![], 50_000_001), "none waits: the read ends at the last number");
 }

@@ -9,7 +9,16 @@ pub(super) fn is_consistent(facts: &Facts) -> Violations {
     let mut violations = missing_numbers(facts);
     violations.extend(facts.entries.iter().filter_map(|entry| wrong_state(facts, entry)));
     violations.extend(crossed_limits(facts));
+    violations.extend(wrong_count(facts));
     violations
+}
+
+/// A count of the waiting applications that is not the number of those in the queue.
+fn wrong_count(facts: &Facts) -> Option<String> {
+    let waiting = facts.entries.iter().filter(|entry| entry.state == QueueState::Waiting).count();
+    let counted = facts.snapshot.waiting;
+    (waiting != counted as usize)
+        .then(|| format!("{waiting} applications wait, and the queue counts {counted}"))
 }
 
 /// Every number up to the last one is an application's or in a gap.
