@@ -29,4 +29,5 @@ pub use store::ledger::Ledger;
 pub use tables::application::{ApplicationRow, OpenApplications};
 pub use tables::event::EventRow;
 pub use tables::outbox::{DomainEvent, OutboxRow};
-pub use tables::seat::{SeatRow, SeatState, Seats};
+pub use tables::seat::SeatRow;
+pub use tables::seat_state::{SeatState, Seats};

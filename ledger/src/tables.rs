@@ -4,5 +4,7 @@ pub(crate) mod application;
 pub(crate) mod event;
 pub(crate) mod outbox;
 pub(crate) mod seat;
+pub(crate) mod seat_changes;
 pub(crate) mod seat_count;
+pub(crate) mod seat_state;
 pub(crate) mod transition;

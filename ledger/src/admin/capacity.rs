@@ -6,8 +6,9 @@ use crate::admin::change_error::ChangeError;
 use crate::store::column::count;
 use crate::store::error::Error;
 use crate::store::transaction::Tx;
-use crate::tables::seat::SeatState;
-use crate::tables::seat_count::{self, Shard};
+use crate::tables::seat_changes::CounterShard;
+use crate::tables::seat_count;
+use crate::tables::seat_state::SeatState;
 
 /// Seats added in one statement. A single statement for ten million seats would exceed the statement timeout.
 const SEATS_PER_INSERT: u32 = 20_000;
@@ -24,7 +25,7 @@ pub(crate) async fn add_seats(tx: &mut Tx, event: &EventId, from: u32, to: u32) 
         .execute(&mut **tx).await?;
     }
     let added = i64::from(to) + 1 - i64::from(from);
-    tx.seats.add(event, Shard::LOCKED_EVENT, SeatState::Free, added.max(0));
+    tx.seats.add(event, CounterShard::LOCKED_EVENT, SeatState::Free, added.max(0));
     Ok(())
 }
 
@@ -72,7 +73,7 @@ async fn delete_free_seats(tx: &mut Tx, event: &EventId, surplus: u32) -> Result
     .await?
     .rows_affected();
     let deleted = i64::try_from(deleted).unwrap_or(i64::MAX);
-    tx.seats.add(event, Shard::LOCKED_EVENT, SeatState::Free, -deleted);
+    tx.seats.add(event, CounterShard::LOCKED_EVENT, SeatState::Free, -deleted);
     Ok(())
 }
 

@@ -11,8 +11,8 @@ use crate::store::error::Error;
 use crate::store::ledger::Ledger;
 use crate::store::transaction::Tx;
 use crate::tables::event::EventRow;
-use crate::tables::seat::SeatState;
-use crate::tables::seat_count::Shard;
+use crate::tables::seat_changes::CounterShard;
+use crate::tables::seat_state::SeatState;
 
 /// The most applications admitted in one transaction. The transaction locks the event's row, which dispatchers wait for.
 pub const ADMIT_MAX: u32 = 256;
@@ -143,7 +143,7 @@ async fn seat_candidates(
         return Err(Error::Inconsistent("a seat was assigned in spite of the event's lock".into()));
     }
     let seats = i64::try_from(seated.len()).unwrap_or(i64::MAX);
-    tx.seats.add(event, Shard::LOCKED_EVENT, SeatState::Free, -seats);
-    tx.seats.add(event, Shard::LOCKED_EVENT, SeatState::Held, seats);
+    tx.seats.add(event, CounterShard::LOCKED_EVENT, SeatState::Free, -seats);
+    tx.seats.add(event, CounterShard::LOCKED_EVENT, SeatState::Held, seats);
     Ok(())
 }

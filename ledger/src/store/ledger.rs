@@ -6,7 +6,7 @@ use sqlx::AnyPool;
 use crate::store::dialect::Dialect;
 use crate::store::error::Error;
 use crate::store::transaction::Tx;
-use crate::tables::seat_count::SeatChanges;
+use crate::tables::seat_changes::SeatChanges;
 
 /// A handle on the ledger. Cloning it is cheap.
 #[derive(Clone)]

@@ -6,7 +6,7 @@ use sqlx::{Any, AnyConnection, Transaction};
 
 use crate::store::dialect::Dialect;
 use crate::store::error::Error;
-use crate::tables::seat_count::SeatChanges;
+use crate::tables::seat_changes::SeatChanges;
 
 /// A writing transaction. It rolls back when it is dropped without a commit.
 pub(crate) struct Tx {

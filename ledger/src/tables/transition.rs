@@ -6,8 +6,8 @@ use crate::store::error::Error;
 use crate::store::transaction::Tx;
 use crate::tables::application::{ApplicationRow, undo_name};
 use crate::tables::outbox::{self, DomainEvent};
-use crate::tables::seat::SeatState;
-use crate::tables::seat_count::Shard;
+use crate::tables::seat_changes::CounterShard;
+use crate::tables::seat_state::SeatState;
 
 /// Ends an application: outcome, seat and domain event together. An ordered application sells its seat, every other one frees it.
 pub(crate) async fn end(
@@ -36,7 +36,7 @@ async fn end_seat(tx: &mut Tx, row: &ApplicationRow, outcome: Outcome) -> Result
     let state = if is_sold { SeatState::Sold } else { SeatState::Free };
     // The seat of an order that is being undone is still sold.
     let before = if row.outcome == Some(Outcome::Ordered) { SeatState::Sold } else { SeatState::Held };
-    tx.seats.change(&row.event, Shard::of(row.number), before, state);
+    tx.seats.change(&row.event, CounterShard::of(row.number), before, state);
     sqlx::query("UPDATE seat SET state = $3, app_key = $4 WHERE event = $1 AND n = $2")
         .bind(row.event.as_str())
         .bind(seat)
