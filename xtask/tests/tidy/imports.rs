@@ -10,7 +10,6 @@ use std::path::Path;
 use proc_macro2::{TokenStream, TokenTree};
 use syn::visit::{self, Visit};
 
-use crate::known::LOOPS;
 use crate::modules::{self, FileTexts, ModuleId, ModuleTree, ResolvedPath};
 use crate::workspace::assert_none;
 
@@ -22,13 +21,7 @@ fn no_file_uses_a_file_that_uses_it() {
     let trees = modules::module_trees();
     assert!(trees.len() >= 8, "too few crates were found");
     let loops: Vec<Loop> = trees.iter().flat_map(loops).collect();
-    assert_none(&unknown(&loops, LOOPS));
-}
-
-#[test]
-fn each_known_loop_still_exists() {
-    let loops: Vec<Loop> = modules::module_trees().iter().flat_map(loops).collect();
-    assert_none(&gone(&loops, LOOPS));
+    assert_none(&loops.iter().map(Loop::message).collect::<Vec<_>>());
 }
 
 /// Files of a crate that use each other in a circle.
@@ -41,30 +34,14 @@ struct Loop {
 }
 
 impl Loop {
-    fn is_in(&self, known: &(&str, &[&str])) -> bool {
-        known.0 == self.package && self.files.iter().all(|file| known.1.contains(&file.as_str()))
-    }
-}
-
-fn unknown(loops: &[Loop], known: &[(&str, &[&str])]) -> Vec<String> {
-    let new = loops.iter().filter(|found| !known.iter().any(|known| found.is_in(known)));
-    new.map(|found| {
-        let files: Vec<_> = found.files.iter().collect();
+    fn message(&self) -> String {
+        let files: Vec<_> = self.files.iter().collect();
         format!(
             "{}: these files use each other: {files:?}\n  {}\n  Move the shared items to a file that both may use.",
-            found.package,
-            found.arrows.join("\n  ")
+            self.package,
+            self.arrows.join("\n  ")
         )
-    })
-    .collect()
-}
-
-fn gone(loops: &[Loop], known: &[(&str, &[&str])]) -> Vec<String> {
-    let gone = known.iter().filter(|known| !loops.iter().any(|found| found.is_in(known)));
-    gone.map(|(package, files)| {
-        format!("{package}: {files:?} are not a loop any more: remove them from LOOPS")
-    })
-    .collect()
+    }
 }
 
 fn loops(tree: &ModuleTree) -> Vec<Loop> {
@@ -393,18 +370,4 @@ fn code_for_tests_is_left_out() {
     let b = ("b.rs", "use crate::a::f; pub fn g() {}");
     let a = "pub fn f() {} #[cfg(test)] use crate::b::g; #[cfg(test)] mod tests { use crate::b::g; }";
     assert_eq!(loops_of(&[lib, ("a.rs", a), b]), NONE);
-}
-
-#[test]
-fn a_known_loop_may_only_shrink() {
-    let found = |files: &[&str]| Loop {
-        package: "x".into(),
-        files: files.iter().map(|file| (*file).to_owned()).collect(),
-        arrows: vec![],
-    };
-    let known: &[(&str, &[&str])] = &[("x", &["a.rs", "b.rs", "c.rs"])];
-    assert!(unknown(&[found(&["a.rs", "b.rs"])], known).is_empty());
-    assert_eq!(unknown(&[found(&["a.rs", "d.rs"])], known).len(), 1);
-    assert!(gone(&[found(&["a.rs", "b.rs"])], known).is_empty());
-    assert_eq!(gone(&[], known).len(), 1);
 }

@@ -8,7 +8,6 @@ use crate::workspace::{assert_none, files, is_page, is_rust, is_test};
 mod crates;
 mod functions;
 mod imports;
-mod known;
 mod modules;
 mod type_names;
 mod words;

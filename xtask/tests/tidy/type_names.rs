@@ -4,7 +4,6 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use syn::visit::{self, Visit};
 
-use crate::known::REPEATED_NAMES;
 use crate::modules::{self, ModuleTree};
 use crate::workspace::assert_none;
 
@@ -19,12 +18,7 @@ type Definitions = BTreeMap<String, Vec<String>>;
 fn each_type_name_is_defined_once() {
     let definitions = definitions(&modules::module_trees());
     assert!(definitions.len() >= 100, "too few types were found");
-    assert_none(&repeated(&definitions, REPEATED_NAMES));
-}
-
-#[test]
-fn each_known_repeated_name_is_still_repeated() {
-    assert_none(&no_longer_repeated(&definitions(&modules::module_trees()), REPEATED_NAMES));
+    assert_none(&repeated(&definitions));
 }
 
 /// The structs, enums, unions, traits and type aliases of all crates, without those for tests.
@@ -37,20 +31,10 @@ fn definitions(trees: &[ModuleTree]) -> Definitions {
     types.found
 }
 
-fn repeated(definitions: &Definitions, known: &[(&str, usize)]) -> Vec<String> {
-    let allowed = |name: &str| match known.iter().find(|(known, _)| *known == name) {
-        Some((_, times)) => *times,
-        None if ALLOWED.contains(&name) => usize::MAX,
-        None => 1,
-    };
-    let wrong = definitions.iter().filter(|(name, files)| files.len() > allowed(name));
+fn repeated(definitions: &Definitions) -> Vec<String> {
+    let wrong =
+        definitions.iter().filter(|(name, files)| files.len() > 1 && !ALLOWED.contains(&name.as_str()));
     wrong.map(|(name, files)| format!("{name} has {} meanings: {}", files.len(), files.join(", "))).collect()
-}
-
-fn no_longer_repeated(definitions: &Definitions, known: &[(&str, usize)]) -> Vec<String> {
-    let times = |name: &str| definitions.get(name).map_or(0, Vec::len);
-    let wrong = known.iter().filter(|(name, _)| times(name) < 2);
-    wrong.map(|(name, _)| format!("{name} is not repeated any more: remove it from REPEATED_NAMES")).collect()
 }
 
 #[derive(Default)]
@@ -93,9 +77,5 @@ fn a_name_that_is_defined_twice_is_found() {
         twice.keys().collect::<BTreeSet<_>>(),
         BTreeSet::from([&"A".into(), &"B".into(), &"C".into(), &"Error".into()])
     );
-    assert_eq!(repeated(&twice, &[]).len(), 1);
-    assert!(repeated(&twice, &[("A", 2)]).is_empty());
-    assert_eq!(repeated(&defined("struct A; mod m { struct A; } mod n { struct A; }"), &[("A", 2)]).len(), 1);
-    assert!(no_longer_repeated(&twice, &[("A", 3)]).is_empty());
-    assert_eq!(no_longer_repeated(&twice, &[("B", 2), ("D", 2)]).len(), 2);
+    assert_eq!(repeated(&twice).len(), 1);
 }
