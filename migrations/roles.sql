@@ -1,5 +1,5 @@
 -- The roles of the ledger on Postgres and their rights. The owner of the tables runs this file after `firstcome migrate`, with
--- `firstcome migrate --roles` or with psql. Safe to repeat; repeat it after a migration that adds a table.
+-- `firstcome migrate --database-roles` or with psql. Safe to repeat; repeat it after a migration that adds a table.
 --
 -- The roles are groups without a login. Create a login for each process as a member of its group:
 --     CREATE ROLE worker_1 LOGIN PASSWORD '...' IN ROLE firstcome_worker;

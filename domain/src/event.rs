@@ -130,7 +130,7 @@ fn is_plain_path(path: &str) -> bool {
 
 impl EventSettings {
     /// An event with these times, and the defaults of everything else: 100 seats, 10 order calls per second with at most 20
-    /// unanswered, at most 1,000,000 applications, intake and release on, keys derived from `k1`.
+    /// in flight, at most 1,000,000 applications, intake and release on, keys derived from `k1`.
     pub fn new(id: EventId, title: Text, opens_at: Millis, closes_at: Millis) -> Self {
         Self {
             id,

@@ -12,7 +12,7 @@ use service::config::{Mistakes, Part};
 use service::telemetry::LogFormat;
 
 pub use event::demo_event;
-pub use stores::{ProcessRole, Servers, Stores};
+pub use stores::{ExternalStores, ProcessRole, Stores};
 
 /// The settings of a system.
 #[derive(Debug, Clone)]

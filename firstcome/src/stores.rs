@@ -9,7 +9,7 @@ use ledger::Ledger;
 use queue::{Queue, RedisOptions, RedisRole};
 use service::health::Check;
 
-use crate::setup::{ProcessRole, Servers, Stores};
+use crate::setup::{ExternalStores, ProcessRole, Stores};
 
 /// How long a gateway waits before it connects to its queue again.
 const RETRY_DELAY: Duration = Duration::from_secs(1);
@@ -29,7 +29,7 @@ pub(crate) async fn open(
             ledger.end_leases().await?;
             Ok((Some(queue), Some(ledger)))
         }
-        Stores::Servers(servers) => {
+        Stores::External(servers) => {
             let queue =
                 if role.has_keys() { Some(open_queue(servers, queue_role(role)).await?) } else { None };
             let ledger = if role.has_ledger() { Some(open_ledger(servers).await?) } else { None };
@@ -46,14 +46,14 @@ pub(crate) async fn open_to_read(stores: &Stores, now: Now) -> anyhow::Result<(Q
             ensure!(has_queue, "no queue in {}: name the data folder with --data", folder.display());
             open_files(folder, now).await
         }
-        Stores::Servers(servers) => {
+        Stores::External(servers) => {
             Ok((open_queue(servers, RedisRole::Verify).await?, open_ledger(servers).await?))
         }
     }
 }
 
 /// Opens the queue for a gateway as soon as it can be reached. Until then the check shows the reason.
-pub(crate) async fn open_for_gateway(servers: Servers, check: Check) -> Queue {
+pub(crate) async fn open_for_gateway(servers: ExternalStores, check: Check) -> Queue {
     let mut last_logged = String::new();
     loop {
         match open_queue(&servers, RedisRole::Gateway).await {
@@ -82,7 +82,7 @@ async fn open_files(folder: &Path, now: Now) -> anyhow::Result<(Queue, Ledger)> 
     Ok((queue, ledger))
 }
 
-async fn open_queue(servers: &Servers, role: RedisRole) -> anyhow::Result<Queue> {
+async fn open_queue(servers: &ExternalStores, role: RedisRole) -> anyhow::Result<Queue> {
     Queue::open_redis(RedisOptions::new(&servers.queue, role)).await.context("cannot open the queue")
 }
 
@@ -94,6 +94,6 @@ fn queue_role(role: ProcessRole) -> RedisRole {
     }
 }
 
-async fn open_ledger(servers: &Servers) -> anyhow::Result<Ledger> {
+async fn open_ledger(servers: &ExternalStores) -> anyhow::Result<Ledger> {
     Ledger::open_postgres(&servers.ledger, servers.ledger_connections).await.context("cannot open the ledger")
 }

@@ -67,11 +67,11 @@ impl System {
         let mut ticks = tokio::time::interval(READY_PERIOD);
         for _ in 0..READY_CHECKS {
             ticks.tick().await;
-            if context.health.readiness(false).ready {
+            if context.health.readiness().ready {
                 return Ok(());
             }
         }
-        anyhow::bail!("not ready after 10 s:\n{}", context.health.readiness(false).report)
+        anyhow::bail!("not ready after 10 s:\n{}", context.health.readiness().report)
     }
 
     /// Closes the stores. Nothing can be written afterwards.
@@ -163,7 +163,7 @@ fn start_gateway(
         (Some(queue), _) => {
             gateway::start(config, std::future::ready(queue.clone()), listener, context).map(Some)
         }
-        (None, Stores::Servers(servers)) => {
+        (None, Stores::External(servers)) => {
             let queue = stores::open_for_gateway(servers, context.health.check("gateway-queue"));
             gateway::start(config, queue, listener, context).map(Some)
         }
@@ -202,7 +202,7 @@ fn read_keys(setup: &Setup, context: &Context) -> anyhow::Result<Keyring> {
             std::fs::create_dir_all(folder)?;
             keys::read_or_make(&setup.keys, &folder.join("queue.db"), &context.rng)
         }
-        Stores::Servers(_) => keys::read(&setup.keys),
+        Stores::External(_) => keys::read(&setup.keys),
     }
 }
 

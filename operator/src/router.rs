@@ -39,12 +39,12 @@ fn routes() -> OpenApiRouter<Arc<OperatorState>> {
         .routes(routes!(settings::announcement))
         .routes(routes!(audit::list))
         .routes(routes!(applications::list))
-        .routes(routes!(applications::requeue))
+        .routes(routes!(applications::retry))
         .routes(routes!(applications::reject))
 }
 
 fn described(doc: OpenApi) -> OpenApi {
-    let mut doc = service::openapi::finish(doc, "Firstcome operator API", ABOUT);
+    let mut doc = service::openapi::complete(doc, "Firstcome operator API", ABOUT);
     let bearer = SecurityScheme::Http(HttpBuilder::new().scheme(HttpAuthScheme::Bearer).build());
     doc.components.get_or_insert_default().add_security_scheme("token", bearer);
     doc.security = Some(vec![SecurityRequirement::new("token", Vec::<String>::new())]);

@@ -11,6 +11,11 @@ pub fn system() -> Now {
     Arc::new(read)
 }
 
+/// The time of the system clock now, in milliseconds since 1970-01-01 UTC.
+pub fn system_now() -> i64 {
+    read()
+}
+
 #[expect(clippy::disallowed_methods, reason = "this is the clock that `Now` stands for")]
 fn read() -> i64 {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();

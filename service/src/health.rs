@@ -47,8 +47,8 @@ impl Health {
         check
     }
 
-    /// Whether no check fails. A process that is `stopping` is not ready: it must get no new work.
-    pub fn readiness(&self, stopping: bool) -> Readiness {
+    /// Whether no check fails.
+    pub fn readiness(&self) -> Readiness {
         let checks = self.checks.lock();
         let mut report = String::new();
         for (name, status) in checks.iter() {
@@ -58,11 +58,14 @@ impl Health {
                 CheckStatus::Failure(text) => writeln!(report, "[-]{name} {text}"),
             };
         }
-        if stopping {
-            report.push_str("[-]process stopping\n");
-        }
         let failed = checks.values().any(|status| matches!(status, CheckStatus::Failure(_)));
-        Readiness { ready: !failed && !stopping, report }
+        Readiness { ready: !failed, report }
+    }
+
+    /// The readiness of a process that is stopping. It is not ready: it must get no new work.
+    pub fn readiness_while_stopping(&self) -> Readiness {
+        let report = self.readiness().report + "[-]process stopping\n";
+        Readiness { ready: false, report }
     }
 }
 
@@ -95,10 +98,10 @@ mod tests {
     fn a_part_that_never_starts_keeps_the_process_unready() {
         let health = Health::default();
         let queue = health.check("queue");
-        let readiness = health.readiness(false);
+        let readiness = health.readiness();
         assert_eq!((readiness.ready, readiness.report.as_str()), (false, "[-]queue not started yet\n"));
         queue.ok();
-        assert!(health.readiness(false).ready);
+        assert!(health.readiness().ready);
     }
 
     #[test]
@@ -106,7 +109,7 @@ mod tests {
         let health = Health::default();
         health.check("ledger").ok();
         health.check("queue").warn("durability is declared, not checked");
-        let readiness = health.readiness(false);
+        let readiness = health.readiness();
         assert!(readiness.ready);
         assert_eq!(readiness.report, "[+]ledger ok\n[!]queue durability is declared, not checked\n");
     }
@@ -114,7 +117,7 @@ mod tests {
     #[test]
     fn a_stopping_process_is_not_ready() {
         let health = Health::default();
-        assert!(!health.readiness(true).ready);
-        assert_eq!(health.readiness(true).report, "[-]process stopping\n");
+        assert!(!health.readiness_while_stopping().ready);
+        assert_eq!(health.readiness_while_stopping().report, "[-]process stopping\n");
     }
 }

@@ -1,5 +1,5 @@
-//! What every process needs: settings, telemetry, tasks and shutdown, health checks, HTTP, clock and random source. This crate
-//! knows nothing of events.
+//! What every process needs: config, telemetry, tasks, health, the HTTP server, clock and random source. A library that uses no other
+//! crate of the workspace.
 
 pub mod admin;
 pub mod attempt_limiter;

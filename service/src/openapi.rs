@@ -1,5 +1,5 @@
-//! The OpenAPI 3.1 document of an API: names each operation by its path, checks every path by the rules for URIs, and serves the
-//! document. Routes are described where they are handled.
+//! The OpenAPI 3.1 document of an API: names each operation by its path, checks every path by the URL scheme of
+//! docs/api.md, and serves the document. Routes are described where they are handled.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -13,23 +13,23 @@ use utoipa::ToSchema;
 use utoipa::openapi::path::{Operation, PathItem};
 use utoipa::openapi::response::ResponseBuilder;
 use utoipa::openapi::schema::ComponentsBuilder;
-use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response as Described};
+use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response as ResponseDoc};
 
 /// The values of the first segment of a path. It is also the tag of the operation.
 const SERVICES: [&str; 6] = ["event", "application", "gate", "order", "audit", "auth"];
 /// The areas: public, for operators, between services.
 const AREAS: [&str; 3] = ["com", "adm", "int"];
 /// The verbs that read, with GET.
-const READ_VERBS: [&str; 4] = ["get", "list", "stream", "check"];
+const READ_VERBS: [&str; 2] = ["get", "list"];
 /// The verbs that act, with POST.
-const ACTION_VERBS: [&str; 20] = [
-    "accept", "cancel", "clone", "close", "confirm", "create", "drain", "find", "open", "pause", "preview",
-    "reject", "replay", "report", "requeue", "resume", "rotate", "settle", "undo", "unfreeze",
+const ACTION_VERBS: [&str; 14] = [
+    "accept", "cancel", "clone", "close", "create", "drain", "find", "open", "pause", "reject", "resume",
+    "retry", "settle", "unfreeze",
 ];
 /// The prefixes of pages, which are not part of the API.
-const PAGES: [&str; 2] = ["/e/", "/a/"];
+const PAGE_PREFIXES: [&str; 2] = ["/e/", "/a/"];
 /// The error responses of the listener, for every route.
-const LISTENER: [(u16, &str); 7] = [
+const LISTENER_ERRORS: [(u16, &str); 7] = [
     (400, "The request is malformed"),
     (408, "The body did not arrive in time"),
     (413, "The body is too large"),
@@ -39,7 +39,7 @@ const LISTENER: [(u16, &str); 7] = [
     (500, "Something went wrong on our side"),
 ];
 
-/// RFC 9457. A code may have more members.
+/// RFC 9457. Further members depend on `code`.
 #[derive(ToSchema)]
 #[schema(as = Problem)]
 #[expect(dead_code, reason = "the schema only; `problem::Problem` writes the JSON")]
@@ -53,25 +53,26 @@ struct ProblemSchema {
     /// The HTTP status.
     #[schema(minimum = 400, maximum = 599)]
     status: i32,
-    /// The consequence for the reader.
+    /// What happened in this case, and what the client can do.
     #[schema(required = false)]
     detail: String,
 }
 
 /// A problem as a response in the document.
-pub fn problem(description: &str) -> RefOr<Described> {
+pub fn problem(description: &str) -> RefOr<ResponseDoc> {
     let content = Content::new(Some(Ref::from_schema_name("Problem")));
     let response = ResponseBuilder::new().description(description);
     RefOr::T(response.content("application/problem+json", content).build())
 }
 
 /// Problems as responses in the document, by status.
-pub fn problems(responses: &[(u16, &str)]) -> BTreeMap<String, RefOr<Described>> {
+pub fn problems(responses: &[(u16, &str)]) -> BTreeMap<String, RefOr<ResponseDoc>> {
     responses.iter().map(|(status, description)| (status.to_string(), problem(description))).collect()
 }
 
-/// Adds the name and tag of each operation, and the error responses of the listener.
-pub fn finish(mut doc: OpenApi, title: &str, description: &str) -> OpenApi {
+/// Completes the document: title, description, the schema of problems, name and tag of each operation, and the error responses of the
+/// listener.
+pub fn complete(mut doc: OpenApi, title: &str, description: &str) -> OpenApi {
     title.clone_into(&mut doc.info.title);
     doc.info.description = Some(description.to_owned());
     let schema = ComponentsBuilder::new().schema_from::<ProblemSchema>().build();
@@ -79,7 +80,7 @@ pub fn finish(mut doc: OpenApi, title: &str, description: &str) -> OpenApi {
     for (path, item) in &mut doc.paths.paths {
         let parsed = ApiPath::parse(path);
         for operation in operations_mut(item) {
-            for (status, description) in LISTENER {
+            for (status, description) in LISTENER_ERRORS {
                 operation
                     .responses
                     .responses
@@ -95,12 +96,12 @@ pub fn finish(mut doc: OpenApi, title: &str, description: &str) -> OpenApi {
     doc
 }
 
-/// Every path, method or name that breaks the rules for URIs: `/{service}/{area}/{version}/{verb}/{resource}[/{id}]`.
-pub fn uri_mistakes(doc: &OpenApi) -> Vec<String> {
+/// Every path, method or name that breaks the URL scheme: `/{service}/{area}/{version}/{verb}/{resource}[/{id}]`.
+pub fn url_violations(doc: &OpenApi) -> Vec<String> {
     let mut mistakes = Vec::new();
     let mut ids = BTreeSet::new();
     for (path, item) in &doc.paths.paths {
-        if path == "/" || PAGES.iter().any(|page| path.starts_with(page)) {
+        if path == "/" || PAGE_PREFIXES.iter().any(|page| path.starts_with(page)) {
             continue;
         }
         match ApiPath::parse(path) {
@@ -209,7 +210,8 @@ fn operations(item: &PathItem) -> impl Iterator<Item = (&'static str, &Operation
 }
 
 fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    [&mut item.get, &mut item.put, &mut item.post, &mut item.delete, &mut item.patch].into_iter().flatten()
+    let PathItem { get, put, post, delete, patch, head, options, trace, .. } = item;
+    [get, put, post, delete, patch, head, options, trace].into_iter().flatten()
 }
 
 /// The document at `/openapi.json`, rendered once.
@@ -242,7 +244,7 @@ mod tests {
         let item = |method: &HttpMethod| PathItem::new(method.clone(), Operation::new());
         let paths =
             routes.iter().fold(PathsBuilder::new(), |paths, (path, method)| paths.path(*path, item(method)));
-        finish(OpenApi::new(Info::new("x", "1"), Paths::from(paths)), "Gateways", "What they do.")
+        complete(OpenApi::new(Info::new("x", "1"), Paths::from(paths)), "Events", "Changes events.")
     }
 
     #[test]
@@ -250,11 +252,11 @@ mod tests {
         let good = doc(&[
             ("/gate/adm/v1/set/in-flight-max/{event}", HttpMethod::Put),
             ("/event/com/v12/get/event/{event}", HttpMethod::Get),
-            ("/application/adm/v1/requeue/application/{event}/{app_key}", HttpMethod::Post),
+            ("/application/adm/v1/retry/application/{event}/{app_key}", HttpMethod::Post),
             ("/e/{event}", HttpMethod::Get),
             ("/", HttpMethod::Get),
         ]);
-        assert_eq!(uri_mistakes(&good), Vec::<String>::new());
+        assert_eq!(url_violations(&good), Vec::<String>::new());
         let set = good.paths.get_path_operation("/gate/adm/v1/set/in-flight-max/{event}", HttpMethod::Put);
         assert_eq!(set.unwrap().operation_id.as_deref(), Some("setInFlightMax"));
         assert_eq!(set.unwrap().tags, Some(vec!["gate".to_owned()]));
@@ -281,13 +283,13 @@ mod tests {
             ("/event/adm/v1/update/event", HttpMethod::Put),
             ("/event/adm/v1/delete/event", HttpMethod::Post),
         ] {
-            assert_eq!(uri_mistakes(&doc(&[(path, method)])).len(), 1, "{path}");
+            assert_eq!(url_violations(&doc(&[(path, method)])).len(), 1, "{path}");
         }
         let twice = doc(&[
             ("/event/adm/v1/get/event", HttpMethod::Get),
             ("/event/com/v1/get/event", HttpMethod::Get),
         ]);
-        assert_eq!(uri_mistakes(&twice).len(), 1);
+        assert_eq!(url_violations(&twice).len(), 1);
         let mut renamed = doc(&[("/event/adm/v1/get/event", HttpMethod::Get)]);
         for item in renamed.paths.paths.values_mut() {
             for operation in operations_mut(item) {
@@ -295,7 +297,7 @@ mod tests {
                 operation.tags = None;
             }
         }
-        assert_eq!(uri_mistakes(&renamed).len(), 2);
+        assert_eq!(url_violations(&renamed).len(), 2);
     }
 
     #[tokio::test]

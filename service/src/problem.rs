@@ -1,4 +1,5 @@
-//! Error responses: RFC 9457 `application/problem+json`. They contain no stack trace, no SQL and no key.
+//! Error responses: RFC 9457 `application/problem+json`. Callers must not put stack traces, SQL or secret keys
+//! into them.
 
 use axum::body::Body;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -16,11 +17,11 @@ pub struct Problem {
     pub code: &'static str,
     /// What went wrong, in a few words.
     pub title: String,
-    /// The consequence for the reader; may be empty.
+    /// What happened in this case, and what the client can do; may be empty.
     pub detail: String,
     /// Seconds after which the client may try again.
     pub retry_after_s: Option<u32>,
-    /// More members of this code.
+    /// Extension members.
     pub extra: Map<String, Value>,
 }
 
@@ -38,13 +39,14 @@ impl Problem {
         self
     }
 
-    /// Sets the seconds after which the client may try again. Use [`jittered`], or all clients try again at once.
+    /// Sets the seconds after which the client may try again. Use [`jittered`], so that the clients do not all retry
+    /// at the same moment.
     pub fn retry_after(mut self, seconds: u32) -> Self {
         self.retry_after_s = Some(seconds);
         self
     }
 
-    /// Adds a member. A member with a standard name is overwritten by the standard one.
+    /// Adds an extension member. A standard member that the problem has replaces one of the same name.
     pub fn with(mut self, key: impl Into<String>, value: impl Into<Value>) -> Self {
         self.extra.insert(key.into(), value.into());
         self
@@ -77,7 +79,8 @@ impl IntoResponse for Problem {
     }
 }
 
-/// A random time from once to twice the base, at least 1 s: clients that were refused at once must not try again at once.
+/// A random time from once to twice the base, at least 1 s, so that clients refused at the same moment do not all retry at the same
+/// moment.
 pub fn jittered(base_s: u32, rng: &Rng) -> u32 {
     let base = base_s.max(1);
     let mut bytes = [0; 4];
@@ -93,7 +96,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     /// Steps through the whole range of `u32` in odd strides, so that every part of it occurs.
-    fn seeded() -> Rng {
+    fn evenly_spread_rng() -> Rng {
         let state = AtomicU32::new(1);
         Arc::new(move |bytes: &mut [u8]| {
             let next = state.fetch_add(0x9e37_79b9, Ordering::Relaxed);
@@ -103,7 +106,7 @@ mod tests {
 
     #[test]
     fn a_retry_is_spread_from_once_to_twice_the_base() {
-        let rng = seeded();
+        let rng = evenly_spread_rng();
         let mut seen: Vec<u32> = (0..1000).map(|_| jittered(5, &rng)).collect();
         seen.sort_unstable();
         seen.dedup();

@@ -42,7 +42,8 @@ pub enum Shutdown {
 }
 
 impl Tasks {
-    /// Starts a task that the process needs. If it panics, the whole process stops: a process must not go on without a part.
+    /// Starts a task that the process needs. If it panics, all tasks are asked to stop, because a process without one of its tasks
+    /// would look healthy.
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let tasks = self.clone();
         self.tracker.spawn(async move {
@@ -62,7 +63,7 @@ impl Tasks {
     }
 
     /// Starts a task that runs `step` at once, and again `period` after each run ends, until the tasks are asked to stop.
-    /// A run that has begun finishes. If it panics, the whole process stops.
+    /// A run that has begun finishes, unless it is cancelled at the end of the grace period. If it panics, all tasks are asked to stop.
     pub fn every<S, F>(&self, name: &'static str, period: Duration, mut step: S)
     where
         S: FnMut() -> F + Send + 'static,
@@ -197,7 +198,7 @@ impl Signals {
     }
 }
 
-/// The message of a panic.
+/// The text that a panic carries; `no message` if it carries another type.
 pub(crate) fn panic_message(panic: &(dyn Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message")

@@ -29,7 +29,7 @@ fn routes() -> OpenApiRouter<Arc<SignupState>> {
 }
 
 fn described(doc: OpenApi) -> OpenApi {
-    service::openapi::finish(doc, "Firstcome signup", ABOUT)
+    service::openapi::complete(doc, "Firstcome signup", ABOUT)
 }
 
 /// The OpenAPI description.

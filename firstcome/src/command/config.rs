@@ -17,7 +17,7 @@ pub(super) enum ConfigCommand {
 /// Runs the command.
 pub(super) fn run(command: &ConfigCommand) -> Result<(), CommandError> {
     let (ConfigCommand::Check(args) | ConfigCommand::Print(args)) = command;
-    let (_, printed) = args.read(service::clock::system()())?;
+    let (_, printed) = args.read(service::clock::system_now())?;
     match command {
         ConfigCommand::Check(_) => print("the settings are valid"),
         ConfigCommand::Print(_) => print(printed.to_string()),

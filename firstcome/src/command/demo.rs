@@ -33,13 +33,13 @@ pub(super) struct DemoArgs {
     /// The number of simulated applicants; 0 turns them off.
     #[arg(long, default_value_t = 300, value_parser = clap::value_parser!(u32).range(0..=100_000))]
     crowd: u32,
-    /// The folder for queue, ledger and keys.
+    /// The folder for queue, ledger, keys and the shop's database.
     #[arg(long, default_value = "data")]
     data: PathBuf,
     /// The address of the gateway, which serves the shop and the event's page. If it is in use, a free port is chosen.
     #[arg(long, default_value = "127.0.0.1:8000")]
     listen: SocketAddr,
-    /// Ends after this many seconds instead of on Ctrl-C.
+    /// Ends after this many seconds, or on Ctrl-C.
     #[arg(long)]
     seconds: Option<u64>,
 }
@@ -61,14 +61,14 @@ pub(super) async fn run(args: DemoArgs) -> Result<(), CommandError> {
         keys: args.data.join("keys.toml"),
         stores: Stores::Embedded { folder: args.data },
         listen: on_loopback(0),
-        admin_listen: available_or_any(on_loopback(9090)),
+        admin_listen: preferred_or_free_port(on_loopback(9090)),
         signup: signup_service::Config::default(),
         worker: worker::Config {
             order_service: Some(format!("http://{}/order/int/v1", shop.address)),
             ..worker::Config::default()
         },
         operator: Some(operator_settings(&token)),
-        gateway: Some(gateway_config(available_or_any(args.listen), &shop)?),
+        gateway: Some(gateway_config(preferred_or_free_port(args.listen), &shop)?),
         events: vec![event],
         log_format: LogFormat::Text,
         log_filter: "warn".into(),
@@ -89,7 +89,7 @@ pub(super) async fn run(args: DemoArgs) -> Result<(), CommandError> {
     tokio::select! {
         () = signal => {}
         () = print_status(queue, &id, &context) => {}
-        () = run_time_over(args.seconds) => {}
+        () = after_run_time(args.seconds) => {}
     }
     print("stopping; the data is kept, and the next `demo` continues from here (`--fresh` starts over)");
     let result = shut_down(system, &context).await;
@@ -125,26 +125,29 @@ fn on_loopback(port: u16) -> SocketAddr {
     SocketAddr::from((Ipv4Addr::LOCALHOST, port))
 }
 
-/// Removes the files of an earlier demo. Fails if the folder holds any other file.
+/// Removes the files of an earlier demo. Removes nothing and fails if the folder holds any other file.
 fn remove_data(folder: &Path) -> anyhow::Result<()> {
     let Ok(entries) = std::fs::read_dir(folder) else { return Ok(()) };
-    for entry in entries {
-        let path = entry?.path();
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let is_demo_file =
-            ["queue.db", "ledger.db", SHOP_FILE, "keys."].iter().any(|made| name.starts_with(made));
-        anyhow::ensure!(
-            is_demo_file,
+    let paths = entries.map(|entry| Ok(entry?.path())).collect::<std::io::Result<Vec<PathBuf>>>()?;
+    if let Some(other) = paths.iter().find(|path| !is_demo_file(path)) {
+        anyhow::bail!(
             "--fresh removes only data of an earlier demo, and {} is another file: choose another folder with --data",
-            path.display()
+            other.display()
         );
+    }
+    for path in paths {
         std::fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
     }
     Ok(())
 }
 
+fn is_demo_file(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    ["queue.db", "ledger.db", SHOP_FILE, "keys."].iter().any(|prefix| name.starts_with(prefix))
+}
+
 /// The preferred address, or one with any free port if it is in use.
-fn available_or_any(preferred: SocketAddr) -> SocketAddr {
+fn preferred_or_free_port(preferred: SocketAddr) -> SocketAddr {
     let is_free = TcpListener::bind(preferred).is_ok();
     if is_free { preferred } else { SocketAddr::new(preferred.ip(), 0) }
 }
@@ -153,7 +156,7 @@ fn available_or_any(preferred: SocketAddr) -> SocketAddr {
 fn operator_settings(token: &str) -> OperatorSettings {
     let tokens = vec![operator::Token::new("demo", operator::Role::Operator, token)];
     let config = operator::Config { tokens, ..operator::Config::default() };
-    OperatorSettings { listen: available_or_any(on_loopback(8090)), config }
+    OperatorSettings { listen: preferred_or_free_port(on_loopback(8090)), config }
 }
 
 fn print_links(system: &System, event: &EventId, opens_in_ms: Millis, token: &str) {
@@ -181,14 +184,14 @@ fn print_links(system: &System, event: &EventId, opens_in_ms: Millis, token: &st
     print(format!("  Stop         Ctrl-C; afterwards: {program} verify\n"));
 }
 
-/// The path of this program from the current folder: it may not be in the search path.
+/// The path of this program, relative to the current folder, because the program may not be on `PATH`.
 fn program() -> String {
     let path = std::env::current_exe().unwrap_or_else(|_| "firstcome".into());
     let here = std::env::current_dir().unwrap_or_default();
     path.strip_prefix(here).unwrap_or(&path).display().to_string()
 }
 
-async fn run_time_over(seconds: Option<u64>) {
+async fn after_run_time(seconds: Option<u64>) {
     match seconds {
         Some(seconds) => tokio::time::sleep(Duration::from_secs(seconds)).await,
         None => std::future::pending().await,
@@ -207,8 +210,7 @@ async fn print_status(queue: &Queue, event: &EventId, context: &Context) {
 }
 
 fn status_line(snapshot: &QueueSnapshot) -> String {
-    let waiting = (snapshot.seq - snapshot.admitted_through)
-        - snapshot.gaps.count(snapshot.admitted_through, snapshot.seq);
+    let waiting = snapshot.waiting;
     let state = match snapshot.state {
         EventState::Scheduled => {
             format!("opens in {} s", (snapshot.settings.opens_at - snapshot.now + 999) / 1000)

@@ -6,6 +6,8 @@ use service::config::Mistakes;
 
 use crate::output::print_error;
 
+/// Any other failure.
+pub(super) const FAILED: u8 = 1;
 /// Wrong usage or settings.
 pub(super) const USAGE: u8 = 2;
 /// `firstcome verify` found violations.
@@ -19,8 +21,8 @@ pub(super) enum CommandError {
     Settings(Mistakes),
     /// `firstcome verify` found violations and has printed them.
     Violations,
-    /// The operator API refused the request or did not reply, or the command was used wrongly.
-    Refused {
+    /// The command was used wrongly or not confirmed, or the operator API refused it or gave no usable response.
+    Exit {
         /// The exit code.
         code: u8,
         /// The error message.
@@ -37,7 +39,7 @@ impl<E: Into<anyhow::Error>> From<E> for CommandError {
 impl CommandError {
     /// Wrong usage of a command.
     pub(super) fn usage(message: impl Into<String>) -> Self {
-        Self::Refused { code: USAGE, message: message.into() }
+        Self::Exit { code: USAGE, message: message.into() }
     }
 
     /// Prints the error and returns its exit code.
@@ -45,14 +47,14 @@ impl CommandError {
         match self {
             Self::Failed(error) => {
                 print_error(format!("firstcome: {error:#}"));
-                ExitCode::from(1)
+                ExitCode::from(FAILED)
             }
             Self::Settings(mistakes) => {
                 print_error(format!("firstcome: the settings are wrong:\n{mistakes}"));
                 ExitCode::from(USAGE)
             }
             Self::Violations => ExitCode::from(VIOLATIONS),
-            Self::Refused { code, message } => {
+            Self::Exit { code, message } => {
                 print_error(format!("firstcome: {message}"));
                 ExitCode::from(code)
             }

@@ -16,18 +16,18 @@ pub(super) struct MigrateArgs {
     settings: SettingsArgs,
     /// Also creates the database roles of the ledger and grants their rights; the database user needs CREATEROLE.
     #[arg(long)]
-    roles: bool,
+    database_roles: bool,
 }
 
 /// Runs the command.
 pub(super) async fn run(args: &MigrateArgs) -> Result<(), CommandError> {
-    let (setup, _) = args.settings.read(ProcessRole::All, service::clock::system()())?;
-    let Stores::Servers(servers) = setup.stores else {
+    let (setup, _) = args.settings.read(ProcessRole::All, service::clock::system_now())?;
+    let Stores::External(servers) = setup.stores else {
         return Err(anyhow!("embedded stores create their own tables: nothing to migrate").into());
     };
     Ledger::migrate(&servers.ledger).await.context("cannot migrate the ledger")?;
     print("the tables of the ledger are up to date");
-    if args.roles {
+    if args.database_roles {
         Ledger::grant_roles(&servers.ledger).await.context("cannot grant the roles of the ledger")?;
         print("the roles of the ledger are up to date");
     }

@@ -70,12 +70,12 @@ pub enum Stores {
         folder: PathBuf,
     },
     /// Servers that several processes share.
-    Servers(Servers),
+    External(ExternalStores),
 }
 
 /// The addresses of the servers. They may contain passwords, so they are never printed.
 #[derive(Clone)]
-pub struct Servers {
+pub struct ExternalStores {
     /// The queue, `redis://…`; empty for a role that does not use it.
     pub queue: String,
     /// The ledger, `postgres://…`; empty for a role that does not use it.
@@ -84,9 +84,9 @@ pub struct Servers {
     pub ledger_connections: u32,
 }
 
-impl fmt::Debug for Servers {
+impl fmt::Debug for ExternalStores {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Servers(…)")
+        f.write_str("ExternalStores(…)")
     }
 }
 
@@ -114,7 +114,7 @@ pub(super) fn read(settings: &Settings, role: ProcessRole) -> (Stores, PathBuf) 
             );
             Stores::Embedded { folder }
         }
-        (queue, ledger) if has_all => Stores::Servers(Servers {
+        (queue, ledger) if has_all => Stores::External(ExternalStores {
             queue: queue.unwrap_or_default(),
             ledger: ledger.unwrap_or_default(),
             ledger_connections,

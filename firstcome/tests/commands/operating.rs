@@ -222,7 +222,8 @@ async fn each_refusal_has_its_own_exit_code() {
     harness.ends_with(2, &["event", "update", "spring"]);
     harness.ends_with(2, &["event", "update", "spring", "--applications-max", "1"]);
     harness.ends_with(3, &["event", "get", "missing"]);
-    harness.ends_with(3, &["application", "reject", "spring", "nope", "--reason", "x"]);
+    harness.ends_with(2, &["application", "reject", "spring", "nope", "--reason", "x"]);
+    harness.ends_with(3, &["application", "reject", "spring", &"ab".repeat(16), "--reason", "x"]);
     let early = harness.ends_with(5, &["event", "settle", "spring", "--reason", "x", "--yes"]);
     assert!(early.contains("scheduled"), "{early}");
     harness.done(&["pace", "set", "spring", "80", "--reason", "faster"]);
@@ -231,7 +232,11 @@ async fn each_refusal_has_its_own_exit_code() {
     assert_eq!(harness.event()["pace"], "80");
     let with = |operator: &str, token: &str| {
         let mut command = Command::new(PROGRAM);
-        command.args(["event", "list", "--server", operator]).env("FIRSTCOME_TOKEN", token).output().unwrap()
+        command
+            .args(["event", "list", "--operator-url", operator])
+            .env("FIRSTCOME_TOKEN", token)
+            .output()
+            .unwrap()
     };
     assert_eq!(with(&harness.operator, "wrong").status.code(), Some(4));
     assert_eq!(with(&harness.operator, "").status.code(), Some(2));
@@ -241,7 +246,7 @@ async fn each_refusal_has_its_own_exit_code() {
     std::fs::write(&file, format!("{}\n", harness.token)).unwrap();
     let mut command = Command::new(PROGRAM);
     let out = command
-        .args(["event", "list", "--server", &harness.operator, "--token-file", file.to_str().unwrap()])
+        .args(["event", "list", "--operator-url", &harness.operator, "--token-file", file.to_str().unwrap()])
         .output()
         .unwrap();
     assert!(out.status.success(), "{}", output_text(&out));

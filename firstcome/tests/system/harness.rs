@@ -20,7 +20,7 @@ pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_firstcome");
 
 /// An event that is open now.
 pub(crate) fn event(capacity: u32, open_for_ms: i64) -> EventSettings {
-    let now = service::clock::system()();
+    let now = service::clock::system_now();
     EventSettings {
         id: "spring".parse().unwrap(),
         title: Text { ko: "봄".into(), en: "Spring".into() },

@@ -39,7 +39,7 @@ async fn is_closed(stream: &mut TcpStream, within: Duration) -> bool {
 async fn five_thousand_idle_connections_block_no_client_and_end() {
     raise_file_limit();
     let harness =
-        GatewayHarness::with(&[("first_byte_timeout", "8s"), ("connections_per_client_max", "1000")]).await;
+        GatewayHarness::with(&[("idle_timeout", "8s"), ("connections_per_client_max", "1000")]).await;
     let begun = Instant::now();
     let mut held = Vec::new();
     for n in 0..IDLE {

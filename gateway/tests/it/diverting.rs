@@ -106,14 +106,14 @@ async fn the_event_s_own_page_is_never_diverted() {
 async fn before_the_events_are_known_the_shop_s_requests_wait_and_the_signup_s_do_not() {
     let harness = GatewayHarness::unpublished(&[]).await;
     harness.clock.set(OPENS + 1);
-    assert!(!harness.ctx.health.readiness(false).ready);
+    assert!(!harness.ctx.health.readiness().ready);
     assert_eq!(harness.client().await.get("/e/spring").await.status, 200);
     let mut early = harness.client().await;
     early.send(format!("GET {} HTTP/1.1\r\nhost: shop\r\n\r\n", PATHS[0])).await;
     harness.arm(spring()).await;
     harness.queue.publish(&[spring().id]).await.unwrap();
     assert_eq!(early.response().await.status, 303);
-    assert!(harness.ctx.health.readiness(false).ready);
+    assert!(harness.ctx.health.readiness().ready);
     assert_eq!(harness.shop.count(PATHS[0]), 0);
 }
 
@@ -124,7 +124,7 @@ async fn a_gateway_that_learns_nothing_serves_after_a_while_with_a_warning() {
     let begun = tokio::time::Instant::now();
     assert_eq!(client.get(PATHS[0]).await.status, 200);
     assert!(begun.elapsed() >= Duration::from_millis(400));
-    let readiness = harness.ctx.health.readiness(false);
+    let readiness = harness.ctx.health.readiness();
     assert!(readiness.ready && readiness.report.contains("[!]gateway-events"), "{readiness:?}");
 }
 
@@ -140,7 +140,7 @@ async fn a_queue_that_cannot_be_reached_yet_keeps_the_shop_shut_for_a_while_only
     assert_eq!(client.get(PATHS[0]).await.status, 200);
     reach.send(()).unwrap();
     until(async || client.get(PATHS[0]).await.status == 303).await;
-    assert!(harness.ctx.health.readiness(false).ready);
+    assert!(harness.ctx.health.readiness().ready);
 }
 
 #[tokio::test]
@@ -152,7 +152,7 @@ async fn an_event_that_cannot_be_read_holds_up_neither_the_shop_for_long_nor_the
     let mut client = harness.client().await;
     assert_eq!(client.get(PATHS[0]).await.status, 303);
     assert_eq!(client.get("/").await.status, 200);
-    let readiness = harness.ctx.health.readiness(false);
+    let readiness = harness.ctx.health.readiness();
     assert!(readiness.ready && readiness.report.contains("ghost"), "{readiness:?}");
 }
 

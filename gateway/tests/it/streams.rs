@@ -79,7 +79,7 @@ async fn what_is_refused_over_one_line_is_refused_over_streams() {
 
 #[tokio::test]
 async fn an_idle_connection_is_closed_and_a_busy_one_is_not() {
-    let harness = GatewayHarness::with(&[("first_byte_timeout", "200ms")]).await;
+    let harness = GatewayHarness::with(&[("idle_timeout", "200ms")]).await;
     let (mut sender, driver) = connect(&harness).await;
     let held = sender.send_request(request(Method::GET, "/gate", ""));
     tokio::time::sleep(Duration::from_millis(700)).await;

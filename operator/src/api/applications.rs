@@ -1,4 +1,5 @@
-//! Parked applications: called too often without an answer, so an operator must decide. No name or phone number is shown.
+//! Parked applications: their order calls got no clear response too often, so an operator must decide. No name or phone number is
+//! shown.
 
 use std::sync::Arc;
 
@@ -60,10 +61,10 @@ pub(crate) async fn list(
 }
 
 /// Makes the worker call the order service again for a parked application.
-#[utoipa::path(post, path = "/application/adm/v1/requeue/application/{event}/{app_key}", request_body = OptionalReason,
+#[utoipa::path(post, path = "/application/adm/v1/retry/application/{event}/{app_key}", request_body = OptionalReason,
     params(("event" = String, Path), ("app_key" = String, Path)),
     responses((status = 200, body = ChangeResponse), ChangeRoute))]
-pub(crate) async fn requeue(
+pub(crate) async fn retry(
     State(state): State<Arc<OperatorState>>,
     Operator(actor): Operator,
     path: ApplicationPath,

@@ -44,7 +44,7 @@ pub(crate) struct NewEvent {
     /// After `opens_at`.
     closes_at: Timestamp,
     pace: PaceField,
-    /// Most order calls without an answer at once; 20 by default.
+    /// Most order calls in flight; 20 by default.
     #[schema(minimum = 1, maximum = 10_000)]
     #[serde(default, deserialize_with = "optional_whole_number")]
     in_flight_max: Option<u32>,

@@ -49,7 +49,7 @@ impl ChangeBody for NewCapacity {
     }
 }
 
-/// A new limit of order calls without an answer.
+/// A new limit of order calls in flight.
 #[derive(Debug, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewInFlightMax {
@@ -103,7 +103,7 @@ pub(crate) async fn capacity(
     apply_request(&state, &request, Change::Capacity(request.body.capacity)).await
 }
 
-/// Sets how many order calls may be without an answer at once.
+/// Sets how many order calls may be in flight.
 #[utoipa::path(put, path = "/gate/adm/v1/set/in-flight-max/{event}", request_body = NewInFlightMax,
     params(("event" = String, Path), IfMatchRequired),
     responses((status = 200, body = ChangeResponse, headers(("ETag" = String))), SettingRoute))]

@@ -42,9 +42,9 @@ pub struct SeatCounts {
 /// Admitted applications that have not ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PendingCounts {
-    /// The order call has no answer yet.
+    /// The order call got no response yet.
     pub ordering: u32,
-    /// Called too often without an answer: an operator or the applicant must end it.
+    /// Its order calls got no clear response too often: an operator or the applicant must end it.
     pub parked: u32,
 }
 
@@ -125,7 +125,7 @@ pub struct EventResponse {
     pub release: Release,
     /// Order calls started per second, as a decimal.
     pub pace: String,
-    /// Most order calls without an answer at once.
+    /// Most order calls in flight.
     pub in_flight_max: u32,
     /// Most numbers that the queue gives.
     pub applications_max: u32,

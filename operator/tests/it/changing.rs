@@ -212,7 +212,7 @@ async fn the_capacity_cannot_fall_below_sold_and_held_seats() {
 }
 
 #[tokio::test]
-async fn a_parked_application_is_requeued_or_rejected_once() {
+async fn a_parked_application_is_retried_or_rejected_once() {
     let harness = OperatorHarness::open().await;
     let key = harness.park(1).await;
     let list = "/application/adm/v1/list/application/spring?state=parked";
@@ -224,13 +224,13 @@ async fn a_parked_application_is_requeued_or_rejected_once() {
     assert_eq!((&parked["items"][0]["guid"], &parked["more"]), (&json!(key.guid()), &json!(false)));
     assert_eq!(harness.get(GET).await.json()["under_way"]["parked"], 1);
     let before = harness.audit_rows().await;
-    let requeue = format!("/application/adm/v1/requeue/application/spring/{key}");
-    let response = harness.change("POST", &requeue, "", &json!({})).await;
+    let retry = format!("/application/adm/v1/retry/application/spring/{key}");
+    let response = harness.change("POST", &retry, "", &json!({})).await;
     assert_eq!(
         (response.status, &response.json()["action"], &response.json()["actor"]),
         (200, &json!("retry"), &json!("kim"))
     );
-    assert_eq!(harness.change("POST", &requeue, "", &json!({})).await.problem(), (404, "not-parked".into()));
+    assert_eq!(harness.change("POST", &retry, "", &json!({})).await.problem(), (404, "not-parked".into()));
     assert_eq!(
         (harness.audit_rows().await, &harness.get(GET).await.json()["under_way"]["parked"]),
         (before + 1, &json!(0))

@@ -151,7 +151,7 @@ impl OperatorHarness {
         self.ledger.audit(None, None, 1000).await.unwrap().len()
     }
 
-    /// Parks an application: its order call is repeated without an answer until the limit.
+    /// Parks an application: its order call is repeated without a clear response until the limit.
     pub(crate) async fn park(&self, number: u32) -> AppKey {
         let event = spring();
         if (self.ctx.now)() < NOW + HOUR {

@@ -2,13 +2,13 @@
 
 use operator::document;
 use serde_json::Value;
-use service::openapi::uri_mistakes;
+use service::openapi::url_violations;
 
 use crate::harness::OperatorHarness;
 
 #[test]
 fn every_route_follows_the_uri_rules() {
-    assert_eq!(uri_mistakes(&document()), Vec::<String>::new());
+    assert_eq!(url_violations(&document()), Vec::<String>::new());
 }
 
 #[tokio::test]

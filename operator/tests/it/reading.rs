@@ -127,10 +127,10 @@ async fn the_api_is_ready_once_its_ledger_responds() {
     let listener = service::http::bind("127.0.0.1:0".parse().unwrap()).unwrap();
     operator::start(crate::harness::config(), harness.ledger.clone(), listener, &harness.ctx).unwrap();
     let ready = async {
-        while !harness.ctx.health.readiness(false).ready {
+        while !harness.ctx.health.readiness().ready {
             tokio::task::yield_now().await;
         }
     };
     tokio::time::timeout(std::time::Duration::from_secs(10), ready).await.unwrap();
-    assert!(harness.ctx.health.readiness(false).report.contains("[+]operator-ledger ok"));
+    assert!(harness.ctx.health.readiness().report.contains("[+]operator-ledger ok"));
 }

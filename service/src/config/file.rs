@@ -24,7 +24,7 @@ fn parse(name: &str, text: &str) -> Result<BTreeMap<String, RawValue>, Mistakes>
         reader.mistakes.push(format!("{} ({name}:{line})", error.message()));
     }
     if errors.is_empty() {
-        reader.table("", root.get_ref());
+        reader.add_table("", root.get_ref());
     }
     if reader.mistakes.is_empty() { Ok(reader.values) } else { Err(Mistakes(reader.mistakes)) }
 }
@@ -41,24 +41,24 @@ impl TomlReader<'_> {
         self.text.bytes().take(at).filter(|byte| *byte == b'\n').count() + 1
     }
 
-    fn table(&mut self, path: &str, table: &DeTable<'_>) {
+    fn add_table(&mut self, path: &str, table: &DeTable<'_>) {
         for (key, value) in table {
             let name: &str = key.get_ref();
             if name.contains('.') || name.is_empty() {
                 let line = self.line(key.span().start);
                 self.mistakes.push(format!("'{name}' is not a valid key ({}:{line})", self.name));
             } else {
-                self.value(join(path, name), value);
+                self.add_value(join(path, name), value);
             }
         }
     }
 
-    fn value(&mut self, path: String, value: &Spanned<DeValue<'_>>) {
+    fn add_value(&mut self, path: String, value: &Spanned<DeValue<'_>>) {
         let text = match value.get_ref() {
-            DeValue::Table(table) => return self.table(&path, table),
+            DeValue::Table(table) => return self.add_table(&path, table),
             DeValue::Array(array) => {
                 for (index, element) in array.iter().enumerate() {
-                    self.value(join(&path, &index.to_string()), element);
+                    self.add_value(join(&path, &index.to_string()), element);
                 }
                 return;
             }
@@ -73,7 +73,8 @@ impl TomlReader<'_> {
     }
 }
 
-/// A number that does not fit stays as written: the part that reads it reports it with its origin.
+/// Converts an integer to decimal. One outside `i64` is kept as text; [`Part`](super::part::Part) rejects it later and names file and
+/// line.
 fn decimal(digits: &str, radix: u32) -> String {
     i64::from_str_radix(digits, radix).map_or_else(|_| digits.to_owned(), |number| number.to_string())
 }

@@ -46,7 +46,7 @@ pub(super) async fn begins_with_preface(
     let read = tokio::select! {
         read = stream.peek(&mut first) => read?,
         () = tasks.stopping() => anyhow::bail!("stopped before the first byte"),
-        () = tokio::time::sleep(limits.first_byte_timeout) => anyhow::bail!("no first byte in time"),
+        () = tokio::time::sleep(limits.idle_timeout) => anyhow::bail!("idle for too long before the first byte"),
     };
     Ok(read >= PREFACE_LEN_MIN && PREFACE.starts_with(&first[..read]))
 }
@@ -112,7 +112,7 @@ fn builder(limits: &Limits, tasks: Tasks) -> http2::Builder<StreamExecutor> {
         .initial_connection_window_size(CONNECTION_BUFFER)
         .max_send_buf_size(STREAM_BUFFER as usize)
         // A ping tells an idle client from one that is gone.
-        .keep_alive_interval(limits.first_byte_timeout)
+        .keep_alive_interval(limits.idle_timeout)
         .keep_alive_timeout(limits.write_stall_timeout);
     http
 }

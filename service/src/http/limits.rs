@@ -19,8 +19,8 @@ const COUNT_MAX: i64 = i64::MAX >> 4;
 pub struct Limits {
     /// From the first byte of a request to the end of its headers.
     pub header_read_timeout: Duration,
-    /// How long a connection may be idle before its first request, and between two.
-    pub first_byte_timeout: Duration,
+    /// How long a connection may be idle, before its first request and between two.
+    pub idle_timeout: Duration,
     /// Request line and headers together; more is 431. hyper allows no less than 8 KiB.
     pub header_bytes_max: usize,
     /// Header lines; more is 431.
@@ -39,8 +39,8 @@ pub struct Limits {
     pub write_stall_timeout: Duration,
     /// Open connections; at the limit no more are accepted until one closes.
     pub connections_max: usize,
-    /// Open connections of one client, an IPv4 address or an IPv6 /64; one more is closed at once. Without effect from
-    /// `connections_max` on.
+    /// Open connections of one client, an IPv4 address or an IPv6 /64; one more is closed at once. Ignored if it is
+    /// not lower than `connections_max`.
     pub connections_per_client_max: usize,
     /// Trusted proxies; their connections carry many clients and are not limited.
     pub proxies: Vec<Network>,
@@ -55,7 +55,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             header_read_timeout: Duration::from_secs(5),
-            first_byte_timeout: Duration::from_secs(15),
+            idle_timeout: Duration::from_secs(15),
             header_bytes_max: 16 * 1024,
             headers_max: 64,
             uri_max: 4 * 1024,
@@ -74,11 +74,12 @@ impl Default for Limits {
 }
 
 impl Limits {
-    /// The limits that are set in a part, with those of `self` as defaults.
+    /// The limits that are set in a part, with those of `self` as defaults. `proxies` is not read here: each service reads its
+    /// `trusted_proxies` itself.
     pub fn read(self, part: &mut Part<'_>) -> Self {
         Self {
             header_read_timeout: timeout(part, "header_read_timeout", self.header_read_timeout),
-            first_byte_timeout: timeout(part, "first_byte_timeout", self.first_byte_timeout),
+            idle_timeout: timeout(part, "idle_timeout", self.idle_timeout),
             header_bytes_max: count(part, "header_bytes_max", HEADER_BYTES_MIN, self.header_bytes_max),
             headers_max: count(part, "headers_max", 1, self.headers_max),
             uri_max: count(part, "uri_max", 1, self.uri_max),

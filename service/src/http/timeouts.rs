@@ -79,7 +79,7 @@ enum Awaiting {
 /// response, so it cannot tell the two apart.
 pub(super) struct Http1Timeouts {
     activity: Arc<Activity>,
-    first_byte: Duration,
+    idle: Duration,
     headers: Duration,
     awaiting: Awaiting,
     timer: LazyTimer,
@@ -89,9 +89,9 @@ impl Http1Timeouts {
     pub(super) fn new(activity: Arc<Activity>, limits: &Limits) -> Self {
         // All counts from zero: the first bytes may arrive before the first poll.
         let awaiting = Awaiting::FirstByte { begun: 0, reads: 0, writes: 0 };
-        let first_byte = limits.first_byte_timeout;
+        let idle = limits.idle_timeout;
         let headers = limits.header_read_timeout;
-        Self { activity, first_byte, headers, awaiting, timer: LazyTimer::after(first_byte) }
+        Self { activity, idle, headers, awaiting, timer: LazyTimer::after(idle) }
     }
 
     /// Ready when the connection must be closed. To be polled after the connection was.
@@ -101,7 +101,7 @@ impl Http1Timeouts {
             self.awaiting = next;
             match next {
                 Awaiting::Nothing => {}
-                Awaiting::FirstByte { .. } => self.timer.set_after(self.first_byte),
+                Awaiting::FirstByte { .. } => self.timer.set_after(self.idle),
                 Awaiting::Headers { .. } => self.timer.set_after(self.headers),
             }
         }
@@ -136,7 +136,7 @@ pub(super) struct Http2IdleTimeout {
 
 impl Http2IdleTimeout {
     pub(super) fn new(activity: Arc<Activity>, limits: &Limits) -> Self {
-        let wait = limits.first_byte_timeout;
+        let wait = limits.idle_timeout;
         Self { activity, wait, begun: 0, timer: LazyTimer::after(wait) }
     }
 

@@ -64,7 +64,7 @@ async fn an_idle_connection_is_closed_after_a_request() {
 #[tokio::test]
 async fn a_slow_handler_is_no_idle_connection() {
     let limits = limits();
-    let slow = limits.first_byte_timeout * 2;
+    let slow = limits.idle_timeout * 2;
     let handler = get(move || async move {
         tokio::time::sleep(slow).await;
         "at last"
@@ -203,7 +203,7 @@ async fn bytes_behind_a_request_with_two_lengths_are_not_a_request() {
 
 #[tokio::test]
 async fn a_connection_over_the_limit_waits_until_another_closes() {
-    let limits = Limits { connections_max: 1, first_byte_timeout: Duration::from_mins(1), ..limits() };
+    let limits = Limits { connections_max: 1, idle_timeout: Duration::from_mins(1), ..limits() };
     let address = start(router(), limits, &context());
     let mut first = RawClient::connect(address).await;
     assert_eq!(first.get("/").await.status, 200);

@@ -180,13 +180,12 @@ fn a_time_is_rfc_3339_or_relative_to_now() {
 
 #[test]
 fn the_limits_of_a_listener_can_be_set() {
-    let flags =
-        [("http.body_max", "100"), ("http.first_byte_timeout", "30s"), ("http.header_bytes_max", "1024")];
+    let flags = [("http.body_max", "100"), ("http.idle_timeout", "30s"), ("http.header_bytes_max", "1024")];
     let mut settings = from_flags(flags);
     let limits = Limits::default().read(&mut settings.part("http"));
     let boundless = Limits { body_max: u64::MAX, ..Limits::default() };
     assert!(boundless.read(&mut settings.part("gateway")).body_max > 1 << 50);
-    let expected = Limits { body_max: 100, first_byte_timeout: Duration::from_secs(30), ..Limits::default() };
+    let expected = Limits { body_max: 100, idle_timeout: Duration::from_secs(30), ..Limits::default() };
     assert_eq!(limits, expected);
     let mistakes = settings.finish().unwrap_err();
     assert!(mistakes.to_string().starts_with("http.header_bytes_max: must be a whole number from 8192 to"));

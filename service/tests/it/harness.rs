@@ -34,7 +34,7 @@ async fn panics() -> &'static str {
 pub(crate) fn limits() -> Limits {
     Limits {
         header_read_timeout: Duration::from_millis(200),
-        first_byte_timeout: Duration::from_millis(400),
+        idle_timeout: Duration::from_millis(400),
         body_read_timeout: Duration::from_millis(200),
         ..Limits::default()
     }

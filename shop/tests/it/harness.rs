@@ -50,7 +50,7 @@ impl ShopHarness {
     }
 
     pub(crate) fn readiness(&self) -> String {
-        self.ctx.health.readiness(false).report
+        self.ctx.health.readiness().report
     }
 
     /// The files of the database, the write-ahead log included.

@@ -105,11 +105,11 @@ async fn every_document_is_503_until_the_queue_has_been_read() {
     ] {
         assert_eq!(harness.get(path).await.problem(), (503, "temporarily-unavailable".into()), "{path}");
     }
-    assert!(!harness.ctx.health.readiness(false).ready);
+    assert!(!harness.ctx.health.readiness().ready);
     harness.arm("spring").await;
     harness.queue.publish(&[spring()]).await.unwrap();
     harness.signup.refresh().await;
-    assert!(harness.ctx.health.readiness(false).ready);
+    assert!(harness.ctx.health.readiness().ready);
     assert_eq!(harness.get(PROGRESS).await.status, 200);
 }
 
@@ -119,7 +119,7 @@ async fn an_unreadable_event_warns_and_leaves_the_others_in_service() {
     harness.arm("spring").await;
     harness.queue.publish(&[spring(), "summer".parse().unwrap()]).await.unwrap();
     harness.signup.refresh().await;
-    let readiness = harness.ctx.health.readiness(false);
+    let readiness = harness.ctx.health.readiness();
     assert!(
         readiness.ready && readiness.report.contains("[!]signup-documents summer"),
         "{}",
@@ -183,7 +183,7 @@ async fn a_started_service_refreshes_its_documents_until_shutdown() {
 #[tokio::test]
 async fn every_route_of_the_api_is_described_and_follows_the_uri_rules() {
     let doc = signup_service::document();
-    assert_eq!(service::openapi::uri_mistakes(&doc), Vec::<String>::new());
+    assert_eq!(service::openapi::url_violations(&doc), Vec::<String>::new());
     assert_eq!(doc.paths.paths.len(), 8);
     let served = SignupHarness::open().await.get("/openapi.json").await.json();
     assert_eq!(served["openapi"], "3.1.0");

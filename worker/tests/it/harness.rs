@@ -42,7 +42,7 @@ pub(crate) async fn until_rounds(harness: &WorkerHarness, rounds: usize) {
 
 impl WorkerHarness {
     pub(crate) async fn open(capacity: u32) -> Self {
-        Self::open_with(settings(capacity, service::clock::system()() - 1000)).await
+        Self::open_with(settings(capacity, service::clock::system_now() - 1000)).await
     }
 
     pub(crate) async fn open_with(settings: EventSettings) -> Self {

@@ -16,7 +16,7 @@ async fn limit(harness: &WorkerHarness) -> u32 {
 
 #[tokio::test]
 async fn a_restart_before_the_opening_leaves_the_first_number_at_1() {
-    let opens_at = service::clock::system()() + 3000;
+    let opens_at = service::clock::system_now() + 3000;
     let mut harness = WorkerHarness::open_with(settings(5, opens_at)).await;
     for _ in 0..2 {
         let worker = harness.start().await;
@@ -26,7 +26,7 @@ async fn a_restart_before_the_opening_leaves_the_first_number_at_1() {
         harness.open_queue().await;
     }
     let worker = harness.start().await;
-    until_some("the opening", async || (service::clock::system()() > opens_at).then_some(())).await;
+    until_some("the opening", async || (service::clock::system_now() > opens_at).then_some(())).await;
     until_rounds(&harness, 1).await;
     assert_eq!(harness.apply(1..=2).await, [1, 2]);
     harness.until_shown([1, 2], Outcome::Ordered).await;
@@ -35,7 +35,7 @@ async fn a_restart_before_the_opening_leaves_the_first_number_at_1() {
 
 #[tokio::test]
 async fn an_admitted_number_is_skipped_even_before_the_opening() {
-    let mut harness = WorkerHarness::open_with(settings(5, service::clock::system()() + 3_600_000)).await;
+    let mut harness = WorkerHarness::open_with(settings(5, service::clock::system_now() + 3_600_000)).await;
     let worker = harness.start().await;
     until_rounds(&harness, 1).await;
     harness.stop(worker).await;
@@ -181,19 +181,18 @@ async fn an_event_is_frozen_and_reported_when_queue_contradicts_ledger() {
     assert_eq!(log.count("event spring is frozen, admission is stopped"), 1);
     let reports_freeze =
         |report: String| report.contains("[!]leader event spring is frozen") && report.contains(&why);
-    assert!(reports_freeze(worker.health.readiness(false).report));
+    assert!(reports_freeze(worker.health.readiness().report));
     harness.stop(worker).await;
     // The next leader reports it too.
     let worker = harness.start().await;
-    until_some("the warning", async || reports_freeze(worker.health.readiness(false).report).then_some(()))
-        .await;
+    until_some("the warning", async || reports_freeze(worker.health.readiness().report).then_some(())).await;
     assert_eq!(log.count("event spring is frozen, admission is stopped"), 2);
     harness.stop(worker).await;
 }
 
 #[tokio::test]
 async fn a_frozen_event_is_not_settled() {
-    let harness = WorkerHarness::open_with(settings(1, service::clock::system()() - 25 * 3_600_000)).await;
+    let harness = WorkerHarness::open_with(settings(1, service::clock::system_now() - 25 * 3_600_000)).await;
     harness.freeze("under investigation").await;
     let worker = harness.start().await;
     let state = async || harness.ledger.event(&spring()).await.unwrap().state;
@@ -203,7 +202,7 @@ async fn a_frozen_event_is_not_settled() {
     harness.change(Change::Unfreeze).await;
     until_some("the end", async || (state().await == EventState::Settled).then_some(())).await;
     until_some("the passing health check", async || {
-        let report = worker.health.readiness(false).report;
+        let report = worker.health.readiness().report;
         report.contains("[+]leader ok").then_some(())
     })
     .await;
@@ -214,7 +213,7 @@ async fn a_frozen_event_is_not_settled() {
 async fn the_release_pauses_drains_and_resumes() {
     let mut harness = WorkerHarness::open_with(domain::EventSettings {
         in_flight_max: 4,
-        ..settings(5, service::clock::system()() - 1000)
+        ..settings(5, service::clock::system_now() - 1000)
     })
     .await;
     harness.stub.behave(|_| Behavior::error_page(503));
@@ -247,7 +246,7 @@ async fn two_workers_make_each_order_once_and_hand_over_the_leadership() {
     let log = CapturedLog::start();
     let mut harness = WorkerHarness::open_with(domain::EventSettings {
         pace: "100".parse().unwrap(),
-        ..settings(35, service::clock::system()() - 1000)
+        ..settings(35, service::clock::system_now() - 1000)
     })
     .await;
     harness.stub.behave(|call| {

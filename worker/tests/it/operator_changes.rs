@@ -13,7 +13,7 @@ use crate::stores::write;
 
 /// An event that opened a second ago.
 fn open(capacity: u32) -> EventSettings {
-    settings(capacity, service::clock::system()() - 1000)
+    settings(capacity, service::clock::system_now() - 1000)
 }
 
 async fn refusal(queue: &Queue, n: u32) -> QueueError {
@@ -127,7 +127,7 @@ async fn changed_settings_reach_the_queue() {
     let worker = harness.start().await;
     harness.apply([1]).await;
     let text = |ko: &str| Text { ko: ko.into(), en: "Slower for now".into() };
-    let closes_at = service::clock::system()() + 7_200_000;
+    let closes_at = service::clock::system_now() + 7_200_000;
     let update = EventPatch {
         title: Some(text("봄 행사")),
         closes_at: Some(closes_at),
@@ -151,7 +151,7 @@ async fn changed_settings_reach_the_queue() {
 
 #[tokio::test]
 async fn an_event_is_opened_closed_and_settled_by_the_operator() {
-    let later = service::clock::system()() + 3_600_000;
+    let later = service::clock::system_now() + 3_600_000;
     let harness_of = EventSettings { settle_after_close: false, ..settings(2, later) };
     let mut harness = WorkerHarness::open_with(harness_of).await;
     let worker = harness.start().await;
@@ -245,7 +245,7 @@ async fn an_event_created_while_workers_run_is_led_without_a_restart() {
     harness.apply([1]).await;
     let by = ledger::ChangedBy { actor: "kim", reason: "one more" };
     let summer: EventId = "summer".parse().unwrap();
-    let now = service::clock::system()();
+    let now = service::clock::system_now();
     harness.ledger.clone_event(&spring(), summer.clone(), now - 1000, now + 3_600_000, by).await.unwrap();
     let applied =
         until_some("a number", async || harness.queue().apply(&summer, applicant(2)).await.ok()).await;

@@ -14,7 +14,7 @@ const AHEAD: u32 = 20_000;
 
 /// A paused event, open for a second, whose queue has skipped its first numbers.
 async fn behind_a_gap(capacity: u32) -> (WorkerHarness, Context) {
-    let opened = settings(capacity, service::clock::system()() - 1000);
+    let opened = settings(capacity, service::clock::system_now() - 1000);
     let mut harness = WorkerHarness::open_with(EventSettings { release: Release::Paused, ..opened }).await;
     harness.config.numbers_ahead_min = AHEAD;
     let worker = harness.start().await;

@@ -16,7 +16,7 @@ async fn an_unreachable_ledger_is_reported_and_the_worker_resumes_afterwards() {
     Ledger::migrate(&postgres.url()).await.unwrap();
     let mut harness = WorkerHarness::open(3).await;
     let direct = Ledger::open_postgres(&postgres.url(), 2).await.unwrap();
-    direct.create_event(&settings(3, service::clock::system()() - 1000), "test").await.unwrap();
+    direct.create_event(&settings(3, service::clock::system_now() - 1000), "test").await.unwrap();
     let proxy = BlackholeProxy::start(&postgres.url()).await;
     harness.ledger = Ledger::open_postgres(&proxy.url(), 4).await.unwrap();
     harness.config.store_timeout = Duration::from_secs(1);
@@ -27,7 +27,7 @@ async fn an_unreachable_ledger_is_reported_and_the_worker_resumes_afterwards() {
     // The queue still assigns numbers: the signup service does not need the ledger.
     harness.apply([2]).await;
     until_some("the failed health check", async || {
-        let report = worker.health.readiness(false).report;
+        let report = worker.health.readiness().report;
         (report.contains("[-]ledger") && report.contains("no response from queue or ledger within 1s"))
             .then_some(())
     })
@@ -36,7 +36,7 @@ async fn an_unreachable_ledger_is_reported_and_the_worker_resumes_afterwards() {
     proxy.forward();
     harness.until_shown([2], Outcome::Ordered).await;
     until_some("the passing health check", async || {
-        worker.health.readiness(false).report.contains("[+]ledger ok").then_some(())
+        worker.health.readiness().report.contains("[+]ledger ok").then_some(())
     })
     .await;
     harness.stop_and_verify(worker).await;

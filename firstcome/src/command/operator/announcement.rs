@@ -48,5 +48,5 @@ pub(super) async fn run(args: AnnouncementArgs) -> Result<(), CommandError> {
     body["announcement"] = json!({"ko": set.ko, "en": set.en});
     let path = format!("/gate/adm/v1/set/announcement/{}", set.event);
     let request = ApiRequest { method: Method::PUT, path, rev: set.if_rev, body };
-    operator.print_change(&operator.change_current(&set.event, request).await?)
+    operator.print_change(&operator.change_at_rev(&set.event, request).await?)
 }

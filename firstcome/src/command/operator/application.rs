@@ -22,7 +22,7 @@ pub(in crate::command) struct ApplicationArgs {
 
 #[derive(Debug, Subcommand)]
 enum ApplicationCommand {
-    /// Lists parked applications: their order calls were left without an answer too often, so an operator must decide.
+    /// Lists parked applications: their order calls got no clear response 50 times, so an operator must decide.
     List {
         /// The event's id.
         event: EventId,
@@ -31,10 +31,10 @@ enum ApplicationCommand {
         limit: u32,
     },
     /// Repeats the order calls of a parked application.
-    Requeue {
+    Retry {
         /// The event's id.
         event: EventId,
-        /// The application, by either of the ids that `application list` shows.
+        /// The application key or the GUID, as `application list` shows them. Logs and the audit show the GUID.
         application: String,
         /// The reason, for the audit.
         #[arg(long, value_name = "TEXT")]
@@ -44,7 +44,7 @@ enum ApplicationCommand {
     Reject {
         /// The event's id.
         event: EventId,
-        /// The application, by either of the ids that `application list` shows.
+        /// The application key or the GUID, as `application list` shows them. Logs and the audit show the GUID.
         application: String,
         /// The reason, for the audit.
         #[arg(long, value_name = "TEXT")]
@@ -60,11 +60,11 @@ pub(super) async fn run(args: ApplicationArgs) -> Result<(), CommandError> {
             let list = parked(&operator, &event, limit).await?;
             operator.print(&list, list_text)
         }
-        ApplicationCommand::Requeue { event, application, reason } => {
-            end(&operator, "requeue", &event, &application, reason.as_deref()).await
+        ApplicationCommand::Retry { event, application, reason } => {
+            decide(&operator, "retry", &event, &application, reason.as_deref()).await
         }
         ApplicationCommand::Reject { event, application, reason } => {
-            end(&operator, "reject", &event, &application, Some(&reason)).await
+            decide(&operator, "reject", &event, &application, Some(&reason)).await
         }
     }
 }
@@ -85,7 +85,7 @@ fn list_text(list: &ApplicationList) -> String {
 
 fn row(application: &ApplicationResponse) -> String {
     format!(
-        "number {:>8}  {}  guid {}  {} calls",
+        "number {:>8}  key {}  guid {}  {} order calls",
         application.number,
         printable(&application.app_key),
         printable(&application.guid),
@@ -93,25 +93,26 @@ fn row(application: &ApplicationResponse) -> String {
     )
 }
 
-async fn end(
+/// Posts the decision on a parked application.
+async fn decide(
     operator: &OperatorClient,
     verb: &str,
     event: &EventId,
     id: &str,
     reason: Option<&str>,
 ) -> Result<(), CommandError> {
+    if id.is_empty() || !id.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(CommandError::usage(format!(
+            "'{id}' is neither an application key nor a GUID: 32 hexadecimal digits"
+        )));
+    }
     let list = parked(operator, event, PAGE_MAX).await?;
-    // The operator API takes the key only; the audit and the applicant's page show the GUID.
+    // The operator API takes the key only. The GUID, which the audit and the applicant's page show, is looked up among the first
+    // 1000 parked applications.
     let by_guid = list.items.iter().find(|application| application.guid == id);
     let key = by_guid.map_or(id, |application| application.app_key.as_str());
-    let path = format!("/application/adm/v1/{verb}/application/{event}/{}", path_segment(key));
+    let path = format!("/application/adm/v1/{verb}/application/{event}/{key}");
     let body = body_with_reason(reason);
     let request = ApiRequest { method: Method::POST, path, rev: None, body };
     operator.print_change(&operator.change(event, request).await?)
-}
-
-/// An argument as one segment of a path.
-fn path_segment(argument: &str) -> String {
-    let hex: String = argument.chars().filter(char::is_ascii_alphanumeric).collect();
-    if hex.is_empty() { "none".into() } else { hex }
 }

@@ -1,4 +1,4 @@
-//! A client of the operator API: address, token, If-Match, and the exit code of each refusal.
+//! A client of the operator API: address, token, If-Match, and the exit code of each kind of error.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,7 +18,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::format::{change_line, change_result};
-use crate::command::error::{CommandError, USAGE};
+use crate::command::error::{CommandError, FAILED, USAGE};
 use crate::output::{print, print_error};
 
 /// Time to connect. A server on this machine that does not listen refuses at once; a slow tunnel gets this long.
@@ -30,10 +30,10 @@ const BODY_MAX: usize = 8 * 1024 * 1024;
 /// How many recent changes are searched for the cause of a conflict.
 const RECENT_CHANGES: u32 = 50;
 
-const NOT_FOUND: u8 = 3;
-const NOT_ALLOWED: u8 = 4;
-const CONFLICT: u8 = 5;
-const UNAVAILABLE: u8 = 7;
+const EXIT_NOT_FOUND: u8 = 3;
+const EXIT_NOT_ALLOWED: u8 = 4;
+const EXIT_CONFLICT: u8 = 5;
+const EXIT_UNAVAILABLE: u8 = 7;
 
 /// The address of the operator API, and the operator's token.
 #[derive(Debug, Args)]
@@ -46,7 +46,7 @@ pub(super) struct OperatorArgs {
         default_value = "http://127.0.0.1:8090",
         value_name = "URL"
     )]
-    server: String,
+    operator_url: String,
     /// A file that holds only your token. Without it, the token is taken from `FIRSTCOME_TOKEN`.
     #[arg(long, global = true, env = "FIRSTCOME_TOKEN_FILE", value_name = "FILE")]
     token_file: Option<PathBuf>,
@@ -55,7 +55,7 @@ pub(super) struct OperatorArgs {
     json: bool,
 }
 
-/// The arguments of a change that needs no value.
+/// The arguments of a change without parameters, such as `release pause`.
 #[derive(Debug, Args)]
 pub(super) struct ChangeArgs {
     /// The event's id.
@@ -86,20 +86,20 @@ pub(super) struct ApiRequest {
 }
 
 impl OperatorClient {
-    /// A client of the server that the arguments name. Sends nothing yet.
+    /// A client of the operator API at the address of the arguments. Sends nothing yet.
     pub(super) fn new(args: &OperatorArgs) -> Result<Self, CommandError> {
-        let uri: Option<Uri> = args.server.parse().ok();
+        let uri: Option<Uri> = args.operator_url.parse().ok();
         let is_http = uri.is_some_and(|uri| uri.scheme_str() == Some("http") && uri.host().is_some());
         if !is_http {
             return Err(CommandError::usage(format!(
-                "--server {} is not http://HOST:PORT; for https use a tunnel or a proxy",
-                args.server
+                "--operator-url {} is not http://HOST:PORT; for https use a tunnel or a proxy",
+                args.operator_url
             )));
         }
         let mut connector = HttpConnector::new();
         connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
         let client = Client::builder(TokioExecutor::new()).build(connector);
-        let base = args.server.trim_end_matches('/').to_owned();
+        let base = args.operator_url.trim_end_matches('/').to_owned();
         Ok(Self { base, token: read_token(args)?, json: args.json, client })
     }
 
@@ -113,8 +113,8 @@ impl OperatorClient {
         self.get(format!("/event/adm/v1/get/event/{event}")).await
     }
 
-    /// Changes an event at the rev of the request. A request without a rev applies to the current one.
-    pub(super) async fn change_current(
+    /// Changes an event with `If-Match`: at the rev of the request, or without one at the event's current rev.
+    pub(super) async fn change_at_rev(
         &self,
         event: &EventId,
         request: ApiRequest,
@@ -126,7 +126,8 @@ impl OperatorClient {
         self.change(event, ApiRequest { rev: Some(rev), ..request }).await
     }
 
-    /// Changes an event. A conflict is reported with the changes that were made since the rev of the request.
+    /// Changes an event, with `If-Match` only if the request has a rev. A conflict is reported with the changes that were made since
+    /// that rev.
     pub(super) async fn change(
         &self,
         event: &EventId,
@@ -134,15 +135,15 @@ impl OperatorClient {
     ) -> Result<ChangeResponse, CommandError> {
         let changed = self.send(&request).await;
         match (changed, request.rev) {
-            (Err(CommandError::Refused { code: CONFLICT, message }), Some(rev)) => {
+            (Err(CommandError::Exit { code: EXIT_CONFLICT, message }), Some(rev)) => {
                 let message = self.with_changes_since(event, rev, message).await;
-                Err(CommandError::Refused { code: CONFLICT, message })
+                Err(CommandError::Exit { code: EXIT_CONFLICT, message })
             }
             (changed, _) => changed,
         }
     }
 
-    /// Posts a change that needs no value, and prints it.
+    /// Posts a change without parameters, and prints it.
     pub(super) async fn post_change(&self, path: &str, args: &ChangeArgs) -> Result<(), CommandError> {
         let path = format!("{path}/{}", args.event);
         let body = body_with_reason(args.reason.as_deref());
@@ -197,7 +198,7 @@ impl OperatorClient {
         if self.json {
             print_error(problem.to_string());
         }
-        Err(refused(status, &problem))
+        Err(problem_error(status, &problem))
     }
 
     fn http_request(&self, request: &ApiRequest) -> anyhow::Result<Request<Full<Bytes>>> {
@@ -217,13 +218,13 @@ impl OperatorClient {
     }
 
     fn no_response(&self, request: &ApiRequest, reason: &str) -> CommandError {
-        let message = format!("no response from the operator API at {} ({reason})", self.base);
-        CommandError::Refused { code: UNAVAILABLE, message: message + unknown_outcome(request) }
+        let message = format!("no complete response from the operator API at {} ({reason})", self.base);
+        CommandError::Exit { code: EXIT_UNAVAILABLE, message: message + unknown_outcome(request) }
     }
 
     fn unexpected(&self, request: &ApiRequest, error: &serde_json::Error) -> CommandError {
         let message = format!("unexpected response from {}: {error}", self.base);
-        CommandError::Refused { code: 1, message: message + unknown_outcome(request) }
+        CommandError::Exit { code: FAILED, message: message + unknown_outcome(request) }
     }
 }
 
@@ -236,7 +237,7 @@ fn unknown_outcome(request: &ApiRequest) -> &'static str {
     }
 }
 
-#[expect(clippy::disallowed_methods, reason = "a token is not a setting: it belongs to the operator")]
+#[expect(clippy::disallowed_methods, reason = "the operator's own credential, no setting of the process")]
 fn read_token(args: &OperatorArgs) -> Result<String, CommandError> {
     let token = match &args.token_file {
         Some(file) => std::fs::read_to_string(file)
@@ -253,19 +254,19 @@ fn read_token(args: &OperatorArgs) -> Result<String, CommandError> {
 }
 
 /// The error for a problem document.
-fn refused(status: u16, problem: &Value) -> CommandError {
+fn problem_error(status: u16, problem: &Value) -> CommandError {
     let code = match status {
         400 | 413 | 415 | 422 => USAGE,
-        404 => NOT_FOUND,
-        401 | 403 | 421 => NOT_ALLOWED,
-        409 | 412 | 428 => CONFLICT,
-        429 | 503 => UNAVAILABLE,
-        _ => 1,
+        404 => EXIT_NOT_FOUND,
+        401 | 403 | 421 => EXIT_NOT_ALLOWED,
+        409 | 412 | 428 => EXIT_CONFLICT,
+        429 | 503 => EXIT_UNAVAILABLE,
+        _ => FAILED,
     };
     let title = problem["title"].as_str().unwrap_or("the response is not from the operator API");
     let detail = problem["detail"].as_str().map(|detail| format!(": {detail}")).unwrap_or_default();
     let state = problem["state"].as_str().map(|state| format!(" (it is {state})")).unwrap_or_default();
-    CommandError::Refused { code, message: format!("{title}{detail}{state} [{status}]") }
+    CommandError::Exit { code, message: format!("{title}{detail}{state} [{status}]") }
 }
 
 /// A request body with the reason, if there is one.
@@ -278,9 +279,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn each_refusal_has_its_own_exit_code() {
-        let code = |status| match refused(status, &Value::Null) {
-            CommandError::Refused { code, .. } => code,
+    fn each_kind_of_error_has_its_exit_code() {
+        let code = |status| match problem_error(status, &Value::Null) {
+            CommandError::Exit { code, .. } => code,
             _ => 0,
         };
         let codes: Vec<u8> = [422, 404, 401, 403, 409, 412, 428, 503, 500].map(code).to_vec();

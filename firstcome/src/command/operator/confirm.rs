@@ -2,7 +2,7 @@
 
 use std::io::{IsTerminal as _, Write as _};
 
-use crate::command::error::CommandError;
+use crate::command::error::{CommandError, FAILED};
 
 /// Asks for confirmation on the terminal. Without a terminal, `--yes` is required.
 pub(super) fn confirm(yes: bool, effect: &str) -> Result<(), CommandError> {
@@ -18,6 +18,6 @@ pub(super) fn confirm(yes: bool, effect: &str) -> Result<(), CommandError> {
     std::io::stdin().read_line(&mut line)?;
     match line.trim().to_ascii_lowercase().as_str() {
         "y" | "yes" => Ok(()),
-        _ => Err(CommandError::Refused { code: 1, message: "no change".into() }),
+        _ => Err(CommandError::Exit { code: FAILED, message: "aborted; nothing was changed".into() }),
     }
 }

@@ -102,7 +102,7 @@ async fn update(operator: &OperatorClient, changes: UpdateEvent) -> Result<(), C
     let body = Value::Object(fields.collect::<Map<_, _>>());
     let path = format!("/event/adm/v1/update/event/{}", changes.event);
     let request = ApiRequest { method: Method::PATCH, path, rev: changes.if_rev, body };
-    operator.print_change(&operator.change_current(&changes.event, request).await?)
+    operator.print_change(&operator.change_at_rev(&changes.event, request).await?)
 }
 
 async fn clone(operator: &OperatorClient, copy: CloneEvent) -> Result<(), CommandError> {

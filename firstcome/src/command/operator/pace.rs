@@ -20,7 +20,7 @@ pub(in crate::command) struct PaceArgs {
 
 #[derive(Debug, Subcommand)]
 enum PaceCommand {
-    /// Shows the pace of an event and the number of order calls without an answer.
+    /// Shows the pace of an event and the number of order calls in flight.
     Get {
         /// The event's id.
         event: EventId,
@@ -35,7 +35,7 @@ struct SetPace {
     event: EventId,
     /// Order calls started per second, over all workers together: 0.001 to 100000, such as 20 or 0.5.
     rate: domain::Pace,
-    /// Also sets the most order calls without an answer at the same time.
+    /// Also sets the most order calls in flight.
     #[arg(long, value_name = "N")]
     in_flight_max: Option<u32>,
     /// The reason, for the audit.
@@ -74,7 +74,7 @@ async fn set_pace(operator: &OperatorClient, set: SetPace) -> Result<(), Command
     body["pace"] = json!(set.rate);
     let path = format!("/gate/adm/v1/set/pace/{}", set.event);
     let request = ApiRequest { method: Method::PUT, path, rev: set.if_rev, body };
-    let changed = operator.change_current(&set.event, request).await?;
+    let changed = operator.change_at_rev(&set.event, request).await?;
     operator.print_change(&changed)?;
     let Some(in_flight_max) = set.in_flight_max else { return Ok(()) };
     let mut body = body_with_reason(set.reason.as_deref());

@@ -61,7 +61,7 @@ pub(super) struct CreateEvent {
     /// Order calls started per second, such as 20 or 0.5: a rate that your order service handles easily.
     #[arg(long, value_name = "RATE")]
     pub(super) pace: Pace,
-    /// The most order calls without an answer at the same time, such as 40; the default is 20.
+    /// The most order calls in flight, such as 40; the default is 20.
     #[arg(long, value_name = "N")]
     pub(super) in_flight_max: Option<u32>,
     /// The most applications, at least the capacity; the default is 1000000.
@@ -154,7 +154,7 @@ pub(super) struct PermanentChangeArgs {
 }
 
 fn time(text: &str) -> Result<Millis, String> {
-    let now = service::clock::system()();
+    let now = service::clock::system_now();
     service::config::parse_time(text, now)
         .ok_or_else(|| "write it as 2026-11-29T20:00:00+09:00, or +10m for ten minutes from now".to_owned())
 }
