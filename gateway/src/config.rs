@@ -239,7 +239,7 @@ fn read_upstream(part: &mut Part<'_>, name: &str) -> UpstreamConfig {
             format!("is http://host:port, without a path, or a list of at most {ADDRESSES_MAX} of them");
         part.mistake("url", &mistake);
     }
-    let order_wait = Duration::from_millis(part.duration_ms("order_wait", 300, 0..=10_000).unsigned_abs());
+    let order_wait = Duration::from_millis(part.duration_ms("order_wait", 300, 10..=10_000).unsigned_abs());
     let mut wait = |key: &str, default_ms: i64| {
         Duration::from_millis(part.duration_ms(key, default_ms, 10..=3_600_000).unsigned_abs())
     };

@@ -114,6 +114,7 @@ impl Gateway {
         }
         for upstream in &self.upstreams {
             upstream.close_idle();
+            upstream.read_for_stalled_clients();
         }
     }
 

@@ -33,7 +33,7 @@ use connection::{ConnectionState, ResponseHead, SendError, UpstreamConnection};
 pub(crate) use permit::Permit;
 use pool::Pool;
 use request_body::RequestBody;
-use response_body::{BodyTimeouts, UpstreamBody};
+use response_body::{BodyReader, BodyReaders, BodyTimeouts, BusyConnection, UpstreamBody};
 use timeout::{ResponseDeadline, SentFlag};
 use waiting::ClassQueues;
 
@@ -41,6 +41,7 @@ use waiting::ClassQueues;
 pub(crate) struct Upstream {
     pool: Arc<Pool>,
     concurrency: Arc<ConcurrencyLimit>,
+    body_readers: BodyReaders,
     answer_timeout: Duration,
     pause_timeout: Duration,
     exchange_timeout: Duration,
@@ -84,6 +85,7 @@ impl Upstream {
         Self {
             pool: Arc::new(Pool::new(config, meter.connections())),
             concurrency: Arc::new(concurrency),
+            body_readers: BodyReaders::default(),
             answer_timeout: config.answer_timeout,
             pause_timeout: config.pause_timeout,
             exchange_timeout: config.exchange_timeout,
@@ -111,6 +113,11 @@ impl Upstream {
         self.pool.close_idle(Instant::now());
     }
 
+    /// Reads responses ahead whose clients do not read them, so that their connections and permits become free.
+    pub(crate) fn read_for_stalled_clients(&self) {
+        self.body_readers.read_for_stalled_clients();
+    }
+
     /// Sends the request and returns the response, whose body follows as it arrives.
     pub(crate) async fn exchange(&self, outbound: OutboundRequest) -> Result<Response, RefusalReason> {
         let begun = Instant::now();
@@ -132,8 +139,13 @@ impl Upstream {
         }
         *response.version_mut() = Version::HTTP_11;
         let timeouts = BodyTimeouts { deadline: begun + self.exchange_timeout, pause: self.pause_timeout };
-        let connection = self.put_if_free(connection, state, now).map(|busy| (busy, Arc::clone(&self.pool)));
-        Ok(response.map(|body| Body::new(UpstreamBody::new(body, connection, timeouts, permit))))
+        let Permit { concurrency, in_flight } = permit;
+        let Some(connection) = self.put_if_free(connection, state, now) else {
+            return Ok(response.map(|body| Body::new(UpstreamBody::received(body, in_flight))));
+        };
+        let busy = BusyConnection { connection, pool: Arc::clone(&self.pool), permit: concurrency };
+        let reader = |body| self.body_readers.add(BodyReader::new(body, busy, timeouts));
+        Ok(response.map(|body| Body::new(UpstreamBody::arriving(reader(body), in_flight))))
     }
 
     /// Returns the connection to the pool if the response is complete, as small ones are with their head.
@@ -211,5 +223,130 @@ fn reason(error: &SendError) -> RefusalReason {
             tracing::debug!(?error, "no response from an upstream");
             if error.is_user() { RefusalReason::BodyBroken } else { RefusalReason::UpstreamBroken }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::convert::Infallible;
+
+    use futures_util::stream;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::net::TcpListener;
+
+    use super::*;
+    use crate::client::ClientKey;
+    use crate::limit::InFlight;
+
+    /// A service with one permit, and the part of the gateway that forwards to it.
+    async fn upstream() -> (Upstream, TcpListener) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap().to_string();
+        let config = UpstreamConfig {
+            name: "test".into(),
+            authorities: vec![address.parse().unwrap()],
+            connections_max: 1,
+            order_wait: Duration::ZERO,
+            connect_timeout: Duration::from_secs(5),
+            answer_timeout: Duration::from_secs(5),
+            pause_timeout: Duration::from_secs(5),
+            exchange_timeout: Duration::from_secs(5),
+            idle_timeout: Duration::from_secs(5),
+        };
+        (Upstream::new(&config), listener)
+    }
+
+    async fn respond(listener: &TcpListener, pieces: &[&[u8]]) -> tokio::net::TcpStream {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        stream.read_buf(&mut Vec::with_capacity(1000)).await.unwrap();
+        for piece in pieces {
+            stream.write_all(piece).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        stream
+    }
+
+    async fn exchange(upstream: &Upstream) -> Response {
+        let permit = upstream.acquire(|| RequestClass::Browse).await.unwrap();
+        let in_flight = Arc::new(InFlight::new(1)).begin(ClientKey::of([127, 0, 0, 1].into())).unwrap();
+        let permit = Permit::new(permit, in_flight);
+        let outbound = OutboundRequest::new(Request::new(Body::empty()), BodyStart::default(), None, permit);
+        upstream.exchange(outbound).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_response_that_no_client_reads_frees_its_permit_when_it_has_arrived() {
+        let (upstream, listener) = upstream().await;
+        let body = "x".repeat(60_000);
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+        let (first, last) = body.as_bytes().split_at(30_000);
+        let pieces = [head.as_bytes(), first, last];
+        let (response, stream) = tokio::join!(exchange(&upstream), respond(&listener, &pieces));
+        assert!(upstream.concurrency.try_acquire().is_none(), "the response is still under way");
+        upstream.read_for_stalled_clients();
+        assert!(upstream.concurrency.try_acquire().is_some());
+        assert_eq!(response.headers()["content-length"], "60000");
+        let received = axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap();
+        assert!(received == body.as_bytes());
+        upstream.read_for_stalled_clients();
+        drop(stream);
+    }
+
+    #[tokio::test]
+    async fn a_long_response_keeps_its_permit_and_is_read_ahead_within_bounds() {
+        let (upstream, listener) = upstream().await;
+        let body = "y".repeat(1_000_000);
+        let head = format!("HTTP/1.1 200 OK\r\ncontent-length: {}\r\n\r\n", body.len());
+        let pieces = [head.as_bytes(), body.as_bytes()];
+        let reading = async {
+            let response = exchange(&upstream).await;
+            for _ in 0..5 {
+                tokio::time::sleep(Duration::from_millis(10)).await;
+                upstream.read_for_stalled_clients();
+            }
+            assert!(upstream.concurrency.try_acquire().is_none());
+            axum::body::to_bytes(response.into_body(), usize::MAX).await.unwrap()
+        };
+        let (received, _stream) = tokio::join!(reading, respond(&listener, &pieces));
+        assert!(received == body.as_bytes());
+        assert!(upstream.concurrency.try_acquire().is_some());
+    }
+
+    #[tokio::test]
+    async fn a_response_that_breaks_off_delivers_its_pieces_before_the_error() {
+        let (upstream, listener) = upstream().await;
+        let pieces = [&b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n"[..], b"half"];
+        let (response, stream) = tokio::join!(exchange(&upstream), respond(&listener, &pieces));
+        drop(stream);
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        upstream.read_for_stalled_clients();
+        assert!(upstream.concurrency.try_acquire().is_some(), "the connection has ended");
+        let mut data = response.into_body().into_data_stream();
+        let mut next = async || futures_util::StreamExt::next(&mut data).await;
+        assert_eq!(next().await.unwrap().unwrap(), "half");
+        assert!(next().await.unwrap().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_request_body_is_sent_from_its_start_on() {
+        let (upstream, listener) = upstream().await;
+        let permit = upstream.acquire(|| RequestClass::Browse).await.unwrap();
+        let in_flight = Arc::new(InFlight::new(1)).begin(ClientKey::of([127, 0, 0, 1].into())).unwrap();
+        let rest = Body::from_stream(stream::iter([Ok::<_, Infallible>("rest")]));
+        let start = BodyStart { bytes: "start ".into(), is_whole: false };
+        let request = axum::http::Request::post("/").body(rest).unwrap();
+        let outbound = OutboundRequest::new(request, start, None, Permit::new(permit, in_flight));
+        let serving = async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let mut bytes = Vec::new();
+            while !bytes.ends_with(b"0\r\n\r\n") {
+                assert!(stream.read_buf(&mut bytes).await.unwrap() > 0, "the request is incomplete");
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+            String::from_utf8(bytes).unwrap()
+        };
+        let (response, sent) = tokio::join!(upstream.exchange(outbound), serving);
+        assert_eq!(response.unwrap().status(), StatusCode::OK);
+        assert!(sent.ends_with("6\r\nstart \r\n4\r\nrest\r\n0\r\n\r\n"), "{sent}");
     }
 }

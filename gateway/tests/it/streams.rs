@@ -25,6 +25,24 @@ async fn connect(harness: &GatewayHarness) -> (Sender, JoinHandle<()>) {
     (sender, driver)
 }
 
+#[tokio::test]
+async fn a_client_that_reads_nothing_keeps_no_connection_of_the_shop() {
+    let harness = GatewayHarness::with(&[("upstream.shop.connections_max", "1")]).await;
+    let stream = TcpStream::connect(harness.address).await.unwrap();
+    let mut http = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    http.initial_stream_window_size(1000);
+    let (mut sender, connection) = http.handshake(TokioIo::new(stream)).await.unwrap();
+    let mut driving = tokio::task::JoinSet::new();
+    driving.spawn(connection);
+    let unread = sender.send_request(request(Method::GET, "/large", "")).await.unwrap();
+    assert_eq!(unread.status(), 200);
+    let mut other = harness.client().await;
+    until(async || other.get("/").await.status == 200).await;
+    // What was read for it in advance is still whole.
+    let body = unread.into_body().collect().await.unwrap().to_bytes();
+    assert_eq!(body.len(), 60_000);
+}
+
 fn request(method: Method, path: &str, body: &'static str) -> Request<Full<Bytes>> {
     let request = Request::builder().method(method).uri(format!("http://shop{path}"));
     request.header("cookie", "a=1").header("cookie", "b=2").body(Full::from(body)).unwrap()

@@ -203,6 +203,7 @@ fn whole(path: &str) -> Option<String> {
             "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n4\r\nzzzz\r\n0\r\n\r\n".to_owned(),
         ),
         "/twice" => Some(format!("{ok} 5\r\n\r\ntwice{ok} 5\r\n\r\nEVIL!")),
+        "/large" => Some(format!("{ok} 60000\r\n\r\n{}", "x".repeat(60_000))),
         _ if path.starts_with("/echo/") => Some(format!("{ok} {}\r\n\r\n{path}", path.len())),
         _ => None,
     }
