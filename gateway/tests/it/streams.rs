@@ -34,9 +34,11 @@ async fn a_client_that_reads_nothing_keeps_no_connection_of_the_shop() {
     let (mut sender, connection) = http.handshake(TokioIo::new(stream)).await.unwrap();
     let mut driving = tokio::task::JoinSet::new();
     driving.spawn(connection);
-    let unread = sender.send_request(request(Method::GET, "/large", "")).await.unwrap();
+    let unread = sender.send_request(request(Method::GET, "/late", "")).await.unwrap();
     assert_eq!(unread.status(), 200);
     let mut other = harness.client().await;
+    assert_eq!(other.get("/").await.status, 503, "the response is still under way");
+    harness.shop.let_through(1);
     until(async || other.get("/").await.status == 200).await;
     // What was read for it in advance is still whole.
     let body = unread.into_body().collect().await.unwrap().to_bytes();

@@ -148,6 +148,14 @@ async fn answer(path: &str, stream: &mut BufReader<TcpStream>, shared: &Shared) 
             shared.gate.acquire().await.unwrap().forget();
             stream.write_all(b"4\r\nlast\r\n0\r\n\r\n").await?;
         }
+        "/late" => {
+            let half = "x".repeat(30_000);
+            stream
+                .write_all(format!("HTTP/1.1 200 OK\r\ncontent-length: 60000\r\n\r\n{half}").as_bytes())
+                .await?;
+            shared.gate.acquire().await.unwrap().forget();
+            stream.write_all(half.as_bytes()).await?;
+        }
         "/pause" => {
             stream.write_all(&[&chunked[..], b"5\r\nfirst\r\n"].concat()).await?;
             until_closed(stream).await?;
@@ -203,7 +211,6 @@ fn whole(path: &str) -> Option<String> {
             "HTTP/1.1 200 OK\r\ntransfer-encoding: gzip, chunked\r\n\r\n4\r\nzzzz\r\n0\r\n\r\n".to_owned(),
         ),
         "/twice" => Some(format!("{ok} 5\r\n\r\ntwice{ok} 5\r\n\r\nEVIL!")),
-        "/large" => Some(format!("{ok} 60000\r\n\r\n{}", "x".repeat(60_000))),
         _ if path.starts_with("/echo/") => Some(format!("{ok} {}\r\n\r\n{path}", path.len())),
         _ => None,
     }
