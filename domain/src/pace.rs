@@ -78,7 +78,8 @@ impl From<Pace> for String {
 
 impl fmt::Display for Pace {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (whole, part) = (self.0 / ONE, self.0 % ONE);
+        let whole = self.0 / ONE;
+        let part = self.0 % ONE;
         if part == 0 {
             write!(f, "{whole}")
         } else {

@@ -102,9 +102,11 @@ impl Diverts {
         first_max: Duration,
         ctx: &Context,
     ) -> Arc<Self> {
-        let (now, health) = (Arc::clone(&ctx.now), ctx.health.check("gateway-events"));
+        let now = Arc::clone(&ctx.now);
+        let health = ctx.health.check("gateway-events");
         let diverts = Arc::new(Self { table: ArcSwapOption::empty(), first: Notify::new(), now, health });
-        let (reading, tasks) = (Arc::clone(&diverts), ctx.tasks.clone());
+        let reading = Arc::clone(&diverts);
+        let tasks = ctx.tasks.clone();
         ctx.tasks.spawn("gateway events", async move {
             tokio::select! {
                 () = tasks.stopping() => {}

@@ -92,7 +92,8 @@ fn check_rest(segment: &str) -> Result<(), Ambiguous> {
 
 /// The segment with normalised escapes.
 fn decode(segment: &str) -> Result<String, Ambiguous> {
-    let (mut made, mut meant) = (String::with_capacity(segment.len()), Vec::with_capacity(segment.len()));
+    let mut made = String::with_capacity(segment.len());
+    let mut meant = Vec::with_capacity(segment.len());
     let mut rest = segment.as_bytes();
     while let Some((&first, after)) = rest.split_first() {
         if first == b'%' {
@@ -143,7 +144,8 @@ pub(crate) fn is_below(path: &str, prefix: &str) -> bool {
 
 /// The same, without regard to case, for shops that ignore it.
 pub(crate) fn is_below_any_case(path: &str, prefix: &str) -> bool {
-    let (path, prefix) = (path.as_bytes(), prefix.as_bytes());
+    let path = path.as_bytes();
+    let prefix = prefix.as_bytes();
     path.len() >= prefix.len()
         && matches!(path.get(prefix.len()), None | Some(b'/'))
         && path[..prefix.len()].eq_ignore_ascii_case(prefix)

@@ -152,7 +152,8 @@ impl Gateway {
         client: ClientKey,
         in_flight: InFlightGuard,
     ) -> Result<ForwardPass, Stop> {
-        let (limit, upstream) = (&self.limits[route.limit], &self.upstreams[route.upstream]);
+        let limit = &self.limits[route.limit];
+        let upstream = &self.upstreams[route.upstream];
         let body_start = BodyStart::read(request).await.map_err(|_| RefusalReason::BodyBroken)?;
         let headers = request.headers();
         let reason = match upstream.acquire(|| RequestClass::of(route.class, headers)).await {

@@ -139,7 +139,8 @@ impl Store {
         .bind(PAGE)
         .fetch_all(&self.read)
         .await?;
-        let (mut lines, mut last) = (String::new(), after);
+        let mut lines = String::new();
+        let mut last = after;
         for row in &rows {
             last = row.try_get("id")?;
             let key: String = row.try_get("app_key")?;

@@ -15,7 +15,8 @@ fn in_korea(at: Millis) -> OffsetDateTime {
 pub(crate) fn date(at: Millis, language: Language) -> String {
     let t = in_korea(at);
     let weekday = usize::from(t.weekday().number_days_from_monday());
-    let (month, day) = (u8::from(t.month()), t.day());
+    let month = u8::from(t.month());
+    let day = t.day();
     let time = time_of_day(at, language);
     match language {
         Language::Korean => {

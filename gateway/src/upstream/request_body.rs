@@ -66,7 +66,8 @@ impl HttpBody for RequestBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let (start, rest) = (self.start.len() as u64, self.rest.size_hint());
+        let start = self.start.len() as u64;
+        let rest = self.rest.size_hint();
         let mut hint = SizeHint::new();
         hint.set_lower(rest.lower().saturating_add(start));
         if let Some(upper) = rest.upper() {

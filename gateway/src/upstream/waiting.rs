@@ -202,7 +202,9 @@ impl ClassQueues {
 
     fn unlink(&mut self, at: usize) {
         let waiter = self.waiter(at);
-        let (class, before, after) = (waiter.class, waiter.before, waiter.after);
+        let class = waiter.class;
+        let before = waiter.before;
+        let after = waiter.after;
         if let Some(before) = before {
             self.waiter(before).after = after;
         }

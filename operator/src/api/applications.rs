@@ -95,7 +95,8 @@ async fn end_parked(
     let ended = state.write(state.ledger.end_parked(&event, app_key, decision, by)).await?;
     let row = ended.ok_or(Error::NotParked)?;
     state.invalidate_figures(&event);
-    let (guid, action) = (app_key.guid(), decision.action().as_str());
+    let guid = app_key.guid();
+    let action = decision.action().as_str();
     tracing::info!(%event, guid, actor = by.actor, action, "parked application decided");
     Ok(Json(ChangeResponse::from_audit(row)))
 }

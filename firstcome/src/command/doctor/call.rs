@@ -192,7 +192,8 @@ impl Caller {
             let value = response.headers().get(name).and_then(|value| value.to_str().ok());
             value.unwrap_or_default().to_owned()
         };
-        let (kind, location) = (text(header::CONTENT_TYPE), text(header::LOCATION));
+        let kind = text(header::CONTENT_TYPE);
+        let location = text(header::LOCATION);
         let status = response.status().as_u16();
         let body = Limited::new(response.into_body(), RESPONSE_BYTES_MAX).collect().await.map_err(|error| {
             Unexpected::silence(

@@ -74,7 +74,9 @@ pub(super) fn test_event(rng: &Rng) -> anyhow::Result<EventId> {
 
 impl Examination {
     pub(super) fn new(caller: Caller, rng: Rng) -> Self {
-        let (open, checks, live) = (Vec::new(), Vec::new(), Vec::new());
+        let open = Vec::new();
+        let checks = Vec::new();
+        let live = Vec::new();
         Self { caller, rng, open, checks, speed: None, tombstones: 0, live, numbers: NUMBER }
     }
 
@@ -212,7 +214,8 @@ impl Examination {
     }
 
     async fn time(&mut self, calls: u32, pace: Pace) {
-        let (mut took, mut troubles) = (Vec::new(), Vec::new());
+        let mut took = Vec::new();
+        let mut troubles = Vec::new();
         for _ in 0..calls {
             let (key, number) = self.fresh();
             let begun = Instant::now();
@@ -258,7 +261,8 @@ impl Examination {
     }
 
     async fn clean_up(&mut self) {
-        let (mut silent, mut troubles) = (0, 0);
+        let mut silent = 0;
+        let mut troubles = 0;
         for key in std::mem::take(&mut self.open) {
             let taken =
                 if silent < SILENT_MAX { self.caller.delete(key).await.err() } else { Some(unsent()) };
