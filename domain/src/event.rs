@@ -6,13 +6,13 @@ use crate::id::EventId;
 use crate::pace::Pace;
 use crate::time::Millis;
 
-/// Most seats of an event, and most applications in its queue: ten million, the size with which the Redis layout was measured.
+/// The maximum number of seats of an event, and of applications in its queue: ten million, the size with which the Redis layout was measured.
 pub const CAPACITY_MAX: u32 = 10_000_000;
-/// Most order calls in flight at once.
+/// The maximum of `in_flight_max`.
 pub const IN_FLIGHT_MAX: u32 = 10_000;
 /// Longest title or announcement, in characters.
 pub const TEXT_MAX: usize = 200;
-/// Most paths of the shop that one event may divert.
+/// The maximum number of paths of the shop that one event may divert.
 pub const DIVERTS_MAX: usize = 32;
 
 /// What happens to an application once it is admitted.
@@ -78,9 +78,9 @@ pub struct EventSettings {
     pub release: Release,
     /// Order calls started per second.
     pub pace: Pace,
-    /// Most order calls in flight at once.
+    /// The maximum number of order calls of this event in flight, over all workers.
     pub in_flight_max: u32,
-    /// Most numbers that the queue may assign.
+    /// The maximum count of numbers that the queue may assign.
     pub applications_max: u32,
     /// A message of the operator to the applicants; may be empty.
     pub announcement: Text,

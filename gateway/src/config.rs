@@ -144,7 +144,7 @@ fn default_http() -> Limits {
 }
 
 impl Config {
-    /// Reads the settings; mistakes are recorded in the part.
+    /// Reads the settings and reports mistakes in this section.
     pub fn read(part: &mut Part<'_>) -> Self {
         let trusted_proxies = Network::read_all(part, "trusted_proxies");
         let http = Limits { proxies: trusted_proxies.clone(), ..default_http().read(part) };

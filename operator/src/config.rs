@@ -28,7 +28,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads the settings; mistakes are recorded in the part.
+    /// Reads the settings and reports mistakes in this section.
     pub fn read(part: &mut Part<'_>) -> Self {
         let default = Self::default();
         let hosts: Vec<String> = part.texts("hosts").iter().map(|host| host.to_ascii_lowercase()).collect();

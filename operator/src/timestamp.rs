@@ -14,7 +14,7 @@ const FORMAT: &[BorrowedFormatItem<'_>] =
 const FIRST: Millis = -62_167_219_200_000;
 const LAST: Millis = 253_402_300_799_999;
 
-/// Formats a time as the API does, `2026-11-29T11:00:00.000Z`.
+/// Formats a time as the API does, `2026-11-29T11:00:00.000Z`. A time that RFC 3339 cannot represent becomes 1970-01-01.
 pub fn format(at: Millis) -> String {
     let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at) * 1_000_000);
     let time = time.ok().filter(|time| (0..=9999).contains(&time.year()));
@@ -40,19 +40,36 @@ impl<'de> Deserialize<'de> for Timestamp {
 mod tests {
     use super::*;
 
+    fn read(text: &str) -> serde_json::Result<Timestamp> {
+        serde_json::from_value(text.into())
+    }
+
     #[test]
-    fn a_timestamp_is_read_back_as_it_was_written() {
-        let read = |text: &str| serde_json::from_value::<Timestamp>(text.into());
-        assert_eq!(format(1_795_950_000_123), "2026-11-29T11:00:00.123Z");
-        assert_eq!(read("2026-11-29T20:00:00.123+09:00").unwrap(), Timestamp(1_795_950_000_123));
+    fn a_timestamp_is_read_with_any_offset_and_written_in_utc() {
+        for text in
+            ["2026-11-29T20:00:00.123+09:00", "2026-11-29T11:00:00.123Z", "2026-11-29T03:30:00.123-07:30"]
+        {
+            let Timestamp(at) = read(text).unwrap();
+            assert_eq!((at, format(at).as_str()), (1_795_950_000_123, "2026-11-29T11:00:00.123Z"), "{text}");
+        }
+        for (edge, text) in [(FIRST, "0000-01-01T00:00:00.000Z"), (LAST, "9999-12-31T23:59:59.999Z")] {
+            assert_eq!((format(edge).as_str(), read(text).unwrap()), (text, Timestamp(edge)));
+        }
+    }
+
+    #[test]
+    fn a_text_that_is_no_timestamp_is_refused() {
         for bad in
             ["", "soon", "2026-11-29", "2026-11-29T20:00:00", "1795950000123", "9999-12-31T23:59:59-01:00"]
         {
             assert!(read(bad).is_err(), "{bad}");
         }
-        for (edge, text) in [(FIRST, "0000-01-01T00:00:00.000Z"), (LAST, "9999-12-31T23:59:59.999Z")] {
-            assert_eq!((format(edge).as_str(), read(text).unwrap()), (text, Timestamp(edge)));
+    }
+
+    #[test]
+    fn a_time_without_a_representation_is_written_as_1970() {
+        for at in [FIRST - 1, LAST + 1, i64::MAX] {
+            assert_eq!(format(at), "1970-01-01T00:00:00.000Z");
         }
-        assert_eq!(format(i64::MAX), "1970-01-01T00:00:00.000Z");
     }
 }

@@ -97,11 +97,17 @@ pub enum LeaderError {
     #[error("the queue is not armed")]
     NotArmed,
     /// Another leader has a higher fence; this one must stop.
-    #[error("a newer leader holds fence {0}")]
-    Fenced(i64),
+    #[error("a newer leader holds fence {current}")]
+    Fenced {
+        /// The fence of that leader.
+        current: i64,
+    },
     /// `arm` came with an epoch that is not above the queue's own.
-    #[error("the queue is already in epoch {0}")]
-    OldEpoch(u32),
+    #[error("the queue is already in epoch {current}")]
+    EpochTooOld {
+        /// The queue's own epoch.
+        current: u32,
+    },
     /// `restore` left out this many rows: the queue has their key under another number or their number under another key. All
     /// other rows are restored. Numbers never change, so one of the two stores was put back to an old copy, and an operator must
     /// decide which.
@@ -238,7 +244,7 @@ pub struct Closing {
     /// When the queue closed.
     pub closed_at: Millis,
     /// The position of the last request before the closing.
-    pub inbox_last: i64,
+    pub closed_inbox: i64,
 }
 
 /// An application that the ledger or a receipt proves and the queue does not have.

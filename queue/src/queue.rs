@@ -70,7 +70,8 @@ impl Queue {
         }
     }
 
-    /// Writes a cancel request into the inbox, once, and withdraws an application that waits above `admitted_through`.
+    /// Writes a cancel request into the inbox, once, and withdraws an application that waits above `admitted_through`. A withdrawn
+    /// application, one with an outcome other than ordered, and those of a settled event stay as they are.
     ///
     /// Returns the application after that. Without an application of this key and number it returns `None` and writes nothing.
     pub async fn cancel(
@@ -85,8 +86,9 @@ impl Queue {
         }
     }
 
-    /// Returns the application of a receipt. One that the queue does not have is requested from the leader, once, through the
-    /// inbox, and the result is `None`. The caller has checked the receipt's signature.
+    /// Returns the application of a receipt. If the queue does not have it, the result is `None`, and a request to restore it is written
+    /// into the inbox, once, unless the event is settled, or the number belongs to another application or was never given. The caller
+    /// has checked the receipt's signature.
     pub async fn present_receipt(
         &self,
         event: &EventId,
@@ -99,7 +101,7 @@ impl Queue {
         }
     }
 
-    /// Returns the application with the key; `None` if there is none. An unarmed queue never returns `None`: it may have lost the
+    /// Returns the application with this key; `None` if there is none. An unarmed queue never returns `None`: it may have lost the
     /// application.
     pub async fn entry(&self, event: &EventId, app_key: AppKey) -> Result<Option<QueueEntry>, QueueError> {
         match self {
@@ -108,7 +110,8 @@ impl Queue {
         }
     }
 
-    /// Returns the queue at this moment, armed or not.
+    /// Returns the queue at this moment, armed or not. On Redis, this disarms a queue that has fewer numbers than it acknowledged to this
+    /// process.
     pub async fn snapshot(&self, event: &EventId) -> Result<QueueSnapshot, QueueError> {
         match self {
             Self::Sqlite(queue) => queue.snapshot(event).await,
@@ -129,7 +132,7 @@ impl Queue {
         }
     }
 
-    /// Returns the application with the number; `None` if there is none. An unarmed queue never returns `None`.
+    /// Returns the key of the application with this number; `None` if there is none. An unarmed queue never returns `None`.
     pub async fn app_key_of(&self, event: &EventId, number: Number) -> Result<Option<AppKey>, QueueError> {
         match self {
             Self::Sqlite(queue) => queue.app_key_of(event, number).await,
@@ -196,7 +199,7 @@ impl Queue {
         }
     }
 
-    /// Returns the requests above position `after`, in order, at most `max`.
+    /// Returns the requests above position `after`, in order, at most `max`. On Redis at most 4096, so the caller calls again.
     pub async fn inbox(&self, event: &EventId, after: i64, max: u32) -> Result<Vec<InboxEntry>, LeaderError> {
         match self {
             Self::Sqlite(queue) => queue.inbox(event, after, max).await,

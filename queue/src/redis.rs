@@ -115,7 +115,7 @@ impl RedisQueue {
         number: Number,
     ) -> Result<Option<QueueEntry>, QueueError> {
         let call = self.client.function_call(function, event.as_str()).arg(&app_key.0[..]).arg(number.get());
-        Ok(self.client.call_for_applicant(call).await?.entry(app_key)?)
+        Ok(self.client.call(call).await?.entry(app_key)?)
     }
 
     pub(crate) async fn entry(

@@ -242,7 +242,7 @@ impl SqliteQueue {
                 mpsc::error::TrySendError::Closed(_) => WriteError::NotDone(ENDED.to_owned()),
             },
         )?;
-        // If the writer ends before it answers, the write may be done.
+        // If the writer ends before it answers, the write may have been committed.
         let ended = |_| WriteError::Unknown(ENDED.to_owned());
         commit.await.map_err(ended)??;
         result.await.map_err(ended)?

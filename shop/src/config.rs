@@ -13,9 +13,9 @@ pub struct Config {
     pub database: PathBuf,
     /// Pieces of each product in a new file.
     pub stock: u32,
-    /// Most live orders of one event; further ones are rejected with 409.
+    /// The maximum number of live orders of one event; further ones are rejected with 409.
     pub event_orders_max: u32,
-    /// Most open connections; further clients wait to be accepted.
+    /// The maximum number of open connections; further clients wait to be accepted.
     pub connections_max: usize,
     /// Capacity of the main page.
     pub main: Capacity,
@@ -41,7 +41,7 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Reads the settings; mistakes are recorded in the part.
+    /// Reads the settings and reports mistakes in this section.
     pub fn read(part: &mut Part<'_>) -> Self {
         let default = Self::default();
         let database = part.text("database", &default.database.to_string_lossy());

@@ -20,7 +20,7 @@ use crate::stock::StockedProduct;
 use crate::views::{CheckoutView, MainView, MessagePage, OrderView, ProductView, Tile};
 use service::Language;
 
-/// Most pieces of one order.
+/// The maximum number of pieces of one order.
 const PIECES_MAX: u32 = 9;
 
 /// Allows the shop's own stylesheet and pictures only.

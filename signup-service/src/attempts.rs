@@ -1,5 +1,5 @@
-//! Limits on attempts without proof: a lookup by recovery code, or a repeated application without its idempotency key. Both count
-//! against the same two limits: one for each application, one for each client address.
+//! Limits on attempts without proof: find requests, and repeated applications without their idempotency key. Both count against the
+//! same two limits: one for each application, one for each client address.
 
 use domain::{AppKey, EventId};
 

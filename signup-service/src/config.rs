@@ -6,16 +6,16 @@ use service::http::Network;
 /// The settings in `[signup]`.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// The start of links, `https://event.example.com`. If empty, links are relative.
+    /// The base URL of links, such as `https://event.example.com`. If empty, links are relative.
     pub public_url: String,
     /// How often a page near the head of the queue polls, in milliseconds.
     pub poll_near_ms: i64,
     /// How often a page far from the head polls, in milliseconds.
     pub poll_far_ms: i64,
-    /// How often the documents are rendered from the queue, in milliseconds.
+    /// How often the progress documents are rendered from the queue, in milliseconds.
     pub refresh_ms: i64,
-    /// Most applications that wait for the queue at once. More get 503.
-    pub max_waiting_applies: usize,
+    /// The maximum number of applications being written to the queue at once. Further ones get 503.
+    pub apply_calls_max: usize,
     /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<Network>,
 }
@@ -27,28 +27,28 @@ impl Default for Config {
             poll_near_ms: 1000,
             poll_far_ms: 10_000,
             refresh_ms: 250,
-            max_waiting_applies: 2000,
+            apply_calls_max: 2000,
             trusted_proxies: Vec::new(),
         }
     }
 }
 
 impl Config {
-    /// Reads the settings and reports mistakes to the part.
+    /// Reads the settings and reports mistakes in this section.
     pub fn read(part: &mut Part<'_>) -> Self {
         let defaults = Self::default();
-        let near = part.duration_ms("poll_near_ms", defaults.poll_near_ms, 100..=60_000);
-        let far = part.duration_ms("poll_far_ms", defaults.poll_far_ms, 100..=600_000);
+        let near = part.duration_ms("poll_near", defaults.poll_near_ms, 100..=60_000);
+        let far = part.duration_ms("poll_far", defaults.poll_far_ms, 100..=600_000);
         if far < near {
-            part.mistake("poll_far_ms", "must not be below poll_near_ms");
+            part.mistake("poll_far", "must not be below poll_near");
         }
         Self {
             public_url: public_url(part),
             poll_near_ms: near,
             poll_far_ms: far,
-            refresh_ms: part.duration_ms("refresh_ms", defaults.refresh_ms, 50..=10_000),
-            max_waiting_applies: usize::try_from(part.integer("max_waiting_applies", 1..=1_000_000, 2000))
-                .unwrap_or(defaults.max_waiting_applies),
+            refresh_ms: part.duration_ms("refresh", defaults.refresh_ms, 50..=10_000),
+            apply_calls_max: usize::try_from(part.integer("apply_calls_max", 1..=1_000_000, 2000))
+                .unwrap_or(defaults.apply_calls_max),
             trusted_proxies: Network::read_all(part, "trusted_proxies"),
         }
     }

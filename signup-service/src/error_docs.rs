@@ -67,9 +67,9 @@ impl IntoResponses for ApplyErrors {
 }
 
 /// Errors of finding an application by its recovery code.
-pub(crate) struct LookupErrors;
+pub(crate) struct FindErrors;
 
-impl IntoResponses for LookupErrors {
+impl IntoResponses for FindErrors {
     fn responses() -> Responses {
         extended(
             CommonErrors::responses(),

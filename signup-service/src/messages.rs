@@ -39,7 +39,7 @@ mod tests {
         {
             assert!(text.busy.text.contains(claim) && text.intake_on_hold.text.contains(claim));
         }
-        assert!(KOREAN.lookup_failed.text.contains("순번은 그대로예요"));
+        assert!(KOREAN.lookup_failed.text.contains("번호는 그대로예요"));
     }
 
     #[test]

@@ -6,9 +6,9 @@ mod client;
 mod content_type;
 mod cross_site;
 mod field;
+mod find;
 mod form;
 mod idempotency_key;
-mod lookup;
 mod path;
 
 pub(crate) use application::{ApplicationRequest, ApplyBody};
@@ -16,6 +16,6 @@ pub(crate) use body::PostRequest;
 pub(crate) use client::ClientAddress;
 pub(crate) use content_type::ContentType;
 pub(crate) use cross_site::reject_cross_site;
+pub(crate) use find::{FindBody, FindRequest};
 pub(crate) use form::FormFields;
-pub(crate) use lookup::{FindBody, LookupRequest};
 pub(crate) use path::PathParameter;

@@ -60,7 +60,7 @@ impl SignupState {
     /// A signup service without periodic refresh, for tests that refresh it themselves.
     pub fn new(config: Config, queue: Queue, keys: Arc<Keyring>, ctx: &Context) -> Self {
         Self {
-            apply_permits: Semaphore::new(config.max_waiting_applies),
+            apply_permits: Semaphore::new(config.apply_calls_max),
             attempts: AttemptLimiter::new(&ctx.rng),
             shell: Shell::new(),
             receipt_headers: ReceiptHeaders::new(),

@@ -15,7 +15,7 @@ use serde_json::Value;
 use tokio::sync::Semaphore;
 
 const TIMEOUT: Duration = Duration::from_secs(10);
-/// Most requests in flight, and so most connections.
+/// The maximum number of requests in flight, and so of connections.
 const CONNECTIONS_MAX: usize = 64;
 
 /// A client of one server. Clones share the connections.

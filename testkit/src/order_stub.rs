@@ -163,7 +163,7 @@ impl OrderStub {
     }
 
     /// The number of calls so far.
-    pub fn calls(&self) -> usize {
+    pub fn call_count(&self) -> usize {
         self.state.lock().received.len()
     }
 

@@ -7,7 +7,7 @@ use service::config::Part;
 /// The settings of a worker.
 #[derive(Debug, Clone)]
 pub struct Config {
-    /// Most order calls that one process has open at once.
+    /// The maximum number of order calls of one event in flight in this process.
     pub calls_max: u32,
     /// How long the order service may take for one call. Below the lease of a call, so that no other worker repeats it meanwhile.
     pub call_timeout: Duration,
@@ -39,7 +39,7 @@ const _: () = assert!(CALL_TIMEOUT_MAX_MS < ledger::CALL_LEASE_MS, "a call must 
 const CALL_TIMEOUT_MAX_MS: i64 = 8_000;
 
 impl Config {
-    /// Reads the settings. Mistakes are recorded in `part`.
+    /// Reads the settings and reports mistakes in this section.
     pub fn read(part: &mut Part<'_>) -> Self {
         let defaults = Self::default();
         let timeout_ms = part.duration_ms("call_timeout", 5000, 100..=CALL_TIMEOUT_MAX_MS);

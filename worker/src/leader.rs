@@ -60,7 +60,7 @@ async fn serve_term(worker: &WorkerContext, event: &EventId, fence: Fence, check
     while !worker.is_stopping() {
         match worker.with_timeout(Box::pin(run_round(worker, &mut term, check))).await {
             Ok(pause) => worker.sleep(pause).await,
-            Err(Error::Ledger(ledger::Error::Lost) | Error::Leader(LeaderError::Fenced(_))) => {
+            Err(Error::Ledger(ledger::Error::Lost) | Error::Leader(LeaderError::Fenced { .. })) => {
                 tracing::warn!(%event, "lost leadership of event {event}");
                 break;
             }

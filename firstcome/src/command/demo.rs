@@ -169,7 +169,7 @@ fn print_links(system: &System, event: &EventId, opens_in_ms: Millis, token: &st
     };
     print(format!("\n선착 Firstcome: one event, 100 seats, {opens}.\n"));
     print(format!(
-        "  Shop         {base}/                 (its spring special set is diverted to the event's page from the opening until the event is settled)"
+        "  Shop         {base}/                 (the product \"Spring special set\" is diverted to the event's page from the opening until the event is settled)"
     ));
     print(format!("  Event page   {base}/e/{event}"));
     print(format!("  Apply        curl -sS {base}/application/com/v1/create/application/{event} \\"));

@@ -1,5 +1,5 @@
-//! `firstcome doctor`: sends another service of the shop the requests that Firstcome will send, and reports what is wrong and how
-//! to fix it. It changes no data of Firstcome and reads no settings.
+//! `firstcome doctor`: tests the shop's order service with the requests of Firstcome and with invalid ones, and reports what is
+//! wrong and how to fix it. It changes no data of Firstcome and reads no settings.
 
 mod call;
 mod examine;
@@ -25,7 +25,7 @@ pub(super) enum DoctorCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct OrderServiceArgs {
-    /// The address that `worker.order_service` will have, as `http://orders.internal:8080`.
+    /// The address that `worker.order_service` will have, for example `http://orders.internal:8080`.
     #[arg(value_parser = base)]
     url: String,
     /// An event that the service accepts; the default is an event that does not exist, doctor-<random>.
@@ -34,10 +34,10 @@ pub(super) struct OrderServiceArgs {
     /// The number of consecutive calls whose time is measured.
     #[arg(long, default_value_t = 20, value_parser = clap::value_parser!(u32).range(1..=1000))]
     calls: u32,
-    /// The timeout of a call in milliseconds, as `worker.call_timeout`.
+    /// The timeout of a call in milliseconds, the same as `worker.call_timeout`.
     #[arg(long, default_value_t = 5000, value_parser = clap::value_parser!(u64).range(50..=8000))]
     timeout_ms: u64,
-    /// The planned order calls per second, for the advice on limits.
+    /// The planned order calls per second, for the advice on `in_flight_max`.
     #[arg(long, default_value = "10")]
     pace: Pace,
     /// Prints JSON.
@@ -70,7 +70,7 @@ pub(super) async fn run(command: DoctorCommand) -> Result<(), CommandError> {
         print(serde_json::to_string_pretty(&report(&args.url, &event, &examination))?);
     } else {
         examination.checks.iter().for_each(print_check);
-        print(left(&examination));
+        print(leftovers(&examination));
     }
     let wrong = examination.checks.iter().filter(|check| check.verdict == Verdict::Wrong).count();
     match wrong {
@@ -88,12 +88,12 @@ fn print_check(check: &RuleCheck) {
     }
 }
 
-fn left(examination: &Examination) -> String {
+fn leftovers(examination: &Examination) -> String {
     match examination.live.as_slice() {
-        [] if examination.tombstones == 0 => "left there: nothing".into(),
-        [] => format!("left there: {} tombstones, no live order", examination.tombstones),
+        [] if examination.tombstones == 0 => "left at the service: nothing".into(),
+        [] => format!("left at the service: {} tombstones, no live order", examination.tombstones),
         live => format!(
-            "left there: {} tombstones, and orders that may be live and that you delete by hand: {}",
+            "left at the service: {} tombstones, and orders that may be live and that you delete by hand: {}",
             examination.tombstones,
             live.join(" ")
         ),
@@ -110,7 +110,7 @@ fn report(url: &str, event: &EventId, examination: &Examination) -> Value {
     let speed = examination.speed.as_ref().map(speed::Speed::to_json);
     json!({
         "url": url, "event": event, "checks": checks.collect::<Vec<_>>(), "speed": speed,
-        "left": { "tombstones": examination.tombstones, "live": examination.live },
+        "leftovers": { "tombstones": examination.tombstones, "live": examination.live },
         "ok": examination.checks.iter().all(|check| check.verdict == Verdict::Ok),
     })
 }

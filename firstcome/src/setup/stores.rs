@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use service::Settings;
 use service::config::Part;
 
-/// Most connections of a process to the ledger.
+/// The maximum number of connections of a process to the ledger.
 const LEDGER_CONNECTIONS: i64 = 16;
 
 /// The parts that run in this process.
@@ -80,7 +80,7 @@ pub struct ExternalStores {
     pub queue: String,
     /// The ledger, `postgres://…`; empty for a role that does not use it.
     pub ledger: String,
-    /// Most connections to the ledger.
+    /// The maximum number of connections to the ledger.
     pub ledger_connections: u32,
 }
 

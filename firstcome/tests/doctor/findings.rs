@@ -130,8 +130,12 @@ async fn a_delete_that_is_not_there_breaks_what_rests_on_it() {
     assert_eq!(run_result.wrong(), [TAKEN_BACK, BACK_AGAIN, GONE, NEVER_CAME, BEFORE, CLEAN]);
     assert!(run_result.finding(TAKEN_BACK).1.contains("allow PUT and DELETE"));
     let live = stub.orders().values().filter(|order| order.is_live).count();
-    assert_eq!(run_result.report["left"]["live"].as_array().unwrap().len(), live, "live orders are listed");
-    assert_eq!(run_result.report["left"]["tombstones"], 0);
+    assert_eq!(
+        run_result.report["leftovers"]["live"].as_array().unwrap().len(),
+        live,
+        "live orders are listed"
+    );
+    assert_eq!(run_result.report["leftovers"]["tombstones"], 0);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -170,7 +174,7 @@ async fn an_order_made_behind_a_tombstone_is_found_and_taken_back() {
     assert_eq!(run_result.wrong(), [GONE, BEFORE]);
     assert!(run_result.finding(GONE).0.contains("a new order"));
     assert!(run_result.finding(BEFORE).1.contains("tombstone"));
-    assert_eq!(run_result.report["left"]["tombstones"], 9);
+    assert_eq!(run_result.report["leftovers"]["tombstones"], 9);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -286,8 +290,8 @@ async fn a_service_that_dies_during_the_examination_is_not_asked_for_ever() {
         "{:#}",
         run_result.report
     );
-    assert!(stub.calls() <= 40, "{}", stub.calls());
-    assert!(!run_result.report["left"]["live"].as_array().unwrap().is_empty());
+    assert!(stub.call_count() <= 40, "{}", stub.call_count());
+    assert!(!run_result.report["leftovers"]["live"].as_array().unwrap().is_empty());
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -22,7 +22,7 @@ async fn a_closed_port_is_explained() {
     let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let run_result = examine(&format!("http://{free}"), &[]).await;
     assert_explained(&run_result, &["connection refused at http://127.0.0.1"], "is the service running");
-    assert_eq!(run_result.report["left"], serde_json::json!({ "tombstones": 0, "live": [] }));
+    assert_eq!(run_result.report["leftovers"], serde_json::json!({ "tombstones": 0, "live": [] }));
 }
 
 #[tokio::test]
@@ -39,9 +39,9 @@ async fn a_timeout_is_explained() {
     let (run_result, stub) =
         examine_stub_with(&["--timeout-ms", "400"], |_| Behavior::NoResponse { executes: true }).await;
     assert_explained(&run_result, &["no response within 400 ms"], "overloaded");
-    assert_eq!(stub.calls(), 2, "an order that may exist is deleted");
+    assert_eq!(stub.call_count(), 2, "an order that may exist is deleted");
     assert_eq!(
-        run_result.report["left"]["live"].as_array().unwrap().len(),
+        run_result.report["leftovers"]["live"].as_array().unwrap().len(),
         1,
         "an order that may be live is listed"
     );
@@ -77,7 +77,7 @@ async fn each_response_of_another_service_is_explained() {
     ] {
         let (run_result, stub) = examine_stub(move |_| play.clone()).await;
         assert_explained(&run_result, &words, fix);
-        assert_eq!(stub.calls(), 1, "nothing was made, so nothing is deleted");
+        assert_eq!(stub.call_count(), 1, "nothing was made, so nothing is deleted");
     }
 }
 

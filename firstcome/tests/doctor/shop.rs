@@ -25,13 +25,15 @@ async fn the_shop_passes_and_keeps_no_live_order() {
     let run_result = examine(&harness.base, &["--event", "spring"]).await;
     assert_eq!((run_result.code, run_result.wrong()), (Some(0), vec![]), "{:#}", run_result.report);
     assert_eq!(run_result.report["checks"].as_array().unwrap().len(), 13);
-    assert!(run_result.report["ok"] == true && run_result.report["left"]["live"] == serde_json::json!([]));
+    assert!(
+        run_result.report["ok"] == true && run_result.report["leftovers"]["live"] == serde_json::json!([])
+    );
     let speed = &run_result.report["speed"];
     assert!(speed["calls"] == 3 && speed["p99_ms"].as_f64() > Some(40.0), "{speed}");
     let live = HttpClient::new(&harness.base).get("/list/order/spring").await.unwrap();
     assert_eq!((live.status, live.text().as_str()), (200, ""));
     // Every key of the examination: one order, two at once, one without a name, one never made, two bodies, three in a row.
-    assert_eq!(run_result.report["left"]["tombstones"], 9);
+    assert_eq!(run_result.report["leftovers"]["tombstones"], 9);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

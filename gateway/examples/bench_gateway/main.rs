@@ -26,8 +26,8 @@ const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(4);
 /// Connections of the load.
 const CONNECTIONS: u32 = 64;
-/// design.md 7.
-const BAR: f64 = 0.8;
+/// The lowest accepted ratio to nginx.
+const RATIO_MIN: f64 = 0.8;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -52,7 +52,7 @@ fn measure(out: &Path) {
         println!("{:<10} {one}", kind.name());
     }
     let compared = |(kind, peer): (&Kind, &Measurement)| {
-        let bar = (*kind == Kind::Nginx).then_some(BAR);
+        let bar = (*kind == Kind::Nginx).then_some(RATIO_MIN);
         medians[0].compared_with(
             kind.name(),
             *peer,

@@ -44,11 +44,11 @@ pub(crate) struct NewEvent {
     /// After `opens_at`.
     closes_at: Timestamp,
     pace: PaceField,
-    /// Most order calls in flight; 20 by default.
+    /// The maximum number of order calls of this event in flight, over all workers; 20 by default.
     #[schema(minimum = 1, maximum = 10_000)]
     #[serde(default, deserialize_with = "optional_whole_number")]
     in_flight_max: Option<u32>,
-    /// Most numbers that the queue gives, at least the capacity; by default a million, or the capacity if that is more.
+    /// The maximum count of numbers that the queue gives, at least the capacity; by default a million, or the capacity if that is more.
     #[schema(minimum = 1, maximum = 10_000_000)]
     #[serde(default, deserialize_with = "optional_whole_number")]
     applications_max: Option<u32>,

@@ -125,9 +125,9 @@ pub struct EventResponse {
     pub release: Release,
     /// Order calls started per second, as a decimal.
     pub pace: String,
-    /// Most order calls in flight.
+    /// The maximum number of order calls of this event in flight, over all workers.
     pub in_flight_max: u32,
-    /// Most numbers that the queue gives.
+    /// The maximum count of numbers that the queue gives.
     pub applications_max: u32,
     /// The operator's text on the applicants' pages.
     pub announcement: LocalizedText,

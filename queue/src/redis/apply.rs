@@ -76,7 +76,7 @@ impl Batcher {
         }
         let sent = conn.req_packed_command(&call.command).await.map_err(CallError::from);
         let reply = sent.and_then(|value| call.reply(server_error_as_err(value)?));
-        let results = reply.and_then(|reply| match reply.for_applicant() {
+        let results = reply.and_then(|reply| match reply.into_queue_result() {
             Ok(fields) => acks(fields, batch.applications.len()).map(Ok),
             Err(refused) => Ok(Err(refused)),
         });

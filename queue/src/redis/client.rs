@@ -48,7 +48,7 @@ impl FunctionCall {
 
     /// The reply in this value, if it is the reply to this call.
     pub(super) fn reply(&self, value: Value) -> Result<FunctionReply, CallError> {
-        FunctionReply::to(&self.nonce, value)
+        FunctionReply::parse(value, &self.nonce)
     }
 }
 
@@ -95,17 +95,17 @@ impl RedisClient {
         FunctionCall { command, nonce }
     }
 
-    /// Sends an applicant's call over the pool.
-    pub(super) async fn call_for_applicant(&self, call: FunctionCall) -> Result<ReplyFields, QueueError> {
-        self.call(call).await?.for_applicant()
+    /// Sends a call of an applicant, or a read of any role, over the pool.
+    pub(super) async fn call(&self, call: FunctionCall) -> Result<ReplyFields, QueueError> {
+        self.send(call).await?.into_queue_result()
     }
 
-    /// Sends a leader's call over the pool.
-    pub(super) async fn call_for_leader(&self, call: FunctionCall) -> Result<ReplyFields, LeaderError> {
-        self.call(call).await?.for_leader()
+    /// Sends a call that only the leader makes over the pool.
+    pub(super) async fn call_as_leader(&self, call: FunctionCall) -> Result<ReplyFields, LeaderError> {
+        self.send(call).await?.into_leader_result()
     }
 
-    async fn call(&self, call: FunctionCall) -> Result<FunctionReply, CallError> {
+    async fn send(&self, call: FunctionCall) -> Result<FunctionReply, CallError> {
         let mut conn = self.pooled().await?;
         let sent = conn.req_packed_command(&call.command).await.map_err(CallError::from);
         let reply = sent.and_then(|value| call.reply(server_error_as_err(value)?));

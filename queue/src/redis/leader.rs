@@ -9,8 +9,8 @@ use crate::contract::{
     ArmRequest, ArmResult, Closing, LeaderError, Projection, QueueState, RestoredApplication,
 };
 
-/// Most outcomes, keys or rows of one piece.
-const PIECE: usize = 1_000;
+/// The maximum number of outcomes, keys or rows of one piece.
+const PIECE_MAX: usize = 1_000;
 /// A position that no inbox reaches and that the functions, which count in doubles, still represent exactly.
 const POSITION_MAX: i64 = 1 << 52;
 /// The highest epoch whose inbox positions the functions represent exactly.
@@ -22,7 +22,7 @@ pub(super) async fn publish(client: &RedisClient, events: &[EventId]) -> Result<
     for event in events {
         call = call.arg(event.as_str());
     }
-    client.call_for_leader(call).await.map(drop)
+    client.call_as_leader(call).await.map(drop)
 }
 
 fn fenced_call(client: &RedisClient, function: &str, event: &EventId, fence: i64) -> FunctionCall {
@@ -45,7 +45,7 @@ pub(super) async fn arm(
         .arg(request.number_limit)
         .arg(request.rev);
     let call = with_settings(call, settings)?.arg(prefix_bits(settings)).arg(u8::from(request.unopened));
-    let mut fields = client.call_for_leader(call).await?;
+    let mut fields = client.call_as_leader(call).await?;
     Ok(ArmResult { seq: fields.int()?, skipped: fields.int()?, lost_applications: fields.int::<u8>()? == 1 })
 }
 
@@ -84,14 +84,14 @@ pub(super) async fn project(
         for (number, outcome) in piece {
             call = call.arg(number.get()).arg(stored_outcome(outcome));
         }
-        client.call_for_leader(call).await?;
+        client.call_as_leader(call).await?;
     }
     Ok(())
 }
 
 /// The items in pieces; one empty piece if there are none, since the call itself is still needed.
 fn pieces<T>(items: &[T]) -> Vec<&[T]> {
-    if items.is_empty() { vec![items] } else { items.chunks(PIECE).collect() }
+    if items.is_empty() { vec![items] } else { items.chunks(PIECE_MAX).collect() }
 }
 
 /// Marks applications as admitted and numbers as processed.
@@ -110,7 +110,7 @@ pub(super) async fn admitted(
         for key in piece {
             call = call.arg(&key.0[..]);
         }
-        client.call_for_leader(call).await?;
+        client.call_as_leader(call).await?;
     }
     Ok(())
 }
@@ -123,7 +123,7 @@ pub(super) async fn acknowledge(
     through: i64,
 ) -> Result<(), LeaderError> {
     let call = fenced_call(client, "acknowledge", event, fence).arg(through.clamp(0, POSITION_MAX));
-    client.call_for_leader(call).await.map(drop)
+    client.call_as_leader(call).await.map(drop)
 }
 
 /// Restores applications that the queue does not have.
@@ -140,7 +140,7 @@ pub(super) async fn restore(
             call = call.arg(row.number.get()).arg(&row.app_key.0[..]).arg(&row.req_hash.0[..]);
             call = call.arg(letter(row.state)).arg(&row.contact[..]);
         }
-        conflicts += client.call_for_leader(call).await?.int::<u32>()?;
+        conflicts += client.call_as_leader(call).await?.int::<u32>()?;
     }
     if conflicts == 0 { Ok(()) } else { Err(LeaderError::Conflicts(conflicts)) }
 }
@@ -151,8 +151,8 @@ pub(super) async fn settle(
     event: &EventId,
     fence: i64,
 ) -> Result<Closing, LeaderError> {
-    let mut fields = client.call_for_leader(fenced_call(client, "settle", event, fence)).await?;
-    Ok(Closing { closed_seq: fields.int()?, closed_at: fields.int()?, inbox_last: fields.int()? })
+    let mut fields = client.call_as_leader(fenced_call(client, "settle", event, fence)).await?;
+    Ok(Closing { closed_seq: fields.int()?, closed_at: fields.int()?, closed_inbox: fields.int()? })
 }
 
 fn letter(state: QueueState) -> &'static str {

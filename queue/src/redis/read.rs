@@ -1,4 +1,5 @@
-//! The reads of the queue. A long result is fetched in pieces, so that the server is never busy with one call for long.
+//! The reads of the queue. No call occupies the server for long: `entries` reads page by page, and `head` and `inbox` return at most
+//! `READ_MAX` items, so the caller calls again.
 
 use domain::{AppKey, Epoch, EventId, EventState, Gaps, Millis, Number};
 
@@ -10,14 +11,14 @@ use crate::contract::{
     SeatFigures, WaitingApplication,
 };
 
-/// Most applications of one call of `entries`.
-const PIECE: u32 = 1_000;
-/// Most applications of one call of `head`, and most requests of one call of `inbox`.
+/// The maximum number of applications that one call of `entries` returns.
+const ENTRIES_PAGE_MAX: u32 = 1_000;
+/// The maximum number of applications that `head` returns, and of requests that `inbox` returns.
 const READ_MAX: u32 = 4_096;
 
 /// Returns the published events, in order.
 pub(super) async fn catalogue(client: &RedisClient) -> Result<Vec<EventId>, QueueError> {
-    let mut fields = client.call_for_applicant(client.function_call("catalogue", "")).await?;
+    let mut fields = client.call(client.function_call("catalogue", "")).await?;
     let mut events = Vec::new();
     while !fields.is_empty() {
         let name = fields.text()?;
@@ -27,10 +28,10 @@ pub(super) async fn catalogue(client: &RedisClient) -> Result<Vec<EventId>, Queu
     Ok(events)
 }
 
-/// Returns the queue of the event at this moment.
+/// Returns the queue of the event at this moment. Disarms a queue that has fewer numbers than it acknowledged to this process.
 pub(super) async fn snapshot(client: &RedisClient, event: &EventId) -> Result<QueueSnapshot, QueueError> {
     let call = client.function_call("snapshot", event.as_str()).arg(client.last_acknowledged(event));
-    Ok(snapshot_from(client.call_for_applicant(call).await?, event)?)
+    Ok(snapshot_from(client.call(call).await?, event)?)
 }
 
 fn snapshot_from(mut fields: ReplyFields, event: &EventId) -> Result<QueueSnapshot, CallError> {
@@ -46,7 +47,7 @@ fn snapshot_from(mut fields: ReplyFields, event: &EventId) -> Result<QueueSnapsh
     let opens_at = fields.int::<Millis>()?;
     let closes_at = fields.int::<Millis>()?;
     let mut settings: domain::EventSettings = json(&fields.bytes()?)?;
-    // Times that took effect stay the queue's own.
+    // The queue applies its own times, which may differ from the projected settings: a time that took effect does not move.
     settings.opens_at = opens_at;
     settings.closes_at = closes_at;
     let rev = fields.int()?;
@@ -80,10 +81,10 @@ fn snapshot_from(mut fields: ReplyFields, event: &EventId) -> Result<QueueSnapsh
 fn closing(fields: &mut ReplyFields) -> Result<Option<Closing>, CallError> {
     let closed_at = fields.stored_int()?;
     let closed_seq = fields.stored_int()?;
-    let inbox_last = fields.stored_int()?;
-    Ok(match (closed_at, closed_seq, inbox_last) {
-        (Some(closed_at), Some(closed_seq), Some(inbox_last)) => {
-            Some(Closing { closed_seq, closed_at, inbox_last })
+    let closed_inbox = fields.stored_int()?;
+    Ok(match (closed_at, closed_seq, closed_inbox) {
+        (Some(closed_at), Some(closed_seq), Some(closed_inbox)) => {
+            Some(Closing { closed_seq, closed_at, closed_inbox })
         }
         _ => None,
     })
@@ -105,24 +106,24 @@ fn json<T: serde::de::DeserializeOwned>(text: &[u8]) -> Result<T, CallError> {
     serde_json::from_slice(text).map_err(|error| unreadable(&error.to_string()))
 }
 
-/// Returns the application with the key.
+/// Returns the application with this key.
 pub(super) async fn entry(
     client: &RedisClient,
     event: &EventId,
     app_key: AppKey,
 ) -> Result<Option<QueueEntry>, QueueError> {
     let call = client.function_call("entry", event.as_str()).arg(&app_key.0[..]);
-    Ok(client.call_for_applicant(call).await?.entry(app_key)?)
+    Ok(client.call(call).await?.entry(app_key)?)
 }
 
-/// Returns the application with the number.
+/// Returns the key of the application with this number.
 pub(super) async fn app_key_of(
     client: &RedisClient,
     event: &EventId,
     number: Number,
 ) -> Result<Option<AppKey>, QueueError> {
     let call = client.function_call("app_key_of", event.as_str()).arg(number.get());
-    let mut fields = client.call_for_applicant(call).await?;
+    let mut fields = client.call(call).await?;
     if fields.is_empty() { Ok(None) } else { Ok(Some(fields.app_key()?)) }
 }
 
@@ -136,8 +137,11 @@ pub(super) async fn entries(
     let mut entries = Vec::new();
     loop {
         let missing = max - u32::try_from(entries.len()).unwrap_or(max);
-        let call = client.function_call("entries", event.as_str()).arg(after).arg(missing.clamp(1, PIECE));
-        let mut fields = client.call_for_applicant(call).await?;
+        let call = client
+            .function_call("entries", event.as_str())
+            .arg(after)
+            .arg(missing.clamp(1, ENTRIES_PAGE_MAX));
+        let mut fields = client.call(call).await?;
         after = fields.int()?;
         let seq: u32 = fields.int()?;
         while !fields.is_empty() && entries.len() < max as usize {
@@ -157,7 +161,7 @@ pub(super) async fn entries(
 /// Returns the head of the queue.
 pub(super) async fn head(client: &RedisClient, event: &EventId, n: u32) -> Result<QueueHead, LeaderError> {
     let call = client.function_call("head", event.as_str()).arg(n.min(READ_MAX));
-    let mut fields = client.call_for_leader(call).await?;
+    let mut fields = client.call_as_leader(call).await?;
     let through = fields.int()?;
     let mut waiting = Vec::new();
     while !fields.is_empty() {
@@ -178,7 +182,7 @@ pub(super) async fn inbox(
     max: u32,
 ) -> Result<Vec<InboxEntry>, LeaderError> {
     let call = client.function_call("inbox", event.as_str()).arg(after.max(0)).arg(max.min(READ_MAX));
-    let mut fields = client.call_for_leader(call).await?;
+    let mut fields = client.call_as_leader(call).await?;
     let mut entries = Vec::new();
     while !fields.is_empty() {
         entries.push(InboxEntry {

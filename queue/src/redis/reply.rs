@@ -1,4 +1,4 @@
-//! The replies of the functions, read field by field from the front. Only the caller knows what the fields mean.
+//! The replies of the Redis functions in `queue.lua`, read field by field from the front. Only the caller knows what the fields mean.
 
 use domain::{AppKey, Number, Outcome};
 use redis::Value;
@@ -12,13 +12,13 @@ pub(super) enum FunctionReply {
     Done(ReplyFields),
     UnknownEvent,
     NotArmed,
-    Fenced(i64),
-    OldEpoch(u32),
+    Fenced { current: i64 },
+    EpochTooOld { current: u32 },
 }
 
 impl FunctionReply {
-    /// The reply to the call with this nonce.
-    pub(super) fn to(nonce: &str, value: Value) -> Result<Self, CallError> {
+    /// Parses the reply to the call with this nonce.
+    pub(super) fn parse(value: Value, nonce: &str) -> Result<Self, CallError> {
         let Value::Array(values) = value else { return Err(CallError::WrongReply) };
         let mut fields = ReplyFields(values.into_iter());
         if fields.bytes()? != nonce.as_bytes() {
@@ -28,14 +28,14 @@ impl FunctionReply {
             "OK" => Self::Done(fields),
             "UNKNOWN" => Self::UnknownEvent,
             "UNARMED" => Self::NotArmed,
-            "FENCED" => Self::Fenced(fields.int()?),
-            "EPOCH" => Self::OldEpoch(fields.int()?),
+            "FENCED" => Self::Fenced { current: fields.int()? },
+            "EPOCH" => Self::EpochTooOld { current: fields.int()? },
             other => return Err(unreadable(other)),
         })
     }
 
-    /// The result of an applicant's call.
-    pub(super) fn for_applicant(self) -> Result<ReplyFields, QueueError> {
+    /// The result of a call of an applicant, or of a read of any role.
+    pub(super) fn into_queue_result(self) -> Result<ReplyFields, QueueError> {
         match self {
             Self::Done(fields) => Ok(fields),
             Self::UnknownEvent => Err(QueueError::UnknownEvent),
@@ -44,14 +44,14 @@ impl FunctionReply {
         }
     }
 
-    /// The result of a leader's call.
-    pub(super) fn for_leader(self) -> Result<ReplyFields, LeaderError> {
+    /// The result of a call that only the leader makes.
+    pub(super) fn into_leader_result(self) -> Result<ReplyFields, LeaderError> {
         match self {
             Self::Done(fields) => Ok(fields),
             Self::UnknownEvent => Err(LeaderError::UnknownEvent),
             Self::NotArmed => Err(LeaderError::NotArmed),
-            Self::Fenced(fence) => Err(LeaderError::Fenced(fence)),
-            Self::OldEpoch(epoch) => Err(LeaderError::OldEpoch(epoch)),
+            Self::Fenced { current } => Err(LeaderError::Fenced { current }),
+            Self::EpochTooOld { current } => Err(LeaderError::EpochTooOld { current }),
         }
     }
 }
@@ -113,7 +113,7 @@ impl ReplyFields {
         queue_state(self.int()?)
     }
 
-    /// The outcome of `outcome`, `outcome:order number`, or an empty field.
+    /// Parses `outcome` or `outcome:order_no`; an empty field is `None`.
     pub(super) fn outcome(&mut self) -> Result<Option<ProjectedOutcome>, CallError> {
         let text = self.text()?;
         if text.is_empty() {

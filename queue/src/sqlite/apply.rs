@@ -68,6 +68,7 @@ async fn apply(
     if regressed {
         armed.epoch = None;
     }
+    // Without a refusal the insert found the key, so the row exists: otherwise the file is inconsistent.
     Err(next.err().map_or(StepError::Database(sqlx::Error::RowNotFound), StepError::Refused))
 }
 
@@ -113,8 +114,10 @@ async fn existing(
     }))
 }
 
-/// Writes the cancel request, once, and withdraws an application that was not processed yet. A processed one may be in the ledger
-/// already, so that only the ledger can cancel it. A key under another number is not the application to cancel.
+/// Cancels an application, and returns it; `None` if the key has another number or no application. Withdraws a waiting application
+/// whose number is above `admitted_through`. One at or below it may be in the ledger already, so only the ledger can cancel it. Writes
+/// the cancel request into the inbox, once, if the application has no outcome or is ordered. A withdrawn application and those of a
+/// settled event stay as they are.
 async fn cancel(
     conn: &mut SqliteConnection,
     queue: &mut LoadedQueue,
@@ -140,8 +143,8 @@ async fn cancel(
     Ok(Some(entry))
 }
 
-/// Returns the application of the receipt. A missing one is written into the inbox, unless its number belongs to another
-/// application or was never given.
+/// Returns the application of the receipt. For a missing one, a request to restore it is written into the inbox, unless the event is
+/// settled, or the number belongs to another application or was never given.
 async fn present_receipt(
     conn: &mut SqliteConnection,
     queue: &mut LoadedQueue,
@@ -175,7 +178,8 @@ async fn post_to_inbox(
     kind: InboxKind,
     now: Millis,
 ) -> sqlx::Result<()> {
-    // The ids of an epoch lie above all ids of earlier ones, also of those that were lost with the last minutes of the file.
+    // The ids of an epoch lie above all ids of earlier ones, including ids that were lost because an older copy of
+    // the file was put back.
     let id = queue.inbox_last.max(i64::from(queue.epoch.0) << 31) + 1;
     let done = sqlx::query(
         "INSERT INTO inbox (queue, id, number, kind, at, app_key) VALUES (?, ?, ?, ?, ?, ?) \

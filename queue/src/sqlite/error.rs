@@ -9,7 +9,7 @@ pub(super) enum WriteError {
     #[error("{0}")]
     NotDone(String),
     /// The file may contain the write.
-    #[error("the write may be done: {0}")]
+    #[error("the write may have been committed: {0}")]
     Unknown(String),
 }
 
@@ -72,15 +72,15 @@ fn code(error: &sqlx::Error) -> Option<u32> {
 pub(super) fn describe(error: &sqlx::Error) -> String {
     match code(error) {
         Some(SQLITE_FULL) => "the disk of the queue's file is full: free some space".to_owned(),
-        Some(SQLITE_BUSY | SQLITE_LOCKED) => {
-            format!("another program has locked the queue's file: stop it ({error})")
-        }
+        Some(SQLITE_BUSY) => format!("another program has locked the queue's file: stop it ({error})"),
         Some(SQLITE_READONLY | SQLITE_CANTOPEN | SQLITE_PERM) => {
             format!("the queue's file or its folder cannot be written: check their permissions ({error})")
         }
         Some(SQLITE_IOERR) => format!("the disk of the queue's file fails: check it ({error})"),
         Some(SQLITE_CORRUPT | SQLITE_NOTADB) => {
-            format!("the queue's file is damaged: replace it with a copy, then restore ({error})")
+            format!(
+                "the queue's file is damaged: replace it with a backup or remove it, then follow \"Redis comes back empty\" in docs/operations.md ({error})"
+            )
         }
         _ => error.to_string(),
     }
@@ -105,7 +105,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_an_interrupted_commit_leaves_the_result_unknown() {
+    fn a_failed_commit_is_unknown_unless_sqlite_refused_it() {
         let interrupted = || sqlx::Error::Io(std::io::ErrorKind::UnexpectedEof.into());
         for error in [interrupted(), sqlx::Error::WorkerCrashed] {
             let at_commit = WriteError::at_commit(&error);

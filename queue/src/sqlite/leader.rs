@@ -55,7 +55,7 @@ pub(super) async fn carry_out(
 fn fenced(queue: &mut LoadedQueue, fence: i64) -> Result<&mut QueueRow, LeaderError> {
     let row = queue.row.as_mut().ok_or(LeaderError::UnknownEvent)?;
     if fence < row.fence {
-        return Err(LeaderError::Fenced(row.fence));
+        return Err(LeaderError::Fenced { current: row.fence });
     }
     row.fence = fence;
     Ok(row)
@@ -79,8 +79,10 @@ async fn arm(
 ) -> StepResult<ArmResult> {
     let is_new = queue.row.is_none();
     let row = match &mut queue.row {
-        Some(row) if fence < row.fence => return Err(LeaderError::Fenced(row.fence).into()),
-        Some(row) if request.epoch <= row.epoch => return Err(LeaderError::OldEpoch(row.epoch.0).into()),
+        Some(row) if fence < row.fence => return Err(LeaderError::Fenced { current: row.fence }.into()),
+        Some(row) if request.epoch <= row.epoch => {
+            return Err(LeaderError::EpochTooOld { current: row.epoch.0 }.into());
+        }
         Some(row) => row,
         none => none.insert(QueueRow::create(conn, event, fence, &request).await?),
     };

@@ -55,7 +55,7 @@ impl QueueRow {
 
     /// Closes the queue for good; the first closing stays.
     pub(super) fn close(&mut self, at: Millis) -> Closing {
-        let closing = Closing { closed_seq: self.seq, closed_at: at, inbox_last: self.inbox_last };
+        let closing = Closing { closed_seq: self.seq, closed_at: at, closed_inbox: self.inbox_last };
         *self.closed.get_or_insert(closing)
     }
 
@@ -199,7 +199,7 @@ impl QueueRow {
         .bind(self.inbox_last)
         .bind(self.closed.map(|c| c.closed_at))
         .bind(self.closed.map(|c| c.closed_seq))
-        .bind(self.closed.map(|c| c.inbox_last))
+        .bind(self.closed.map(|c| c.closed_inbox))
         .bind(ending)
         .bind(settled_seq)
         .bind(to_json(&self.settings)?)
@@ -244,7 +244,7 @@ fn closing(row: &SqliteRow) -> sqlx::Result<Option<Closing>> {
     Ok(Some(Closing {
         closed_seq: row.try_get("closed_seq")?,
         closed_at,
-        inbox_last: row.try_get("closed_inbox")?,
+        closed_inbox: row.try_get("closed_inbox")?,
     }))
 }
 

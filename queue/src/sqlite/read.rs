@@ -45,7 +45,7 @@ pub(super) async fn catalogue(conn: &mut SqliteConnection) -> sqlx::Result<Vec<E
     names.into_iter().map(|name| name.parse().map_err(decode)).collect()
 }
 
-/// Returns the application with the key.
+/// Returns the application with this key.
 pub(super) async fn entry(
     conn: &mut SqliteConnection,
     queue: &QueueRow,
@@ -174,7 +174,7 @@ pub(super) async fn entries(
     rows.iter().map(|row| entry_from(row, queue)).collect()
 }
 
-/// Returns the application with the number.
+/// Returns the key of the application with this number.
 pub(super) async fn app_key_of(
     conn: &mut SqliteConnection,
     queue: &QueueRow,

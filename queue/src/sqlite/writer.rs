@@ -19,7 +19,7 @@ use super::queue_row::QueueRow;
 use super::step::{Reply, report};
 use crate::contract::LeaderError;
 
-/// Most writes of one transaction.
+/// The maximum number of writes of one transaction.
 const BATCH_MAX: usize = 256;
 
 /// A write, with the channel for its result.

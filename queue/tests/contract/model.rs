@@ -68,7 +68,7 @@ impl ModelQueue {
         QueueEntry { number: Number::new(n).unwrap(), app_key: applicant.app_key, state, outcome }
     }
     fn close(&mut self, closed_at: Millis) -> Closing {
-        *self.closed.get_or_insert(Closing { closed_seq: self.seq, closed_at, inbox_last: self.inbox_last })
+        *self.closed.get_or_insert(Closing { closed_seq: self.seq, closed_at, closed_inbox: self.inbox_last })
     }
     fn set_state(&mut self, n: u32, state: QueueState) {
         let person = self.people.get_mut(&n).unwrap();
@@ -103,7 +103,7 @@ impl Model {
         self.close_if_due();
         let queue = self.queue.as_mut().ok_or(LeaderError::UnknownEvent)?;
         match fence {
-            Some(fence) if fence < queue.fence => return Err(LeaderError::Fenced(queue.fence)),
+            Some(fence) if fence < queue.fence => return Err(LeaderError::Fenced { current: queue.fence }),
             _ if needs_arming && !self.armed => return Err(LeaderError::NotArmed),
             fence => queue.fence = fence.unwrap_or(queue.fence),
         }
@@ -164,8 +164,10 @@ impl Model {
     pub(crate) fn arm(&mut self, fence: i64, arming: &ArmRequest) -> Result<ArmResult, LeaderError> {
         self.close_if_due();
         match &self.queue {
-            Some(queue) if fence < queue.fence => return Err(LeaderError::Fenced(queue.fence)),
-            Some(queue) if arming.epoch.0 <= queue.epoch => return Err(LeaderError::OldEpoch(queue.epoch)),
+            Some(queue) if fence < queue.fence => return Err(LeaderError::Fenced { current: queue.fence }),
+            Some(queue) if arming.epoch.0 <= queue.epoch => {
+                return Err(LeaderError::EpochTooOld { current: queue.epoch });
+            }
             _ => self.armed = true,
         }
         let is_new = self.queue.is_none();

@@ -188,8 +188,8 @@ impl RealQueue {
 
     /// The closing with the real inbox position.
     fn real(&self, closing: Closing) -> Closing {
-        let inbox_last = self.positions.get(&closing.inbox_last).copied().unwrap_or(0);
-        Closing { inbox_last, ..closing }
+        let closed_inbox = self.positions.get(&closing.closed_inbox).copied().unwrap_or(0);
+        Closing { closed_inbox, ..closing }
     }
 
     async fn compare(harness: &QueueHarness, model: &Model) -> Vec<InboxEntry> {

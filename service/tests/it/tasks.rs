@@ -12,7 +12,7 @@ use tokio::sync::Notify;
 const LONG: Duration = Duration::from_mins(1);
 
 #[tokio::test]
-async fn a_panicking_task_stops_the_process() {
+async fn a_panicking_task_stops_all_tasks() {
     let tasks = Tasks::default();
     let other = tasks.clone();
     tasks.spawn("other", async move { other.stopping().await });

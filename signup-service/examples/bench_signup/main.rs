@@ -23,11 +23,11 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 /// Rounds for each server, in turn, so that a change in the machine's speed affects both.
 pub(crate) const ROUNDS: usize = 5;
 const ROUND: Duration = Duration::from_secs(4);
-/// Clients with one connection each: as many as the signup service allows to wait. With half as many, at times all of them wait for
+/// Clients with one connection each: as many as the default of `apply_calls_max`. With half as many, at times all of them wait for
 /// Redis, and the server is not the bottleneck.
 const CLIENTS: u32 = 2000;
-/// The least ratio to the bare server: what a plain prototype reached.
-const BAR: f64 = 0.63;
+/// The lowest accepted ratio to the bare axum server.
+const RATIO_MIN: f64 = 0.63;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -40,24 +40,24 @@ fn main() {
 
 fn measure(out: &Path) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let (bare, durable) = runtime.block_on(async {
+    let (bare, signup) = runtime.block_on(async {
         let redis = servers::Redis::start().await;
         let bare = Server::start(ServerKind::Bare, &redis).await;
-        let durable = Server::start(ServerKind::Durable, &redis).await;
+        let signup = Server::start(ServerKind::Signup, &redis).await;
         let mut bare_rounds = Vec::new();
-        let mut durable_rounds = Vec::new();
+        let mut signup_rounds = Vec::new();
         for index in 0..ROUNDS {
             bare_rounds.push(measure_round(&bare, index).await);
-            durable_rounds.push(measure_round(&durable, index).await);
+            signup_rounds.push(measure_round(&signup, index).await);
         }
-        (Measurement::median(&bare_rounds), Measurement::median(&durable_rounds))
+        (Measurement::median(&bare_rounds), Measurement::median(&signup_rounds))
     });
-    println!("durable  {durable}");
-    println!("bare     {bare}");
-    let rows = durable.compared_with(
+    println!("signup  {signup}");
+    println!("bare    {bare}");
+    let rows = signup.compared_with(
         "bare axum POST",
         bare,
-        [("durable applications per second", Some(BAR)), ("CPU of the server per application", None)],
+        [("durable applications per second", Some(RATIO_MIN)), ("CPU of the server per application", None)],
     );
     for row in &rows {
         println!("{}: ratio {} against {} (bar {})", row["name"], row["ratio"], row["peer"], row["bar"]);

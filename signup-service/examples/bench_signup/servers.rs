@@ -25,7 +25,7 @@ pub(crate) enum ServerKind {
     /// JSON in, JSON out, nothing stored.
     Bare,
     /// The whole signup service.
-    Durable,
+    Signup,
 }
 
 /// A private Redis.
@@ -50,7 +50,7 @@ impl Server {
     pub(crate) async fn start(kind: ServerKind, redis: &Redis) -> Self {
         let word = match kind {
             ServerKind::Bare => "bare",
-            ServerKind::Durable => "durable",
+            ServerKind::Signup => "signup",
         };
         let program = std::env::current_exe().unwrap();
         let mut child = Command::new(program)

@@ -46,10 +46,10 @@ pub(crate) struct PageText {
     pub(crate) check_result: &'static str,
     pub(crate) how_numbers_work: TitledText,
     pub(crate) already_applied: &'static str,
-    pub(crate) lookup_summary: &'static str,
-    pub(crate) lookup_text: &'static str,
+    pub(crate) find_summary: &'static str,
+    pub(crate) find_text: &'static str,
     pub(crate) code: &'static str,
-    pub(crate) lookup: &'static str,
+    pub(crate) find: &'static str,
     pub(crate) outcome_unknown: TitledText,
     // The receipt page.
     pub(crate) waiting: TitledText,

@@ -28,7 +28,7 @@ pub(crate) async fn get(
 ) -> Result<impl IntoResponse, PageError> {
     let documents = signup.documents(&event).map_err(|error| PageError::new(error, &context))?;
     let mut page = EventPage::new(&signup, &documents, context.language);
-    page.lookup_open |= context.query.contains("find");
+    page.find_open |= context.query.contains("find");
     Ok(PageResponse::new(&context, &signup.shell.apply, page.html()))
 }
 
@@ -44,8 +44,8 @@ pub(super) struct EventPage<'a> {
     retry_s: Option<u32>,
     form: FormFields,
     invalid: Vec<InvalidField>,
-    lookup_error: String,
-    lookup_open: bool,
+    find_error: String,
+    find_open: bool,
 }
 
 impl<'a> EventPage<'a> {
@@ -74,8 +74,8 @@ impl<'a> EventPage<'a> {
             retry_s: None,
             form: FormFields::default(),
             invalid: Vec::new(),
-            lookup_error: String::new(),
-            lookup_open: state == "closed",
+            find_error: String::new(),
+            find_open: state == "closed",
         }
     }
 
@@ -89,17 +89,17 @@ impl<'a> EventPage<'a> {
             retry_s,
             form: form.clone(),
             invalid: if let Error::Invalid(fields) = error { fields.clone() } else { Vec::new() },
-            lookup_open: state == "closed",
+            find_open: state == "closed",
             ..self
         }
     }
 
-    /// The page after a failed lookup: the lookup form is open and shows the reason.
-    pub(super) fn with_lookup_error(self, form: &FormFields, error: &Error) -> Self {
+    /// The page after a failed find request: the find form is open and shows the reason.
+    pub(super) fn with_find_error(self, form: &FormFields, error: &Error) -> Self {
         Self {
-            lookup_error: format!("{}. {}", error.title(self.language), error.detail(self.language)),
-            lookup_open: true,
-            // The fields of the lookup form do not belong in the form for applications. The phone number may be corrected.
+            find_error: format!("{}. {}", error.title(self.language), error.detail(self.language)),
+            find_open: true,
+            // The fields of the find form do not belong in the form for applications. The phone number may be corrected.
             form: form.only("phone"),
             ..self
         }
@@ -112,7 +112,7 @@ impl<'a> EventPage<'a> {
         let closes_at = timestamp::date(settings.closes_at, self.language);
         let key = self.form.get("key");
         let phone = self.form.get("phone");
-        let lookup_failed = !self.lookup_error.is_empty();
+        let find_failed = !self.find_error.is_empty();
         render(&EventTemplate {
             frame: self.frame(),
             event: settings.id.as_str(),
@@ -121,7 +121,7 @@ impl<'a> EventPage<'a> {
             closes: fill(text.closes, &[("date", &closes_at)]),
             key: if key.is_empty() { self.signup.random_id() } else { key.to_owned() },
             name: self.form.get("name"),
-            phone: if lookup_failed { "" } else { phone },
+            phone: if find_failed { "" } else { phone },
             consent: !self.form.get("consent").is_empty(),
             name_error: self.field_error("/name"),
             phone_error: self.field_error("/phone"),
@@ -132,9 +132,9 @@ impl<'a> EventPage<'a> {
                 "unknown" => text.check_result,
                 _ => self.apply_label(),
             },
-            lookup_open: self.lookup_open,
-            lookup_phone: if lookup_failed { phone } else { "" },
-            lookup_error: self.lookup_error.clone(),
+            find_open: self.find_open,
+            find_phone: if find_failed { phone } else { "" },
+            find_error: self.find_error.clone(),
         })
     }
 

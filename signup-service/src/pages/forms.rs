@@ -28,8 +28,8 @@ pub(crate) fn apply_error(
     PageResponse::new(&context, &signup.shell.apply, page.html()).with_error(error.kind().0, retry_after)
 }
 
-/// The page of the event again, with the lookup form open.
-pub(crate) fn lookup_error(
+/// The page of the event again, with the find form open.
+pub(crate) fn find_error(
     signup: &SignupState,
     headers: &HeaderMap,
     form: &FormFields,
@@ -40,7 +40,7 @@ pub(crate) fn lookup_error(
         return PageError::new(error.clone(), &context).page(signup);
     };
     let retry_after = error.retry_after(&signup.rng);
-    let page = EventPage::new(signup, &documents, context.language).with_lookup_error(form, error);
+    let page = EventPage::new(signup, &documents, context.language).with_find_error(form, error);
     PageResponse::new(&context, &signup.shell.apply, page.html()).with_error(error.kind().0, retry_after)
 }
 

@@ -23,9 +23,9 @@ pub(super) struct EventTemplate<'a> {
     pub(super) phone_error: &'static str,
     pub(super) consent_error: &'static str,
     pub(super) label: &'static str,
-    pub(super) lookup_open: bool,
-    pub(super) lookup_phone: &'a str,
-    pub(super) lookup_error: String,
+    pub(super) find_open: bool,
+    pub(super) find_phone: &'a str,
+    pub(super) find_error: String,
 }
 
 /// The page of a receipt.
@@ -58,8 +58,8 @@ pub(super) struct ViewOnlyTemplate<'a> {
     pub(super) frame: Frame<'a>,
     pub(super) event: &'a str,
     pub(super) number: String,
-    pub(super) lookup_phone: &'a str,
-    pub(super) lookup_error: String,
+    pub(super) find_phone: &'a str,
+    pub(super) find_error: String,
 }
 
 /// An event in the list.

@@ -23,7 +23,7 @@ pub(super) fn html(signup: &SignupState, application: &ApplicationView, language
         },
         event: application.receipt.event.as_str(),
         number: timestamp::grouped(application.receipt.number.get()),
-        lookup_phone: "",
-        lookup_error: String::new(),
+        find_phone: "",
+        find_error: String::new(),
     })
 }

@@ -1,4 +1,4 @@
-//! The response to an application, or to a lookup by recovery code: the receipt and the links to go on with.
+//! The response to an application, or to a find request: the receipt and the links to go on with.
 
 use axum::body::Body;
 use axum::http::StatusCode;
@@ -51,7 +51,8 @@ pub(crate) struct ReceiptResponse<'a> {
     status: ApplicationStatus<'a>,
     /// Signed proof of the application. With it, a client can see the application and, if it is a full receipt, cancel it.
     receipt: &'a str,
-    /// With the full receipt: 8 letters that bring it back on another device.
+    /// The recovery code, such as `K7QD-22MF`: with the phone number it returns the full receipt on another device. Only with a full
+    /// receipt.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     recovery_code: Option<String>,

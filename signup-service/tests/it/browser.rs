@@ -13,6 +13,13 @@ use testkit::browser::Options;
 use crate::harness::{OPENS, PHONE, SignupHarness};
 
 const TIMEOUT: Duration = Duration::from_secs(10);
+/// Records the idempotency keys of the page's applications, where the next page still finds them.
+const RECORD_KEYS: &str = "const send = fetch, keys = [];
+    window.fetch = (url, options) => {
+        if (options.method === 'POST') keys.push(options.headers['Idempotency-Key']);
+        sessionStorage.keys = JSON.stringify(keys);
+        return send(url, options);
+    };";
 
 fn fast_polling() -> Config {
     Config { poll_near_ms: 100, poll_far_ms: 200, ..Config::default() }
@@ -88,13 +95,19 @@ async fn a_page_retries_a_503_with_the_same_key_until_it_has_a_number() {
     let browser = Browser::start(Options::default()).await.unwrap();
     browser.open(&format!("http://{at}/e/spring")).await.unwrap();
     fill_in(&browser).await;
+    browser.script(RECORD_KEYS).await.unwrap();
     browser.click("#apply").await.unwrap();
+    // The queue is armed with the number limit 0, and refuses applications (`AtLimit`, 503) until the first projection raises it.
     wait_for_state(&browser, "shed").await;
     assert!(browser.text("#lede").await.unwrap().contains("아직 접수되지 않았어요"));
     harness.project(|_| ()).await;
     wait_for_state(&browser, "waiting").await;
     assert_eq!(browser.text("#number").await.unwrap(), "1");
-    // Cancelling needs a confirmation.
+    let keys = browser.script("return JSON.parse(sessionStorage.keys)").await.unwrap();
+    let keys = keys.as_array().unwrap();
+    assert!(keys.len() >= 2 && keys.iter().all(|key| key.is_string() && *key == keys[0]), "{keys:?}");
+    // The button is hidden until the box that asks for confirmation is open.
+    assert!(browser.click("#cancel").await.is_err());
     browser.click("#cancel-box summary").await.unwrap();
     browser.click("#cancel").await.unwrap();
     wait_for_state(&browser, "cancelled").await;

@@ -62,10 +62,10 @@ async fn a_view_receipt_cannot_cancel_and_the_error_says_how_to() {
     let view = harness.apply(PHONE, None).await.json();
     let response = harness.post(&cancel_path(&view), &json!({}), &[]).await;
     assert_eq!(response.problem(), (403, "view-only".into()));
-    assert!(response.json()["detail"].as_str().unwrap().contains("확인 코드"));
+    assert!(response.json()["detail"].as_str().unwrap().contains("복구 코드"));
     assert_eq!(harness.get(&status_path(&applied)).await.json()["state"], "waiting");
     let page = harness.post_form(&cancel_path(&view), &[("lang", "ko")]).await;
-    assert!(page.status == 403 && page.text().contains("확인 코드"));
+    assert!(page.status == 403 && page.text().contains("복구 코드"));
 }
 
 #[tokio::test]

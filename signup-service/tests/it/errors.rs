@@ -75,7 +75,7 @@ async fn a_full_queue_refuses_applications() {
 
 #[tokio::test]
 async fn applications_above_the_waiting_limit_get_503() {
-    let config = Config { max_waiting_applies: 0, ..Config::default() };
+    let config = Config { apply_calls_max: 0, ..Config::default() };
     let harness = SignupHarness::open_with(config).await;
     assert_eq!(harness.apply(PHONE, None).await.problem(), (503, "temporarily-unavailable".into()));
 }
@@ -150,7 +150,7 @@ async fn each_error_of_a_form_has_its_page() {
     assert!(late.status == 410 && late.text().contains("data-state=\"closed\""));
     let unknown = harness.post_form("/application/com/v1/create/application/none", &form).await;
     assert!(unknown.status == 404 && unknown.text().contains("data-state=\"unknown-event\""));
-    let config = Config { max_waiting_applies: 0, ..Config::default() };
+    let config = Config { apply_calls_max: 0, ..Config::default() };
     let shed = SignupHarness::open_with(config).await.post_form(CREATE, &form).await;
     assert!(shed.status == 503 && shed.text().contains("data-state=\"shed\""));
     assert!(!shed.header("retry-after").is_empty());

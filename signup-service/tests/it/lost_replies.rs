@@ -70,7 +70,7 @@ async fn an_unreachable_queue_registers_no_application() {
 /// While the queue is not asked, nothing is known about an earlier attempt whose response was lost.
 #[tokio::test]
 async fn a_form_with_a_lost_response_stays_unknown_until_the_queue_replies() {
-    let full = SignupHarness::open_with(Config { max_waiting_applies: 0, ..Config::default() }).await;
+    let full = SignupHarness::open_with(Config { apply_calls_max: 0, ..Config::default() }).await;
     let page = full.post_form(CREATE, &form_fields("ko", &[])).await.text();
     assert!(page.contains("data-state=\"shed\"") && !page.contains("name=\"unsure\""));
     let page = full.post_form(CREATE, &form_fields("ko", &[("unsure", "1")])).await.text();
@@ -121,7 +121,7 @@ async fn a_page_retries_a_broken_response_with_the_same_key() {
     fill_in(&browser).await;
     browser.click("#apply").await.unwrap();
     browser.wait_for("main[data-state=unknown]", TIMEOUT).await.unwrap();
-    assert!(browser.text("#lede").await.unwrap().contains("순번은 그대로예요"));
+    assert!(browser.text("#lede").await.unwrap().contains("번호는 그대로예요"));
     assert_eq!(harness.queue.snapshot(&crate::harness::spring()).await.unwrap().seq, 1);
     wait_for_state(&browser, "waiting").await;
     assert_eq!(browser.text("#number").await.unwrap(), "1");

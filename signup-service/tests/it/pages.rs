@@ -78,7 +78,7 @@ async fn every_state_of_an_event_page_is_complete_in_both_languages() {
     check_page(&harness, "i-closed", "/e/spring").await;
     let wrong = [("event", "spring"), ("phone", PHONE), ("code", "AAAAAAAA")];
     check_form(&harness, "i-no-match", FIND, &wrong).await;
-    let config = signup_service::Config { max_waiting_applies: 0, ..Default::default() };
+    let config = signup_service::Config { apply_calls_max: 0, ..Default::default() };
     let busy = SignupHarness::open_with(config).await;
     check_form(
         &busy,

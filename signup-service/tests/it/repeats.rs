@@ -114,7 +114,7 @@ async fn one_phone_has_ten_repeats_without_proof_per_minute() {
     let form = [("name", "Kim"), ("phone", PHONE), ("consent", "on"), ("key", "another"), ("lang", "en")];
     let page = harness.post_form(CREATE, &form).await;
     assert!(page.status == 429 && page.text().contains("data-state=\"slow\""), "{}", page.text());
-    // Lookups by recovery code count against the same limit; a repeat with the key does not count.
+    // Find requests count against the same limit; a repeat with the key does not count.
     let code = json!({ "event": "spring", "phone": PHONE, "code": applied["recovery_code"] });
     assert_eq!(harness.post(FIND, &code, &[]).await.status, 429);
     assert_eq!(harness.apply(PHONE, Some("mine")).await.json()["right"], "full");

@@ -65,10 +65,10 @@ async fn an_application_that_the_queue_lost_is_503_and_never_404() {
     other_queue.signup.refresh().await;
     let response = other_queue.get(&status_path(&applied)).await;
     assert_eq!(response.problem(), (503, "place-safe".into()));
-    assert!(response.json()["detail"].as_str().unwrap().contains("순번은 그대로예요"));
+    assert!(response.json()["detail"].as_str().unwrap().contains("번호는 그대로예요"));
     assert!(!response.header("retry-after").is_empty());
     let page = other_queue.get(&format!("/a/{}", applied["receipt"].as_str().unwrap())).await;
-    assert!(page.status == 503 && page.text().contains("순번은 그대로예요"));
+    assert!(page.status == 503 && page.text().contains("번호는 그대로예요"));
     // The queue is armed but does not have the application: still 503.
     other_queue.arm("spring").await;
     other_queue.queue.publish(&[spring()]).await.unwrap();

@@ -8,7 +8,7 @@ use super::term::LeaderTerm;
 use crate::context::WorkerContext;
 use crate::error::Error;
 
-/// Most entries read in one round.
+/// The maximum number of entries read in one round.
 const BATCH: u32 = 256;
 
 /// Restores presented receipts in the queue, decides cancel requests in the ledger, and then acknowledges both in the queue. Returns

@@ -14,7 +14,7 @@ use crate::error::Error;
 const AHEAD_S: u32 = 3;
 /// Before any rate is known, so many applications per seat are expected at once.
 const CROWD_PER_SEAT: u32 = 10;
-/// Most applications that are expected at once.
+/// The maximum number of applications that are expected at once.
 const CROWD_MAX: u32 = 20_000;
 
 /// Raises the limit, in the ledger and then in the queue, before the queue reaches it.

@@ -5,7 +5,7 @@ use ledger::EventRow;
 use crate::context::WorkerContext;
 use crate::error::Error;
 
-/// Most domain events published in one round.
+/// The maximum number of domain events published in one round.
 pub(crate) const BATCH: usize = 500;
 
 /// Publishes domain events, and returns how many. There are no webhooks yet: each domain event is one line of the log, without

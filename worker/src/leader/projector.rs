@@ -9,7 +9,7 @@ use super::term::LeaderTerm;
 use crate::context::WorkerContext;
 use crate::error::Error;
 
-/// Most outcomes projected in one write.
+/// The maximum number of outcomes projected in one write.
 const BATCH: u32 = 500;
 /// How often figures, outcomes and domain events are projected, in milliseconds. Admission waits meanwhile: in every round they would
 /// cost as much as all the rest of it, and orders that end one by one a write each.

@@ -8,7 +8,7 @@ use queue::QueueSnapshot;
 
 /// How many statuses the rate of sold seats is measured over.
 const RATE_OVER: usize = 10;
-/// Most moments kept. When there are more, every other one is dropped.
+/// The maximum number of moments kept. When there are more, every other one is dropped.
 const MOMENTS_MAX: usize = 4096;
 
 /// Past values of the queue and the seats, from which rates and waiting times are derived.

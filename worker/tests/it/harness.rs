@@ -176,11 +176,15 @@ impl WorkerHarness {
         self.row(n).await.map(|row| row.state.as_str())
     }
 
-    /// Waits until this outcome is shown to these applicants.
-    pub(crate) async fn until_shown(&self, applicants: impl IntoIterator<Item = u32>, outcome: Outcome) {
+    /// Waits until the queue has this outcome for these applicants.
+    pub(crate) async fn until_outcome_in_queue(
+        &self,
+        applicants: impl IntoIterator<Item = u32>,
+        outcome: Outcome,
+    ) {
         for n in applicants {
-            let what = format!("{} shown to {n}", outcome.as_str());
-            until_some(&what, async || self.place(n).await.filter(|place| shows(place, outcome))).await;
+            let what = format!("outcome {} of {n} in the queue", outcome.as_str());
+            until_some(&what, async || self.place(n).await.filter(|entry| has_outcome(entry, outcome))).await;
         }
     }
 
@@ -218,8 +222,8 @@ impl WorkerHarness {
     }
 }
 
-fn shows(place: &QueueEntry, outcome: Outcome) -> bool {
-    place.outcome.as_ref().is_some_and(|shown| shown.outcome == outcome)
+fn has_outcome(entry: &QueueEntry, outcome: Outcome) -> bool {
+    entry.outcome.as_ref().is_some_and(|projected| projected.outcome == outcome)
 }
 
 /// The index of the applicant whose key is in the path.

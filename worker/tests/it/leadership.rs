@@ -29,7 +29,7 @@ async fn a_restart_before_the_opening_leaves_the_first_number_at_1() {
     until_some("the opening", async || (service::clock::system_now() > opens_at).then_some(())).await;
     until_rounds(&harness, 1).await;
     assert_eq!(harness.apply(1..=2).await, [1, 2]);
-    harness.until_shown([1, 2], Outcome::Ordered).await;
+    harness.until_outcome_in_queue([1, 2], Outcome::Ordered).await;
     harness.stop(worker).await;
 }
 
@@ -64,8 +64,8 @@ async fn a_wiped_queue_gets_back_all_applications_of_the_ledger() {
         .behave(|call| if applicant_of(call) == 2 { Behavior::reject(409) } else { Behavior::Normal });
     let worker = harness.start().await;
     harness.apply(1..=8).await;
-    harness.until_shown([1, 3, 4, 5, 6], Outcome::Ordered).await;
-    harness.until_shown([2], Outcome::Rejected).await;
+    harness.until_outcome_in_queue([1, 3, 4, 5, 6], Outcome::Ordered).await;
+    harness.until_outcome_in_queue([2], Outcome::Rejected).await;
     harness.stop(worker).await;
     harness.close_queue().await;
     harness.replace_queue(None);
@@ -73,15 +73,15 @@ async fn a_wiped_queue_gets_back_all_applications_of_the_ledger() {
     let skipped = limit(&harness).await;
 
     let worker = harness.start().await;
-    harness.until_shown([1, 3, 4, 5, 6], Outcome::Ordered).await;
-    harness.until_shown([2], Outcome::Rejected).await;
+    harness.until_outcome_in_queue([1, 3, 4, 5, 6], Outcome::Ordered).await;
+    harness.until_outcome_in_queue([2], Outcome::Rejected).await;
     for n in 1..=6 {
         assert_eq!(harness.place(n).await.unwrap().number.get(), n);
     }
     let known = harness.apply([6, 2]).await;
     let new = harness.apply([9, 8]).await;
     assert_eq!((known, new), (vec![6, 2], vec![skipped + 1, skipped + 2]));
-    assert_eq!(harness.stub.calls(), 6, "{:?}", harness.calls());
+    assert_eq!(harness.stub.call_count(), 6, "{:?}", harness.calls());
     harness.stop(worker).await;
     // Only waiting applications are lost, and reported: 7, and 8, which applied again.
     let report = harness.verified().await;
@@ -97,12 +97,12 @@ async fn an_older_copy_of_the_queue_gets_back_later_admissions() {
     let mut harness = WorkerHarness::open(5).await;
     let worker = harness.start().await;
     harness.apply(1..=3).await;
-    harness.until_shown(1..=3, Outcome::Ordered).await;
+    harness.until_outcome_in_queue(1..=3, Outcome::Ordered).await;
     harness.stop(worker).await;
     let copy = harness.copy_of_queue().await;
     let worker = harness.start().await;
     harness.apply(4..=5).await;
-    harness.until_shown(4..=5, Outcome::Ordered).await;
+    harness.until_outcome_in_queue(4..=5, Outcome::Ordered).await;
     harness.stop(worker).await;
     harness.close_queue().await;
     harness.replace_queue(Some(copy));
@@ -110,10 +110,10 @@ async fn an_older_copy_of_the_queue_gets_back_later_admissions() {
     let skipped = limit(&harness).await;
 
     let worker = harness.start().await;
-    harness.until_shown(1..=5, Outcome::Ordered).await;
+    harness.until_outcome_in_queue(1..=5, Outcome::Ordered).await;
     assert_eq!(harness.apply([5, 4, 6]).await, [5, 4, skipped + 1]);
     harness.stop_and_verify(worker).await;
-    assert_eq!(harness.stub.calls(), 5);
+    assert_eq!(harness.stub.call_count(), 5);
 }
 
 #[tokio::test]
@@ -121,7 +121,7 @@ async fn an_interrupted_restore_is_finished_by_the_next_leader() {
     let mut harness = WorkerHarness::open(5).await;
     let worker = harness.start().await;
     harness.apply(1..=4).await;
-    harness.until_shown(1..=4, Outcome::Ordered).await;
+    harness.until_outcome_in_queue(1..=4, Outcome::Ordered).await;
     harness.stop(worker).await;
     harness.close_queue().await;
     harness.replace_queue(None);
@@ -137,7 +137,7 @@ async fn an_interrupted_restore_is_finished_by_the_next_leader() {
     harness.ledger.step_down(&spring(), lead.fence).await.unwrap();
 
     let worker = harness.start().await;
-    harness.until_shown(1..=4, Outcome::Ordered).await;
+    harness.until_outcome_in_queue(1..=4, Outcome::Ordered).await;
     harness.stop_and_verify(worker).await;
 }
 
@@ -148,7 +148,7 @@ async fn an_event_is_frozen_and_reported_when_queue_contradicts_ledger() {
     let mut other = WorkerHarness::open(1).await;
     let worker = other.start().await;
     other.apply(31..=34).await;
-    other.until_shown([31], Outcome::Ordered).await;
+    other.until_outcome_in_queue([31], Outcome::Ordered).await;
     other.stop(worker).await;
     let foreign = other.copy_of_queue().await;
 
@@ -158,7 +158,7 @@ async fn an_event_is_frozen_and_reported_when_queue_contradicts_ledger() {
         .behave(|call| if applicant_of(call) == 3 { Behavior::error_page(503) } else { Behavior::Normal });
     let worker = harness.start().await;
     harness.apply(1..=3).await;
-    harness.until_shown(1..=2, Outcome::Ordered).await;
+    harness.until_outcome_in_queue(1..=2, Outcome::Ordered).await;
     until_some("a try for 3", async || harness.calls().contains(&"PUT 3".to_owned()).then_some(())).await;
     harness.stop(worker).await;
     harness.close_queue().await;
@@ -219,25 +219,25 @@ async fn the_release_pauses_drains_and_resumes() {
     harness.stub.behave(|_| Behavior::error_page(503));
     let worker = harness.start().await;
     harness.apply(1..=5).await;
-    until_some("four tried", async || (harness.stub.calls() >= 4).then_some(())).await;
+    until_some("four tried", async || (harness.stub.call_count() >= 4).then_some(())).await;
     harness.change(Change::Pause).await;
     let paused =
         async || harness.queue().snapshot(&spring()).await.unwrap().settings.release == Release::Paused;
     until_some("the pause", async || paused().await.then_some(())).await;
     // Calls in flight are finished.
     until_rounds(&harness, 1).await;
-    let tried = harness.stub.calls();
+    let tried = harness.stub.call_count();
     harness.stub.behave(|_| Behavior::Normal);
     until_rounds(&harness, 3).await;
-    assert_eq!((harness.stub.calls(), harness.seats().await), (tried, (1, 4, 0)));
+    assert_eq!((harness.stub.call_count(), harness.seats().await), (tried, (1, 4, 0)));
 
     harness.change(Change::Drain).await;
-    harness.until_shown(1..=4, Outcome::Ordered).await;
+    harness.until_outcome_in_queue(1..=4, Outcome::Ordered).await;
     until_rounds(&harness, 2).await;
     assert_eq!((harness.state(5).await, harness.seats().await), (None, (1, 0, 4)));
 
     harness.change(Change::Resume).await;
-    harness.until_shown([5], Outcome::Ordered).await;
+    harness.until_outcome_in_queue([5], Outcome::Ordered).await;
     harness.stop_and_verify(worker).await;
 }
 
@@ -256,7 +256,7 @@ async fn two_workers_make_each_order_once_and_hand_over_the_leadership() {
     until_some("the first leader", async || harness.queue().snapshot(&spring()).await.ok()).await;
     let second = harness.start().await;
     harness.apply(1..=40).await;
-    until_some("ten orders", async || (harness.stub.calls() >= 10).then_some(())).await;
+    until_some("ten orders", async || (harness.stub.call_count() >= 10).then_some(())).await;
     let fence = harness.ledger.event(&spring()).await.unwrap().fence;
     harness.stop(first).await;
     let next = until_some("the next leader", async || {
@@ -264,13 +264,13 @@ async fn two_workers_make_each_order_once_and_hand_over_the_leadership() {
     })
     .await;
     assert_eq!((fence.0, next.0), (1, 2));
-    harness.until_shown((1..=40).filter(|n| n % 7 != 0), Outcome::Ordered).await;
-    harness.until_shown((1..=40).filter(|n| n % 7 == 0), Outcome::Rejected).await;
+    harness.until_outcome_in_queue((1..=40).filter(|n| n % 7 != 0), Outcome::Ordered).await;
+    harness.until_outcome_in_queue((1..=40).filter(|n| n % 7 == 0), Outcome::Rejected).await;
     harness.stop_and_verify(second).await;
     let mut calls = harness.calls();
     calls.sort_unstable();
     calls.dedup();
-    assert_eq!((calls.len(), harness.stub.calls()), (40, 40));
+    assert_eq!((calls.len(), harness.stub.call_count()), (40, 40));
     assert_eq!((log.count("leading event spring"), log.count("lost leadership")), (2, 0), "{}", log.text());
 }
 

@@ -26,7 +26,7 @@ async fn a_pause_stops_the_next_call_until_the_release_resumes() {
         WorkerHarness::open_with(EventSettings { pace: "50".parse().unwrap(), ..open(60) }).await;
     let worker = harness.start().await;
     harness.apply(1..=60).await;
-    until_some("ten orders", async || (harness.stub.calls() >= 10).then_some(())).await;
+    until_some("ten orders", async || (harness.stub.call_count() >= 10).then_some(())).await;
     harness.change(Change::Pause).await;
     // From here on no call is leased. Calls that were leased before are made.
     let under_way = async || harness.ledger.has_due_call(&spring(), i64::MAX).await.unwrap();
@@ -39,7 +39,7 @@ async fn a_pause_stops_the_next_call_until_the_release_resumes() {
     until_rounds(&harness, 3).await;
     assert_eq!(leased().await, paused_at);
     harness.change(Change::Resume).await;
-    harness.until_shown(1..=60, Outcome::Ordered).await;
+    harness.until_outcome_in_queue(1..=60, Outcome::Ordered).await;
     harness.stop_and_verify(worker).await;
 }
 
@@ -52,17 +52,17 @@ async fn a_new_pace_applies_from_the_next_call_on() {
     harness.apply(1..=10).await;
     until_some("ten seats", async || (harness.seats().await == (10, 10, 0)).then_some(())).await;
     until_rounds(&harness, 2).await;
-    assert_eq!(harness.stub.calls(), 0);
+    assert_eq!(harness.stub.call_count(), 0);
     harness.change(Change::Pace("1000".parse().unwrap())).await;
-    harness.until_shown(1..=10, Outcome::Ordered).await;
+    harness.until_outcome_in_queue(1..=10, Outcome::Ordered).await;
     harness.change(slow()).await;
     // The one token of an idle bucket may still be used.
     harness.apply(11..=15).await;
     until_some("five seats", async || (harness.seats().await.0 == 5).then_some(())).await;
     until_rounds(&harness, 3).await;
-    assert!(harness.stub.calls() <= 11, "{:?}", harness.calls());
+    assert!(harness.stub.call_count() <= 11, "{:?}", harness.calls());
     harness.change(Change::Pace("1000".parse().unwrap())).await;
-    harness.until_shown(11..=15, Outcome::Ordered).await;
+    harness.until_outcome_in_queue(11..=15, Outcome::Ordered).await;
     harness.stop_and_verify(worker).await;
 }
 
@@ -84,12 +84,12 @@ async fn a_changed_in_flight_max_raises_or_lowers_the_calls_in_flight() {
     harness
         .stub
         .behave(|call| if applicant_of(call) > 4 { Behavior::error_page(503) } else { Behavior::Normal });
-    harness.until_shown(1..=4, Outcome::Ordered).await;
+    harness.until_outcome_in_queue(1..=4, Outcome::Ordered).await;
     until_held(2).await;
     until_rounds(&harness, 2).await;
     assert_eq!(harness.seats().await, (3, 2, 4));
     harness.stub.behave(|_| Behavior::Normal);
-    harness.until_shown(5..=9, Outcome::Ordered).await;
+    harness.until_outcome_in_queue(5..=9, Outcome::Ordered).await;
     harness.stop_and_verify(worker).await;
 }
 
@@ -98,24 +98,24 @@ async fn a_changed_capacity_adds_seats_for_waiting_or_removes_free_ones() {
     let mut harness = WorkerHarness::open(2).await;
     let worker = harness.start().await;
     harness.apply(1..=5).await;
-    harness.until_shown(1..=2, Outcome::Ordered).await;
+    harness.until_outcome_in_queue(1..=2, Outcome::Ordered).await;
     until_rounds(&harness, 1).await;
     assert_eq!(harness.state(3).await, None);
     harness.change(Change::Capacity(4)).await;
-    harness.until_shown(3..=4, Outcome::Ordered).await;
+    harness.until_outcome_in_queue(3..=4, Outcome::Ordered).await;
     harness.until_settings_projected().await;
     let by = ledger::ChangedBy { actor: "kim", reason: "" };
     let refused = harness.ledger.change(&spring(), None, &Change::Capacity(3), by).await;
     assert!(matches!(refused, Err(ChangeError::TooSmall { least: 4 })), "{refused:?}");
     harness.cancel(1).await;
-    harness.until_shown([5], Outcome::Ordered).await;
+    harness.until_outcome_in_queue([5], Outcome::Ordered).await;
     harness.cancel(2).await;
-    harness.until_shown([2], Outcome::Cancelled).await;
+    harness.until_outcome_in_queue([2], Outcome::Cancelled).await;
     // Seat 2, in the middle, is free now.
     harness.change(Change::Capacity(3)).await;
     harness.change(Change::Capacity(5)).await;
     harness.apply(6..=8).await;
-    harness.until_shown(6..=7, Outcome::Ordered).await;
+    harness.until_outcome_in_queue(6..=7, Outcome::Ordered).await;
     until_rounds(&harness, 1).await;
     assert_eq!((harness.seats().await, harness.state(8).await), ((0, 0, 5), None));
     harness.stop_and_verify(worker).await;
@@ -160,7 +160,7 @@ async fn an_event_is_opened_closed_and_settled_by_the_operator() {
     harness.change(Change::Open).await;
     harness.until_settings_projected().await;
     harness.apply(1..=3).await;
-    harness.until_shown(1..=2, Outcome::Ordered).await;
+    harness.until_outcome_in_queue(1..=2, Outcome::Ordered).await;
     harness.until_state(EventState::Open).await;
     harness.change(Change::Close).await;
     harness.until_settings_projected().await;
@@ -170,7 +170,7 @@ async fn an_event_is_opened_closed_and_settled_by_the_operator() {
     assert_eq!(harness.event_state().await, EventState::Closed, "the event settled without a command");
     harness.change(Change::Settle).await;
     harness.until_state(EventState::Settled).await;
-    harness.until_shown([3], Outcome::SoldOut).await;
+    harness.until_outcome_in_queue([3], Outcome::SoldOut).await;
     harness.stop_and_verify(worker).await;
 }
 
@@ -179,7 +179,7 @@ async fn an_event_can_be_settled_before_the_leader_noticed_the_closing() {
     let mut harness = WorkerHarness::open_with(EventSettings { settle_after_close: false, ..open(2) }).await;
     let worker = harness.start().await;
     harness.apply([1]).await;
-    harness.until_shown([1], Outcome::Ordered).await;
+    harness.until_outcome_in_queue([1], Outcome::Ordered).await;
     harness.change(Change::Close).await;
     harness.change(Change::Settle).await;
     harness.until_state(EventState::Settled).await;
@@ -192,7 +192,7 @@ async fn an_accepted_recovery_ends_the_grace_period() {
     let mut harness = WorkerHarness::open(5).await;
     let worker = harness.start().await;
     harness.apply(1..=2).await;
-    harness.until_shown(1..=2, Outcome::Ordered).await;
+    harness.until_outcome_in_queue(1..=2, Outcome::Ordered).await;
     harness.stop(worker).await;
     harness.close_queue().await;
     harness.replace_queue(None);
@@ -210,7 +210,7 @@ async fn an_accepted_recovery_ends_the_grace_period() {
     let settle = harness.ledger.change(&spring(), None, &Change::Settle, by).await;
     assert!(matches!(settle, Err(ChangeError::NotNow { .. })), "{settle:?}");
     harness.change(Change::AcceptRecovery).await;
-    harness.until_shown([3], Outcome::Ordered).await;
+    harness.until_outcome_in_queue([3], Outcome::Ordered).await;
     harness.stop_and_verify(worker).await;
 }
 
@@ -255,7 +255,7 @@ async fn an_event_created_while_workers_run_is_led_without_a_restart() {
         rows.first().filter(|row| row.outcome == Some(Outcome::Ordered)).map(|_| ())
     })
     .await;
-    harness.until_shown([1], Outcome::Ordered).await;
+    harness.until_outcome_in_queue([1], Outcome::Ordered).await;
     harness.stop(worker).await;
 }
 
@@ -264,7 +264,7 @@ async fn the_operator_sees_the_queue_by_the_ledger() {
     let mut harness = WorkerHarness::open(2).await;
     let worker = harness.start().await;
     harness.apply(1..=5).await;
-    harness.until_shown(1..=2, Outcome::Ordered).await;
+    harness.until_outcome_in_queue(1..=2, Outcome::Ordered).await;
     let status = until_some("three who wait", async || {
         let status = harness.ledger.queue_status(&spring()).await.unwrap();
         status.filter(|status| status.waiting == 3 && status.oldest_wait_ms.is_some())
@@ -301,13 +301,13 @@ async fn a_parked_application_is_ended_by_the_operator() {
     let sql = format!("UPDATE application SET attempts = 49 WHERE app_key = '{}'", key(1));
     assert_eq!(write(&harness.file("ledger.db"), &sql).await, 1);
     until_some("the parking", async || harness.state(1).await.filter(|state| *state == "parked")).await;
-    harness.until_shown([2], Outcome::Ordered).await;
+    harness.until_outcome_in_queue([2], Outcome::Ordered).await;
     harness.stub.behave(|_| Behavior::Normal);
     let by = ledger::ChangedBy { actor: "kim", reason: "they called" };
     harness.ledger.end_parked(&spring(), key(1), EndParked::Reject, by).await.unwrap().unwrap();
     // The order whose response was lost is deleted first, then the seat is freed.
-    harness.until_shown([1], Outcome::Rejected).await;
-    harness.until_shown([3], Outcome::Ordered).await;
+    harness.until_outcome_in_queue([1], Outcome::Rejected).await;
+    harness.until_outcome_in_queue([3], Outcome::Ordered).await;
     assert!(harness.calls().contains(&"DELETE 1".to_owned()), "{:?}", harness.calls());
     harness.stop_and_verify(worker).await;
 }

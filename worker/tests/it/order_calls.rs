@@ -1,4 +1,4 @@
-//! Calls of the order service: for every response, or none, one order for each application, and no seat given twice.
+//! Calls of the order service: whatever it responds, there is at most one order for each application, and no seat is given twice.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -64,7 +64,7 @@ async fn an_unclear_response_leads_to_exactly_one_order() {
     });
     let worker = harness.start().await;
     harness.apply(applicants.clone()).await;
-    harness.until_shown(applicants.clone(), Outcome::Ordered).await;
+    harness.until_outcome_in_queue(applicants.clone(), Outcome::Ordered).await;
     let calls = harness.stub.received();
     assert!(calls.iter().all(|call| call.method == "PUT" && call.path.starts_with("/orders/spring:")));
     for n in applicants {
@@ -83,9 +83,9 @@ async fn a_call_carries_the_application_and_trace_headers() {
     let mut harness = WorkerHarness::open(1).await;
     let worker = harness.start().await;
     harness.apply([7]).await;
-    harness.until_shown([7], Outcome::Ordered).await;
+    harness.until_outcome_in_queue([7], Outcome::Ordered).await;
     harness.cancel(7).await;
-    harness.until_shown([7], Outcome::Cancelled).await;
+    harness.until_outcome_in_queue([7], Outcome::Cancelled).await;
     let [put, delete] = &harness.stub.received()[..] else { panic!("{:?}", harness.calls()) };
     let guid = key(7).guid();
     assert_eq!(
@@ -115,8 +115,8 @@ async fn a_rejection_of_the_first_call_frees_the_seat() {
         });
         let worker = harness.start().await;
         harness.apply([1, 2]).await;
-        harness.until_shown([2], Outcome::Ordered).await;
-        harness.until_shown([1], Outcome::Rejected).await;
+        harness.until_outcome_in_queue([2], Outcome::Ordered).await;
+        harness.until_outcome_in_queue([1], Outcome::Rejected).await;
         assert_eq!(harness.calls(), ["PUT 1", "PUT 2"]);
         harness.stop_and_verify(worker).await;
     }
@@ -134,8 +134,8 @@ async fn a_rejection_after_a_timeout_deletes_before_the_seat_is_freed() {
     });
     let worker = harness.start().await;
     harness.apply([1, 2]).await;
-    harness.until_shown([2], Outcome::Ordered).await;
-    harness.until_shown([1], Outcome::Rejected).await;
+    harness.until_outcome_in_queue([2], Outcome::Ordered).await;
+    harness.until_outcome_in_queue([1], Outcome::Rejected).await;
     assert_eq!(harness.calls(), ["PUT 1", "PUT 1", "DELETE 1", "DELETE 1", "PUT 2"]);
     assert!(!harness.stub.orders()[&format!("spring:{}", key(1))].is_live);
     harness.stop_and_verify(worker).await;
@@ -149,18 +149,18 @@ async fn a_seat_is_kept_while_the_response_is_unclear() {
         .behave(|call| if call.nth % 2 == 0 { Behavior::error_page(503) } else { foreign_tombstone() });
     let worker = harness.start().await;
     harness.apply([1, 2]).await;
-    until_some("four calls", async || (harness.stub.calls() >= 4).then_some(())).await;
+    until_some("four calls", async || (harness.stub.call_count() >= 4).then_some(())).await;
     let waits = harness.stub.received().windows(2).map(|two| two[1].at - two[0].at).collect::<Vec<_>>();
     assert!(waits.iter().zip([100, 200, 400]).all(|(wait, least)| wait.as_millis() >= least), "{waits:?}");
     assert_eq!((harness.seats().await, harness.state(2).await), ((0, 1, 0), None));
     harness.stub.behave(|_| Behavior::Normal);
-    harness.until_shown([1], Outcome::Ordered).await;
+    harness.until_outcome_in_queue([1], Outcome::Ordered).await;
     assert!(harness.calls().iter().all(|call| call == "PUT 1"), "{:?}", harness.calls());
     harness.stop_and_verify(worker).await;
 }
 
 #[tokio::test]
-async fn an_unavailable_order_service_is_probed_and_used_once_back() {
+async fn an_unavailable_order_service_is_probed_until_it_recovers() {
     let mut harness = WorkerHarness::open(40).await;
     harness.config.calls_max = 4;
     harness.stub.behave(|_| Behavior::error_page(503));
@@ -171,12 +171,12 @@ async fn an_unavailable_order_service_is_probed_and_used_once_back() {
         let pauses = calls.windows(2).filter(|two| two[1].at - two[0].at >= Duration::from_millis(400));
         (pauses.count() >= 2).then_some(calls.len())
     };
-    let failed_calls = until_some("two calls after it opened", attempts).await;
+    let failed_calls = until_some("two calls after the circuit breaker opened", attempts).await;
     // Five in a row open the circuit breaker. Three more were in flight with the fifth.
     assert!(failed_calls <= 8 + 2, "{failed_calls} calls into an outage");
     harness.stub.behave(|_| Behavior::Normal);
-    harness.until_shown(1..=40, Outcome::Ordered).await;
-    let later_calls = harness.stub.calls() - failed_calls;
+    harness.until_outcome_in_queue(1..=40, Outcome::Ordered).await;
+    let later_calls = harness.stub.call_count() - failed_calls;
     assert!((40..=41).contains(&later_calls), "{later_calls} calls for 40 orders");
     harness.stop_and_verify(worker).await;
 }
@@ -192,14 +192,14 @@ async fn a_cancelled_order_frees_its_seat_only_after_deletion() {
     });
     let worker = harness.start().await;
     harness.apply([1, 2]).await;
-    harness.until_shown([1], Outcome::Ordered).await;
+    harness.until_outcome_in_queue([1], Outcome::Ordered).await;
     harness.cancel(1).await;
-    until_some("the DELETE", async || (harness.stub.calls() == 2).then_some(())).await;
+    until_some("the DELETE", async || (harness.stub.call_count() == 2).then_some(())).await;
     assert_eq!((harness.state(1).await, harness.state(2).await), (Some("undoing"), None));
     assert_eq!(harness.seats().await, (0, 0, 1));
     gate.add_permits(1);
-    harness.until_shown([1], Outcome::Cancelled).await;
-    harness.until_shown([2], Outcome::Ordered).await;
+    harness.until_outcome_in_queue([1], Outcome::Cancelled).await;
+    harness.until_outcome_in_queue([2], Outcome::Ordered).await;
     assert_eq!(harness.calls(), ["PUT 1", "DELETE 1", "PUT 2"]);
     harness.stop_and_verify(worker).await;
 }
@@ -215,14 +215,14 @@ async fn a_put_that_arrives_after_its_delete_makes_no_order() {
     });
     let worker = harness.start().await;
     harness.apply([1, 2]).await;
-    until_some("the PUT", async || (harness.stub.calls() == 1).then_some(())).await;
+    until_some("the PUT", async || (harness.stub.call_count() == 1).then_some(())).await;
     harness.cancel(1).await;
-    harness.until_shown([1], Outcome::Cancelled).await;
-    harness.until_shown([2], Outcome::Ordered).await;
+    harness.until_outcome_in_queue([1], Outcome::Cancelled).await;
+    harness.until_outcome_in_queue([2], Outcome::Ordered).await;
     gate.add_permits(1);
     until_some("the late PUT", async || (gate.available_permits() == 0).then_some(())).await;
-    let nothing = StoredOrder { order_no: String::new(), is_live: false };
-    assert_eq!(harness.stub.orders()[&format!("spring:{}", key(1))], nothing);
+    let tombstone = StoredOrder { order_no: String::new(), is_live: false };
+    assert_eq!(harness.stub.orders()[&format!("spring:{}", key(1))], tombstone);
     harness.stop_and_verify(worker).await;
     assert_eq!(harness.calls(), ["PUT 1", "DELETE 1", "PUT 2"]);
     assert_eq!(harness.state(1).await, Some("cancelled"));
@@ -249,10 +249,10 @@ async fn the_log_contains_no_personal_data_of_responses() {
     });
     let worker = harness.start().await;
     harness.apply(1..=4).await;
-    harness.until_shown(1..=3, Outcome::Ordered).await;
-    harness.until_shown([4], Outcome::Rejected).await;
+    harness.until_outcome_in_queue(1..=3, Outcome::Ordered).await;
+    harness.until_outcome_in_queue([4], Outcome::Rejected).await;
     harness.cancel(3).await;
-    harness.until_shown([3], Outcome::Cancelled).await;
+    harness.until_outcome_in_queue([3], Outcome::Cancelled).await;
     harness.stop_and_verify(worker).await;
     assert!(log.count("order call without a clear response") >= 5, "{}", log.text());
     assert!(log.count("number 3 of event spring: cancelled") == 1);

@@ -22,7 +22,7 @@ async fn an_unreachable_ledger_is_reported_and_the_worker_resumes_afterwards() {
     harness.config.store_timeout = Duration::from_secs(1);
     let worker = harness.start().await;
     harness.apply([1]).await;
-    harness.until_shown([1], Outcome::Ordered).await;
+    harness.until_outcome_in_queue([1], Outcome::Ordered).await;
     proxy.drop_all();
     // The queue still assigns numbers: the signup service does not need the ledger.
     harness.apply([2]).await;
@@ -34,7 +34,7 @@ async fn an_unreachable_ledger_is_reported_and_the_worker_resumes_afterwards() {
     .await;
     assert_eq!(direct.seats(&spring()).await.unwrap().sold, 1);
     proxy.forward();
-    harness.until_shown([2], Outcome::Ordered).await;
+    harness.until_outcome_in_queue([2], Outcome::Ordered).await;
     until_some("the passing health check", async || {
         worker.health.readiness().report.contains("[+]ledger ok").then_some(())
     })

@@ -35,7 +35,7 @@ struct SetPace {
     event: EventId,
     /// Order calls started per second, over all workers together: 0.001 to 100000, such as 20 or 0.5.
     rate: domain::Pace,
-    /// Also sets the most order calls in flight.
+    /// Also sets the maximum number of order calls in flight.
     #[arg(long, value_name = "N")]
     in_flight_max: Option<u32>,
     /// The reason, for the audit.

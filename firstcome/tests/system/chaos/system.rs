@@ -91,11 +91,11 @@ impl ChaosSystem {
     /// Waits until that many more applications are acknowledged and orders created. Seats are added when they run out.
     pub(super) async fn until_busy(&mut self, people: &People, count: u32, max: Duration) -> bool {
         let acknowledged = people.acknowledged() + count;
-        let orders = self.orders.calls() + count as usize;
+        let orders = self.orders.call_count() + count as usize;
         let deadline = Instant::now() + max;
         let mut looked = Instant::now() - max;
         while Instant::now() < deadline {
-            if people.acknowledged() >= acknowledged && self.orders.calls() >= orders {
+            if people.acknowledged() >= acknowledged && self.orders.call_count() >= orders {
                 return true;
             }
             if looked.elapsed() > Duration::from_secs(1) {

@@ -97,9 +97,9 @@ pub(crate) async fn a_new_queue_for_an_old_event_starts_above_its_limit(harness:
 pub(crate) async fn a_lower_fence_or_an_old_epoch_is_refused(harness: &mut QueueHarness) {
     harness.fill(1).await;
     let queue = harness.queue();
-    assert_eq!(queue.arm(&event(), FENCE, arming(1, 0)).await, Err(LeaderError::OldEpoch(1)));
+    assert_eq!(queue.arm(&event(), FENCE, arming(1, 0)).await, Err(LeaderError::EpochTooOld { current: 1 }));
     queue.admitted(&event(), 7, 0, &[]).await.unwrap();
-    let fenced = LeaderError::Fenced(7);
+    let fenced = LeaderError::Fenced { current: 7 };
     assert_eq!(queue.arm(&event(), 6, arming(2, 0)).await, Err(fenced.clone()));
     assert_eq!(queue.project(&event(), 6, projection()).await, Err(fenced.clone()));
     assert_eq!(queue.admitted(&event(), 6, 1, &[key(1)]).await, Err(fenced.clone()));
@@ -110,5 +110,5 @@ pub(crate) async fn a_lower_fence_or_an_old_epoch_is_refused(harness: &mut Queue
     assert_eq!((snapshot.admitted_through, snapshot.closed, snapshot.epoch.0), (0, None, 1));
     harness.restart().await;
     let result = harness.queue().project(&event(), 6, projection()).await;
-    assert_eq!(result, Err(LeaderError::Fenced(7)), "the fence is kept");
+    assert_eq!(result, Err(LeaderError::Fenced { current: 7 }), "the fence is kept");
 }

@@ -12,7 +12,7 @@ pub(crate) async fn closing_is_final(harness: &mut QueueHarness) {
     harness.set_clock(CLOSES + 5);
     assert_eq!((harness.snapshot().await.state, harness.snapshot().await.closed), (EventState::Closed, None));
     assert_eq!(harness.apply(3).await, Err(QueueError::Closed { closed_at: CLOSES }));
-    let closing = Closing { closed_seq: 2, closed_at: CLOSES, inbox_last: last_request };
+    let closing = Closing { closed_seq: 2, closed_at: CLOSES, closed_inbox: last_request };
     assert_eq!(harness.snapshot().await.closed, Some(closing));
     harness.cancel(2).await;
     harness.project(|p| (p.rev, p.settings.closes_at) = (3, CLOSES + 1_000)).await;
@@ -31,14 +31,14 @@ pub(crate) async fn a_queue_that_was_down_at_its_closing_time_closes_when_armed(
     assert_eq!((harness.snapshot().await.state, harness.snapshot().await.closed), (EventState::Closed, None));
     harness.queue().arm(&event(), FENCE, arming(2, 50)).await.unwrap();
     // All that may have been lost lies at or below the limit, so before the closing.
-    let closing = Closing { closed_seq: 1_000, closed_at: CLOSES, inbox_last: 0 };
+    let closing = Closing { closed_seq: 1_000, closed_at: CLOSES, closed_inbox: 0 };
     assert_eq!(harness.snapshot().await.closed, Some(closing));
 }
 
 pub(crate) async fn settling_closes_the_queue_once(harness: &mut QueueHarness) {
     harness.fill(2).await;
     let now = OPENS + 1_000;
-    let closing = Closing { closed_seq: 2, closed_at: now, inbox_last: 0 };
+    let closing = Closing { closed_seq: 2, closed_at: now, closed_inbox: 0 };
     assert_eq!(harness.queue().settle(&event(), FENCE).await, Ok(closing));
     harness.set_clock(now + 10);
     harness.cancel(2).await;

@@ -61,7 +61,7 @@ pub(super) struct CreateEvent {
     /// Order calls started per second, such as 20 or 0.5: a rate that your order service handles easily.
     #[arg(long, value_name = "RATE")]
     pub(super) pace: Pace,
-    /// The most order calls in flight, such as 40; the default is 20.
+    /// The maximum number of order calls of this event in flight, over all workers, such as 40; the default is 20.
     #[arg(long, value_name = "N")]
     pub(super) in_flight_max: Option<u32>,
     /// The most applications, at least the capacity; the default is 1000000.

@@ -7,12 +7,12 @@ use signup_service::Config;
 
 use crate::harness::{FIND, PHONE, ReceivedResponse, SignupHarness, from_address};
 
-fn lookup(phone: &str, code: &str) -> Value {
+fn find_body(phone: &str, code: &str) -> Value {
     json!({ "event": "spring", "phone": phone, "code": code })
 }
 
-async fn lookup_from(harness: &SignupHarness, address: &str, phone: &str) -> ReceivedResponse {
-    let body = Body::from(lookup(phone, "AAAAAAAA").to_string());
+async fn find_from(harness: &SignupHarness, address: &str, phone: &str) -> ReceivedResponse {
+    let body = Body::from(find_body(phone, "AAAAAAAA").to_string());
     let request = Request::post(FIND).header("content-type", "application/json").body(body).unwrap();
     harness.send(from_address(request, address)).await
 }
@@ -22,7 +22,7 @@ async fn a_recovery_code_returns_the_full_receipt() {
     let harness = SignupHarness::open().await;
     let applied = harness.apply(PHONE, Some("mine")).await.json();
     let code = applied["recovery_code"].as_str().unwrap();
-    let found = harness.post(FIND, &lookup("+821012345678", &code.to_lowercase()), &[]).await;
+    let found = harness.post(FIND, &find_body("+821012345678", &code.to_lowercase()), &[]).await;
     assert_eq!(found.status, 200);
     assert_eq!(found.json()["receipt"], applied["receipt"]);
     assert_eq!(found.json()["right"], "full");
@@ -36,8 +36,8 @@ async fn a_recovery_code_returns_the_full_receipt() {
 async fn a_wrong_code_and_an_unknown_phone_get_the_same_response() {
     let harness = SignupHarness::open().await;
     harness.apply(PHONE, Some("mine")).await;
-    let wrong = harness.post(FIND, &lookup(PHONE, "AAAAAAAA"), &[]).await;
-    let unknown = harness.post(FIND, &lookup("010-7777-7777", "AAAAAAAA"), &[]).await;
+    let wrong = harness.post(FIND, &find_body(PHONE, "AAAAAAAA"), &[]).await;
+    let unknown = harness.post(FIND, &find_body("010-7777-7777", "AAAAAAAA"), &[]).await;
     assert_eq!(wrong.problem(), (404, "no-match".into()));
     assert_eq!((wrong.body, wrong.headers), (unknown.body, unknown.headers));
     let fields = [("event", "spring"), ("phone", PHONE), ("code", "AAAAAAAA"), ("lang", "ko")];
@@ -51,25 +51,25 @@ async fn one_phone_has_ten_attempts_per_minute() {
     let harness = SignupHarness::open().await;
     let applied = harness.apply(PHONE, Some("mine")).await.json();
     for i in 0..10 {
-        assert_eq!(lookup_from(&harness, &format!("203.0.113.{i}"), PHONE).await.status, 404);
+        assert_eq!(find_from(&harness, &format!("203.0.113.{i}"), PHONE).await.status, 404);
     }
-    let eleventh = lookup_from(&harness, "203.0.113.99", PHONE).await;
+    let eleventh = find_from(&harness, "203.0.113.99", PHONE).await;
     assert_eq!(eleventh.problem(), (429, "too-many-tries".into()));
     assert_eq!(eleventh.header("retry-after"), "60");
-    assert_eq!(lookup_from(&harness, "203.0.113.99", "010-7777-7777").await.status, 404);
+    assert_eq!(find_from(&harness, "203.0.113.99", "010-7777-7777").await.status, 404);
     harness.clock.advance(60_000);
     let code = applied["recovery_code"].as_str().unwrap();
-    assert_eq!(harness.post(FIND, &lookup(PHONE, code), &[]).await.status, 200);
+    assert_eq!(harness.post(FIND, &find_body(PHONE, code), &[]).await.status, 200);
 }
 
 #[tokio::test]
 async fn one_address_has_twenty_attempts_per_minute_over_all_phones() {
     let harness = SignupHarness::open().await;
     for i in 0..20 {
-        assert_eq!(lookup_from(&harness, "203.0.113.7", &format!("010-7777-{i:04}")).await.status, 404);
+        assert_eq!(find_from(&harness, "203.0.113.7", &format!("010-7777-{i:04}")).await.status, 404);
     }
-    assert_eq!(lookup_from(&harness, "203.0.113.7", "010-8888-0000").await.status, 429);
-    assert_eq!(lookup_from(&harness, "203.0.113.8", "010-8888-0000").await.status, 404);
+    assert_eq!(find_from(&harness, "203.0.113.7", "010-8888-0000").await.status, 429);
+    assert_eq!(find_from(&harness, "203.0.113.8", "010-8888-0000").await.status, 404);
 }
 
 #[tokio::test]
@@ -77,7 +77,7 @@ async fn each_client_behind_a_trusted_proxy_has_its_own_attempts() {
     let trusted_proxies = vec!["10.0.0.1".parse().unwrap()];
     let harness = SignupHarness::open_with(Config { trusted_proxies, ..Config::default() }).await;
     for i in 0..25 {
-        let body = Body::from(lookup(&format!("010-7777-{i:04}"), "AAAAAAAA").to_string());
+        let body = Body::from(find_body(&format!("010-7777-{i:04}"), "AAAAAAAA").to_string());
         let request = Request::post(FIND)
             .header("content-type", "application/json")
             .header("x-forwarded-for", format!("198.51.100.{i}"));
@@ -87,7 +87,7 @@ async fn each_client_behind_a_trusted_proxy_has_its_own_attempts() {
 }
 
 #[tokio::test]
-async fn an_invalid_lookup_is_not_an_attempt() {
+async fn an_invalid_find_request_is_not_an_attempt() {
     let harness = SignupHarness::open().await;
     let response = harness.post(FIND, &json!({ "event": "Spring!", "phone": "1", "code": " " }), &[]).await;
     assert_eq!(response.problem(), (422, "validation".into()));

@@ -1,4 +1,4 @@
-//! The body of a lookup by recovery code: JSON or a form, into validated values.
+//! The body of a find request, by phone number and recovery code: JSON or a form, into validated values.
 
 use domain::EventId;
 use domain::person::{BadField, Phone};
@@ -10,9 +10,9 @@ use super::field::{self, code_schema, phone_schema};
 use super::form::FormFields;
 use crate::error::{Error, InvalidField, InvalidFieldCode};
 
-/// A validated lookup.
+/// A validated find request.
 #[derive(Debug, Clone)]
-pub(crate) struct LookupRequest {
+pub(crate) struct FindRequest {
     /// The event.
     pub(crate) event: EventId,
     /// The phone number of the application.
@@ -34,7 +34,7 @@ pub(crate) struct FindBody {
     code: Option<Value>,
 }
 
-impl LookupRequest {
+impl FindRequest {
     /// Parses a JSON body.
     pub(crate) fn from_json(body: &[u8]) -> Result<Self, Error> {
         let body: FindBody = field::parse_json(body)?;
