@@ -38,6 +38,7 @@ pub(crate) fn settings(id: &str, diverts: &[&str]) -> EventSettings {
 }
 
 /// The settings of a gateway: `shop` for all, `away` at `/away`, where nothing listens, and the test's own settings.
+/// `{shop}` in a setting stands for the address of the shop.
 pub(crate) fn config(shop: SocketAddr, flags: &[(&str, &str)]) -> Config {
     let shop = format!("http://{shop}");
     let usual = [
@@ -51,8 +52,11 @@ pub(crate) fn config(shop: SocketAddr, flags: &[(&str, &str)]) -> Config {
         ("limit.browse.burst", "100000"),
         ("limit.signup.burst", "100000"),
     ];
-    let flags: Vec<_> =
-        usual.iter().chain(flags).map(|(key, text)| (format!("gateway.{key}"), (*text).to_owned())).collect();
+    let flags: Vec<_> = usual
+        .iter()
+        .chain(flags)
+        .map(|(key, text)| (format!("gateway.{key}"), text.replace("{shop}", &shop)))
+        .collect();
     let mut settings = Settings::load(None, std::iter::empty(), &flags).unwrap();
     let config = Config::read(&mut settings.part("gateway"));
     settings.finish().unwrap();

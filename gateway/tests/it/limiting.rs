@@ -130,8 +130,8 @@ async fn metrics_are_labelled_by_route_prefix_and_never_by_request_path() {
     .unwrap();
     let text = service::telemetry::render();
     for line in [
-        "firstcome_gateway_requests_total{route=\"/metered\",class=\"2xx\"} 5",
-        "firstcome_gateway_requests_total{route=\"/metered\",class=\"4xx\"} 1",
+        "firstcome_gateway_requests_total{route=\"/metered\",status=\"2xx\"} 5",
+        "firstcome_gateway_requests_total{route=\"/metered\",status=\"4xx\"} 1",
         "firstcome_gateway_refused_total{route=\"/metered\",reason=\"too-many-requests\"} 1",
         "firstcome_gateway_refused_total{route=\"unrouted\",reason=\"ambiguous-path\"} ",
         "firstcome_gateway_upstream_duration_seconds_count{upstream=\"shop\"} ",

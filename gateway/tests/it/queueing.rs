@@ -127,9 +127,9 @@ async fn a_request_that_a_full_shop_refuses_does_not_count_for_the_client_s_rate
     }
 }
 
-/// The value of a metric; zero before it is counted.
+/// The value of a metric of the upstream `metered`; zero before it is counted.
 fn metric(name: &str, class: &str) -> f64 {
-    let series = format!("{name}{{upstream=\"shop\",class=\"{class}\"}} ");
+    let series = format!("{name}{{upstream=\"metered\",class=\"{class}\"}} ");
     let text = service::telemetry::render();
     text.lines().find_map(|line| line.strip_prefix(&series)).map_or(0.0, |value| value.parse().unwrap())
 }
@@ -137,11 +137,23 @@ fn metric(name: &str, class: &str) -> f64 {
 #[tokio::test]
 async fn the_queues_are_metered_by_upstream_and_class() {
     service::telemetry::render();
-    let harness = GatewayHarness::with(&ONE).await;
+    // The metrics recorder is shared by all tests of the process, so this test has an upstream of its own.
+    let harness = GatewayHarness::with(&[
+        ("upstream.metered.url", "{shop}"),
+        ("upstream.metered.connections_max", "1"),
+        ("upstream.metered.order_wait", "10s"),
+        ("route.2.prefix", "/gate"),
+        ("route.2.upstream", "metered"),
+        ("route.3.prefix", "/orders"),
+        ("route.3.upstream", "metered"),
+        ("route.3.class", "order"),
+    ])
+    .await;
     let mut held = occupied(&harness).await;
     let mut order = send(&harness, "/orders/new", "").await;
     until(async || metric("firstcome_gateway_queue_length", "order") >= 1.0).await;
-    assert!(is_full(&harness.client().await.get_with("/", "user-agent: Googlebot/2.1\r\n").await));
+    let crawled = harness.client().await.get_with("/gate", "user-agent: Googlebot/2.1\r\n").await;
+    assert!(is_full(&crawled), "{crawled:?}");
     harness.shop.let_through(1);
     assert_eq!(held.response().await.status, 200);
     assert_eq!(order.response().await.status, 200);
