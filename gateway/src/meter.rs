@@ -8,11 +8,11 @@ use metrics::{Counter, Gauge, Histogram};
 use crate::class::RequestClass;
 use crate::error::RefusalReason;
 
-const CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
+const STATUS_CLASSES: [&str; 5] = ["1xx", "2xx", "3xx", "4xx", "5xx"];
 
 /// The counters of one route.
 pub(crate) struct RouteMeter {
-    classes: [Counter; 5],
+    responses: [Counter; 5],
     refused: [Counter; RefusalReason::ALL.len()],
 }
 
@@ -20,14 +20,16 @@ impl RouteMeter {
     pub(crate) fn new(route: &'static str) -> Self {
         metrics::describe_counter!(
             "firstcome_gateway_requests_total",
-            "Responses by route and class, the gateway's own included."
+            "Responses by route and class of status, the gateway's own included."
         );
         metrics::describe_counter!(
             "firstcome_gateway_refused_total",
             "Requests that the gateway did not forward, by reason."
         );
         Self {
-            classes: CLASSES.map(|class| metrics::counter!("firstcome_gateway_requests_total", "route" => route, "class" => class)),
+            responses: STATUS_CLASSES.map(
+                |status| metrics::counter!("firstcome_gateway_requests_total", "route" => route, "status" => status),
+            ),
             refused: RefusalReason::ALL.map(
                 |reason| metrics::counter!("firstcome_gateway_refused_total", "route" => route, "reason" => reason.kind().1),
             ),
@@ -36,7 +38,7 @@ impl RouteMeter {
 
     pub(crate) fn responded(&self, status: StatusCode) {
         let class = usize::from(status.as_u16() / 100).clamp(1, 5) - 1;
-        self.classes[class].increment(1);
+        self.responses[class].increment(1);
     }
 
     pub(crate) fn refused(&self, reason: RefusalReason) {

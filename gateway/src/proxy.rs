@@ -63,8 +63,8 @@ pub(crate) struct Gateway {
 /// The metrics label of requests that match no route.
 const UNROUTED: &str = "unrouted";
 
-/// What a request has when it can be forwarded.
-struct ForwardPass {
+/// What a request needs to be forwarded.
+struct Forwardable {
     permit: Permit,
     body_start: BodyStart,
 }
@@ -119,7 +119,7 @@ impl Gateway {
     }
 
     /// Counts the request for its client, unless the client is at a limit or an event diverts the request.
-    fn admit(
+    fn begin_request(
         &self,
         route: &ProxyRoute,
         path: &str,
@@ -151,7 +151,7 @@ impl Gateway {
         request: &mut Request,
         client: ClientKey,
         in_flight: InFlightGuard,
-    ) -> Result<ForwardPass, Stop> {
+    ) -> Result<Forwardable, Stop> {
         let limit = &self.limits[route.limit];
         let upstream = &self.upstreams[route.upstream];
         let body_start = BodyStart::read(request).await.map_err(|_| RefusalReason::BodyBroken)?;
@@ -159,7 +159,7 @@ impl Gateway {
         let reason = match upstream.acquire(|| RequestClass::of(route.class, headers)).await {
             // Last, so that a request that is refused anyway uses no part of the global rate.
             Some(permit) if limit.allows_any() => {
-                return Ok(ForwardPass { permit: Permit::new(permit, in_flight), body_start });
+                return Ok(Forwardable { permit: Permit::new(permit, in_flight), body_start });
             }
             Some(_) => RefusalReason::Full,
             None => RefusalReason::UpstreamFull,
@@ -175,12 +175,12 @@ impl Gateway {
         route: &ProxyRoute,
         path: Option<PathAndQuery>,
         forwarded: &ForwardedHeaders,
-        pass: ForwardPass,
+        forwardable: Forwardable,
     ) -> (OutboundRequest, AcceptedFormats) {
         let accepted = AcceptedFormats::of(&request);
         let host = &self.upstreams[route.upstream].host;
         headers::forward(&mut request, forwarded, host, &self.via, &self.rng);
-        (OutboundRequest::new(request, pass.body_start, path, pass.permit), accepted)
+        (OutboundRequest::new(request, forwardable.body_start, path, forwardable.permit), accepted)
     }
 
     async fn forward(
@@ -241,13 +241,13 @@ impl Handler for Gateway {
                 &behind_proxy
             }
         };
-        let pass = match self.admit(route, matched, &request, client.key) {
+        let forwardable = match self.begin_request(route, matched, &request, client.key) {
             Ok(in_flight) => self.acquire(route, &mut request, client.key, in_flight).await,
             Err(stop) => Err(stop),
         };
-        match pass {
-            Ok(pass) => {
-                let (outbound, accepted) = self.prepare(request, route, path, &client.headers, pass);
+        match forwardable {
+            Ok(forwardable) => {
+                let (outbound, accepted) = self.prepare(request, route, path, &client.headers, forwardable);
                 self.forward(route, outbound, accepted).await
             }
             Err(stop) => self.stop(Some(route), stop, &AcceptedFormats::of(&request)),

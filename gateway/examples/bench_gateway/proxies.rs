@@ -1,7 +1,7 @@
 //! The proxies and the backend, each a process of its own; all are ended by pid.
 
 use std::fmt::Write as _;
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioTimer};
 use queue::Queue;
 use service::{Context, Settings};
-use testkit::TempFolder;
+use testkit::{TempFolder, free_port};
 
 /// What the backend answers with: a small page.
 const BODY: usize = 2048;
@@ -178,17 +178,9 @@ fn run(core: &str, line: &[PathBuf], folder: TempFolder, port: u16) -> Running {
     let mut command = Command::new("taskset");
     command.args(["-c", core]).args(line).stdin(Stdio::null());
     let running = Running { child: command.spawn().unwrap(), _folder: folder };
-    for _ in 0..200 {
-        if TcpStream::connect(("127.0.0.1", port)).is_ok() {
-            return running;
-        }
-        std::thread::sleep(Duration::from_millis(25));
-    }
-    panic!("{} does not listen on port {port}", line[0].display());
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    let listens = testkit::listens_soon(SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+    assert!(listens, "{} does not listen on port {port}", line[0].display());
+    running
 }
 
 /// A process and its children: nginx works in a child.

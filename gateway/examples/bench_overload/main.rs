@@ -120,7 +120,7 @@ async fn measure(plan: &Plan, args: &[String]) -> Vec<serde_json::Value> {
     );
     let mut table = Table::new(plan.backend.name());
     for kind in plan.peers {
-        let peer = Peer::start(*kind, &backend, peak.concurrency, args).await;
+        let peer = Peer::start(*kind, &backend, peak.concurrency, args);
         for offered in plan.offered {
             let arrivals = Arrivals::new(offered * peak.rate, plan.run, paths(*kind));
             let result = load::run(peer.address, &arrivals, plan.warm_up, || {}).await;

@@ -1,8 +1,7 @@
 //! What stands between the load and the backend, each in a process of its own.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
-use std::time::Duration;
 
 use queue::Queue;
 use service::{Context, Settings};
@@ -46,8 +45,9 @@ pub(crate) struct Peer {
 
 impl Peer {
     /// Starts a peer that forwards at most `limit` requests at once.
-    pub(crate) async fn start(kind: PeerKind, backend: &Backend, limit: usize, args: &[String]) -> Self {
-        let (address, backend) = (free_address(), backend.address);
+    pub(crate) fn start(kind: PeerKind, backend: &Backend, limit: usize, args: &[String]) -> Self {
+        let address = SocketAddr::from((Ipv4Addr::LOCALHOST, testkit::free_port()));
+        let backend = backend.address;
         let folder = TempFolder::new("bench-overload");
         let at = |name: &str| folder.path().join(name).display().to_string();
         let own = std::env::current_exe().unwrap();
@@ -72,18 +72,10 @@ impl Peer {
         };
         let line: Vec<&str> = line.iter().map(String::as_str).collect();
         let process = ChildProcess::start(program, &line, &[], &folder.path().join("log")).unwrap();
-        for _ in 0..200 {
-            if TcpStream::connect(address).is_ok() {
-                return Self { kind, address, _process: Some((process, folder)) };
-            }
-            tokio::time::sleep(Duration::from_millis(25)).await;
-        }
-        panic!("{} does not listen on {address}: {}", kind.name(), process.log());
+        let listens = testkit::listens_soon(address);
+        assert!(listens, "{} does not listen on {address}: {}", kind.name(), process.log());
+        Self { kind, address, _process: Some((process, folder)) }
     }
-}
-
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 fn nginx(address: SocketAddr, backend: SocketAddr, limit: usize, folder: &Path) -> String {

@@ -66,13 +66,16 @@ impl HttpBody for RequestBody {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let start = self.start.len() as u64;
-        let rest = self.rest.size_hint();
-        let mut hint = SizeHint::new();
-        hint.set_lower(rest.lower().saturating_add(start));
-        if let Some(upper) = rest.upper() {
-            hint.set_upper(upper.saturating_add(start));
-        }
-        hint
+        size_hint_after(self.start.len() as u64, &self.rest.size_hint())
     }
+}
+
+/// The size of a body of which this many bytes have been taken out, and are sent before the rest.
+pub(super) fn size_hint_after(taken: u64, rest: &SizeHint) -> SizeHint {
+    let mut hint = SizeHint::new();
+    hint.set_lower(rest.lower().saturating_add(taken));
+    if let Some(upper) = rest.upper() {
+        hint.set_upper(upper.saturating_add(taken));
+    }
+    hint
 }

@@ -17,6 +17,7 @@ use tokio::time::Instant;
 use super::concurrency::ConcurrencyPermit;
 use super::connection::{ConnectionState, UpstreamConnection};
 use super::pool::Pool;
+use super::request_body::size_hint_after;
 use crate::limit::InFlightGuard;
 
 /// How much is read ahead of the client; the last piece may exceed it.
@@ -161,13 +162,7 @@ impl BodyReader {
     }
 
     fn size_hint(&self) -> SizeHint {
-        let rest = self.body.size_hint();
-        let mut hint = SizeHint::new();
-        hint.set_lower(rest.lower().saturating_add(self.bytes_ahead));
-        if let Some(upper) = rest.upper() {
-            hint.set_upper(upper.saturating_add(self.bytes_ahead));
-        }
-        hint
+        size_hint_after(self.bytes_ahead, &self.body.size_hint())
     }
 }
 
