@@ -1,6 +1,5 @@
 //! A receipt in an address is a secret: no log of gateway and signup service holds one, not even with everything logged.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::time::Duration;
 
@@ -14,7 +13,7 @@ const PHONE: &str = "01012345678";
 
 /// All parts in one process, with every log line there is. The shop behind the gateway does not answer.
 async fn start(folder: &Path) -> (ChildProcess, HttpClient) {
-    let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+    let port = testkit::free_port();
     let config = folder.join("firstcome.toml");
     let text = format!(
         "data.folder = \"{}\"\nsignup.listen = \"127.0.0.1:0\"\nadmin.listen = \"127.0.0.1:0\"\nlog.filter = \"trace\"\n\

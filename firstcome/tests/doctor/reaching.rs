@@ -1,7 +1,5 @@
 //! Addresses without a working order service, and the explanation of each.
 
-use std::net::TcpListener;
-
 use testkit::order_stub::Behavior;
 
 use crate::harness::{DoctorRun, examine, examine_stub, examine_stub_with, run};
@@ -19,8 +17,7 @@ fn assert_explained(result: &DoctorRun, words: &[&str], expected_fix: &str) {
 
 #[tokio::test]
 async fn a_closed_port_is_explained() {
-    let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    let run_result = examine(&format!("http://{free}"), &[]).await;
+    let run_result = examine(&format!("http://127.0.0.1:{}", testkit::free_port()), &[]).await;
     assert_explained(&run_result, &["connection refused at http://127.0.0.1"], "is the service running");
     assert_eq!(run_result.report["leftovers"], serde_json::json!({ "tombstones": 0, "live": [] }));
 }

@@ -4,7 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::Command;
 use std::sync::mpsc;
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -13,24 +12,21 @@ use domain::keys::Root;
 use domain::{AppKey, Keyring, Kid, Receipt};
 use serde_json::Value;
 use service::Context;
-use testkit::{ChildProcess, HttpClient, TempFolder};
+use testkit::{ChildProcess, HttpClient, TempFolder, free_ports};
 
-use crate::harness::PROGRAM;
-use crate::processes::{ProcessHandles, free_ports};
+use crate::operator_process::OperatorProcess;
+use crate::processes::{GRACE, ProcessHandles};
 
 /// The product that the event is about.
 pub(crate) const PRODUCT: &str = "/products/4";
-const OPERATOR_TOKEN: &str = "fct_of-the-test";
-const GRACE: Duration = Duration::from_secs(20);
 
 pub(crate) struct TestCluster {
     // Processes go before the servers they use.
     gateways: Vec<ChildProcess>,
-    operator: ChildProcess,
+    operator: OperatorProcess,
     processes: ProcessHandles,
     shop: ShopThread,
     gateway_ports: Vec<u16>,
-    operator_url: String,
 }
 
 impl TestCluster {
@@ -39,17 +35,13 @@ impl TestCluster {
         let shop = ShopThread::open(order);
         let mut processes = ProcessHandles::with(&settings(&shop)).await;
         processes.start().await;
-        let operator_port = free_ports(1)[0];
-        let operator = processes
-            .process("operator", &["--set", &format!("operator.listen=127.0.0.1:{operator_port}")])
-            .await;
+        let operator = OperatorProcess::start(&mut processes).await;
         let mut cluster = Self {
             gateways: Vec::new(),
             operator,
             gateway_ports: free_ports(processes.urls().len()),
             processes,
             shop,
-            operator_url: format!("http://127.0.0.1:{operator_port}"),
         };
         for nth in 0..cluster.gateway_ports.len() {
             let gateway = cluster.start_gateway(nth).await;
@@ -76,16 +68,7 @@ impl TestCluster {
 
     /// Runs the program as an operator does; it must end well.
     pub(crate) fn operate(&self, args: &[&str]) -> String {
-        let mut command = Command::new(PROGRAM);
-        let out = command
-            .args(args)
-            .env("FIRSTCOME_OPERATOR_URL", &self.operator_url)
-            .env("FIRSTCOME_TOKEN", OPERATOR_TOKEN)
-            .output()
-            .unwrap();
-        let told = String::from_utf8(out.stdout).unwrap();
-        assert!(out.status.success(), "{args:?}: {told}{}", String::from_utf8_lossy(&out.stderr));
-        told
+        self.operator.run(args).unwrap()
     }
 
     /// Creates the event `spring`, which only `operate` opens, closes or settles.
@@ -94,8 +77,8 @@ impl TestCluster {
         let fixed =
             ["event", "create", "spring", "--title-ko", "봄맞이 특가", "--title-en", "Spring special"];
         let times = ["--opens-at", "+1h", "--closes-at", "+2h", "--settle-after-close", "false"];
-        let given = ["--capacity", &seats, "--pace", &pace, "--in-flight-max", &most, "--divert", PRODUCT];
-        self.operate(&[&fixed[..], &times, &given].concat());
+        let limits = ["--capacity", &seats, "--pace", &pace, "--in-flight-max", &most, "--divert", PRODUCT];
+        self.operate(&[&fixed[..], &times, &limits].concat());
     }
 
     pub(crate) fn event(&self) -> Value {
@@ -173,7 +156,7 @@ impl TestCluster {
         for gateway in &mut self.gateways {
             gateway.stop(GRACE).await.unwrap();
         }
-        self.operator.stop(GRACE).await.unwrap();
+        self.operator.stop().await;
         self.processes.stop().await;
         let file = self.folder().join("orders");
         std::fs::write(&file, orders).unwrap();
@@ -184,12 +167,11 @@ impl TestCluster {
 /// What all roles read beside the stores; each skips what is another's.
 fn settings(shop: &ShopThread) -> String {
     let at = shop.address;
-    let hash = operator::hash_of(OPERATOR_TOKEN);
     format!(
         "worker.recover_grace = \"3s\"\nworker.order_service = \"http://{at}/order/int/v1\"\nsignup.trusted_proxies = \"127.0.0.1\"\n\
          gateway.upstream.shop.url = \"http://{at}\"\n\
-         [[gateway.route]]\nprefix = \"/\"\nupstream = \"shop\"\n\
-         [[operator.token]]\nname = \"kim\"\nrole = \"operator\"\nhash = \"{hash}\"\n"
+         [[gateway.route]]\nprefix = \"/\"\nupstream = \"shop\"\n{}",
+        OperatorProcess::settings()
     )
 }
 
@@ -220,20 +202,20 @@ impl ShopThread {
         let (folder, context) = (TempFolder::new("shop"), Context::system());
         let config =
             shop::Config { database: folder.path().join("shop.db"), order, ..shop::Config::default() };
-        let (tell, told) = mpsc::channel();
+        let (sender, receiver) = mpsc::channel();
         let inner = context.clone();
         let thread = std::thread::spawn(move || {
             let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build();
             runtime.unwrap().block_on(async {
                 let listener = service::http::bind(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
                 let shop = shop::start(config, listener, &inner).await.unwrap();
-                tell.send(shop.address).unwrap();
+                sender.send(shop.address).unwrap();
                 inner.tasks.stopping().await;
                 inner.tasks.shut_down(GRACE).await;
                 shop.close().await;
             });
         });
-        let address = told.recv().unwrap();
+        let address = receiver.recv().unwrap();
         Self { address, context, thread: Some(thread), _folder: folder }
     }
 

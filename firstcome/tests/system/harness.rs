@@ -1,6 +1,6 @@
 //! A system for one test, in this process or in a separate one, in a private folder on free ports.
 
-use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -137,7 +137,7 @@ pub(crate) struct ProcessHarness {
 impl ProcessHarness {
     pub(crate) fn build(event: &EventSettings) -> Self {
         let folder = TempFolder::new("process");
-        let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
+        let port = testkit::free_port();
         let config = folder.path().join("firstcome.toml");
         let text = format!(
             "data.folder = \"{}\"\nsignup.listen = \"127.0.0.1:{port}\"\nadmin.listen = \"127.0.0.1:0\"\nlog.filter = \"info\"\n\

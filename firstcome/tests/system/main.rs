@@ -8,6 +8,7 @@ mod crowd;
 mod gateway;
 mod harness;
 mod killed;
+mod operator_process;
 mod pace;
 mod processes;
 mod production;

@@ -1,16 +1,18 @@
 //! The production shape: Redis, Postgres, two signup services and two workers, each in a process of its own that the test may kill.
 
-use std::net::{Ipv4Addr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
 use domain::EventSettings;
 use serde_json::Value;
-use testkit::{ChildProcess, Postgres, RedisKind, RedisServer, TempFolder};
+use testkit::{ChildProcess, Postgres, RedisKind, RedisServer, TempFolder, free_ports};
 
 use crate::crowd::Ack;
 use crate::harness::{PROGRAM, examine, receipts, verify_with};
+
+/// How long a process may take to start or to stop.
+pub(crate) const GRACE: Duration = Duration::from_secs(20);
 
 pub(crate) struct ProcessHandles {
     // Processes go before the servers they use.
@@ -109,7 +111,7 @@ impl ProcessHandles {
         let args =
             [&["serve", "--role", role, "--config", self.config.to_str().unwrap()], queue, more].concat();
         let mut running = ChildProcess::start(Path::new(PROGRAM), &args, &[], &log).unwrap();
-        running.wait_for_line("serving on", Duration::from_secs(20)).await.unwrap();
+        running.wait_for_line("serving on", GRACE).await.unwrap();
         running
     }
 
@@ -165,7 +167,7 @@ impl ProcessHandles {
     /// Stops signup services and workers in order.
     pub(crate) async fn stop(&mut self) {
         for mut process in self.signups.drain(..).chain(self.workers.drain(..)) {
-            process.stop(Duration::from_secs(20)).await.unwrap();
+            process.stop(GRACE).await.unwrap();
         }
     }
 
@@ -182,11 +184,4 @@ impl ProcessHandles {
         let args = [&["--config", self.config.to_str().unwrap(), "--set", &queue], more].concat();
         examine(&args, self.folder.path(), receipts)
     }
-}
-
-/// Unused ports; all are bound at the same time, so that no two are the same.
-pub(crate) fn free_ports(count: usize) -> Vec<u16> {
-    let listeners: Vec<_> =
-        (0..count).map(|_| TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap()).collect();
-    listeners.iter().map(|listener| listener.local_addr().unwrap().port()).collect()
 }

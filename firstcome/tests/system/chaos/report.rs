@@ -1,21 +1,22 @@
 //! What the runs found, added up over all runs of a commit range.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::Path;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 
 /// The result of one seed.
+#[derive(Default)]
 pub(super) struct Run {
     pub(super) seed: u64,
     /// Each fault that counts, with the time until applications and orders went on.
     pub(super) faults: Vec<(&'static str, Duration)>,
-    /// Applications acknowledged around each fault: none would mean that it hit nothing.
-    pub(super) acknowledged_between: Vec<u32>,
-    pub(super) acknowledged: usize,
-    pub(super) orders: usize,
+    /// The faults around which applications were acknowledged; any other hit nothing.
+    pub(super) progress: u64,
+    pub(super) acknowledged: u64,
+    pub(super) orders: u64,
     pub(super) seats: u64,
     /// The broken promises, by invariant.
     pub(super) violations: Vec<(String, String)>,
@@ -23,19 +24,6 @@ pub(super) struct Run {
 }
 
 impl Run {
-    pub(super) fn new(seed: u64) -> Self {
-        Self {
-            seed,
-            faults: Vec::new(),
-            acknowledged_between: Vec::new(),
-            acknowledged: 0,
-            orders: 0,
-            seats: 0,
-            violations: Vec::new(),
-            took: Duration::ZERO,
-        }
-    }
-
     pub(super) fn fail(&mut self, invariant: &str, what: String) {
         self.violations.push((invariant.to_owned(), what));
     }
@@ -58,74 +46,72 @@ impl Run {
     }
 }
 
-/// The sums, kept in a file if there is one.
+/// The sums over all runs.
+#[derive(Default, Serialize, Deserialize)]
 pub(super) struct Report {
-    file: Option<PathBuf>,
-    json: Value,
+    commits: BTreeSet<String>,
+    seeds: Vec<u64>,
+    faults: u64,
+    by_kind: BTreeMap<String, u64>,
+    acked: u64,
+    orders: u64,
+    seats: u64,
+    progress: u64,
+    /// How often each invariant was violated.
+    violations: BTreeMap<String, u64>,
+    /// By kind of fault, the times until applications and orders went on, in milliseconds.
+    rto_ms: BTreeMap<String, Vec<u64>>,
 }
 
 impl Report {
     /// Continues the report of the file, or starts one.
-    pub(super) fn open(file: Option<PathBuf>) -> Self {
-        let kept = file.as_ref().and_then(|file| std::fs::read_to_string(file).ok());
-        let empty = json!({
-            "commits": [], "seeds": [], "faults": 0, "by_kind": {}, "acked": 0, "orders": 0, "seats": 0,
-            "progress": 0, "violations": {}, "rto_ms": {},
-        });
-        let json = kept.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or(empty);
-        Self { file, json }
+    pub(super) fn open(file: Option<&Path>) -> Self {
+        match file.map(std::fs::read_to_string) {
+            Some(Ok(text)) => serde_json::from_str(&text).unwrap(),
+            _ => Self::default(),
+        }
     }
 
     pub(super) fn add(&mut self, run: Run, commit: &str) {
-        let json = &mut self.json;
-        if !commit.is_empty() && !json["commits"].as_array().unwrap().contains(&json!(commit)) {
-            json["commits"].as_array_mut().unwrap().push(json!(commit));
+        if !commit.is_empty() {
+            self.commits.insert(commit.to_owned());
         }
-        json["seeds"].as_array_mut().unwrap().push(json!(run.seed));
-        let mut add = |field: &str, count: usize| {
-            json[field] = json!(json[field].as_u64().unwrap_or(0) + u64::try_from(count).unwrap());
-        };
-        add("faults", run.faults.len());
-        add("acked", run.acknowledged);
-        add("orders", run.orders);
-        add("seats", usize::try_from(run.seats).unwrap());
-        add("progress", run.acknowledged_between.iter().filter(|acks| **acks > 0).count());
+        self.seeds.push(run.seed);
+        self.acked += run.acknowledged;
+        self.orders += run.orders;
+        self.seats += run.seats;
+        self.progress += run.progress;
         for (kind, took) in run.faults {
-            let count = &mut json["by_kind"][kind];
-            *count = json!(count.as_u64().unwrap_or(0) + 1);
-            let times = &mut json["rto_ms"][kind];
-            if times.is_null() {
-                *times = json!([]);
-            }
-            times.as_array_mut().unwrap().push(json!(u64::try_from(took.as_millis()).unwrap()));
+            self.faults += 1;
+            *self.by_kind.entry(kind.to_owned()).or_default() += 1;
+            self.rto_ms.entry(kind.to_owned()).or_default().push(u64::try_from(took.as_millis()).unwrap());
         }
         for (invariant, _) in run.violations {
-            let count = &mut json["violations"][&invariant];
-            *count = json!(count.as_u64().unwrap_or(0) + 1);
-        }
-        if let Some(file) = &self.file {
-            std::fs::write(file, serde_json::to_string_pretty(json).unwrap()).unwrap();
+            *self.violations.entry(invariant).or_default() += 1;
         }
     }
 
+    pub(super) fn write(&self, file: &Path) {
+        std::fs::write(file, serde_json::to_string_pretty(self).unwrap()).unwrap();
+    }
+
     pub(super) fn is_clean(&self) -> bool {
-        self.json["violations"].as_object().unwrap().is_empty()
+        self.violations.is_empty()
     }
 
     /// The table of the documentation: each kind, how often, and the time until the system went on.
     pub(super) fn table(&self) -> String {
-        let kinds: BTreeMap<String, Vec<u64>> = serde_json::from_value(self.json["rto_ms"].clone()).unwrap();
         let mut table = String::from("| fault | count | p50 ms | p99 ms |\n|---|---|---|---|\n");
-        for (kind, mut times) in kinds {
+        for (kind, times) in &self.rto_ms {
+            let mut times = times.clone();
             times.sort_unstable();
             let at = |percent: usize| times[(times.len() * percent).div_ceil(100).max(1) - 1];
             let _ = writeln!(table, "| {kind} | {} | {} | {} |", times.len(), at(50), at(99));
         }
-        let json = &self.json;
         let _ = write!(
             table,
-            "{} faults, {} applications acknowledged, {} orders for {} seats, violations: {}",
-            json["faults"], json["acked"], json["orders"], json["seats"], json["violations"]
+            "{} faults, {} applications acknowledged, {} orders for {} seats, violations: {:?}",
+            self.faults, self.acked, self.orders, self.seats, self.violations
         );
         table
     }

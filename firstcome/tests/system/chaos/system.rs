@@ -1,22 +1,21 @@
 //! The processes of production over real stores, and what a fault does to them.
 
 use std::path::PathBuf;
-use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
+use testkit::OrderStub;
 use testkit::order_stub::Behavior;
-use testkit::{ChildProcess, OrderStub};
 use tokio::time::Instant;
 
 use super::fault::Fault;
 use super::people::People;
 use super::report::Run;
 use crate::crowd::{Ack, Crowd};
-use crate::harness::{PROGRAM, receipts};
-use crate::processes::{ProcessHandles, free_ports};
+use crate::harness::receipts;
+use crate::operator_process::OperatorProcess;
+use crate::processes::ProcessHandles;
 
-const TOKEN: &str = "fct_of-the-chaos";
 const SEATS: u32 = 300;
 /// Seats that the operator adds whenever fewer are left, so that orders go on as long as faults do.
 const SEATS_LEFT_MIN: u64 = 100;
@@ -26,31 +25,25 @@ const POLL: Duration = Duration::from_millis(50);
 
 pub(super) struct ChaosSystem {
     // Processes go before the servers they use.
-    operator: ChildProcess,
+    operator: OperatorProcess,
     processes: ProcessHandles,
     orders: OrderStub,
-    operator_url: String,
     copy: PathBuf,
-    has_copy: bool,
 }
 
 impl ChaosSystem {
     pub(super) async fn open() -> Self {
         let orders = OrderStub::start().await;
-        let hash = operator::hash_of(TOKEN);
         let mut processes = ProcessHandles::with(&format!(
-            "signup.trusted_proxies = \"127.0.0.1\"\nworker.recover_grace = \"10s\"\nworker.order_service = \"{}\"\nworker.call_timeout = \"1s\"\n\
-             [[operator.token]]\nname = \"kim\"\nrole = \"operator\"\nhash = \"{hash}\"\n",
-            orders.base()
+            "signup.trusted_proxies = \"127.0.0.1\"\nworker.recover_grace = \"10s\"\nworker.order_service = \"{}\"\nworker.call_timeout = \"1s\"\n{}",
+            orders.base(),
+            OperatorProcess::settings()
         ))
         .await;
         processes.start().await;
-        let port = free_ports(1)[0];
-        let operator =
-            processes.process("operator", &["--set", &format!("operator.listen=127.0.0.1:{port}")]).await;
+        let operator = OperatorProcess::start(&mut processes).await;
         let copy = processes.folder.path().join("copy");
-        let operator_url = format!("http://127.0.0.1:{port}");
-        let system = Self { operator, processes, orders, operator_url, copy, has_copy: false };
+        let system = Self { operator, processes, orders, copy };
         system.create_event();
         system.crowd().until("the event to be open", |progress| progress["state"] == "open").await;
         system
@@ -61,31 +54,16 @@ impl ChaosSystem {
         let names = ["event", "create", "spring", "--title-ko", "봄", "--title-en", "Spring"];
         let times = ["--opens-at", "+1s", "--closes-at", "+2h", "--settle-after-close", "false"];
         let limits = ["--capacity", &seats, "--pace", "100", "--in-flight-max", "40"];
-        self.operate(&[&names[..], &times, &limits].concat()).unwrap();
+        self.operator.run(&[&names[..], &times, &limits].concat()).unwrap();
     }
 
     pub(super) fn crowd(&self) -> Crowd {
         Crowd::before_all(&self.processes.urls(), "spring")
     }
 
-    /// Runs the program as an operator does. The error is what it prints; while Postgres is away, that is expected.
-    fn operate(&self, args: &[&str]) -> Result<String, String> {
-        let out = Command::new(PROGRAM)
-            .args(args)
-            .env("FIRSTCOME_OPERATOR_URL", &self.operator_url)
-            .env("FIRSTCOME_TOKEN", TOKEN)
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&out.stdout).into_owned();
-        if out.status.success() { Ok(text) } else { Err(String::from_utf8_lossy(&out.stderr).into_owned()) }
-    }
-
+    /// The event as the operator sees it; `None` while Postgres is away.
     fn event(&self) -> Option<Value> {
-        serde_json::from_str(&self.operate(&["event", "get", "spring", "--json"]).ok()?).ok()
-    }
-
-    fn live_orders(&self) -> usize {
-        self.orders.orders().values().filter(|order| order.is_live).count()
+        serde_json::from_str(&self.operator.run(&["event", "get", "spring", "--json"]).ok()?).ok()
     }
 
     /// Waits until that many more applications are acknowledged and orders created. Seats are added when they run out.
@@ -113,7 +91,8 @@ impl ChaosSystem {
         if free < SEATS_LEFT_MIN {
             let capacity = (event["capacity"].as_u64().unwrap_or(0) + 200).to_string();
             // An error means that Postgres is away; the next look tries again.
-            let _ = self.operate(&["capacity", "set", "spring", &capacity, "--reason", "chaos", "--yes"]);
+            let _ =
+                self.operator.run(&["capacity", "set", "spring", &capacity, "--reason", "chaos", "--yes"]);
         }
     }
 
@@ -139,14 +118,14 @@ impl ChaosSystem {
                 self.orders.behave(|_| Behavior::Normal);
             }
             Fault::PauseRelease(duration) => {
-                self.operate(&["release", "pause", "spring"]).unwrap();
+                self.operator.run(&["release", "pause", "spring"]).unwrap();
                 tokio::time::sleep(*duration).await;
-                self.operate(&["release", "resume", "spring"]).unwrap();
+                self.operator.run(&["release", "resume", "spring"]).unwrap();
             }
             Fault::RaiseCapacity(seats) => {
                 let capacity = self.event().unwrap()["capacity"].as_u64().unwrap() + u64::from(*seats);
                 let set = ["capacity", "set", "spring", &capacity.to_string(), "--reason", "chaos", "--yes"];
-                self.operate(&set).unwrap();
+                self.operator.run(&set).unwrap();
             }
             Fault::WipeRedis | Fault::RestoreRedis => {
                 let _closed = people.close_pages().await;
@@ -168,7 +147,7 @@ impl ChaosSystem {
         match fault {
             Fault::TearRedis => redis.tear_last_write().unwrap(),
             Fault::WipeRedis => redis.wipe().unwrap(),
-            Fault::RestoreRedis if self.has_copy => redis.put_back(&self.copy).unwrap(),
+            Fault::RestoreRedis if self.copy.exists() => redis.put_back(&self.copy).unwrap(),
             _ => self.take_copy(),
         }
         self.processes.redis.restart().await.unwrap();
@@ -184,11 +163,10 @@ impl ChaosSystem {
 
     /// Copies the files of Redis, which is dead, for a later fault.
     fn take_copy(&mut self) {
-        if self.has_copy {
+        if self.copy.exists() {
             std::fs::remove_dir_all(&self.copy).unwrap();
         }
         self.processes.redis.copy_data(&self.copy).unwrap();
-        self.has_copy = true;
     }
 
     /// All people show their receipts, as open pages do.
@@ -200,7 +178,7 @@ impl ChaosSystem {
 
     /// Ends the event and lets the program judge queue, ledger and the order service's own list.
     pub(super) async fn judge(mut self, acks: Vec<Ack>, run: &mut Run, max: Duration) {
-        run.acknowledged = acks.len();
+        run.acknowledged = acks.len() as u64;
         for verb in ["close", "settle"] {
             if let Err(error) = self.end(verb).await {
                 run.fail("I12", format!("{verb}: {error}"));
@@ -216,13 +194,13 @@ impl ChaosSystem {
         if event["state"] != "settled" {
             run.fail("I12", format!("not settled within {max:?}: {event}"));
         }
-        run.orders = self.live_orders();
         run.seats = event["capacity"].as_u64().unwrap_or(0);
-        self.operator.stop(Duration::from_secs(20)).await.unwrap();
+        self.operator.stop().await;
         self.processes.stop().await;
         let orders = self.orders.orders();
         let live = orders.iter().filter(|(_, order)| order.is_live);
         let list: Vec<_> = live.map(|(id, order)| format!("{id} {}", order.order_no)).collect();
+        run.orders = list.len() as u64;
         let file = self.processes.folder.path().join("orders");
         std::fs::write(&file, list.join("\n")).unwrap();
         let report = self.processes.examine(&receipts(&acks), &["--orders", file.to_str().unwrap()]);
@@ -236,7 +214,7 @@ impl ChaosSystem {
     async fn end(&self, verb: &str) -> Result<(), String> {
         let mut result = Err(String::new());
         for _ in 0..200 {
-            result = self.operate(&["event", verb, "spring", "--reason", "the end", "--yes"]);
+            result = self.operator.run(&["event", verb, "spring", "--reason", "the end", "--yes"]);
             if result.is_ok() {
                 break;
             }
