@@ -25,7 +25,7 @@ pub(crate) async fn add_seats(tx: &mut Tx, event: &EventId, from: u32, to: u32) 
         .execute(&mut **tx).await?;
     }
     let added = i64::from(to) + 1 - i64::from(from);
-    tx.seats.add(event, CounterShard::LOCKED_EVENT, SeatState::Free, added.max(0));
+    tx.seats.add(event, CounterShard::LOCKED_EVENT, SeatState::Free, added);
     Ok(())
 }
 

@@ -51,7 +51,9 @@ pub(crate) struct SeatChanges(BTreeMap<(EventId, CounterShard), SeatDelta>);
 impl SeatChanges {
     /// Records that so many seats are new in this state, or are no longer in it if `seats` is negative.
     pub(crate) fn add(&mut self, event: &EventId, shard: CounterShard, state: SeatState, seats: i64) {
-        *self.0.entry((event.clone(), shard)).or_default().of(state) += seats;
+        if seats != 0 {
+            *self.0.entry((event.clone(), shard)).or_default().of(state) += seats;
+        }
     }
 
     /// Records that a seat goes from one state to another.

@@ -76,18 +76,18 @@ async fn an_application_that_the_queue_lost_is_503_and_never_404() {
     assert_eq!(other_queue.get(&status_path(&applied)).await.problem(), (503, "place-safe".into()));
 }
 
+/// Arms the queue after a restart: it skips the numbers up to this one.
+async fn restart_from(harness: &SignupHarness, number_limit: u32) {
+    let arming =
+        ArmRequest { epoch: Epoch(2), number_limit, unopened: false, settings: settings("spring"), rev: 2 };
+    harness.queue.arm(&spring(), 1, arming).await.unwrap();
+}
+
 #[tokio::test]
 async fn skipped_numbers_count_neither_as_ahead_nor_for_the_rank() {
     let mut harness = SignupHarness::open().await;
     harness.apply_many(2).await;
-    let arming = ArmRequest {
-        epoch: Epoch(2),
-        number_limit: 500,
-        unopened: false,
-        settings: settings("spring"),
-        rev: 2,
-    };
-    harness.queue.arm(&spring(), 1, arming).await.unwrap();
+    restart_from(&harness, 500).await;
     harness.project(|p| p.number_limit = 900).await;
     let third = harness.apply("010-7777-7777", Some("x")).await.json();
     assert_eq!((&third["number"], &third["ahead"]), (&json!(501), &json!(2)));
@@ -100,14 +100,7 @@ async fn skipped_numbers_count_neither_as_ahead_nor_for_the_rank() {
 async fn numbers_skipped_since_the_last_refresh_do_not_count_as_ahead() {
     let harness = SignupHarness::open().await;
     harness.apply_many(2).await;
-    let arming = ArmRequest {
-        epoch: Epoch(2),
-        number_limit: 500,
-        unopened: false,
-        settings: settings("spring"),
-        rev: 2,
-    };
-    harness.queue.arm(&spring(), 1, arming).await.unwrap();
+    restart_from(&harness, 500).await;
     let mut projection = harness.projection.clone();
     (projection.round, projection.number_limit) = (99, 900);
     harness.queue.project(&spring(), 1, projection).await.unwrap();
