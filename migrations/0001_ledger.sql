@@ -14,11 +14,25 @@ CREATE TABLE event (
     leader_until  BIGINT NOT NULL DEFAULT 0,
     tokens        BIGINT NOT NULL DEFAULT 0 CHECK (tokens >= 0),
     refilled_at   BIGINT NOT NULL DEFAULT 0,
+    judged_epoch  BIGINT NOT NULL DEFAULT 0,    -- the last epoch for which it is decided whether the queue lost applications
+    lost_epoch    BIGINT NOT NULL DEFAULT 0,    -- the last epoch at whose arming applications were lost
+    recovered_epoch BIGINT NOT NULL DEFAULT 0,  -- the last loss whose recovery has ended; below `lost_epoch`, nothing is admitted
     recover_until BIGINT NOT NULL DEFAULT 0,    -- no admission before this time: receipts may restore applications that the queue lost
+    journals_missing BIGINT NOT NULL DEFAULT 0, -- no admission while above 0: awaited journals that were not replayed for `lost_epoch`
     frozen        TEXT,                         -- why the event is frozen: no application is admitted
     closed_seq    BIGINT,
     settled_seq   BIGINT,
     CHECK ((state = 'settled') = (settled_seq IS NOT NULL))
+);
+
+-- The journals of the processes that acknowledge applications. After a loss, admission waits for those that are awaited.
+CREATE TABLE journal (
+    event          TEXT NOT NULL REFERENCES event (id),
+    id             TEXT NOT NULL,               -- 'none' for processes without a journal
+    registered_at  BIGINT NOT NULL,
+    replayed_epoch BIGINT NOT NULL,             -- the last loss that it was replayed for
+    awaited        BIGINT NOT NULL CHECK (awaited IN (0, 1)),
+    PRIMARY KEY (event, id)
 );
 
 -- One row for each seat: selling a seat twice would need two rows with the same key.
@@ -124,5 +138,6 @@ CREATE TABLE queue_status (
     skipped_numbers  BIGINT NOT NULL,           -- numbers in gaps
     armed            BIGINT NOT NULL CHECK (armed IN (0, 1)),
     sold_milli_per_s BIGINT NOT NULL,           -- seats sold per second, in thousandths
-    oldest_wait_ms   BIGINT                     -- how long the first application of the queue has waited; NULL if none or unknown
+    oldest_wait_ms   BIGINT,                    -- how long the first application of the queue has waited; NULL if none or unknown
+    highest_seq      BIGINT NOT NULL            -- the highest `seq` that was ever reported; a queue with less has lost applications
 );

@@ -35,11 +35,11 @@ GRANT USAGE ON SCHEMA ledger TO firstcome_worker, firstcome_operator, firstcome_
 GRANT SELECT ON ALL TABLES IN SCHEMA ledger TO firstcome_worker, firstcome_operator, firstcome_verify;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA ledger TO firstcome_worker, firstcome_operator, firstcome_verify;
 
-GRANT INSERT, UPDATE ON ledger.event, ledger.seat, ledger.seat_count, ledger.application, ledger.outbox, ledger.placed_order, ledger.queue_status TO firstcome_worker;
+GRANT INSERT, UPDATE ON ledger.event, ledger.seat, ledger.seat_count, ledger.application, ledger.outbox, ledger.placed_order, ledger.queue_status, ledger.journal TO firstcome_worker;
 GRANT INSERT ON ledger.audit TO firstcome_worker;
 
 GRANT INSERT, UPDATE ON ledger.event, ledger.seat_count TO firstcome_operator;
 GRANT INSERT, UPDATE, DELETE ON ledger.seat TO firstcome_operator;
-GRANT UPDATE ON ledger.application TO firstcome_operator;
+GRANT UPDATE ON ledger.application, ledger.journal TO firstcome_operator;
 GRANT INSERT ON ledger.audit, ledger.outbox TO firstcome_operator;
 COMMIT;

@@ -142,10 +142,14 @@ impl fmt::Display for Number {
     }
 }
 
-/// The epoch of the queue. It rises whenever the queue may have lost data, so that an older receipt is recognised.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+/// The epoch of the queue. It rises whenever the queue may have lost data, so that an older receipt is recognised. 0 is before the
+/// first.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Epoch(pub u32);
+
+/// Stands for the journal of the processes that acknowledge applications without one.
+pub const NO_JOURNAL: &str = "none";
 
 /// The fencing token of a leader. It only rises, and a write with a lower one is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

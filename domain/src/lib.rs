@@ -14,7 +14,7 @@ pub mod time;
 
 pub use application::{ApplicationState, Undo};
 pub use event::{EventSettings, EventState, Kind, Release};
-pub use id::{AppKey, Epoch, EventId, Fence, Number, ReqHash};
+pub use id::{AppKey, Epoch, EventId, Fence, NO_JOURNAL, Number, ReqHash};
 pub use keys::{Keyring, Kid};
 pub use outcome::Outcome;
 pub use pace::{Bucket, Pace};

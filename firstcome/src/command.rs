@@ -5,6 +5,7 @@ mod config;
 mod demo;
 mod doctor;
 mod error;
+mod journal;
 mod keys;
 mod migrate;
 mod operator;
@@ -42,6 +43,8 @@ enum Command {
     Keys(keys::KeysCommand),
     /// Checks the promises I1 to I9 over queue and ledger. Changes nothing.
     Verify(verify::VerifyArgs),
+    /// Reads the journal of a signup service, also while it runs. Changes nothing.
+    Journal(journal::JournalArgs),
     /// Checks a service of your shop that Firstcome depends on.
     #[command(subcommand)]
     Doctor(doctor::DoctorCommand),
@@ -73,6 +76,7 @@ async fn execute(command: Command) -> Result<(), CommandError> {
         Command::Operator(command) => operator::run(command).await,
         Command::Keys(command) => keys::run(command),
         Command::Verify(args) => verify::run(args).await,
+        Command::Journal(args) => journal::run(&args),
         Command::Doctor(command) => doctor::run(command).await,
         Command::Config(command) => config::run(&command),
     }

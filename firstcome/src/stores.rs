@@ -4,9 +4,10 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
-use domain::Now;
+use domain::{Now, Rng};
 use ledger::Ledger;
-use queue::{Queue, RedisOptions, RedisRole};
+use queue::{Durability, Queue, RedisOptions, RedisRole};
+use service::Context;
 use service::health::Check;
 
 use crate::setup::{ExternalStores, ProcessRole, Stores};
@@ -18,20 +19,24 @@ const RETRY_DELAY: Duration = Duration::from_secs(1);
 pub(crate) async fn open(
     stores: &Stores,
     role: ProcessRole,
-    now: Now,
+    context: &Context,
 ) -> anyhow::Result<(Option<Queue>, Option<Ledger>)> {
     match stores {
         Stores::Embedded { folder } => {
             std::fs::create_dir_all(folder)
                 .with_context(|| format!("cannot create the data folder {}", folder.display()))?;
-            let (queue, ledger) = open_files(folder, now).await?;
+            let (queue, ledger) = open_files(folder, context.now.clone()).await?;
             // This process holds the file lock of the queue, so the former leader has ended and its leases need not expire first.
             ledger.end_leases().await?;
             Ok((Some(queue), Some(ledger)))
         }
         Stores::External(servers) => {
-            let queue =
-                if role.has_keys() { Some(open_queue(servers, queue_role(role)).await?) } else { None };
+            let durability = role.has_signup().then(|| durability(servers, &context.rng));
+            let queue = if role.has_keys() {
+                Some(open_queue(servers, queue_role(role), durability).await?)
+            } else {
+                None
+            };
             let ledger = if role.has_ledger() { Some(open_ledger(servers).await?) } else { None };
             Ok((queue, ledger))
         }
@@ -47,7 +52,7 @@ pub(crate) async fn open_to_read(stores: &Stores, now: Now) -> anyhow::Result<(Q
             open_files(folder, now).await
         }
         Stores::External(servers) => {
-            Ok((open_queue(servers, RedisRole::Verify).await?, open_ledger(servers).await?))
+            Ok((open_queue(servers, RedisRole::Verify, None).await?, open_ledger(servers).await?))
         }
     }
 }
@@ -56,7 +61,7 @@ pub(crate) async fn open_to_read(stores: &Stores, now: Now) -> anyhow::Result<(Q
 pub(crate) async fn open_for_gateway(servers: ExternalStores, check: Check) -> Queue {
     let mut last_logged = String::new();
     loop {
-        match open_queue(&servers, RedisRole::Gateway).await {
+        match open_queue(&servers, RedisRole::Gateway, None).await {
             Ok(queue) => {
                 check.ok();
                 return queue;
@@ -82,8 +87,20 @@ async fn open_files(folder: &Path, now: Now) -> anyhow::Result<(Queue, Ledger)> 
     Ok((queue, ledger))
 }
 
-async fn open_queue(servers: &ExternalStores, role: RedisRole) -> anyhow::Result<Queue> {
-    Queue::open_redis(RedisOptions::new(&servers.queue, role)).await.context("cannot open the queue")
+async fn open_queue(
+    servers: &ExternalStores,
+    role: RedisRole,
+    durability: Option<Durability>,
+) -> anyhow::Result<Queue> {
+    let options = RedisOptions { durability, ..RedisOptions::new(&servers.queue, role) };
+    Queue::open_redis(options).await.context("cannot open the queue")
+}
+
+fn durability(servers: &ExternalStores, rng: &Rng) -> Durability {
+    match &servers.journal {
+        Some(folder) => Durability::Journal { folder: folder.clone(), rng: rng.clone() },
+        None => Durability::Local,
+    }
 }
 
 fn queue_role(role: ProcessRole) -> RedisRole {

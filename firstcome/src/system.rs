@@ -48,7 +48,7 @@ impl System {
         listeners.connect_gateway_to_signup(&mut setup)?;
         // Before the stores are opened: an existing queue must not get new keys.
         let keys = setup.role.has_keys().then(|| read_keys(&setup, context)).transpose()?.map(Arc::new);
-        let (queue, ledger) = stores::open(&setup.stores, setup.role, context.now.clone()).await?;
+        let (queue, ledger) = stores::open(&setup.stores, setup.role, context).await?;
         let mut signup = None;
         if let (Some(queue), Some(keys)) = (&queue, &keys) {
             check_queue_server(queue.clone(), context);

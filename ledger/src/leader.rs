@@ -9,3 +9,4 @@ pub(crate) mod leader_lease;
 pub(crate) mod lifecycle;
 pub(crate) mod projection;
 pub(crate) mod queue_status;
+pub(crate) mod recovery;

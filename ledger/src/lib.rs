@@ -28,6 +28,7 @@ pub use store::error::Error;
 pub use store::ledger::Ledger;
 pub use tables::application::{ApplicationRow, OpenApplications};
 pub use tables::event::EventRow;
+pub use tables::journal::JournalReport;
 pub use tables::outbox::{DomainEvent, OutboxRow};
 pub use tables::seat::SeatRow;
 pub use tables::seat_state::{SeatState, Seats};

@@ -2,6 +2,7 @@
 
 pub(crate) mod application;
 pub(crate) mod event;
+pub(crate) mod journal;
 pub(crate) mod outbox;
 pub(crate) mod seat;
 pub(crate) mod seat_changes;

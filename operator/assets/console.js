@@ -46,6 +46,7 @@ function warnings(event, now) {
   const found = [];
   if (event.frozen) found.push(`${labels.frozen} (${event.frozen})`);
   if (event.recover_until) found.push(labels.recovering.replace("{t}", clock(event.recover_until)));
+  if (event.missing_journals.length) found.push(labels.journals.replace("{n}", event.missing_journals.length));
   if (event.queue && !event.queue.armed) found.push(labels.unarmed);
   const silentMs = event.queue ? now - Date.parse(event.queue.at) : 0;
   if (silentMs > STALE_MS && event.state !== "settled") found.push(labels.stale.replace("{s}", Math.round(silentMs / 1000)));

@@ -194,6 +194,8 @@ async fn open(queue: &Queue, event: &EventId, n: u32) -> Result<()> {
         round: 1,
         figures: SeatFigures::default(),
         settled_seq: None,
+        judged_epoch: Epoch(0),
+        lost_epoch: Epoch(0),
         outcomes: Vec::new(),
     };
     Ok(queue.project(event, 1, projection).await?)

@@ -142,9 +142,26 @@ pub struct ArmResult {
     pub seq: u32,
     /// How many numbers this call skipped.
     pub skipped: u32,
+}
+
+/// What arming found. The queue keeps it until the leader has judged it, since the reply of `arm` may be lost and a leader may end.
+/// Of several armings that were not judged it has the worst of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct UnjudgedArming {
+    /// The last number before the arming skipped any.
+    pub reached: u32,
     /// Whether the queue is known to have lost applications: it had to be created although numbers may have been given, or it
     /// had fewer than it had acknowledged. `false` does not exclude a loss.
     pub lost_applications: bool,
+}
+
+/// A journal of a signup process, as the queue knows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct QueueJournal {
+    /// Its id, or [`domain::NO_JOURNAL`] for processes without one.
+    pub id: String,
+    /// The last loss of applications that it was replayed for; `None` before the leader has registered it.
+    pub replayed: Option<Epoch>,
 }
 
 /// The head of the queue. Reading it removes nothing.
@@ -232,6 +249,10 @@ pub struct Projection {
     pub figures: SeatFigures,
     /// Applications that still wait in a settled event and have a number up to this one are `sold_out`.
     pub settled_seq: Option<u32>,
+    /// The last epoch whose arming the leader has judged.
+    pub judged_epoch: Epoch,
+    /// The last epoch at whose arming applications were lost; 0 if there is none. Journals are replayed for it.
+    pub lost_epoch: Epoch,
     /// Outcomes that the queue does not have yet.
     pub outcomes: Vec<(Number, ProjectedOutcome)>,
 }
@@ -294,7 +315,7 @@ pub struct QueueSnapshot {
     pub admitted_through: u32,
     /// Applications that wait, restored ones included.
     pub waiting: u32,
-    /// The ranges of skipped numbers. An application restored into a range does not split it.
+    /// The ranges of skipped numbers. An application restored into a range does not split it: the leader replaces the ranges then.
     pub gaps: Gaps,
     /// The closing. The first write to an armed queue after `closes_at` records it, which may be later than `state` says closed.
     pub closed: Option<Closing>,
@@ -304,6 +325,10 @@ pub struct QueueSnapshot {
     pub rev: i64,
     /// The ledger's seat counts as projected.
     pub figures: SeatFigures,
+    /// What arming found; `None` once the leader has judged it.
+    pub unjudged: Option<UnjudgedArming>,
+    /// The last epoch at whose arming applications were lost; 0 if there is none.
+    pub lost_epoch: Epoch,
     /// The queue's clock at the time of reading.
     pub now: Millis,
 }

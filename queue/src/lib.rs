@@ -3,15 +3,17 @@
 //! outcomes are a projection of the ledger.
 
 mod contract;
+mod journal;
 mod queue;
 mod redis;
 mod sqlite;
 
 pub use contract::{
     Applicant, ApplyAck, ArmRequest, ArmResult, BLOCK, Closing, InboxEntry, InboxKind, LeaderError,
-    ProjectedOutcome, Projection, QueueEntry, QueueError, QueueHead, QueueSnapshot, QueueState,
-    RestoredApplication, SeatFigures, WaitingApplication,
+    ProjectedOutcome, Projection, QueueEntry, QueueError, QueueHead, QueueJournal, QueueSnapshot, QueueState,
+    RestoredApplication, SeatFigures, UnjudgedArming, WaitingApplication,
 };
+pub use journal::{JournalId, JournalRecord, JournalSummary, JournaledEvent};
 pub use queue::Queue;
-pub use redis::{RedisOptions, RedisQueue, RedisRole, ServerFinding, Severity, redis_acl};
+pub use redis::{Durability, RedisOptions, RedisQueue, RedisRole, ServerFinding, Severity, redis_acl};
 pub use sqlite::SqliteQueue;

@@ -2,11 +2,11 @@
 
 use std::path::Path;
 
-use domain::{AppKey, EventId, Now, Number};
+use domain::{AppKey, EventId, Gaps, Now, Number};
 
 use crate::contract::{
     Applicant, ApplyAck, ArmRequest, ArmResult, Closing, InboxEntry, LeaderError, Projection, QueueEntry,
-    QueueError, QueueHead, QueueSnapshot, RestoredApplication,
+    QueueError, QueueHead, QueueJournal, QueueSnapshot, RestoredApplication,
 };
 use crate::redis::{RedisOptions, RedisQueue, ServerFinding};
 use crate::sqlite::SqliteQueue;
@@ -215,7 +215,8 @@ impl Queue {
         }
     }
 
-    /// Restores applications that the queue has lost, armed or not. Repeating it changes nothing. Rows that contradict the
+    /// Restores applications that the queue has lost, armed or not. Repeating it changes nothing, but a waiting application that was
+    /// restored without its secret or contact gets it. Rows that contradict the
     /// queue are left out and counted in [`LeaderError::Conflicts`].
     pub async fn restore(
         &self,
@@ -226,6 +227,36 @@ impl Queue {
         match self {
             Self::Sqlite(queue) => queue.restore(event, fence, rows).await,
             Self::Redis(queue) => queue.restore(event, fence, rows).await,
+        }
+    }
+
+    /// Replaces the ranges of skipped numbers, after applications were restored into them.
+    pub async fn replace_gaps(&self, event: &EventId, fence: i64, gaps: &Gaps) -> Result<(), LeaderError> {
+        match self {
+            Self::Sqlite(queue) => queue.replace_gaps(event, fence, gaps).await,
+            Self::Redis(queue) => queue.replace_gaps(event, fence, gaps).await,
+        }
+    }
+
+    /// Returns the journals of the processes that acknowledge applications to the event. The embedded store has none: all of it is in
+    /// one file.
+    pub async fn journals(&self, event: &EventId) -> Result<Vec<QueueJournal>, LeaderError> {
+        match self {
+            Self::Sqlite(_) => Ok(Vec::new()),
+            Self::Redis(queue) => queue.journals(event).await,
+        }
+    }
+
+    /// Tells the queue that the ledger has registered these journals. Their processes acknowledge applications from then on.
+    pub async fn keep_journals(
+        &self,
+        event: &EventId,
+        fence: i64,
+        ids: &[String],
+    ) -> Result<(), LeaderError> {
+        match self {
+            Self::Sqlite(_) => Ok(()),
+            Self::Redis(queue) => queue.keep_journals(event, fence, ids).await,
         }
     }
 

@@ -5,6 +5,7 @@ mod apply;
 mod check;
 mod client;
 mod error;
+mod keeper;
 mod leader;
 mod library;
 mod options;
@@ -13,18 +14,20 @@ mod reply;
 
 use std::sync::Arc;
 
-use domain::{AppKey, EventId, Number};
+use domain::{AppKey, EventId, Gaps, Number};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use self::apply::{Batcher, PendingApply};
 pub use self::check::{ServerFinding, Severity};
 use self::client::RedisClient;
+use self::keeper::JournalKeeper;
 pub use self::library::{RedisRole, redis_acl};
-pub use self::options::RedisOptions;
+pub use self::options::{Durability, RedisOptions};
 use crate::contract::{
     Applicant, ApplyAck, ArmRequest, ArmResult, Closing, InboxEntry, LeaderError, Projection, QueueEntry,
-    QueueError, QueueHead, QueueSnapshot, RestoredApplication,
+    QueueError, QueueHead, QueueJournal, QueueSnapshot, RestoredApplication,
 };
+use crate::journal::{Journal, JournalRecord};
 
 /// Applications that may wait; at the rate of one disk this is a fraction of a second.
 const WAITING_MAX: usize = 4096;
@@ -35,6 +38,7 @@ const ENDED: &str = "the queue's connections have ended: restart this process";
 pub struct RedisQueue {
     client: Arc<RedisClient>,
     applications: mpsc::Sender<PendingApply>,
+    journal: Option<Arc<Journal>>,
 }
 
 impl RedisQueue {
@@ -51,18 +55,32 @@ impl RedisQueue {
         }
         let client = Arc::new(RedisClient::new(&options)?);
         check::at_start(&client, options.role).await?;
+        let journal = open_journal(&client, options.durability.as_ref())?;
         let (applications, waiting) = mpsc::channel(WAITING_MAX);
         let waiting = Arc::new(Mutex::new(waiting));
         for _ in 0..options.connections {
-            let batcher = Batcher { client: Arc::clone(&client), waiting: Arc::clone(&waiting), conn: None };
+            let batcher = Batcher {
+                client: Arc::clone(&client),
+                journal: journal.clone(),
+                waiting: Arc::clone(&waiting),
+                conn: None,
+            };
             #[expect(clippy::disallowed_methods, reason = "ends when the last handle is dropped")]
             tokio::spawn(batcher.run());
         }
-        Ok(Self { client, applications })
+        if options.durability.is_some() {
+            let keeper = JournalKeeper::new(Arc::clone(&client), journal.as_ref(), applications.downgrade());
+            #[expect(clippy::disallowed_methods, reason = "ends when the last handle is dropped")]
+            tokio::spawn(keeper.run());
+        }
+        Ok(Self { client, applications, journal })
     }
 
     pub(crate) async fn check(&self) -> Vec<ServerFinding> {
-        check::findings(&self.client, check::Depth::Sample).await
+        let mut findings = check::findings(&self.client, check::Depth::Sample).await;
+        let failure = self.journal.as_ref().and_then(|journal| journal.failure());
+        findings.extend(failure.map(|what| ServerFinding { severity: Severity::Refuse, what }));
+        findings
     }
 
     // -- for all roles
@@ -95,7 +113,17 @@ impl RedisQueue {
         app_key: AppKey,
         number: Number,
     ) -> Result<Option<QueueEntry>, QueueError> {
-        self.call_with_receipt("cancel", event, app_key, number).await
+        if let Some(journal) = &self.journal {
+            journal.accepts(event).map_err(QueueError::Unavailable)?;
+        }
+        let entry = self.call_with_receipt("cancel", event, app_key, number).await?;
+        if let Some(journal) = &self.journal
+            && entry.is_some()
+        {
+            let record = JournalRecord::Cancelled { event: event.clone(), number, app_key };
+            journal.append(vec![record]).await.map_err(QueueError::Unknown)?;
+        }
+        Ok(entry)
     }
 
     pub(crate) async fn present_receipt(
@@ -212,7 +240,42 @@ impl RedisQueue {
         leader::restore(&self.client, event, fence, rows).await
     }
 
+    pub(crate) async fn replace_gaps(
+        &self,
+        event: &EventId,
+        fence: i64,
+        gaps: &Gaps,
+    ) -> Result<(), LeaderError> {
+        leader::replace_gaps(&self.client, event, fence, gaps).await
+    }
+
+    pub(crate) async fn journals(&self, event: &EventId) -> Result<Vec<QueueJournal>, LeaderError> {
+        read::journals(&self.client, event).await
+    }
+
+    pub(crate) async fn keep_journals(
+        &self,
+        event: &EventId,
+        fence: i64,
+        ids: &[String],
+    ) -> Result<(), LeaderError> {
+        leader::keep_journals(&self.client, event, fence, ids).await
+    }
+
     pub(crate) async fn settle(&self, event: &EventId, fence: i64) -> Result<Closing, LeaderError> {
         leader::settle(&self.client, event, fence).await
     }
+}
+
+fn open_journal(
+    client: &RedisClient,
+    durability: Option<&Durability>,
+) -> Result<Option<Arc<Journal>>, LeaderError> {
+    let Some(Durability::Journal { folder, rng }) = durability else { return Ok(None) };
+    let journal = Journal::open(folder, rng).map_err(LeaderError::Unavailable)?;
+    // A queue that has less than the journal was put back to an older state while this process was away.
+    for (event, last) in journal.last_numbers() {
+        client.record_acknowledged(&event, last);
+    }
+    Ok(Some(Arc::new(journal)))
 }

@@ -15,7 +15,7 @@ mod writer;
 use std::path::Path;
 use std::sync::Arc;
 
-use domain::{AppKey, EventId, Now, Number};
+use domain::{AppKey, EventId, Gaps, Now, Number};
 use sqlx::Connection;
 use sqlx::pool::PoolConnection;
 use sqlx::sqlite::{Sqlite, SqliteConnection, SqlitePool, SqlitePoolOptions};
@@ -213,6 +213,15 @@ impl SqliteQueue {
         rows: &[RestoredApplication],
     ) -> Result<(), LeaderError> {
         self.write_as_leader(event, fence, |reply| LeaderWrite::Restore(rows.to_vec(), reply)).await
+    }
+
+    pub(crate) async fn replace_gaps(
+        &self,
+        event: &EventId,
+        fence: i64,
+        gaps: &Gaps,
+    ) -> Result<(), LeaderError> {
+        self.write_as_leader(event, fence, |reply| LeaderWrite::ReplaceGaps(gaps.clone(), reply)).await
     }
 
     pub(crate) async fn settle(&self, event: &EventId, fence: i64) -> Result<Closing, LeaderError> {

@@ -2,7 +2,9 @@
 //! the leadership or the process stops.
 
 mod admission;
+mod gap_recount;
 mod inbox;
+mod journals;
 mod lifecycle;
 mod number_limit;
 mod number_rate;
@@ -89,26 +91,27 @@ async fn run_round(worker: &WorkerContext, term: &mut LeaderTerm, check: &Check)
         term.extended_at = now;
     }
     let snapshot = armed_snapshot(worker, term, now).await?;
-    recovery::hold_release_if_lossy(worker, term).await?;
-    // Read after arming, which may have held the release back.
     let event = worker.ledger.event(&term.event).await?;
     if event.fence != term.fence {
         return Err(ledger::Error::Lost.into());
     }
+    let event = recovery::judge_arming(worker, term, event, &snapshot).await?;
+    let event = term.journals.note(worker, event, now).await?;
     report_health(term, &event, check);
     queue_status::report(worker, term, &snapshot, now).await?;
     if !term.gaps_filled && !recovery::fill_gaps(worker, term, &snapshot).await? {
         return Ok(BUSY);
     }
     lifecycle::keep_times(worker, term, &event, &snapshot).await?;
-    number_limit::keep_ahead(worker, term, &snapshot, &event).await?;
-    let handled = inbox::handle_inbox(worker, term, &event).await?;
-    let recovering = now < event.recover_until;
-    let mut admitted = 0;
-    if event.state < EventState::Settled && !recovering {
-        admitted = admission::admit_head(worker, term, &event, &snapshot).await?;
+    if !recovery::holds_intake(worker, term, &event, now) {
+        number_limit::keep_ahead(worker, term, &snapshot, &event).await?;
     }
-    if !recovering {
+    let handled = inbox::handle_inbox(worker, term, &event, &snapshot).await?;
+    let mut admitted = 0;
+    if recovery::end_recovery(worker, term, &event, &snapshot, now).await? {
+        if event.state < EventState::Settled {
+            admitted = admission::admit_head(worker, term, &event, &snapshot).await?;
+        }
         lifecycle::advance_state(worker, term, &event, &snapshot).await?;
     }
     let projected = projector::project_changes(worker, term, &event, &snapshot, now).await?;
@@ -119,18 +122,28 @@ async fn run_round(worker: &WorkerContext, term: &mut LeaderTerm, check: &Check)
     })
 }
 
-/// Reports a frozen event. It stays frozen over restarts, so every leader reports it.
+/// Reports what keeps an event from admission. It lasts over restarts, so every leader reports it.
 fn report_health(term: &mut LeaderTerm, event: &EventRow, check: &Check) {
-    if let Some(reason) = &event.frozen {
-        let message = format!("event {} is frozen, admission is stopped: {reason}", term.event);
-        if !term.reported_frozen {
-            tracing::error!(event = %term.event, "{message}");
-        }
-        check.warn(message);
-    } else if term.reported_frozen {
-        check.ok();
+    let report = match &event.frozen {
+        Some(reason) => Some(format!("event {} is frozen, admission is stopped: {reason}", term.event)),
+        None if event.journals_missing > 0 => Some(format!(
+            "the queue of event {} lost applications, and {} journals of signup services are missing: start those services, or \
+             accept the recovery without them (`firstcome event get {}` lists them)",
+            term.event, event.journals_missing, term.event
+        )),
+        None => None,
+    };
+    if report == term.reported {
+        return;
     }
-    term.reported_frozen = event.frozen.is_some();
+    match &report {
+        Some(message) => {
+            tracing::error!(event = %term.event, "{message}");
+            check.warn(message.as_str());
+        }
+        None => check.ok(),
+    }
+    term.reported = report;
 }
 
 /// Returns the state of the queue. Arms a queue that was restarted first.

@@ -1,8 +1,9 @@
 //! The stores, and the parts of the program that run in this process.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use domain::NO_JOURNAL;
 use service::Settings;
 use service::config::Part;
 
@@ -82,6 +83,8 @@ pub struct ExternalStores {
     pub ledger: String,
     /// The maximum number of connections to the ledger.
     pub ledger_connections: u32,
+    /// The folder of the signup service's journal; `None` without a journal.
+    pub journal: Option<PathBuf>,
 }
 
 impl fmt::Debug for ExternalStores {
@@ -103,10 +106,16 @@ pub(super) fn read(settings: &Settings, role: ProcessRole) -> (Stores, PathBuf) 
         }
         None => (None, 0),
     };
+    let journal = journal(settings, role, &folder);
     let mut first = settings.part(if role.has_queue() { "queue" } else { "ledger" });
     let has_all = (queue.is_some(), ledger.is_some()) == (role.has_queue(), role.has_ledger());
     let stores = match (queue, ledger) {
-        (None, None) if role == ProcessRole::All => Stores::Embedded { folder },
+        (None, None) if role == ProcessRole::All => {
+            if settings.part("signup").has("journal") {
+                settings.part("signup").mistake("journal", "needs queue.url: the embedded queue is one file");
+            }
+            Stores::Embedded { folder }
+        }
         (None, None) => {
             first.mistake(
                 "url",
@@ -118,6 +127,7 @@ pub(super) fn read(settings: &Settings, role: ProcessRole) -> (Stores, PathBuf) 
             queue: queue.unwrap_or_default(),
             ledger: ledger.unwrap_or_default(),
             ledger_connections,
+            journal,
         }),
         _ => {
             first.mistake("url", "goes together with ledger.url: set both, or none for embedded stores");
@@ -125,6 +135,18 @@ pub(super) fn read(settings: &Settings, role: ProcessRole) -> (Stores, PathBuf) 
         }
     };
     (stores, keys)
+}
+
+/// The folder of the journal, unless it is switched off.
+fn journal(settings: &Settings, role: ProcessRole, folder: &Path) -> Option<PathBuf> {
+    if !role.has_signup() {
+        return None;
+    }
+    match settings.part("signup").optional_text("journal") {
+        Some(text) if text == NO_JOURNAL => None,
+        Some(text) => Some(text.into()),
+        None => Some(folder.join("journal")),
+    }
 }
 
 /// The settings of a store, if this role uses it.

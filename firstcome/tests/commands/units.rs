@@ -10,7 +10,8 @@ use super::{PROGRAM, output_text};
 
 const ROLES: [&str; 4] = ["gateway", "signup", "worker", "operator"];
 /// What differs from role to role.
-const OWN_KEYS: [&str; 5] = ["Description", "Environment", "ExecStart", "LoadCredential", "User"];
+const OWN_KEYS: [&str; 6] =
+    ["Description", "Environment", "ExecStart", "LoadCredential", "StateDirectory", "User"];
 
 /// The `Key=value` lines of the unit of a role, in order.
 fn unit(role: &str) -> Vec<(String, String)> {
@@ -74,6 +75,14 @@ fn each_unit_passes_the_secrets_that_its_settings_name() {
 }
 
 #[test]
+fn a_unit_that_keeps_a_journal_may_write_it() {
+    let unit = unit("signup");
+    let folder = &values(&unit, "StateDirectory")[0];
+    let journal = format!("FIRSTCOME_SIGNUP__JOURNAL=%S/{folder}/journal");
+    assert!(values(&unit, "Environment").contains(&journal), "{unit:?}");
+}
+
+#[test]
 fn the_program_reads_the_credentials_instead_of_the_files_that_its_settings_name() {
     for role in ROLES {
         let unit = unit(role);
@@ -87,12 +96,12 @@ fn the_program_reads_the_credentials_instead_of_the_files_that_its_settings_name
         print.arg(format!("{}/../ops/{role}.toml", env!("CARGO_MANIFEST_DIR")));
         for variable in values(&unit, "Environment") {
             let (name, value) = variable.split_once('=').unwrap();
-            print.env(name, value.replace("%d", folder.path().to_str().unwrap()));
+            print.env(name, value.replace("%d", folder.path().to_str().unwrap()).replace("%S", "/var/lib"));
         }
         let printed = print.output().unwrap();
         let text = output_text(&printed);
         assert!(printed.status.success(), "{role}: {text}");
         let from_environment = text.lines().filter(|line| line.contains("FIRSTCOME_")).count();
-        assert_eq!(from_environment, values(&unit, "LoadCredential").len(), "{role}: {text}");
+        assert_eq!(from_environment, values(&unit, "Environment").len(), "{role}: {text}");
     }
 }

@@ -7,6 +7,7 @@ mod cluster;
 mod crowd;
 mod gateway;
 mod harness;
+mod journal;
 mod killed;
 mod operator_process;
 mod pace;

@@ -125,6 +125,16 @@ impl ProcessHandles {
         self.signups[nth] = self.start_signup(nth).await;
     }
 
+    /// kill -9 of a signup service, which stays away.
+    pub(crate) async fn kill_signup(&mut self, nth: usize) {
+        self.signups[nth].kill().await.unwrap();
+    }
+
+    /// Starts a signup service that was killed.
+    pub(crate) async fn start_signup_again(&mut self, nth: usize) {
+        self.signups[nth] = self.start_signup(nth).await;
+    }
+
     /// kill -9 of a worker, which is then started again.
     pub(crate) async fn restart_worker(&mut self, nth: usize) {
         self.workers[nth].kill().await.unwrap();
@@ -153,9 +163,15 @@ impl ProcessHandles {
         self.workers[nth].thaw().unwrap();
     }
 
+    /// The journal of a signup service.
+    pub(crate) fn journal(&self, nth: usize) -> PathBuf {
+        self.folder.path().join(format!("journal-{nth}"))
+    }
+
     async fn start_signup(&mut self, nth: usize) -> ChildProcess {
         let listen = format!("signup.listen=127.0.0.1:{}", self.ports[nth]);
-        self.process("signup", &["--set", &listen]).await
+        let journal = format!("signup.journal={}", self.journal(nth).display());
+        self.process("signup", &["--set", &listen, "--set", &journal]).await
     }
 
     /// Stops every process in order, then lets the program judge what is stored.

@@ -124,6 +124,8 @@ impl GatewayHarness {
             round: rev,
             figures: SeatFigures { sold: 0, free: 2, held: 0, at: OPENS },
             settled_seq: (state == EventState::Settled).then_some(0),
+            judged_epoch: Epoch(0),
+            lost_epoch: Epoch(0),
             outcomes: Vec::new(),
         };
         self.queue.project(&event, 1, projection).await.unwrap();

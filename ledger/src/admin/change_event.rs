@@ -12,6 +12,7 @@ use crate::admin::save_event::{EventChange, save};
 use crate::calls::pace_bucket::fit_bucket;
 use crate::store::ledger::Ledger;
 use crate::tables::event::{EventRow, lock_known_event};
+use crate::tables::journal;
 
 /// The result of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +50,9 @@ impl Ledger {
             fit_seats(&mut tx, event, after.settings.capacity).await?;
         }
         fit_bucket(&mut tx, &row, &after.settings, now).await?;
+        if before.journals_missing > 0 && after.journals_missing == 0 {
+            journal::give_up_missing(&mut tx, event).await?;
+        }
         after.post_state_change(&mut tx, &before, now).await?;
         let action = change.action();
         let audited = save(&mut tx, EventChange { event: &locked, after: &after, action, by }, now).await?;

@@ -22,17 +22,18 @@ pub(crate) struct EventDraft {
     pub(crate) state: EventState,
     pub(crate) frozen: Option<String>,
     pub(crate) recover_until: Millis,
+    pub(crate) journals_missing: u32,
 }
 
 impl EventDraft {
     pub(crate) fn of(event: &EventRow) -> Self {
-        let EventRow { settings, state, frozen, recover_until, .. } = event.clone();
-        Self { settings, state, frozen, recover_until }
+        let EventRow { settings, state, frozen, recover_until, journals_missing, .. } = event.clone();
+        Self { settings, state, frozen, recover_until, journals_missing }
     }
 
     pub(crate) fn into_event(self, locked: &EventRow, rev: i64) -> EventRow {
-        let Self { settings, state, frozen, recover_until } = self;
-        EventRow { settings, rev, state, recover_until, frozen, ..locked.clone() }
+        let Self { settings, state, frozen, recover_until, journals_missing } = self;
+        EventRow { settings, rev, state, recover_until, journals_missing, frozen, ..locked.clone() }
     }
 
     fn state_at(&self, now: Millis) -> EventState {
@@ -59,8 +60,11 @@ impl EventDraft {
                 self.settings.applications_max = self.settings.applications_max.max(*seats);
             }
             Change::Announcement(text) => self.settings.announcement = text.clone(),
-            // Not 0, which means that the queue never lost an application.
-            Change::AcceptRecovery => self.recover_until = self.recover_until.min(now),
+            Change::AcceptRecovery => {
+                // Not 0, which means that the queue never lost an application.
+                self.recover_until = self.recover_until.min(now);
+                self.journals_missing = 0;
+            }
             Change::Unfreeze => self.frozen = None,
         }
         Ok(())
@@ -105,9 +109,9 @@ impl EventDraft {
             EventState::Closed if self.frozen.is_some() => {
                 self.not_now(now, "it is frozen: examine the reason, then unfreeze it")
             }
-            EventState::Closed if now < self.recover_until => self.not_now(
+            EventState::Closed if self.journals_missing > 0 || now < self.recover_until => self.not_now(
                 now,
-                "receipts may still restore applications that the queue lost; wait, or accept the recovery",
+                "journals or receipts may still restore applications that the queue lost; wait, or accept the recovery",
             ),
             EventState::Closed => {
                 self.state = EventState::Settling;

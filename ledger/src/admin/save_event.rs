@@ -26,7 +26,7 @@ pub(crate) async fn save(tx: &mut Tx, change: EventChange<'_>, now: Millis) -> R
     let rev = event.rev + 1;
     let settings = serde_json::to_string(&after.settings).map_err(|error| not_json(&error))?;
     sqlx::query(
-        "UPDATE event SET rev = $2, settings = $3, state = $4, frozen = $5, recover_until = $6 WHERE id = $1",
+        "UPDATE event SET rev = $2, settings = $3, state = $4, frozen = $5, recover_until = $6, journals_missing = $7 WHERE id = $1",
     )
     .bind(id.as_str())
     .bind(rev)
@@ -34,6 +34,7 @@ pub(crate) async fn save(tx: &mut Tx, change: EventChange<'_>, now: Millis) -> R
     .bind(after.state.as_str())
     .bind(after.frozen.as_deref())
     .bind(after.recover_until)
+    .bind(i64::from(after.journals_missing))
     .execute(&mut **tx)
     .await?;
     let difference = audit::difference(&value(&EventDraft::of(event))?, &value(after)?);

@@ -1,6 +1,6 @@
-//! The queue's epoch, its limit of numbers and its recovery: written in the ledger before the queue gets them.
+//! The queue's epoch and its limit of numbers: written in the ledger before the queue gets them.
 
-use domain::{Epoch, EventId, Fence, Millis};
+use domain::{Epoch, EventId, Fence};
 
 use crate::leader::leader_lease::lock_led_event;
 use crate::store::column::count;
@@ -25,18 +25,6 @@ impl Ledger {
             .fetch_optional(&mut *tx).await?.ok_or(Error::Lost)?;
         tx.commit().await?;
         Ok(NewEpoch { epoch: Epoch(count(&row, "epoch")?), number_limit: count(&row, "number_limit")? })
-    }
-
-    /// Suspends admission for `for_ms` milliseconds: a receipt that is shown until then may restore a number below those that wait.
-    pub async fn hold_release(&self, event: &EventId, fence: Fence, for_ms: Millis) -> Result<(), Error> {
-        let mut tx = self.begin().await?;
-        let led = lock_led_event(self, &mut tx, event, fence).await?;
-        sqlx::query("UPDATE event SET recover_until = $2 WHERE id = $1 AND recover_until < $2")
-            .bind(event.as_str())
-            .bind(led.now + for_ms)
-            .execute(&mut *tx)
-            .await?;
-        tx.commit().await
     }
 
     /// Allows numbers up to `number_limit`. It is committed before the queue gets the limit, and the limit never falls.

@@ -31,6 +31,8 @@ pub struct QueueStatus {
     pub armed: bool,
     /// Seats sold per second over the last seconds, in thousandths.
     pub sold_milli_per_s: u32,
+    /// The highest `seq` that was ever reported, also by a queue that has lost it since. The ledger never lowers it.
+    pub highest_seq: u32,
     /// How long the first application of the queue has waited; `None` if none waits, or if it applied before the current leader
     /// took over.
     pub oldest_wait_ms: Option<Millis>,
@@ -49,6 +51,7 @@ impl QueueStatus {
             skipped_numbers: count(row, "skipped_numbers")?,
             armed: int(row, "armed")? == 1,
             sold_milli_per_s: count(row, "sold_milli_per_s")?,
+            highest_seq: count(row, "highest_seq")?,
             oldest_wait_ms: maybe_int(row, "oldest_wait_ms")?,
         })
     }
@@ -74,10 +77,11 @@ impl Ledger {
         let mut tx = self.begin().await?;
         let led = lock_led_event(self, &mut tx, event, fence).await?;
         sqlx::query(
-            "INSERT INTO queue_status (event, at, epoch, state, seq, admitted_through, waiting, closed_seq, skipped_numbers, armed, sold_milli_per_s, oldest_wait_ms)
-             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)
+            "INSERT INTO queue_status (event, at, epoch, state, seq, admitted_through, waiting, closed_seq, skipped_numbers, armed, sold_milli_per_s, oldest_wait_ms, highest_seq)
+             VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $5)
              ON CONFLICT (event) DO UPDATE SET at = $2, epoch = $3, state = $4, seq = $5, admitted_through = $6, waiting = $7,
-                 closed_seq = $8, skipped_numbers = $9, armed = $10, sold_milli_per_s = $11, oldest_wait_ms = $12",
+                 closed_seq = $8, skipped_numbers = $9, armed = $10, sold_milli_per_s = $11, oldest_wait_ms = $12,
+                 highest_seq = CASE WHEN queue_status.highest_seq < $5 THEN $5 ELSE queue_status.highest_seq END",
         )
         .bind(event.as_str()).bind(led.now).bind(i64::from(status.epoch.0)).bind(status.state.as_str())
         .bind(i64::from(status.seq)).bind(i64::from(status.admitted_through)).bind(i64::from(status.waiting))

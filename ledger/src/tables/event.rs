@@ -1,6 +1,6 @@
 //! Rows of the table `event`.
 
-use domain::{EventId, EventSettings, EventState, Fence, Millis};
+use domain::{Epoch, EventId, EventSettings, EventState, Fence, Millis};
 use sqlx::any::AnyRow;
 
 use crate::store::column::{count, event_state, int, maybe_count, maybe_text, text};
@@ -23,8 +23,16 @@ pub struct EventRow {
     pub number_limit: u32,
     /// The last handled entry of the inbox.
     pub inbox_through: i64,
+    /// The last epoch for which it is decided whether the queue lost applications.
+    pub judged_epoch: Epoch,
+    /// The last epoch at whose arming applications were lost; 0 if there is none.
+    pub lost_epoch: Epoch,
+    /// The last loss whose recovery has ended.
+    pub recovered_epoch: Epoch,
     /// The time before which no application is admitted: the queue lost applications, whose receipts may still restore them.
     pub recover_until: Millis,
+    /// Awaited journals that were not replayed since applications were lost. No application is admitted meanwhile.
+    pub journals_missing: u32,
     /// Why the event is frozen, if it is: no application is admitted.
     pub frozen: Option<String>,
     /// The last number given before the queue closed.
@@ -34,6 +42,11 @@ pub struct EventRow {
 }
 
 impl EventRow {
+    /// Whether applications that the queue lost may still be restored. No application is admitted meanwhile.
+    pub fn is_recovering(&self) -> bool {
+        self.recovered_epoch < self.lost_epoch
+    }
+
     pub(crate) fn from_row(row: &AnyRow) -> Result<Self, Error> {
         Ok(Self {
             settings: settings(row)?,
@@ -42,7 +55,11 @@ impl EventRow {
             fence: Fence(int(row, "leader_fence")?),
             number_limit: count(row, "number_limit")?,
             inbox_through: int(row, "inbox_through")?,
+            judged_epoch: Epoch(count(row, "judged_epoch")?),
+            lost_epoch: Epoch(count(row, "lost_epoch")?),
+            recovered_epoch: Epoch(count(row, "recovered_epoch")?),
             recover_until: int(row, "recover_until")?,
+            journals_missing: count(row, "journals_missing")?,
             frozen: maybe_text(row, "frozen")?,
             closed_seq: maybe_count(row, "closed_seq")?,
             settled_seq: maybe_count(row, "settled_seq")?,

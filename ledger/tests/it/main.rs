@@ -15,6 +15,7 @@ mod opening;
 mod pacing;
 mod parking;
 mod queue_status;
+mod recovering;
 mod responses;
 mod roles;
 mod settling;
@@ -70,6 +71,12 @@ cases! {
     }
     queue_status {
         writing_the_queue_status_extends_the_lease
+    }
+    recovering {
+        a_loss_waits_for_every_registered_journal
+        a_loss_waits_for_receipts_where_a_process_has_no_journal
+        an_arming_is_judged_once
+        an_accepted_recovery_gives_missing_journals_up_until_they_are_back
     }
     concurrency {
         concurrent_dispatchers_admission_and_cancels_end_in_exact_counts

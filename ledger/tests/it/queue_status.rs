@@ -11,6 +11,7 @@ pub(crate) fn status() -> QueueStatus {
         epoch: Epoch(2),
         state: EventState::Open,
         seq: 1200,
+        highest_seq: 1200,
         admitted_through: 40,
         waiting: 160,
         closed_seq: None,
@@ -37,6 +38,10 @@ pub(crate) async fn writing_the_queue_status_extends_the_lease(store: Store) {
     };
     ledger.write_queue_status(event, fence, &later).await.unwrap();
     assert_eq!(ledger.queue_status(event).await.unwrap(), Some(QueueStatus { at: NOON + 2900, ..later }));
+    let put_back = QueueStatus { seq: 700, highest_seq: 700, ..status() };
+    ledger.write_queue_status(event, fence, &put_back).await.unwrap();
+    let highest = ledger.queue_status(event).await.unwrap().unwrap().highest_seq;
+    assert_eq!(highest, 1200, "a queue that was put back to an older state does not hide what it had");
     harness.clock.advance(2900);
     assert_eq!(ledger.acquire_leadership(event).await.unwrap(), None, "the lease was extended");
     let lost = ledger.write_queue_status(event, Fence(fence.0 - 1), &status()).await;

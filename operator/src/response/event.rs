@@ -146,6 +146,8 @@ pub struct EventResponse {
     /// Until then no application is admitted: the queue lost some, and shown receipts restore them.
     #[schema(format = DateTime)]
     pub recover_until: Option<String>,
+    /// The journals of signup services that are missing since the queue lost applications. No application is admitted meanwhile.
+    pub missing_journals: Vec<String>,
 }
 
 impl EventResponse {
@@ -153,6 +155,7 @@ impl EventResponse {
         event: EventRow,
         figures: EventFigures,
         queue: Option<QueueStatus>,
+        missing_journals: Vec<String>,
         now: Millis,
     ) -> Self {
         let state = event.state.at(&event.settings, now);
@@ -179,6 +182,7 @@ impl EventResponse {
             under_way: PendingCounts { ordering, parked },
             queue: queue.map(Into::into),
             frozen: event.frozen,
+            missing_journals,
             recover_until: (event.recover_until > now).then(|| timestamp::format(event.recover_until)),
         }
     }

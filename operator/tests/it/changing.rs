@@ -1,5 +1,7 @@
 //! Changes: the response, the effect, and the row in the audit.
 
+use domain::{Epoch, NO_JOURNAL};
+use ledger::JournalReport;
 use serde_json::{Value, json};
 
 use crate::harness::{GET, HOUR, NOW, OperatorHarness, PACE, TestResponse, spring};
@@ -144,11 +146,17 @@ async fn a_frozen_event_shows_why_and_is_unfrozen_with_a_reason() {
 async fn a_recovery_shows_its_end_and_is_accepted_with_a_reason() {
     let harness = OperatorHarness::open().await;
     let lead = harness.ledger.acquire_leadership(&spring()).await.unwrap().unwrap();
-    harness.ledger.hold_release(&spring(), lead.fence, 60_000).await.unwrap();
-    assert_eq!(harness.get(GET).await.json()["recover_until"], "2026-11-22T11:01:00.000Z");
+    let journal = JournalReport { id: "4f1c".into(), replayed: Epoch(0) };
+    let without = JournalReport { id: NO_JOURNAL.into(), replayed: Epoch(0) };
+    harness.ledger.record_journals(&spring(), lead.fence, &[journal, without]).await.unwrap();
+    harness.ledger.record_loss(&spring(), lead.fence, Epoch(3), 60_000).await.unwrap();
+    let event = harness.get(GET).await.json();
+    assert_eq!(event["recover_until"], "2026-11-22T11:01:00.000Z");
+    assert_eq!(event["missing_journals"], json!(["4f1c"]));
     let response = harness.post_with_reason("/gate/adm/v1/accept/recovery/spring").await;
     assert_audited(&harness, &response, "accept_recovery", 2).await;
-    assert_eq!(harness.get(GET).await.json()["recover_until"], Value::Null);
+    let event = harness.get(GET).await.json();
+    assert_eq!((&event["recover_until"], &event["missing_journals"]), (&Value::Null, &json!([])));
 }
 
 #[tokio::test]

@@ -15,6 +15,7 @@ async fn an_event_shows_the_last_report_of_its_queue() {
         epoch: Epoch(3),
         state: EventState::Open,
         seq: 900,
+        highest_seq: 900,
         admitted_through: 100,
         waiting: 790,
         closed_seq: None,

@@ -12,7 +12,8 @@ use tokio::sync::{Mutex, mpsc, oneshot};
 use super::client::{RedisClient, server_error_as_err};
 use super::error::{CallError, unreadable};
 use super::reply::{ReplyFields, queue_state};
-use crate::contract::{Applicant, ApplyAck, QueueError};
+use crate::contract::{Applicant, ApplyAck, QueueError, QueueState};
+use crate::journal::{Journal, JournalRecord};
 
 /// The most applications of one call, which occupies the server for about one millisecond.
 const BATCH_MAX: usize = 256;
@@ -28,6 +29,7 @@ pub(super) struct PendingApply {
 /// The owner of one connection.
 pub(super) struct Batcher {
     pub(super) client: Arc<RedisClient>,
+    pub(super) journal: Option<Arc<Journal>>,
     pub(super) waiting: Arc<Mutex<mpsc::Receiver<PendingApply>>>,
     /// `None` before the first batch and after a failure.
     pub(super) conn: Option<MultiplexedConnection>,
@@ -68,6 +70,12 @@ impl Batcher {
 
     /// Applies for all of one event. Returns `false` if the connection must not be used again.
     async fn apply(&self, mut conn: MultiplexedConnection, batch: EventBatch) -> bool {
+        // Asked first: an application that cannot be acknowledged must not use a number.
+        let accepts = self.journal.as_ref().map_or(Ok(()), |journal| journal.accepts(&batch.event));
+        if let Err(why) = accepts {
+            refuse(batch, &QueueError::Unavailable(why));
+            return true;
+        }
         let mut call = self.client.function_call("apply", batch.event.as_str());
         call = call.arg(self.client.last_acknowledged(&batch.event));
         for PendingApply { applicant, .. } in &batch.applications {
@@ -81,7 +89,10 @@ impl Batcher {
             Err(refused) => Ok(Err(refused)),
         });
         match results {
-            Ok(Ok(acks)) => self.respond(batch, acks),
+            Ok(Ok(acks)) => match self.keep(&batch, &acks).await {
+                Ok(()) => self.respond(batch, acks),
+                Err(why) => refuse(batch, &QueueError::Unknown(why)),
+            },
             Ok(Err(refused)) => refuse(batch, &refused),
             Err(error) => {
                 let usable = !error.spoils_connection();
@@ -90,6 +101,27 @@ impl Batcher {
             }
         }
         true
+    }
+
+    /// Writes into the journal what it does not have yet of the waiting applications. One that was applied for before may have been
+    /// acknowledged by a process whose journal is lost.
+    async fn keep(&self, batch: &EventBatch, acks: &[Result<ApplyAck, QueueError>]) -> Result<(), String> {
+        let Some(journal) = &self.journal else { return Ok(()) };
+        let mut records = Vec::new();
+        for (PendingApply { applicant, .. }, ack) in batch.applications.iter().zip(acks) {
+            let Ok(ack) = ack else { continue };
+            if ack.state == QueueState::Waiting && !journal.holds(&batch.event, ack.number) {
+                records.push(JournalRecord::Applied {
+                    event: batch.event.clone(),
+                    epoch: ack.epoch,
+                    number: ack.number,
+                    app_key: applicant.app_key,
+                    req_hash: applicant.req_hash,
+                    contact: applicant.contact.clone(),
+                });
+            }
+        }
+        journal.append(records).await
     }
 
     fn respond(&self, batch: EventBatch, acks: Vec<Result<ApplyAck, QueueError>>) {

@@ -1,6 +1,6 @@
 //! The leader's writes. A long write is sent in pieces, each of which is complete: an interrupted caller repeats the whole.
 
-use domain::{AppKey, EventId, EventSettings};
+use domain::{AppKey, EventId, EventSettings, Gaps};
 
 use super::client::{FunctionCall, RedisClient};
 use super::error::{CallError, unreadable};
@@ -46,7 +46,7 @@ pub(super) async fn arm(
         .arg(request.rev);
     let call = with_settings(call, settings)?.arg(prefix_bits(settings)).arg(u8::from(request.unopened));
     let mut fields = client.call_as_leader(call).await?;
-    Ok(ArmResult { seq: fields.int()?, skipped: fields.int()?, lost_applications: fields.int::<u8>()? == 1 })
+    Ok(ArmResult { seq: fields.int()?, skipped: fields.int()? })
 }
 
 /// Adds the settings: whole for the readers, and the parts that the functions need.
@@ -80,7 +80,9 @@ pub(super) async fn project(
             .arg(projection.number_limit)
             .arg(projection.round)
             .arg(json(&projection.figures)?)
-            .arg(&settled_seq);
+            .arg(&settled_seq)
+            .arg(projection.judged_epoch.0)
+            .arg(projection.lost_epoch.0);
         for (number, outcome) in piece {
             call = call.arg(number.get()).arg(stored_outcome(outcome));
         }
@@ -143,6 +145,29 @@ pub(super) async fn restore(
         conflicts += client.call_as_leader(call).await?.int::<u32>()?;
     }
     if conflicts == 0 { Ok(()) } else { Err(LeaderError::Conflicts(conflicts)) }
+}
+
+/// Replaces the ranges of skipped numbers.
+pub(super) async fn replace_gaps(
+    client: &RedisClient,
+    event: &EventId,
+    fence: i64,
+    gaps: &Gaps,
+) -> Result<(), LeaderError> {
+    let ranges: Vec<String> = gaps.ranges().iter().map(|gap| format!("{}-{}", gap.from, gap.to)).collect();
+    let call =
+        fenced_call(client, "replace_gaps", event, fence).arg(ranges.join(",")).arg(gaps.count(0, u32::MAX));
+    client.call_as_leader(call).await.map(drop)
+}
+
+/// Tells the queue which journals the ledger has registered.
+pub(super) async fn keep_journals(
+    client: &RedisClient,
+    event: &EventId,
+    fence: i64,
+    ids: &[String],
+) -> Result<(), LeaderError> {
+    client.call_as_leader(fenced_call(client, "keep_journals", event, fence).arg(ids)).await.map(drop)
 }
 
 /// Closes the queue.

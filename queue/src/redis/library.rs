@@ -10,16 +10,19 @@ const CLOCK_BY_HAND: &str = "local HAND_CLOCK = true";
 /// The functions of each role that reads applications.
 const READS: [&str; 6] = ["catalogue", "snapshot", "entry", "app_key_of", "entries", "canary_read"];
 /// The functions that the signup service calls in addition.
-const SIGNUP: [&str; 4] = ["apply", "cancel", "present_receipt", "canary_signup"];
+const SIGNUP: [&str; 6] = ["apply", "cancel", "present_receipt", "journal", "replay", "canary_signup"];
 /// The functions of the gateway: the events, and the state of each.
 const GATEWAY: [&str; 3] = ["catalogue", "snapshot", "canary_gateway"];
 /// The functions that the leader calls in addition.
-const LEADER: [&str; 10] = [
+const LEADER: [&str; 13] = [
     "arm",
     "project",
     "admitted",
     "acknowledge",
     "restore",
+    "replace_gaps",
+    "keep_journals",
+    "journals",
     "settle",
     "publish",
     "head",
@@ -32,9 +35,9 @@ const READ_COMMANDS: &str = "+time +hexists +hkeys +hmget +hget +getrange +xrang
 /// Inner commands of the functions in `GATEWAY`.
 const GATEWAY_COMMANDS: &str = "+time +hexists +hkeys +hmget";
 /// Inner commands that the functions in `SIGNUP` use in addition.
-const SIGNUP_COMMANDS: &str = "+hset +hincrby +hdel +strlen +setrange +xadd";
+const SIGNUP_COMMANDS: &str = "+hset +hincrby +hdel +strlen +setrange +xadd +zadd";
 /// Inner commands that the functions in `LEADER` use in addition.
-const LEADER_COMMANDS: &str = "+xtrim +zadd +zrem";
+const LEADER_COMMANDS: &str = "+xtrim +zrem +hgetall";
 /// Commands of every client: for the connection and for the check of the server. `ACL DRYRUN` shows only which commands a user
 /// may run; `ACL GETUSER` would show the hashes of all passwords to each role.
 const CLIENT_COMMANDS: &str =

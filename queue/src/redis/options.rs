@@ -1,14 +1,29 @@
 //! The address of the queue's Redis and the parameters of its connections.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
-use domain::Now;
+use domain::{Now, Rng};
 
 use super::library::RedisRole;
 
 /// The default time limit of a call. The Redis client's own default of 0.5 s is less than a disk that rewrites its append-only
 /// file may need.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(2);
+
+/// How an application is kept before it is acknowledged.
+#[derive(Clone)]
+pub enum Durability {
+    /// In the queue's server only, on its disk.
+    Local,
+    /// In the queue's server and in a journal of this process.
+    Journal {
+        /// The folder of the journal, for this process alone.
+        folder: PathBuf,
+        /// For the id of a new journal.
+        rng: Rng,
+    },
+}
 
 /// The address of the queue's Redis and the parameters of its connections.
 #[derive(Clone)]
@@ -23,6 +38,8 @@ pub struct RedisOptions {
     pub pool_size: usize,
     /// After this time without a reply, the connection is dropped and the result of the call is unknown.
     pub response_timeout: Duration,
+    /// How this process keeps the applications that it acknowledges; `None` for one that acknowledges none.
+    pub durability: Option<Durability>,
     /// The queue's clock, for tests only. It loads other functions than the product's, which take the time from the server only.
     pub hand_clock: Option<Now>,
 }
@@ -36,6 +53,7 @@ impl RedisOptions {
             connections: 4,
             pool_size: 8,
             response_timeout: RESPONSE_TIMEOUT,
+            durability: None,
             hand_clock: None,
         }
     }

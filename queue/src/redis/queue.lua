@@ -9,6 +9,7 @@
 --   q:{event}:l        ZSET    waiting numbers at or below admitted_through
 --   q:{event}:c        HASH    app_key -> sealed contact
 --   q:{event}:p        HASH    app_keys of presented receipts whose applications are missing, until they are restored
+--   q:{event}:j        HASH    id of a journal -> the last loss of applications that it was replayed for; empty before the leader knows it
 --   q:{event}:i        STREAM  the inbox; the first half of an id is the position
 --   q:{event}:o        HASH    number -> outcome, or outcome:order number
 -- The states are W (waiting), A (admitted) and X (withdrawn).
@@ -29,12 +30,12 @@ local STATE_CODES = { W = 0, A = 1, X = 2 }
 local INTEGERS = {
   'epoch', 'fence', 'seq', 'number_limit', 'admitted_through', 'skipped', 'inbox_last', 'closed_at', 'closed_seq',
   'closed_inbox', 'settled_seq', 'opens_at', 'closes_at', 'applications_max', 'prefix_bits', 'rev', 'figures_fence',
-  'figures_round', 'intake', 'waiting',
+  'figures_round', 'intake', 'waiting', 'reached', 'lost', 'lost_epoch',
 }
 local TEXTS = { 'ending', 'gaps' }
 local SNAPSHOT = {
   'epoch', 'seq', 'number_limit', 'admitted_through', 'gaps', 'closed_at', 'closed_seq', 'closed_inbox', 'ending', 'opens_at',
-  'closes_at', 'settings', 'rev', 'figures', 'waiting',
+  'closes_at', 'settings', 'rev', 'figures', 'waiting', 'reached', 'lost', 'lost_epoch',
 }
 local STORED_AS = {
   number_limit = 'limit', admitted_through = 'through', skipped = 'gapped', inbox_last = 'inbox', settled_seq = 'settled',
@@ -57,9 +58,6 @@ local INTEGER_FIELDS, TEXT_FIELDS, SNAPSHOT_FIELDS = stored(INTEGERS), stored(TE
 local armed_epochs = {}
 -- Queues with fewer numbers than they acknowledged, until they are armed again.
 local regressed = {}
--- The highest number of each queue that was acknowledged and found without an application. It is a reason to disarm once, not
--- after every arming.
-local missing_numbers = {}
 local catalogue_armed = false
 
 -- An integer as text: by itself, Lua writes numbers above 10^14 with an exponent.
@@ -282,13 +280,13 @@ local NEW, ALREADY_APPLIED, REGRESSED, CLOSED, NOT_OPEN, ON_HOLD, FULL, AT_LIMIT
 -- Whether the queue has less than it acknowledged: the highest number that the caller has from it is above the last one, or has
 -- no application any more, because a leader has skipped it meanwhile.
 local function has_regressed(queue, acknowledged)
-  if acknowledged > queue.seq then return true end
-  return acknowledged > (missing_numbers[queue.base] or 0) and not key_with_number(queue, acknowledged)
+  -- A loss that the leader knows, or will find, is no reason to arm once more.
+  if acknowledged == 0 or queue.lost == 1 or queue.lost_epoch == queue.epoch then return false end
+  return acknowledged > queue.seq or not key_with_number(queue, acknowledged)
 end
 
-local function disarm(queue, acknowledged)
+local function disarm(queue)
   armed_epochs[queue.base], regressed[queue.base] = nil, true
-  missing_numbers[queue.base] = math.max(missing_numbers[queue.base] or 0, acknowledged)
 end
 
 -- Why the number after `seq` cannot be given; nil if it can.
@@ -331,7 +329,7 @@ local function apply(keys, args)
           contacts[#contacts + 1] = contact
         end
       elseif code == REGRESSED then
-        disarm(queue, acknowledged)
+        disarm(queue)
       end
     end
     results[#results + 1] = struct.pack('>BI4B', code, number, flags)
@@ -415,27 +413,45 @@ local function present_receipt(keys, args)
   return { args[1], 'OK' }
 end
 
+-- ---- writes of the processes that keep a journal
+
+-- args: id. Asks the leader to register the journal. The reply has the loss that it was replayed for, as stored, the last loss, and
+-- whether the event is settled.
+local function journal(keys, args)
+  local queue, refusal = open_for_applicant(keys, args)
+  if refusal then return refusal end
+  local name = queue.base .. 'j'
+  if redis.call('HEXISTS', name, args[3]) == 0 then redis.call('HSET', name, args[3], '') end
+  local replayed = redis.call('HGET', name, args[3])
+  return { args[1], 'OK', replayed, queue.lost_epoch or 0, queue.ending == 'settled' and 1 or 0 }
+end
+
 -- ---- writes of the leader
 
+-- What arming finds stays in `reached` and `lost` until the leader has judged it: its reply may be lost, and the leader may end.
+-- `reached` is the last number before the first arming that is not judged, and -1 once all are.
 -- args: fence, epoch, number_limit, rev, settings, opens_at, closes_at, intake, applications_max, prefix_bits, unopened.
 local function arm(keys, args)
   local queue = load_queue(keys, args)
   close_if_due(queue)
   local fence, epoch = tonumber(args[3]), tonumber(args[4])
-  local changes, lost = {}, regressed[queue.base]
+  local changes, lost = {}, regressed[queue.base] or queue.lost == 1
   if not queue.exists then
     lost = tonumber(args[5]) > 0
     queue.seq, queue.number_limit, queue.skipped, queue.gaps = 0, 0, 0, nil
     changes = {
       admitted_through = 0, waiting = 0, inbox_last = 0, rev = args[6], settings = args[7], opens_at = args[8],
       closes_at = tonumber(args[9]), intake = args[10], applications_max = args[11], prefix_bits = args[12], figures = '',
-      figures_fence = 0, figures_round = 0, barrier = 0,
+      figures_fence = 0, figures_round = 0, barrier = 0, lost_epoch = 0,
     }
   elseif fence < queue.fence then
     return { args[1], 'FENCED', queue.fence }
   elseif epoch <= queue.epoch then
     return { args[1], 'EPOCH', queue.epoch }
   end
+  local unjudged = queue.reached and queue.reached >= 0
+  changes.reached = unjudged and math.min(queue.reached, queue.seq) or queue.seq
+  changes.lost = lost and 1 or 0
   local number_limit = math.max(queue.number_limit, tonumber(args[5]))
   local skipped = math.max(0, number_limit - queue.seq)
   -- Neither store has opened the event or knows of a number, so no application can have been accepted.
@@ -459,7 +475,7 @@ local function arm(keys, args)
   queue.exists, queue.armed = true, true
   close_if_due(queue)
   armed_epochs[queue.base], regressed[queue.base] = epoch, nil
-  return { args[1], 'OK', queue.seq, skipped, lost and 1 or 0 }
+  return { args[1], 'OK', queue.seq, skipped }
 end
 
 -- Takes over the settings, except for times that took effect.
@@ -473,7 +489,7 @@ local function project_settings(queue, args, changes)
 end
 
 -- args: fence, rev, settings, opens_at, closes_at, intake, applications_max, state, number_limit, round, figures, settled_seq,
--- then number and outcome of each.
+-- judged_epoch, lost_epoch, then number and outcome of each.
 local function project(keys, args)
   local queue, refusal = open_fenced(keys, args, false)
   if refusal then return refusal end
@@ -491,10 +507,12 @@ local function project(keys, args)
     ending = 'settling'
   end
   changes.ending = ending
+  if tonumber(args[15]) >= queue.epoch then changes.reached, changes.lost = -1, 0 end
+  changes.lost_epoch = math.max(queue.lost_epoch or 0, tonumber(args[16]))
   save(queue, changes)
   if ending then close(queue, math.min(queue.now, queue.closes_at)) end
   local name = queue.base .. 'o'
-  for i = 15, #args, 2 do
+  for i = 17, #args, 2 do
     local before, after = redis.call('HGET', name, args[i]), args[i + 1]
     local cancels_order = before and string.sub(before, 1, 7) == 'ordered' and string.sub(after, 1, 9) == 'cancelled'
     if not before or cancels_order then redis.call('HSET', name, args[i], after) end
@@ -557,6 +575,16 @@ local function acknowledge(keys, args)
   return { args[1], 'OK' }
 end
 
+-- Adds what an application lacks that was restored from its receipt: the receipt has neither secret nor contact.
+local function complete(queue, packed, name, field, key, secret, contact)
+  if string.sub(packed, 6, 13) == NO_SECRET and secret ~= NO_SECRET then
+    redis.call('HSET', name, field, string.sub(packed, 1, 5) .. secret .. string.sub(packed, 14))
+  end
+  if contact ~= '' and redis.call('HEXISTS', queue.base .. 'c', key) == 0 then
+    redis.call('HSET', queue.base .. 'c', key, contact)
+  end
+end
+
 -- Returns false if the queue has the key under another number or the number under another key.
 local function restore_one(queue, number, key, secret, state, contact)
   redis.call('HDEL', queue.base .. 'p', key)
@@ -567,7 +595,10 @@ local function restore_one(queue, number, key, secret, state, contact)
   if number > queue.seq then save(queue, { seq = number }) end
   if queue.closed_seq and number > queue.closed_seq then save(queue, { closed_seq = number }) end
   if packed then
-    if state == 'A' and packed_state(packed) == 'W' then save(queue, { waiting = queue.waiting - admit(queue, key) }) end
+    if packed_state(packed) == 'W' then
+      if state == 'A' then save(queue, { waiting = queue.waiting - admit(queue, key) }) end
+      if state == 'W' then complete(queue, packed, name, field, key, secret, contact) end
+    end
     return true
   end
   if state == 'W' then add_to_block(queue, block_of(number), 1) end
@@ -592,6 +623,41 @@ local function restore(keys, args)
     end
   end
   return { args[1], 'OK', conflicts }
+end
+
+-- Gives the queue back what a journal has. args: id, lost_epoch, whether this is the last part, then number, app_key, reqhash,
+-- contact of each. The reply has whether the queue still asks for this replay, and counts the conflicts.
+local function replay(keys, args)
+  local queue, refusal = open_for_applicant(keys, args)
+  if refusal then return refusal end
+  local lost_epoch = tonumber(args[4])
+  if lost_epoch ~= queue.lost_epoch then return { args[1], 'OK', 0, 0 } end
+  local conflicts = 0
+  for i = 6, #args, 4 do
+    if not restore_one(queue, tonumber(args[i]), args[i + 1], args[i + 2], 'W', args[i + 3]) then
+      conflicts = conflicts + 1
+    end
+  end
+  if args[5] == '1' then redis.call('HSET', queue.base .. 'j', args[3], integer(lost_epoch)) end
+  return { args[1], 'OK', 1, conflicts }
+end
+
+-- args: fence, gaps, count of the numbers in them.
+local function replace_gaps(keys, args)
+  local queue, refusal = open_fenced(keys, args, true)
+  if refusal then return refusal end
+  save(queue, { gaps = args[4], skipped = tonumber(args[5]) })
+  return { args[1], 'OK' }
+end
+
+-- args: fence, then the ids of journals that the ledger knows.
+local function keep_journals(keys, args)
+  local queue, refusal = open_fenced(keys, args, true)
+  if refusal then return refusal end
+  for i = 4, #args do
+    if redis.call('HGET', queue.base .. 'j', args[i]) == '' then redis.call('HSET', queue.base .. 'j', args[i], 0) end
+  end
+  return { args[1], 'OK' }
 end
 
 -- args: fence.
@@ -630,7 +696,7 @@ local function snapshot(keys, args)
   local queue, refusal = open_for_reader(keys, args)
   if refusal then return refusal end
   local acknowledged = tonumber(args[3])
-  if queue.armed and has_regressed(queue, acknowledged) then disarm(queue, acknowledged) end
+  if queue.armed and has_regressed(queue, acknowledged) then disarm(queue) end
   local values = redis.call('HMGET', keys[2], unpack(SNAPSHOT_FIELDS))
   local is_armed = armed_epochs[queue.base] == queue.epoch
   return { args[1], 'OK', is_armed and 1 or 0, queue.now, unpack(values, 1, #SNAPSHOT_FIELDS) }
@@ -720,6 +786,13 @@ local function head(keys, args)
   return reply
 end
 
+-- The reply has id and loss, as stored, of each journal.
+local function journals(keys, args)
+  local queue, refusal = open_for_leader(keys, args)
+  if refusal then return refusal end
+  return { args[1], 'OK', unpack(redis.call('HGETALL', queue.base .. 'j')) }
+end
+
 -- args: position to start above, maximum count. The reply has position, time, app_key, number, kind of each request.
 local function inbox(keys, args)
   local queue, refusal = open_for_leader(keys, args)
@@ -769,7 +842,8 @@ local function canary_signup(keys)
   redis.call('STRLEN', CANARY .. 'w:0')
   redis.call('SETRANGE', CANARY .. 'w:0', 0, NO_KEY)
   redis.call('XADD', CANARY .. 'i', '*', 'n', 0)
-  redis.call('UNLINK', CANARY .. 'm', CANARY .. 'w:0', CANARY .. 'i')
+  redis.call('ZADD', CANARY .. 'l', 1, 1)
+  redis.call('UNLINK', CANARY .. 'm', CANARY .. 'w:0', CANARY .. 'i', CANARY .. 'l')
   return 'OK'
 end
 
@@ -777,6 +851,7 @@ local function canary_worker(keys)
   canary_signup(keys)
   redis.call('XADD', CANARY .. 'i', '*', 'n', 0)
   redis.call('XTRIM', CANARY .. 'i', 'MINID', '1-0')
+  redis.call('HGETALL', CANARY .. 'j')
   redis.call('ZADD', CANARY .. 'l', 1, 1)
   redis.call('ZREM', CANARY .. 'l', 1)
   redis.call('UNLINK', CANARY .. 'i', CANARY .. 'l')
@@ -794,6 +869,8 @@ end
 -- Without a flag, a function is refused as a whole while the memory is full. The functions that drain a full queue have the flag.
 register('apply', {}, apply)
 register('restore', {}, restore)
+register('replay', {}, replay)
+register('journal', { 'allow-oom' }, journal)
 register('canary_signup', { 'allow-oom' }, canary_signup)
 register('canary_worker', { 'allow-oom' }, canary_worker)
 register('cancel', { 'allow-oom' }, cancel)
@@ -802,6 +879,8 @@ register('arm', { 'allow-oom' }, arm)
 register('project', { 'allow-oom' }, project)
 register('admitted', { 'allow-oom' }, admitted)
 register('acknowledge', { 'allow-oom' }, acknowledge)
+register('replace_gaps', { 'allow-oom' }, replace_gaps)
+register('keep_journals', { 'allow-oom' }, keep_journals)
 register('settle', { 'allow-oom' }, settle)
 register('publish', { 'allow-oom' }, publish)
 register('catalogue', { 'no-writes' }, catalogue)
@@ -810,6 +889,7 @@ register('entry', { 'no-writes' }, entry)
 register('app_key_of', { 'no-writes' }, app_key_of)
 register('entries', { 'no-writes' }, entries)
 register('head', { 'no-writes' }, head)
+register('journals', { 'no-writes' }, journals)
 register('inbox', { 'no-writes' }, inbox)
 register('canary_read', { 'no-writes' }, canary_read)
 register('canary_gateway', { 'no-writes' }, canary_gateway)

@@ -7,8 +7,8 @@ use super::client::RedisClient;
 use super::error::{CallError, unreadable};
 use super::reply::ReplyFields;
 use crate::contract::{
-    Closing, InboxEntry, InboxKind, LeaderError, QueueEntry, QueueError, QueueHead, QueueSnapshot,
-    SeatFigures, WaitingApplication,
+    Closing, InboxEntry, InboxKind, LeaderError, QueueEntry, QueueError, QueueHead, QueueJournal,
+    QueueSnapshot, SeatFigures, UnjudgedArming, WaitingApplication,
 };
 
 /// The maximum number of applications that one call of `entries` returns.
@@ -53,6 +53,11 @@ fn snapshot_from(mut fields: ReplyFields, event: &EventId) -> Result<QueueSnapsh
     let rev = fields.int()?;
     let figures = fields.bytes()?;
     let waiting = fields.int()?;
+    // A queue of an earlier version has none of the three fields.
+    let reached: Option<i64> = fields.stored_int()?;
+    let lost_applications = fields.stored_int::<u8>()? == Some(1);
+    let lost_epoch = Epoch(fields.stored_int()?.unwrap_or(0));
+    let reached = reached.and_then(|reached| u32::try_from(reached).ok());
     let figures = if figures.is_empty() { SeatFigures::default() } else { json(&figures)? };
     let state = match ending {
         Some(ending) => ending,
@@ -74,6 +79,8 @@ fn snapshot_from(mut fields: ReplyFields, event: &EventId) -> Result<QueueSnapsh
         settings,
         rev,
         figures,
+        unjudged: reached.map(|reached| UnjudgedArming { reached, lost_applications }),
+        lost_epoch,
         now,
     })
 }
@@ -172,6 +179,19 @@ pub(super) async fn head(client: &RedisClient, event: &EventId, n: u32) -> Resul
         });
     }
     Ok(QueueHead { waiting, through })
+}
+
+/// Returns the journals of the event.
+pub(super) async fn journals(
+    client: &RedisClient,
+    event: &EventId,
+) -> Result<Vec<QueueJournal>, LeaderError> {
+    let mut fields = client.call_as_leader(client.function_call("journals", event.as_str())).await?;
+    let mut journals = Vec::new();
+    while !fields.is_empty() {
+        journals.push(QueueJournal { id: fields.text()?, replayed: fields.replayed_epoch()? });
+    }
+    Ok(journals)
 }
 
 /// Returns the requests above `after`, in order.

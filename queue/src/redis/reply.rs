@@ -1,6 +1,6 @@
 //! The replies of the Redis functions in `queue.lua`, read field by field from the front. Only the caller knows what the fields mean.
 
-use domain::{AppKey, Number, Outcome};
+use domain::{AppKey, Epoch, Number, Outcome};
 use redis::Value;
 
 use super::error::{CallError, unreadable};
@@ -99,6 +99,15 @@ impl ReplyFields {
         };
         let int = int.and_then(|n| T::try_from(n).ok());
         int.map(Some).ok_or_else(|| unreadable("a field that is not an integer of its range"))
+    }
+
+    /// The epoch of the loss that a journal was replayed for; an empty field is `None`.
+    pub(super) fn replayed_epoch(&mut self) -> Result<Option<Epoch>, CallError> {
+        let text = self.text()?;
+        if text.is_empty() {
+            return Ok(None);
+        }
+        text.parse().map(|epoch| Some(Epoch(epoch))).map_err(|_| unreadable(&text))
     }
 
     pub(super) fn number(&mut self) -> Result<Number, CallError> {

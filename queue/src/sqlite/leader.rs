@@ -1,6 +1,6 @@
 //! The leader's writes. Each carries the leader's fence, and a refused one changes nothing.
 
-use domain::{AppKey, EventId, Millis, Number};
+use domain::{AppKey, EventId, Gaps, Millis, Number, ReqHash};
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
@@ -21,6 +21,7 @@ pub(super) enum LeaderWrite {
     Admitted { through: u32, keys: Vec<AppKey>, reply: Reply<(), LeaderError> },
     Acknowledge { through: i64, reply: Reply<(), LeaderError> },
     Restore(Vec<RestoredApplication>, Reply<(), LeaderError>),
+    ReplaceGaps(Gaps, Reply<(), LeaderError>),
     Settle(Reply<Closing, LeaderError>),
 }
 
@@ -47,6 +48,9 @@ pub(super) async fn carry_out(
             report(reply, acknowledge(conn, queue, fence, through).await)
         }
         LeaderWrite::Restore(rows, reply) => report(reply, restore(conn, queue, fence, rows).await),
+        LeaderWrite::ReplaceGaps(gaps, reply) => {
+            report(reply, replace_gaps(queue, fence, gaps).map_err(StepError::Refused))
+        }
         LeaderWrite::Settle(reply) => report(reply, settle(queue, fence, now).map_err(StepError::Refused)),
     }
 }
@@ -78,6 +82,7 @@ async fn arm(
     now: Millis,
 ) -> StepResult<ArmResult> {
     let is_new = queue.row.is_none();
+    let regressed = queue.row.as_ref().is_some_and(|row| queue.armed.last_acknowledged > row.seq);
     let row = match &mut queue.row {
         Some(row) if fence < row.fence => return Err(LeaderError::Fenced { current: row.fence }.into()),
         Some(row) if request.epoch <= row.epoch => {
@@ -87,8 +92,8 @@ async fn arm(
         none => none.insert(QueueRow::create(conn, event, fence, &request).await?),
     };
     request.unopened &= !is_new;
-    let mut result = row.arm(&request, now);
-    result.lost_applications = is_new && result.skipped > 0;
+    row.note_arming(regressed || (is_new && request.number_limit > 0));
+    let result = row.arm(&request, now);
     row.fence = fence;
     row.close_if_due(now);
     queue.armed.epoch = Some(request.epoch);
@@ -174,6 +179,11 @@ async fn acknowledge(
     Ok(())
 }
 
+fn replace_gaps(queue: &mut LoadedQueue, fence: i64, gaps: Gaps) -> Result<(), LeaderError> {
+    fenced_and_armed(queue, fence)?.gaps = gaps;
+    Ok(())
+}
+
 fn settle(queue: &mut LoadedQueue, fence: i64, now: Millis) -> Result<Closing, LeaderError> {
     let row = fenced_and_armed(queue, fence)?;
     Ok(row.close(now.min(row.settings.closes_at)))
@@ -222,6 +232,7 @@ async fn restore_one(
             queue.waiting -= u32::from(done.rows_affected() == 1);
             Ok(true)
         }
+        Some(_) if row.state == QueueState::Waiting => complete(conn, queue.id, row).await,
         Some(_) => Ok(true),
         None => {
             let waits = row.state == QueueState::Waiting;
@@ -230,6 +241,22 @@ async fn restore_one(
             Ok(is_new)
         }
     }
+}
+
+/// Adds what a waiting application lacks that was restored from its receipt: the receipt has neither secret nor contact.
+async fn complete(conn: &mut SqliteConnection, queue: i64, row: RestoredApplication) -> sqlx::Result<bool> {
+    sqlx::query(
+        "UPDATE application SET req_hash = CASE WHEN req_hash = ?3 THEN ?4 ELSE req_hash END, \
+         contact = CASE WHEN length(contact) > 0 THEN contact ELSE ?5 END WHERE queue = ?1 AND number = ?2 AND state = 'W'",
+    )
+    .bind(queue)
+    .bind(row.number.get())
+    .bind(&ReqHash::NONE.0[..])
+    .bind(&row.req_hash.0[..])
+    .bind(row.contact)
+    .execute(conn)
+    .await?;
+    Ok(true)
 }
 
 async fn insert(conn: &mut SqliteConnection, queue: i64, row: RestoredApplication) -> sqlx::Result<bool> {

@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use crate::contract::{ArmRequest, ArmResult, Closing, Projection, QueueError, SeatFigures};
+use crate::contract::{ArmRequest, ArmResult, Closing, Projection, QueueError, SeatFigures, UnjudgedArming};
 
 /// How far the ledger has ended the event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -39,6 +39,8 @@ pub(super) struct QueueRow {
     pub(super) figures: SeatFigures,
     /// The fence and the round of the figures.
     pub(super) figures_of: (i64, i64),
+    pub(super) unjudged: Option<UnjudgedArming>,
+    pub(super) lost_epoch: Epoch,
 }
 
 impl QueueRow {
@@ -81,6 +83,15 @@ impl QueueRow {
         }
     }
 
+    /// Keeps what the coming arming finds, until the leader has judged it.
+    pub(super) fn note_arming(&mut self, lost_applications: bool) {
+        let found = UnjudgedArming { reached: self.seq, lost_applications };
+        self.unjudged = Some(self.unjudged.map_or(found, |earlier| UnjudgedArming {
+            reached: earlier.reached.min(found.reached),
+            lost_applications: earlier.lost_applications || found.lost_applications,
+        }));
+    }
+
     /// Continues above every number that may ever have been given.
     pub(super) fn arm(&mut self, request: &ArmRequest, now: Millis) -> ArmResult {
         let limit = self.number_limit.max(request.number_limit);
@@ -94,7 +105,7 @@ impl QueueRow {
         self.seq += skipped;
         // RestoredApplication numbers may lie above every limit.
         self.number_limit = self.seq;
-        ArmResult { seq: self.seq, skipped, lost_applications: false }
+        ArmResult { seq: self.seq, skipped }
     }
 
     /// Takes over the projection, except for times that took effect and for anything older.
@@ -103,6 +114,10 @@ impl QueueRow {
             self.take_settings(projection, now);
         }
         self.number_limit = self.number_limit.max(projection.number_limit);
+        if projection.judged_epoch >= self.epoch {
+            self.unjudged = None;
+        }
+        self.lost_epoch = self.lost_epoch.max(projection.lost_epoch);
         let figures_of = (fence, projection.round);
         if figures_of >= self.figures_of {
             self.figures = projection.figures;
@@ -187,7 +202,8 @@ impl QueueRow {
         sqlx::query(
             "UPDATE queue SET epoch = ?, fence = ?, seq = ?, number_limit = ?, admitted_through = ?, waiting = ?, gaps = ?, \
              inbox_last = ?, closed_at = ?, closed_seq = ?, closed_inbox = ?, ending = ?, settled_seq = ?, \
-             settings = ?, rev = ?, figures = ?, figures_fence = ?, figures_round = ? WHERE id = ?",
+             settings = ?, rev = ?, figures = ?, figures_fence = ?, figures_round = ?, \
+             reached = ?, lost_applications = ?, lost_epoch = ? WHERE id = ?",
         )
         .bind(self.epoch.0)
         .bind(self.fence)
@@ -207,6 +223,9 @@ impl QueueRow {
         .bind(to_json(&self.figures)?)
         .bind(self.figures_of.0)
         .bind(self.figures_of.1)
+        .bind(self.unjudged.map(|found| found.reached))
+        .bind(self.unjudged.is_some_and(|found| found.lost_applications))
+        .bind(self.lost_epoch.0)
         .bind(self.id)
         .execute(conn)
         .await?;
@@ -235,8 +254,16 @@ impl QueueRow {
             rev: row.try_get("rev")?,
             figures: from_json(row.try_get("figures")?)?,
             figures_of: (row.try_get("figures_fence")?, row.try_get("figures_round")?),
+            unjudged: unjudged(row)?,
+            lost_epoch: Epoch(row.try_get("lost_epoch")?),
         })
     }
+}
+
+fn unjudged(row: &SqliteRow) -> sqlx::Result<Option<UnjudgedArming>> {
+    let lost_applications = row.try_get("lost_applications")?;
+    let reached = row.try_get::<Option<u32>, _>("reached")?;
+    Ok(reached.map(|reached| UnjudgedArming { reached, lost_applications }))
 }
 
 fn closing(row: &SqliteRow) -> sqlx::Result<Option<Closing>> {

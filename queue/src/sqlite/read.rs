@@ -34,6 +34,8 @@ pub(super) fn snapshot(
         settings: row.settings,
         rev: row.rev,
         figures: row.figures,
+        unjudged: row.unjudged,
+        lost_epoch: row.lost_epoch,
         now,
     })
 }

@@ -9,7 +9,7 @@ use sqlx::{ConnectOptions, Row};
 
 use super::error::describe;
 
-const VERSION: i64 = 2;
+const VERSION: i64 = 3;
 
 /// Longer than any checkpoint: only another program on the file makes the writer wait that long.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -38,7 +38,11 @@ CREATE TABLE queue (
     rev              INTEGER NOT NULL,
     figures          TEXT    NOT NULL,
     figures_fence    INTEGER NOT NULL DEFAULT 0,
-    figures_round    INTEGER NOT NULL DEFAULT 0
+    figures_round    INTEGER NOT NULL DEFAULT 0,
+    -- What an arming found that the leader has not judged: the last number before it, and whether applications were lost.
+    reached          INTEGER,
+    lost_applications INTEGER NOT NULL DEFAULT 0,
+    lost_epoch       INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE application (
     queue    INTEGER NOT NULL REFERENCES queue (id),
@@ -68,7 +72,7 @@ CREATE TABLE outcome (
     order_no TEXT,
     PRIMARY KEY (queue, number)
 ) STRICT, WITHOUT ROWID;
-PRAGMA user_version = 2;
+PRAGMA user_version = 3;
 COMMIT;
 ";
 

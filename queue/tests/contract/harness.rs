@@ -207,6 +207,8 @@ pub(crate) fn projection() -> Projection {
         round: 1,
         figures: SeatFigures::default(),
         settled_seq: None,
+        judged_epoch: Epoch(0),
+        lost_epoch: Epoch(0),
         outcomes: Vec::new(),
     }
 }

@@ -6,7 +6,7 @@ use domain::{Epoch, EventSettings, EventState, Gaps, Millis, Number, Outcome, Re
 use queue::{
     Applicant, ApplyAck, ArmRequest, ArmResult, BLOCK, Closing, InboxEntry, InboxKind, LeaderError,
     ProjectedOutcome, Projection, QueueEntry, QueueError, QueueHead, QueueSnapshot, QueueState,
-    RestoredApplication, SeatFigures, WaitingApplication,
+    RestoredApplication, SeatFigures, UnjudgedArming, WaitingApplication,
 };
 
 use crate::harness::event;
@@ -38,6 +38,8 @@ pub(crate) struct ModelQueue {
     figures: (i64, i64, SeatFigures),
     ending: EventState,
     settled_seq: Option<u32>,
+    unjudged: Option<UnjudgedArming>,
+    lost_epoch: Epoch,
     outcomes: BTreeMap<u32, ProjectedOutcome>,
 }
 
@@ -69,6 +71,15 @@ impl ModelQueue {
     }
     fn close(&mut self, closed_at: Millis) -> Closing {
         *self.closed.get_or_insert(Closing { closed_seq: self.seq, closed_at, closed_inbox: self.inbox_last })
+    }
+    fn complete(&mut self, n: u32, row: &RestoredApplication) {
+        let applicant = &mut self.people.get_mut(&n).unwrap().applicant;
+        if applicant.req_hash == ReqHash::NONE {
+            applicant.req_hash = row.req_hash;
+        }
+        if applicant.contact.is_empty() {
+            applicant.contact.clone_from(&row.contact);
+        }
     }
     fn set_state(&mut self, n: u32, state: QueueState) {
         let person = self.people.get_mut(&n).unwrap();
@@ -177,12 +188,18 @@ impl Model {
         let unopened = arming.unopened && !is_new && queue.seq == 0 && self.now < opens_at;
         let last = if unopened { 0 } else { queue.seq.max(queue.number_limit).max(arming.number_limit) };
         let skipped = last - queue.seq;
+        let earlier = queue.unjudged;
+        queue.unjudged = Some(UnjudgedArming {
+            reached: earlier.map_or(queue.seq, |earlier| earlier.reached.min(queue.seq)),
+            lost_applications: (is_new && arming.number_limit > 0)
+                || earlier.is_some_and(|earlier| earlier.lost_applications),
+        });
         if skipped > 0 {
             queue.gaps.push(queue.seq + 1, last);
         }
         (queue.seq, queue.number_limit) = (last, last);
         self.close_if_due();
-        Ok(ArmResult { seq: last, skipped, lost_applications: is_new && skipped > 0 })
+        Ok(ArmResult { seq: last, skipped })
     }
 
     pub(crate) fn project(&mut self, fence: i64, projection: Projection) -> Result<(), LeaderError> {
@@ -196,6 +213,8 @@ impl Model {
             queue.settings.closes_at = if closed { old.closes_at } else { queue.settings.closes_at };
         }
         queue.number_limit = queue.number_limit.max(projection.number_limit);
+        queue.unjudged = queue.unjudged.filter(|_| projection.judged_epoch.0 < queue.epoch);
+        queue.lost_epoch = queue.lost_epoch.max(projection.lost_epoch);
         if (fence, projection.round) >= (queue.figures.0, queue.figures.1) {
             queue.figures = (fence, projection.round, projection.figures);
         }
@@ -263,11 +282,13 @@ impl Model {
         for row in rows {
             let n = row.number.get();
             match (queue.find(row.app_key).map(|(known, p)| (known, p.state)), queue.people.get(&n)) {
-                (Some((known, state)), _) if known == n => {
-                    if (state, row.state) == (QueueState::Waiting, QueueState::Admitted) {
+                (Some((known, state)), _) if known == n => match (state, row.state) {
+                    (QueueState::Waiting, QueueState::Admitted) => {
                         queue.set_state(n, QueueState::Admitted);
                     }
-                }
+                    (QueueState::Waiting, QueueState::Waiting) => queue.complete(n, row),
+                    _ => {}
+                },
                 (None, None) => {
                     let contact =
                         if row.state == QueueState::Waiting { row.contact.clone() } else { Vec::new() };
@@ -305,6 +326,8 @@ impl Model {
             admitted_through: queue.admitted_through,
             waiting: u32::try_from(queue.people.values().filter(|p| p.state == QueueState::Waiting).count())
                 .unwrap(),
+            unjudged: queue.unjudged,
+            lost_epoch: queue.lost_epoch,
             gaps: queue.gaps,
             closed: queue.closed,
             settings: queue.settings,
@@ -328,6 +351,8 @@ impl ModelQueue {
             seq: 0,
             number_limit: 0,
             admitted_through: 0,
+            unjudged: None,
+            lost_epoch: Epoch(0),
             gaps: Gaps::default(),
             people: BTreeMap::new(),
             inbox: Vec::new(),

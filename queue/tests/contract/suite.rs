@@ -30,6 +30,7 @@ macro_rules! cases {
             arming_skips_every_number_that_may_have_been_given
             a_restart_before_the_opening_skips_no_number
             an_opened_or_a_new_queue_does_not_count_as_unopened
+            what_arming_found_is_kept_until_it_is_judged
             a_new_queue_for_an_old_event_starts_above_its_limit
             a_lower_fence_or_an_old_epoch_is_refused
             the_head_is_in_order_and_reading_removes_nothing
@@ -50,6 +51,8 @@ macro_rules! cases {
             settling_closes_the_queue_once
             restoring_adds_the_missing_applications
             restoring_never_changes_an_existing_application
+            an_application_without_secret_and_contact_gets_them_when_they_are_known
+            replaced_gaps_are_those_that_count
             a_restored_number_raises_the_last_one_of_a_closed_queue
         );
     };

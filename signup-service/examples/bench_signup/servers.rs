@@ -153,6 +153,8 @@ async fn open(queue: &Queue, settings: EventSettings) {
         round: 1,
         figures: SeatFigures::default(),
         settled_seq: None,
+        judged_epoch: Epoch(0),
+        lost_epoch: Epoch(0),
         outcomes: Vec::new(),
     };
     queue.project(&event, 1, projection).await.unwrap();

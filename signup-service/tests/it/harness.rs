@@ -131,6 +131,8 @@ impl SignupHarness {
             round: 1,
             figures: SeatFigures { sold: 0, free: 2, held: 0, at: OPENS },
             settled_seq: None,
+            judged_epoch: Epoch(0),
+            lost_epoch: Epoch(0),
             outcomes: Vec::new(),
         };
         Self { clock, queue, signup, ctx, projection, _folder: None }

@@ -1,8 +1,9 @@
 //! The inbox of an event: decides cancel requests, and restores presented receipts.
 
 use ledger::{CancelRequest, EventRow};
-use queue::{InboxEntry, InboxKind};
+use queue::{InboxEntry, InboxKind, QueueSnapshot};
 
+use super::gap_recount::GapRecount;
 use super::recovery;
 use super::term::LeaderTerm;
 use crate::context::WorkerContext;
@@ -15,8 +16,9 @@ const BATCH: u32 = 256;
 /// the number of entries. The inbox of a frozen event is left as it is.
 pub(crate) async fn handle_inbox(
     worker: &WorkerContext,
-    term: &LeaderTerm,
+    term: &mut LeaderTerm,
     event: &EventRow,
+    snapshot: &QueueSnapshot,
 ) -> Result<usize, Error> {
     if event.frozen.is_some() {
         return Ok(0);
@@ -31,6 +33,9 @@ pub(crate) async fn handle_inbox(
         .collect();
     if !presented.is_empty() {
         recovery::restore_presented(worker, term, &presented).await?;
+        if presented.iter().any(|entry| snapshot.gaps.contains(entry.number.get())) {
+            term.recount = Some(GapRecount::default());
+        }
     }
     worker.ledger.handle_inbox(&term.event, term.fence, &requests, last).await?;
     worker.queue.acknowledge(&term.event, term.fence.0, last).await?;

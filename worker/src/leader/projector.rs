@@ -24,7 +24,9 @@ pub(crate) async fn project_changes(
     snapshot: &QueueSnapshot,
     now: Millis,
 ) -> Result<usize, Error> {
-    let changed = term.projected.rev != event.rev || term.projected.state != Some(event.state);
+    let changed = term.projected.rev != event.rev
+        || term.projected.state != Some(event.state)
+        || term.projected.judged_epoch != event.judged_epoch;
     let stale = !(0..PERIOD_MS).contains(&(now - term.projected.figures.at));
     if !(stale || changed || term.projected.has_more) {
         return Ok(0);
@@ -74,11 +76,14 @@ async fn project(
         round: term.round,
         figures: term.projected.figures,
         settled_seq: event.settled_seq,
+        judged_epoch: event.judged_epoch,
+        lost_epoch: event.lost_epoch,
         outcomes,
     };
     worker.queue.project(&term.event, term.fence.0, projection).await?;
     term.projected.rev = event.rev;
     term.projected.state = Some(event.state);
+    term.projected.judged_epoch = event.judged_epoch;
     Ok(())
 }
 

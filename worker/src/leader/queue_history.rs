@@ -34,6 +34,7 @@ impl QueueHistory {
             epoch: snapshot.epoch,
             state: snapshot.state,
             seq: snapshot.seq,
+            highest_seq: snapshot.seq,
             admitted_through: snapshot.admitted_through,
             waiting: snapshot.waiting,
             closed_seq: snapshot.closed.map(|closing| closing.closed_seq),
@@ -111,6 +112,8 @@ mod tests {
             settings,
             rev: 1,
             figures: SeatFigures::default(),
+            unjudged: None,
+            lost_epoch: Epoch(0),
             now: 0,
         }
     }

@@ -1,10 +1,11 @@
 //! Arms the queue after it started, and restores applications that it lost. Limits are written in the ledger first, so that no
 //! number is given twice, whatever state the queue comes back in.
 
-use domain::{AppKey, EventState, Number, ReqHash};
+use domain::{AppKey, EventId, EventState, Millis, Number, ReqHash};
 use ledger::EventRow;
-use queue::{ArmRequest, ArmResult, InboxEntry, LeaderError, QueueSnapshot, QueueState, RestoredApplication};
+use queue::{ArmRequest, InboxEntry, LeaderError, QueueSnapshot, QueueState, RestoredApplication};
 
+use super::projector;
 use super::term::LeaderTerm;
 use crate::context::WorkerContext;
 use crate::error::Error;
@@ -15,7 +16,7 @@ const RESTORE_BATCH: u32 = 500;
 const FILL_BATCHES: u32 = 20;
 
 /// Arms the queue for a new epoch.
-pub(crate) async fn arm(worker: &WorkerContext, term: &mut LeaderTerm) -> Result<(), Error> {
+pub(crate) async fn arm(worker: &WorkerContext, term: &LeaderTerm) -> Result<(), Error> {
     // A wiped queue has lost the list of events, and shows only published ones.
     worker.publish_events().await?;
     let event = worker.ledger.extend_leadership(&term.event, term.fence).await?;
@@ -32,50 +33,108 @@ pub(crate) async fn arm(worker: &WorkerContext, term: &mut LeaderTerm) -> Result
         event = %term.event, epoch = epoch.epoch.0, seq = armed.seq, skipped = armed.skipped,
         "armed the queue of event {}", term.event
     );
-    term.unreviewed_arming = Some(armed);
     Ok(())
 }
 
 /// Whether, as far as the ledger knows, the event has not opened and no number was given.
 async fn is_unopened(worker: &WorkerContext, event: &EventRow) -> Result<bool, Error> {
     let id = &event.settings.id;
-    let status = worker.ledger.queue_status(id).await?;
-    // The status repeats what the queue itself reported last, and a queue that was put back reports an earlier number.
     Ok(event.state == EventState::Scheduled
-        && status.is_none_or(|status| status.seq == 0)
+        && highest_seq(worker, id).await? == 0
         && worker.ledger.admitted_after(id, 0, 1).await?.is_empty())
 }
 
-/// Holds the release back if the armed queue lost applications. The result of arming is kept until this is done, since an armed
-/// queue does not report it again.
-pub(crate) async fn hold_release_if_lossy(
+/// The last number that the queue ever reported, also one that it has lost since.
+async fn highest_seq(worker: &WorkerContext, event: &EventId) -> Result<u32, Error> {
+    Ok(worker.ledger.queue_status(event).await?.map_or(0, |status| status.highest_seq))
+}
+
+/// Decides whether the queue lost applications before it was armed, and returns the event after that. The queue keeps what arming
+/// found until this is in the ledger, so that a leader that ends leaves it to the next one.
+pub(crate) async fn judge_arming(
     worker: &WorkerContext,
     term: &mut LeaderTerm,
-) -> Result<(), Error> {
-    let Some(armed) = term.unreviewed_arming else { return Ok(()) };
-    if armed.lost_applications || ledger_is_ahead(worker, term, armed).await? {
-        hold_release(worker, term).await?;
+    event: EventRow,
+    snapshot: &QueueSnapshot,
+) -> Result<EventRow, Error> {
+    if event.judged_epoch >= snapshot.epoch {
+        return Ok(event);
     }
-    term.unreviewed_arming = None;
-    Ok(())
+    let lost = match snapshot.unjudged {
+        Some(found) => found.lost_applications || is_behind(worker, term, found.reached).await?,
+        None => false,
+    };
+    if lost {
+        let grace_ms = worker.config.recover_grace_ms;
+        tracing::error!(
+            event = %term.event, grace_ms,
+            "the queue of event {} lost applications: admission stops while they are restored from the ledger, from journals and from presented receipts", term.event
+        );
+        worker.ledger.record_loss(&term.event, term.fence, snapshot.epoch, grace_ms).await?;
+    } else {
+        worker.ledger.record_whole(&term.event, term.fence, snapshot.epoch).await?;
+    }
+    let event = worker.ledger.event(&term.event).await?;
+    // At once: the processes replay their journals for the loss that the queue shows.
+    projector::project_settings(worker, term, &event, snapshot).await?;
+    Ok(event)
 }
 
-/// Whether the ledger has an application with a number that the queue had not reached: then the queue went back in time, whatever
-/// it reports.
-async fn ledger_is_ahead(worker: &WorkerContext, term: &LeaderTerm, armed: ArmResult) -> Result<bool, Error> {
-    let reached = armed.seq - armed.skipped;
-    Ok(!worker.ledger.admitted_after(&term.event, reached, 1).await?.is_empty())
+/// Whether a number above the last one of the queue is known: then the queue went back in time, whatever it reports.
+async fn is_behind(worker: &WorkerContext, term: &LeaderTerm, reached: u32) -> Result<bool, Error> {
+    Ok(highest_seq(worker, &term.event).await? > reached
+        || !worker.ledger.admitted_after(&term.event, reached, 1).await?.is_empty())
 }
 
-/// Stops admission for the grace period, in which applicants whose applications were lost can present their receipts. New
-/// applications are accepted at once.
-async fn hold_release(worker: &WorkerContext, term: &LeaderTerm) -> Result<(), Error> {
-    let grace_ms = worker.config.recover_grace_ms;
-    tracing::error!(
-        event = %term.event, grace_ms,
-        "the queue of event {} lost applications: admission stops for {grace_ms} ms, while presented receipts are restored", term.event
-    );
-    Ok(worker.ledger.hold_release(&term.event, term.fence, grace_ms).await?)
+/// Ends the recovery once every awaited journal was replayed and the time for receipts is over. Returns whether admission may go on.
+pub(crate) async fn end_recovery(
+    worker: &WorkerContext,
+    term: &mut LeaderTerm,
+    event: &EventRow,
+    snapshot: &QueueSnapshot,
+    now: Millis,
+) -> Result<bool, Error> {
+    if !event.is_recovering() {
+        term.recovering_since = None;
+        recount_gaps(worker, term, snapshot).await?;
+        return Ok(true);
+    }
+    term.recovering_since.get_or_insert(now);
+    if event.journals_missing > 0 || now < event.recover_until {
+        term.recount = None;
+        return Ok(false);
+    }
+    term.recount.get_or_insert_default();
+    if !recount_gaps(worker, term, snapshot).await? {
+        return Ok(false);
+    }
+    worker.ledger.end_recovery(&term.event, term.fence, event.lost_epoch).await?;
+    tracing::warn!(event = %term.event, "the recovery of event {} has ended: admission goes on", term.event);
+    Ok(true)
+}
+
+/// Goes on with the recount of the gaps, if there is one. Returns whether it is done.
+async fn recount_gaps(
+    worker: &WorkerContext,
+    term: &mut LeaderTerm,
+    snapshot: &QueueSnapshot,
+) -> Result<bool, Error> {
+    let Some(recount) = &mut term.recount else { return Ok(true) };
+    let Some(gaps) = recount.go_on(&worker.queue, &term.event, &snapshot.gaps).await? else {
+        return Ok(false);
+    };
+    if gaps != snapshot.gaps {
+        worker.queue.replace_gaps(&term.event, term.fence.0, &gaps).await?;
+    }
+    term.recount = None;
+    Ok(true)
+}
+
+/// Whether new numbers wait: an applicant whose application is only in a missing journal would get a second number by applying again.
+/// A journal that stays away delays new applicants for the grace period at most, and admission until an operator accepts the loss.
+pub(crate) fn holds_intake(worker: &WorkerContext, term: &LeaderTerm, event: &EventRow, now: Millis) -> bool {
+    let waited = term.recovering_since.map_or(0, |since| now - since);
+    event.is_recovering() && event.journals_missing > 0 && waited < worker.config.recover_grace_ms
 }
 
 /// Restores the applications of presented receipts whose numbers the queue does not have. Admission skips those that the ledger

@@ -1,8 +1,10 @@
 //! The memory of a leader between rounds. All of it can be lost: the stores hold the truth.
 
-use domain::{EventId, EventState, Fence, Millis};
-use queue::{ArmResult, SeatFigures};
+use domain::{Epoch, EventId, EventState, Fence, Millis};
+use queue::SeatFigures;
 
+use super::gap_recount::GapRecount;
+use super::journals::KnownJournals;
 use super::number_rate::NumberRate;
 use super::queue_history::QueueHistory;
 
@@ -19,10 +21,14 @@ pub(crate) struct LeaderTerm {
     pub(crate) gaps_filled: bool,
     /// Until then, it has those up to this number.
     pub(crate) filled_through: u32,
-    /// The result of arming, until it is decided whether the release has to be held back for it.
-    pub(crate) unreviewed_arming: Option<ArmResult>,
-    /// Whether the health check reports that the event is frozen.
-    pub(crate) reported_frozen: bool,
+    /// The journals as last read.
+    pub(crate) journals: KnownJournals,
+    /// When this leader first found the event recovering.
+    pub(crate) recovering_since: Option<Millis>,
+    /// The search for numbers in gaps that are in use, while it runs.
+    pub(crate) recount: Option<GapRecount>,
+    /// What the health check reports of this event.
+    pub(crate) reported: Option<String>,
 }
 
 impl LeaderTerm {
@@ -38,8 +44,10 @@ impl LeaderTerm {
             extended_at: 0,
             gaps_filled: false,
             filled_through: 0,
-            unreviewed_arming: None,
-            reported_frozen: false,
+            journals: KnownJournals::default(),
+            recovering_since: None,
+            recount: None,
+            reported: None,
         }
     }
 }
@@ -53,5 +61,6 @@ pub(crate) struct LastProjected {
     /// The limit that the next projection carries, unless the ledger's own is higher.
     pub(crate) number_limit: u32,
     pub(crate) rev: i64,
+    pub(crate) judged_epoch: Epoch,
     pub(crate) state: Option<EventState>,
 }

@@ -189,6 +189,8 @@ impl Stores {
             round: 1,
             figures: SeatFigures::default(),
             settled_seq: event.settled_seq,
+            judged_epoch: epoch,
+            lost_epoch: event.lost_epoch,
             outcomes,
         };
         self.queue.project(&spring(), self.fence.0, projection).await.unwrap();

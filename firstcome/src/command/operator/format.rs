@@ -89,6 +89,9 @@ pub(super) fn event_line(event: &EventResponse) -> String {
     if let Some(until) = &event.recover_until {
         line = format!("{line}  RECOVERING until {}", printable(until));
     }
+    if !event.missing_journals.is_empty() {
+        line = format!("{line}  RECOVERING, journals missing: {}", event.missing_journals.len());
+    }
     line
 }
 
@@ -97,6 +100,8 @@ pub(super) fn event_details(event: &EventResponse) -> String {
     let row = |name: &str, value: String| format!("  {name:<18} {value}");
     let optional = |text: &Option<String>| text.as_deref().map_or_else(|| "-".to_owned(), printable);
     let seats = &event.seats;
+    let journals =
+        if event.missing_journals.is_empty() { "-".into() } else { event.missing_journals.join(" ") };
     let diverts = if event.diverts.is_empty() { "-".to_owned() } else { event.diverts.join(" ") };
     let rows = [
         format!("{} is {} at rev {}", printable(&event.id), event.state.as_str(), event.rev),
@@ -119,6 +124,7 @@ pub(super) fn event_details(event: &EventResponse) -> String {
         row("queue", event.queue.as_ref().map_or_else(|| "no leader yet".to_owned(), queue_text)),
         row("frozen", optional(&event.frozen)),
         row("recover_until", optional(&event.recover_until)),
+        row("missing_journals", printable(&journals)),
     ];
     rows.join("\n")
 }

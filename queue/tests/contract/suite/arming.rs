@@ -1,7 +1,7 @@
 //! Restarts, arming, epochs and fences.
 
-use domain::{Gap, Outcome};
-use queue::{ArmRequest, LeaderError, QueueError, QueueState};
+use domain::{Epoch, Gap, Outcome};
+use queue::{ArmRequest, LeaderError, QueueError, QueueState, UnjudgedArming};
 
 use crate::harness::{
     FENCE, OPENS, QueueHarness, arming, event, key, number, projected, projection, restored,
@@ -63,7 +63,7 @@ pub(crate) async fn a_restart_before_the_opening_skips_no_number(harness: &mut Q
     harness.set_clock(OPENS - 500);
     harness.restart().await;
     let armed = harness.queue().arm(&event(), FENCE, unopened(2)).await.unwrap();
-    assert_eq!((armed.seq, armed.skipped, armed.lost_applications), (0, 0, false));
+    assert_eq!((armed.seq, armed.skipped), (0, 0));
     // The ledger does not confirm it, so a number may have been given.
     let armed =
         harness.queue().arm(&event(), FENCE, ArmRequest { unopened: false, ..unopened(3) }).await.unwrap();
@@ -80,10 +80,31 @@ pub(crate) async fn an_opened_or_a_new_queue_does_not_count_as_unopened(harness:
     let armed = harness.queue().arm(&event(), FENCE, unopened(3)).await.unwrap();
     assert_eq!((armed.seq, armed.skipped), (1_000, 999));
     // Neither does a queue that has to be created.
-    let other = "lost".parse().unwrap();
+    let other: domain::EventId = "lost".parse().unwrap();
     harness.set_clock(OPENS - 500);
     let armed = harness.queue().arm(&other, FENCE, unopened(4)).await.unwrap();
-    assert_eq!((armed.seq, armed.skipped, armed.lost_applications), (1_000, 1_000, true));
+    assert_eq!((armed.seq, armed.skipped), (1_000, 1_000));
+    harness.queue().publish(&[event(), other.clone()]).await.unwrap();
+    let unjudged = harness.queue().snapshot(&other).await.unwrap().unjudged;
+    assert_eq!(unjudged, Some(UnjudgedArming { reached: 0, lost_applications: true }));
+}
+
+pub(crate) async fn what_arming_found_is_kept_until_it_is_judged(harness: &mut QueueHarness) {
+    harness.fill(5).await;
+    let found = |reached| Some(UnjudgedArming { reached, lost_applications: false });
+    harness.project(|p| p.judged_epoch = Epoch(1)).await;
+    assert_eq!(harness.snapshot().await.unjudged, None);
+    // A leader that ends between arming and judging leaves it to the next one, over a restart of the store as well.
+    harness.queue().arm(&event(), FENCE, arming(2, 1_000)).await.unwrap();
+    harness.restart().await;
+    harness.queue().arm(&event(), FENCE, arming(3, 2_000)).await.unwrap();
+    harness.project(|p| p.judged_epoch = Epoch(2)).await;
+    assert_eq!(harness.snapshot().await.unjudged, found(5));
+    harness.project(|p| (p.judged_epoch, p.lost_epoch) = (Epoch(3), Epoch(3))).await;
+    let snapshot = harness.snapshot().await;
+    assert_eq!((snapshot.unjudged, snapshot.lost_epoch), (None, Epoch(3)));
+    harness.project(|p| p.lost_epoch = Epoch(0)).await;
+    assert_eq!(harness.snapshot().await.lost_epoch, Epoch(3), "it never falls");
 }
 
 pub(crate) async fn a_new_queue_for_an_old_event_starts_above_its_limit(harness: &mut QueueHarness) {

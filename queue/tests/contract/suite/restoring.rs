@@ -1,6 +1,7 @@
 //! Restored applications.
 
-use queue::{LeaderError, QueueState, RestoredApplication};
+use domain::{Gaps, ReqHash};
+use queue::{LeaderError, QueueError, QueueState, RestoredApplication};
 
 use crate::harness::{FENCE, QueueHarness, arming, contact, event, key, number, restored};
 
@@ -63,6 +64,47 @@ pub(crate) async fn restoring_never_changes_an_existing_application(harness: &mu
     let expected: Vec<_> = (1..=4).zip(states).map(|(n, state)| (n, key(n), state)).collect();
     assert_eq!(actual, expected);
     assert_eq!(harness.snapshot().await.seq, 4);
+}
+
+pub(crate) async fn an_application_without_secret_and_contact_gets_them_when_they_are_known(
+    harness: &mut QueueHarness,
+) {
+    harness.queue().arm(&event(), FENCE, arming(2, 10)).await.unwrap();
+    let from_receipt = RestoredApplication {
+        req_hash: ReqHash::NONE,
+        contact: Vec::new(),
+        ..restored(3, 3, QueueState::Waiting)
+    };
+    harness.queue().restore(&event(), FENCE, std::slice::from_ref(&from_receipt)).await.unwrap();
+    assert!(!harness.apply(3).await.unwrap().proven);
+    // What it has is kept.
+    for row in [restored(3, 3, QueueState::Waiting), from_receipt] {
+        harness.queue().restore(&event(), FENCE, &[row]).await.unwrap();
+        assert!(harness.apply(3).await.unwrap().proven);
+        let head = harness.queue().head(&event(), 1).await.unwrap();
+        assert_eq!(head.waiting[0].contact, contact(3));
+    }
+}
+
+pub(crate) async fn replaced_gaps_are_those_that_count(harness: &mut QueueHarness) {
+    harness.queue().arm(&event(), FENCE, arming(2, 10)).await.unwrap();
+    let skipped = harness.snapshot().await.seq;
+    harness.queue().restore(&event(), FENCE, &[restored(3, 3, QueueState::Waiting)]).await.unwrap();
+    let mut gaps = Gaps::default();
+    gaps.push(1, 2);
+    gaps.push(4, skipped);
+    harness.queue().replace_gaps(&event(), FENCE, &gaps).await.unwrap();
+    assert_eq!(harness.snapshot().await.gaps, gaps);
+    // One number is in use, so one more application reaches a limit of two.
+    harness
+        .project(|p| {
+            (p.rev, p.number_limit, p.settings.applications_max) = (3, 5_000, 2);
+        })
+        .await;
+    harness.apply(7).await.unwrap();
+    assert_eq!(harness.apply(8).await, Err(QueueError::Full));
+    harness.queue().replace_gaps(&event(), FENCE, &Gaps::default()).await.unwrap();
+    assert_eq!(harness.snapshot().await.gaps.ranges(), []);
 }
 
 pub(crate) async fn a_restored_number_raises_the_last_one_of_a_closed_queue(harness: &mut QueueHarness) {

@@ -1,0 +1,85 @@
+//! Whether the queue lost applications, and when all that can come back has come back. It is decided once for each epoch and kept
+//! here, so that a leader that ends leaves it to the next one.
+
+use domain::{Epoch, EventId, Fence, Millis, NO_JOURNAL};
+
+use crate::leader::leader_lease::lock_led_event;
+use crate::store::error::Error;
+use crate::store::ledger::Ledger;
+use crate::tables::event::EventRow;
+use crate::tables::journal::{self, JournalReport};
+
+impl Ledger {
+    /// Records that the queue lost nothing before it was armed for this epoch.
+    pub async fn record_whole(&self, event: &EventId, fence: Fence, epoch: Epoch) -> Result<(), Error> {
+        let mut tx = self.begin().await?;
+        lock_led_event(self, &mut tx, event, fence).await?;
+        sqlx::query("UPDATE event SET judged_epoch = $2 WHERE id = $1 AND judged_epoch < $2")
+            .bind(event.as_str())
+            .bind(i64::from(epoch.0))
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await
+    }
+
+    /// Records that the queue lost applications before it was armed for this epoch. Admission waits until every awaited journal was
+    /// replayed. If some process has no journal, it waits `grace_ms` as well, while receipts are presented.
+    pub async fn record_loss(
+        &self,
+        event: &EventId,
+        fence: Fence,
+        epoch: Epoch,
+        grace_ms: Millis,
+    ) -> Result<(), Error> {
+        let mut tx = self.begin().await?;
+        let led = lock_led_event(self, &mut tx, event, fence).await?;
+        let journals = journal::ids(&mut tx, event).await?;
+        let is_covered = !journals.is_empty() && journals.iter().all(|id| id != NO_JOURNAL);
+        let until = if is_covered { led.now } else { led.now + grace_ms };
+        sqlx::query(
+            "UPDATE event SET judged_epoch = $2, lost_epoch = $2, recover_until = CASE WHEN recover_until < $3 THEN $3 ELSE recover_until END
+             WHERE id = $1 AND judged_epoch < $2",
+        )
+        .bind(event.as_str())
+        .bind(i64::from(epoch.0))
+        .bind(until)
+        .execute(&mut *tx)
+        .await?;
+        journal::count_missing(&mut tx, event).await?;
+        tx.commit().await
+    }
+
+    /// Registers journals that are new, records which were replayed, and returns the event after that.
+    pub async fn record_journals(
+        &self,
+        event: &EventId,
+        fence: Fence,
+        reports: &[JournalReport],
+    ) -> Result<EventRow, Error> {
+        let mut tx = self.begin().await?;
+        let led = lock_led_event(self, &mut tx, event, fence).await?;
+        for report in reports {
+            journal::record(&mut tx, &led.event, report, led.now).await?;
+        }
+        let journals_missing = journal::count_missing(&mut tx, event).await?;
+        tx.commit().await?;
+        Ok(EventRow { journals_missing, ..led.event })
+    }
+
+    /// Ends the recovery from this loss: admission goes on.
+    pub async fn end_recovery(&self, event: &EventId, fence: Fence, lost_epoch: Epoch) -> Result<(), Error> {
+        let mut tx = self.begin().await?;
+        lock_led_event(self, &mut tx, event, fence).await?;
+        sqlx::query("UPDATE event SET recovered_epoch = $2 WHERE id = $1 AND recovered_epoch < $2")
+            .bind(event.as_str())
+            .bind(i64::from(lost_epoch.0))
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await
+    }
+
+    /// The ids of the awaited journals that were not replayed since applications were lost, in order.
+    pub async fn missing_journals(&self, event: &EventId) -> Result<Vec<String>, Error> {
+        journal::missing(self.reader(), event).await
+    }
+}

@@ -1,0 +1,55 @@
+//! The journals of the processes that acknowledge applications: registers new ones in the ledger, and notes which were replayed
+//! after a loss. A process acknowledges nothing before its journal is registered, so that no journal is forgotten.
+
+use domain::{Epoch, Millis};
+use ledger::{EventRow, JournalReport};
+use queue::QueueJournal;
+
+use crate::context::WorkerContext;
+use crate::error::Error;
+
+/// How often the journals are read, in milliseconds. A process that starts for the first time waits for it.
+const PERIOD_MS: Millis = 250;
+
+/// The journals as the leader last read them.
+#[derive(Debug, Default)]
+pub(crate) struct KnownJournals {
+    read_at: Millis,
+    journals: Vec<QueueJournal>,
+}
+
+impl KnownJournals {
+    /// Registers and notes the journals of an event, and returns the event after that. While one is missing, every call looks.
+    pub(crate) async fn note(
+        &mut self,
+        worker: &WorkerContext,
+        event: EventRow,
+        now: Millis,
+    ) -> Result<EventRow, Error> {
+        if event.journals_missing == 0 && now - self.read_at < PERIOD_MS {
+            return Ok(event);
+        }
+        let (id, fence) = (event.settings.id.clone(), event.fence);
+        let mut journals = worker.queue.journals(&id).await?;
+        self.read_at = now;
+        if journals == self.journals {
+            return Ok(event);
+        }
+        let reports: Vec<JournalReport> = journals.iter().map(report).collect();
+        let event = worker.ledger.record_journals(&id, fence, &reports).await?;
+        let new = journals.iter().filter(|journal| journal.replayed.is_none());
+        let new: Vec<String> = new.map(|journal| journal.id.clone()).collect();
+        if !new.is_empty() {
+            worker.queue.keep_journals(&id, fence.0, &new).await?;
+        }
+        for journal in &mut journals {
+            journal.replayed.get_or_insert(Epoch(0));
+        }
+        self.journals = journals;
+        Ok(event)
+    }
+}
+
+fn report(journal: &QueueJournal) -> JournalReport {
+    JournalReport { id: journal.id.clone(), replayed: journal.replayed.unwrap_or(Epoch(0)) }
+}
