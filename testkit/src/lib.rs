@@ -14,6 +14,7 @@ pub mod process;
 pub mod raw_client;
 pub mod rng;
 pub mod servers;
+pub mod small_disk;
 
 pub use blackhole_proxy::BlackholeProxy;
 pub use browser::Browser;
@@ -28,3 +29,4 @@ pub use raw_client::{RawClient, RawResponse};
 pub use rng::seeded;
 pub use servers::postgres::Postgres;
 pub use servers::redis::{RedisKind, RedisServer};
+pub use small_disk::SmallDisk;

@@ -80,9 +80,12 @@ async fn play(seed: u64, faults: u32) -> Run {
             break;
         }
         let fault = Fault::choose(&mut dice);
+        if !system.is_possible(&fault) {
+            continue;
+        }
         println!("seed {seed} {:>6.1} s  {fault:?}", begun.elapsed().as_secs_f64());
         let struck = Instant::now();
-        system.strike(&fault, &people, &mut dice).await;
+        system.strike(&fault, &mut dice).await;
         let recovered = system.until_busy(&people, 1, RECOVERY_MAX).await;
         if !recovered {
             run.fail("I12", format!("no progress within {RECOVERY_MAX:?} after {fault:?}"));

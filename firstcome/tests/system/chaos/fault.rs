@@ -28,8 +28,14 @@ pub(super) enum Fault {
     PauseRedis(Duration),
     /// Redis comes back empty.
     WipeRedis,
+    /// Redis comes back empty while a signup service is dead, which is started again later.
+    WipeWithoutSignup(usize, Duration),
     /// Redis comes back with an earlier copy of its files.
     RestoreRedis,
+    /// The same, and every signup service was started anew meanwhile: only their journals know what is missing.
+    RestoreUnderNewSignups,
+    /// The disk of a signup service's journal is full for a while.
+    FillJournal(usize, Duration),
     /// SIGKILL of Postgres, which is started again after a while.
     KillPostgres(Duration),
     /// The order service fails some calls for a while.
@@ -69,10 +75,13 @@ impl Fault {
             50..58 => Self::KillRedis,
             58..62 => Self::TearRedis,
             62..67 => Self::PauseRedis(short),
-            67..70 => Self::WipeRedis,
-            70..74 => Self::RestoreRedis,
-            74..82 => Self::KillPostgres(short),
-            82..93 => Self::FailOrders(OrderFailure::choose(dice), short),
+            67..69 => Self::WipeRedis,
+            69..71 => Self::WipeWithoutSignup(nth, short),
+            71..73 => Self::RestoreRedis,
+            73..75 => Self::RestoreUnderNewSignups,
+            75..78 => Self::FillJournal(nth, short),
+            78..84 => Self::KillPostgres(short),
+            84..93 => Self::FailOrders(OrderFailure::choose(dice), short),
             93..97 => Self::PauseRelease(short),
             _ => Self::RaiseCapacity(dice.u32(1..50)),
         }
@@ -90,7 +99,10 @@ impl Fault {
             Self::TearRedis => "kill Redis, torn write",
             Self::PauseRedis(_) => "pause Redis",
             Self::WipeRedis => "wipe Redis",
+            Self::WipeWithoutSignup(..) => "wipe Redis, a signup service is dead",
             Self::RestoreRedis => "older copy of Redis",
+            Self::RestoreUnderNewSignups => "older copy of Redis, new signup services",
+            Self::FillJournal(..) => "disk of a journal full",
             Self::KillPostgres(_) => "kill Postgres",
             Self::FailOrders(failure, _) => failure.kind(),
             Self::PauseRelease(_) => "operator pauses",

@@ -1,11 +1,11 @@
-//! People who arrive at a steady rate for as long as the faults last. One in fifteen cancels, one in ten applies again.
+//! People who arrive at a steady rate for as long as the faults last. One in fifteen cancels, one in ten applies again. No one looks at
+//! the page again, so that nothing that the queue loses comes back from a receipt.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::{OwnedRwLockWriteGuard, RwLock};
 use tokio::task::{JoinError, JoinSet};
 
 use crate::crowd::{Ack, Crowd};
@@ -17,9 +17,6 @@ const PRESSING_MAX: usize = 1500;
 
 pub(super) struct People {
     acks: Arc<Mutex<Vec<Ack>>>,
-    /// Held by those who apply again, and by a fault that makes the queue lose applications: in between, a page shows its receipt
-    /// before its reader applies again.
-    pages: Arc<RwLock<()>>,
     have_left: Arc<AtomicBool>,
     arriving: JoinSet<Vec<String>>,
 }
@@ -28,8 +25,7 @@ impl People {
     pub(super) fn arrive(crowd: Crowd, mut dice: fastrand::Rng) -> Self {
         let acks: Arc<Mutex<Vec<Ack>>> = Arc::default();
         let have_left = Arc::new(AtomicBool::new(false));
-        let pages = Arc::new(RwLock::new(()));
-        let visit = Visit { crowd, acks: Arc::clone(&acks), pages: Arc::clone(&pages) };
+        let visit = Visit { crowd, acks: Arc::clone(&acks) };
         let leaving = Arc::clone(&have_left);
         let mut arriving = JoinSet::new();
         arriving.spawn(async move {
@@ -44,21 +40,12 @@ impl People {
             }
             arrivals.collect_all().await
         });
-        Self { acks, pages, have_left, arriving }
+        Self { acks, have_left, arriving }
     }
 
     /// How many applications were acknowledged so far.
     pub(super) fn acknowledged(&self) -> u32 {
         u32::try_from(self.acks.lock().len()).unwrap()
-    }
-
-    pub(super) fn acks(&self) -> Vec<Ack> {
-        self.acks.lock().clone()
-    }
-
-    /// Until this is dropped, no one applies again.
-    pub(super) async fn close_pages(&self) -> OwnedRwLockWriteGuard<()> {
-        Arc::clone(&self.pages).write_owned().await
     }
 
     /// Lets no one arrive any more, waits until all have their answer, and returns what the answers broke.
@@ -133,7 +120,6 @@ impl PersonPlan {
 struct Visit {
     crowd: Crowd,
     acks: Arc<Mutex<Vec<Ack>>>,
-    pages: Arc<RwLock<()>>,
 }
 
 impl Visit {
@@ -144,8 +130,6 @@ impl Visit {
             PersonPlan::Waits => {}
             PersonPlan::AppliesAgain(later) => {
                 tokio::time::sleep(later).await;
-                let _page = self.pages.read().await;
-                self.crowd.status(&ack).await;
                 let again = self.crowd.apply_again(person).await;
                 assert_eq!(again, ack.number, "the number of person {person} changed");
             }

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use serde_json::Value;
-use testkit::OrderStub;
 use testkit::order_stub::Behavior;
+use testkit::{OrderStub, SmallDisk};
 use tokio::time::Instant;
 
 use super::fault::Fault;
@@ -19,11 +19,12 @@ use crate::processes::ProcessHandles;
 const SEATS: u32 = 300;
 /// Seats that the operator adds whenever fewer are left, so that orders go on as long as faults do.
 const SEATS_LEFT_MIN: u64 = 100;
-/// People who show their receipts at the same time. All at once would mostly load the machine with their retries.
-const SHOWN_AT_ONCE: usize = 500;
+const JOURNAL_DISK_MB: u32 = 64;
 const POLL: Duration = Duration::from_millis(50);
 
 pub(super) struct ChaosSystem {
+    /// The disks of the journals, unmounted before their folder is removed.
+    disks: Vec<Option<SmallDisk>>,
     // Processes go before the servers they use.
     operator: OperatorProcess,
     processes: ProcessHandles,
@@ -40,10 +41,12 @@ impl ChaosSystem {
             OperatorProcess::settings()
         ))
         .await;
+        let disk = |nth| SmallDisk::mount(&processes.journal(nth), JOURNAL_DISK_MB).unwrap();
+        let disks = (0..2).map(disk).collect();
         processes.start().await;
         let operator = OperatorProcess::start(&mut processes).await;
         let copy = processes.folder.path().join("copy");
-        let system = Self { operator, processes, orders, copy };
+        let system = Self { disks, operator, processes, orders, copy };
         system.create_event();
         system.crowd().until("the event to be open", |progress| progress["state"] == "open").await;
         system
@@ -96,7 +99,12 @@ impl ChaosSystem {
         }
     }
 
-    pub(super) async fn strike(&mut self, fault: &Fault, people: &People, dice: &mut fastrand::Rng) {
+    /// Whether this machine lets a test do it: filling a disk needs the right to mount one.
+    pub(super) fn is_possible(&self, fault: &Fault) -> bool {
+        !matches!(fault, Fault::FillJournal(nth, _) if self.disks[*nth].is_none())
+    }
+
+    pub(super) async fn strike(&mut self, fault: &Fault, dice: &mut fastrand::Rng) {
         match fault {
             Fault::KillSignup(nth) => self.processes.restart_signup(*nth).await,
             Fault::KillWorker(nth) => self.processes.restart_worker(*nth).await,
@@ -127,15 +135,17 @@ impl ChaosSystem {
                 let set = ["capacity", "set", "spring", &capacity.to_string(), "--reason", "chaos", "--yes"];
                 self.operator.run(&set).unwrap();
             }
-            Fault::WipeRedis | Fault::RestoreRedis => {
-                let _closed = people.close_pages().await;
-                self.strike_redis(fault, people).await;
+            Fault::FillJournal(nth, duration) => {
+                let disk = self.disks[*nth].as_ref().unwrap();
+                disk.fill().unwrap();
+                tokio::time::sleep(*duration).await;
+                disk.free().unwrap();
             }
-            _ => self.strike_redis(fault, people).await,
+            _ => self.strike_redis(fault).await,
         }
     }
 
-    async fn strike_redis(&mut self, fault: &Fault, people: &People) {
+    async fn strike_redis(&mut self, fault: &Fault) {
         let redis = &mut self.processes.redis;
         if let Fault::PauseRedis(pause) = fault {
             redis.freeze().unwrap();
@@ -146,18 +156,29 @@ impl ChaosSystem {
         redis.kill().await.unwrap();
         match fault {
             Fault::TearRedis => redis.tear_last_write().unwrap(),
-            Fault::WipeRedis => redis.wipe().unwrap(),
-            Fault::RestoreRedis if self.copy.exists() => redis.put_back(&self.copy).unwrap(),
+            Fault::WipeRedis | Fault::WipeWithoutSignup(..) => redis.wipe().unwrap(),
+            Fault::RestoreRedis | Fault::RestoreUnderNewSignups if self.copy.exists() => {
+                redis.put_back(&self.copy).unwrap();
+            }
             _ => self.take_copy(),
         }
+        let dead: &[usize] = match fault {
+            Fault::WipeWithoutSignup(nth, _) => std::slice::from_ref(nth),
+            Fault::RestoreUnderNewSignups => &[0, 1],
+            _ => &[],
+        };
+        for nth in dead {
+            self.processes.kill_signup(*nth).await;
+        }
         self.processes.redis.restart().await.unwrap();
-        match fault {
-            Fault::WipeRedis => {
-                self.processes.migrate();
-                self.show_all(people).await;
-            }
-            Fault::RestoreRedis => self.show_all(people).await,
-            _ => {}
+        if let Fault::WipeRedis | Fault::WipeWithoutSignup(..) = fault {
+            self.processes.migrate();
+        }
+        if let Fault::WipeWithoutSignup(_, away) = fault {
+            tokio::time::sleep(*away).await;
+        }
+        for nth in dead {
+            self.processes.start_signup_again(*nth).await;
         }
     }
 
@@ -167,13 +188,6 @@ impl ChaosSystem {
             std::fs::remove_dir_all(&self.copy).unwrap();
         }
         self.processes.redis.copy_data(&self.copy).unwrap();
-    }
-
-    /// All people show their receipts, as open pages do.
-    async fn show_all(&self, people: &People) {
-        for some in people.acks().chunks(SHOWN_AT_ONCE) {
-            self.crowd().show_meanwhile(some.to_vec()).await;
-        }
     }
 
     /// Ends the event and lets the program judge queue, ledger and the order service's own list.
