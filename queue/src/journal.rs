@@ -27,6 +27,8 @@ pub use self::summary::{JournalSummary, JournaledEvent};
 use self::writer::{JournalWriter, OpenSegment, Request};
 
 const LOCK_FILE: &str = "lock";
+/// About the length of a record.
+const RECORD_LEN: usize = 160;
 const ENDED: &str = "the journal's writer has ended: restart this process";
 
 /// A handle on the journal of this process. The writer ends with it.
@@ -118,20 +120,21 @@ impl Journal {
         self.events.lock().get(event).is_some_and(|state| state.numbers.contains(number))
     }
 
-    /// Writes the records. They are durable when this returns `Ok`.
-    pub(crate) async fn append(&self, records: Vec<JournalRecord>) -> Result<(), String> {
-        if records.is_empty() {
-            return Ok(());
+    /// Writes records of one event. They are durable when this returns `Ok`.
+    pub(crate) async fn append(&self, records: &[JournalRecord]) -> Result<(), String> {
+        let Some(event) = records.first().map(|record| record.event().clone()) else { return Ok(()) };
+        let mut bytes = Vec::with_capacity(records.len() * RECORD_LEN);
+        for record in records {
+            record.encode(&mut bytes);
         }
         let (report, written) = oneshot::channel();
-        self.requests.send(Request::Append(records.clone(), report)).map_err(|_| ENDED)?;
+        let request = Request::Append { bytes, event: event.clone(), report };
+        self.requests.send(request).map_err(|_| ENDED)?;
         written.await.map_err(|_| ENDED)??;
         let mut events = self.events.lock();
-        for record in &records {
-            match events.get_mut(record.event()) {
-                Some(state) => state.note(record),
-                None => events.entry(record.event().clone()).or_default().note(record),
-            }
+        let known = events.entry(event).or_default();
+        for record in records {
+            known.note(record);
         }
         Ok(())
     }

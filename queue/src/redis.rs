@@ -121,7 +121,7 @@ impl RedisQueue {
             && entry.is_some()
         {
             let record = JournalRecord::Cancelled { event: event.clone(), number, app_key };
-            journal.append(vec![record]).await.map_err(QueueError::Unknown)?;
+            journal.append(&[record]).await.map_err(QueueError::Unknown)?;
         }
         Ok(entry)
     }

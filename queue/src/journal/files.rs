@@ -9,7 +9,6 @@ use domain::EventId;
 use parking_lot::Mutex;
 
 use super::id::JournalId;
-use super::record::JournalRecord;
 use super::segment;
 
 /// What the handle and the writer share.
@@ -37,14 +36,10 @@ impl JournalFiles {
         Ok(file)
     }
 
-    /// Notes which events the current segment has records of.
-    pub(super) fn note_events(&self, records: &[JournalRecord]) {
-        let mut segments = self.segments.lock();
-        let Some((_, events)) = segments.last_mut() else { return };
-        for record in records {
-            if !events.contains(record.event()) {
-                events.insert(record.event().clone());
-            }
+    /// Notes that the current segment has records of these events.
+    pub(super) fn note_events(&self, events: Vec<EventId>) {
+        if let Some((_, noted)) = self.segments.lock().last_mut() {
+            noted.extend(events);
         }
     }
 

@@ -64,12 +64,12 @@ async fn a_journal_has_after_a_restart_what_it_had() {
     let folder = TempFolder::new("journal");
     let journal = open(&folder);
     assert!(journal.accepts(&event()).unwrap_err().contains("has not registered"));
-    journal.append(vec![registered(), applied(1), applied(7)]).await.unwrap();
+    journal.append(&[registered(), applied(1), applied(7)]).await.unwrap();
     journal.accepts(&event()).unwrap();
     let id = journal.id();
     let journal = reopen(&folder, journal);
     journal.accepts(&event()).unwrap();
-    journal.append(vec![applied(8)]).await.unwrap();
+    journal.append(&[applied(8)]).await.unwrap();
     assert_eq!(records(&journal), [registered(), applied(1), applied(7), applied(8)]);
     assert_eq!((journal.id(), journal.last_numbers()), (id, vec![(event(), 8)]));
     let holds = |n| journal.holds(&event(), Number::new(n).unwrap());
@@ -80,10 +80,10 @@ async fn a_journal_has_after_a_restart_what_it_had() {
 async fn a_write_that_was_cut_off_anywhere_costs_no_earlier_record() {
     let folder = TempFolder::new("journal");
     let journal = open(&folder);
-    journal.append(vec![applied(1), applied(2)]).await.unwrap();
+    journal.append(&[applied(1), applied(2)]).await.unwrap();
     let file = segments(&folder).remove(0);
     let whole = std::fs::read(&file).unwrap().len();
-    journal.append(vec![applied(3)]).await.unwrap();
+    journal.append(&[applied(3)]).await.unwrap();
     drop(journal);
     let bytes = std::fs::read(&file).unwrap();
     for end in whole..bytes.len() {
@@ -98,7 +98,7 @@ async fn a_damaged_byte_costs_one_record() {
     let folder = TempFolder::new("journal");
     let journal = open(&folder);
     let all: Vec<_> = (1..=20).map(applied).collect();
-    journal.append(all.clone()).await.unwrap();
+    journal.append(&all).await.unwrap();
     let file = segments(&folder).remove(0);
     let bytes = std::fs::read(&file).unwrap();
     for at in (60..bytes.len()).step_by(7) {
@@ -133,7 +133,7 @@ fn a_file_of_another_format_is_refused_and_kept() {
 async fn nothing_is_acknowledged_while_the_disk_is_full_and_a_new_segment_is_used_afterwards() {
     let folder = TempFolder::new("journal");
     let journal = open(&folder);
-    journal.append(vec![registered(), applied(1)]).await.unwrap();
+    journal.append(&[registered(), applied(1)]).await.unwrap();
     drop(journal);
     let files = Arc::new(JournalFiles {
         id: JournalId::random(&seeded(1)),
@@ -149,14 +149,14 @@ async fn nothing_is_acknowledged_while_the_disk_is_full_and_a_new_segment_is_use
         JournalWriter { files: Arc::clone(&files), current: Some(OpenSegment { file, len: 0 }), lock };
     std::thread::spawn(move || writer.run(&receiver));
     let journal = Journal { files, events: Mutex::default(), requests };
-    let why = journal.append(vec![applied(2)]).await.unwrap_err();
+    let why = journal.append(&[applied(2)]).await.unwrap_err();
     assert!(why.contains("the disk of the journal is full: free some space"), "{why}");
     assert!(!journal.holds(&event(), Number::new(2).unwrap()));
     assert_eq!(journal.accepts(&event()).unwrap_err(), why);
     while journal.failure().is_some() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    journal.append(vec![applied(2)]).await.unwrap();
+    journal.append(&[applied(2)]).await.unwrap();
     let journal = reopen(&folder, journal);
     assert_eq!(records(&journal), [registered(), applied(1), applied(2)]);
 }
@@ -165,19 +165,19 @@ async fn nothing_is_acknowledged_while_the_disk_is_full_and_a_new_segment_is_use
 async fn a_journal_whose_folder_is_away_says_so_until_it_is_back() {
     let folder = TempFolder::new("journal");
     let journal = Journal::open(&folder.path().join("disk"), &seeded(1)).unwrap();
-    journal.append(vec![registered(), applied(1)]).await.unwrap();
+    journal.append(&[registered(), applied(1)]).await.unwrap();
     std::fs::rename(folder.path().join("disk"), folder.path().join("away")).unwrap();
     journal.requests.send(Request::EndSegment).unwrap();
     while journal.failure().is_none() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let why = journal.append(vec![applied(2)]).await.unwrap_err();
+    let why = journal.append(&[applied(2)]).await.unwrap_err();
     assert!(why.contains("the folder of the journal cannot be written"), "{why}");
     std::fs::rename(folder.path().join("away"), folder.path().join("disk")).unwrap();
     while journal.failure().is_some() {
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    journal.append(vec![applied(2)]).await.unwrap();
+    journal.append(&[applied(2)]).await.unwrap();
     assert_eq!(records(&journal), [registered(), applied(1), applied(2)]);
 }
 
@@ -186,9 +186,10 @@ async fn only_segments_of_settled_events_are_deleted() {
     let folder = TempFolder::new("journal");
     let journal = open(&folder);
     let summer = JournalRecord::Registered { event: "summer".parse().unwrap() };
-    journal.append(vec![registered(), applied(1)]).await.unwrap();
+    journal.append(&[registered(), applied(1)]).await.unwrap();
     let journal = reopen(&folder, journal);
-    journal.append(vec![applied(2), summer.clone()]).await.unwrap();
+    journal.append(&[applied(2)]).await.unwrap();
+    journal.append(&[summer]).await.unwrap();
     let journal = reopen(&folder, journal);
     assert_eq!(segments(&folder).len(), 3);
     journal.drop_settled(|_| false);

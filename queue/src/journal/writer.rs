@@ -7,10 +7,10 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
+use domain::EventId;
 use tokio::sync::oneshot;
 
 use super::files::{JournalFiles, describe};
-use super::record::JournalRecord;
 
 /// A segment ends at this size. It is read whole, so it bounds the memory of a replay.
 const SEGMENT_MAX: usize = 16 << 20;
@@ -19,8 +19,14 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// A request to the writer.
 pub(super) enum Request {
-    /// Writes the records, and reports when they are durable.
-    Append(Vec<JournalRecord>, oneshot::Sender<Result<(), String>>),
+    /// Writes records, and reports when they are durable.
+    Append {
+        /// The encoded records.
+        bytes: Vec<u8>,
+        /// The event of all of them.
+        event: EventId,
+        report: oneshot::Sender<Result<(), String>>,
+    },
     /// Ends the current segment, so that it can be deleted.
     EndSegment,
 }
@@ -58,17 +64,18 @@ impl JournalWriter {
     }
 
     fn serve(&mut self, requests: Vec<Request>) {
-        let (mut records, mut reports, mut ends) = (Vec::new(), Vec::new(), false);
+        let (mut bytes, mut events, mut reports, mut ends) = (Vec::new(), Vec::new(), Vec::new(), false);
         for request in requests {
             match request {
-                Request::Append(appended, report) => {
-                    records.extend(appended);
+                Request::Append { bytes: records, event, report } => {
+                    bytes.extend(records);
+                    events.push(event);
                     reports.push(report);
                 }
                 Request::EndSegment => ends = true,
             }
         }
-        let written = if records.is_empty() { Ok(()) } else { self.append(&records) };
+        let written = if bytes.is_empty() { Ok(()) } else { self.append(&bytes, events) };
         if let Err(error) = &written {
             self.fail(error);
         }
@@ -80,11 +87,7 @@ impl JournalWriter {
         }
     }
 
-    fn append(&mut self, records: &[JournalRecord]) -> io::Result<()> {
-        let mut bytes = Vec::new();
-        for record in records {
-            record.encode(&mut bytes);
-        }
+    fn append(&mut self, bytes: &[u8], events: Vec<EventId>) -> io::Result<()> {
         if self.current.as_ref().is_some_and(|segment| segment.len + bytes.len() > SEGMENT_MAX) {
             self.current = None;
         }
@@ -92,9 +95,9 @@ impl JournalWriter {
             Some(segment) => segment,
             none => none.insert(OpenSegment { file: self.files.create_segment()?, len: 0 }),
         };
-        self.files.note_events(records);
+        self.files.note_events(events);
         segment.len += bytes.len();
-        segment.file.write_all(&bytes)?;
+        segment.file.write_all(bytes)?;
         segment.file.sync_data()
     }
 

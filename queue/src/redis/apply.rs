@@ -69,7 +69,7 @@ impl Batcher {
     }
 
     /// Applies for all of one event. Returns `false` if the connection must not be used again.
-    async fn apply(&self, mut conn: MultiplexedConnection, batch: EventBatch) -> bool {
+    async fn apply(&self, mut conn: MultiplexedConnection, mut batch: EventBatch) -> bool {
         // Asked first: an application that cannot be acknowledged must not use a number.
         let accepts = self.journal.as_ref().map_or(Ok(()), |journal| journal.accepts(&batch.event));
         if let Err(why) = accepts {
@@ -89,7 +89,7 @@ impl Batcher {
             Err(refused) => Ok(Err(refused)),
         });
         match results {
-            Ok(Ok(acks)) => match self.keep(&batch, &acks).await {
+            Ok(Ok(acks)) => match self.keep(&mut batch, &acks).await {
                 Ok(()) => self.respond(batch, acks),
                 Err(why) => refuse(batch, &QueueError::Unknown(why)),
             },
@@ -105,10 +105,14 @@ impl Batcher {
 
     /// Writes into the journal what it does not have yet of the waiting applications. One that was applied for before may have been
     /// acknowledged by a process whose journal is lost.
-    async fn keep(&self, batch: &EventBatch, acks: &[Result<ApplyAck, QueueError>]) -> Result<(), String> {
+    async fn keep(
+        &self,
+        batch: &mut EventBatch,
+        acks: &[Result<ApplyAck, QueueError>],
+    ) -> Result<(), String> {
         let Some(journal) = &self.journal else { return Ok(()) };
         let mut records = Vec::new();
-        for (PendingApply { applicant, .. }, ack) in batch.applications.iter().zip(acks) {
+        for (PendingApply { applicant, .. }, ack) in batch.applications.iter_mut().zip(acks) {
             let Ok(ack) = ack else { continue };
             if ack.state == QueueState::Waiting && !journal.holds(&batch.event, ack.number) {
                 records.push(JournalRecord::Applied {
@@ -117,11 +121,11 @@ impl Batcher {
                     number: ack.number,
                     app_key: applicant.app_key,
                     req_hash: applicant.req_hash,
-                    contact: applicant.contact.clone(),
+                    contact: std::mem::take(&mut applicant.contact),
                 });
             }
         }
-        journal.append(records).await
+        journal.append(&records).await
     }
 
     fn respond(&self, batch: EventBatch, acks: Vec<Result<ApplyAck, QueueError>>) {

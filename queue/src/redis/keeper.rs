@@ -107,7 +107,7 @@ impl JournalKeeper {
         let Some(replayed) = standing.replayed else { return Ok(false) };
         if !journal.is_registered(event) {
             let record = JournalRecord::Registered { event: event.clone() };
-            journal.append(vec![record]).await.map_err(QueueError::Unavailable)?;
+            journal.append(&[record]).await.map_err(QueueError::Unavailable)?;
         }
         if replayed < standing.lost_epoch {
             self.replay(&journal, event, standing.lost_epoch).await?;

@@ -26,8 +26,9 @@ const ROUND: Duration = Duration::from_secs(4);
 /// Clients with one connection each: as many as the default of `apply_calls_max`. With half as many, at times all of them wait for
 /// Redis, and the server is not the bottleneck.
 const CLIENTS: u32 = 2000;
-/// The lowest accepted ratio to the bare axum server.
+/// The lowest accepted ratios to the bare axum server.
 const RATIO_MIN: f64 = 0.63;
+const JOURNAL_RATIO_MIN: f64 = 0.5;
 
 fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
@@ -40,25 +41,31 @@ fn main() {
 
 fn measure(out: &Path) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
-    let (bare, signup) = runtime.block_on(async {
-        let redis = servers::Redis::start().await;
-        let bare = Server::start(ServerKind::Bare, &redis).await;
-        let signup = Server::start(ServerKind::Signup, &redis).await;
-        let mut bare_rounds = Vec::new();
-        let mut signup_rounds = Vec::new();
+    let [bare, signup, journal] = runtime.block_on(async {
+        let (redis, for_journal) = (servers::Redis::start().await, servers::Redis::start().await);
+        let servers = [
+            Server::start(ServerKind::Bare, &redis).await,
+            Server::start(ServerKind::Signup, &redis).await,
+            Server::start(ServerKind::Journal, &for_journal).await,
+        ];
+        let mut rounds = [const { Vec::new() }; 3];
         for index in 0..ROUNDS {
-            bare_rounds.push(measure_round(&bare, index).await);
-            signup_rounds.push(measure_round(&signup, index).await);
+            for (server, rounds) in servers.iter().zip(&mut rounds) {
+                rounds.push(measure_round(server, index).await);
+            }
         }
-        (Measurement::median(&bare_rounds), Measurement::median(&signup_rounds))
+        rounds.map(|rounds| Measurement::median(&rounds))
     });
-    println!("signup  {signup}");
-    println!("bare    {bare}");
-    let rows = signup.compared_with(
-        "bare axum POST",
-        bare,
-        [("durable applications per second", Some(RATIO_MIN)), ("CPU of the server per application", None)],
-    );
+    println!("bare     {bare}\nsignup   {signup}\njournal  {journal}");
+    let names =
+        [("durable applications per second", Some(RATIO_MIN)), ("CPU of the server per application", None)];
+    let with_journal = [
+        ("the same with a journal", Some(JOURNAL_RATIO_MIN)),
+        ("CPU of the server per application, with a journal", None),
+    ];
+    let peer = "bare axum POST";
+    let rows =
+        [signup.compared_with(peer, bare, names), journal.compared_with(peer, bare, with_journal)].concat();
     for row in &rows {
         println!("{}: ratio {} against {} (bar {})", row["name"], row["ratio"], row["peer"], row["bar"]);
     }

@@ -3,6 +3,7 @@
 
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,31 +13,36 @@ use axum::routing::post;
 use axum::{Json, Router};
 use domain::event::{CAPACITY_MAX, Text};
 use domain::keys::Root;
-use domain::{Epoch, EventSettings, EventState, Keyring, Kid};
-use queue::{ArmRequest, Projection, Queue, RedisOptions, RedisRole, SeatFigures};
+use domain::{Epoch, EventId, EventSettings, EventState, Keyring, Kid};
+use queue::{ArmRequest, Durability, Projection, Queue, QueueJournal, RedisOptions, RedisRole, SeatFigures};
 use serde::{Deserialize, Serialize};
 use service::Context;
 use service::telemetry::LogFormat;
-use testkit::{RedisKind, RedisServer};
+use testkit::{RedisKind, RedisServer, TempFolder};
 
 /// The kind of a server.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum ServerKind {
     /// JSON in, JSON out, nothing stored.
     Bare,
-    /// The whole signup service.
+    /// The whole signup service, with durability in Redis only.
     Signup,
+    /// The same with a journal.
+    Journal,
 }
 
-/// A private Redis.
-pub(crate) struct Redis(RedisServer);
+/// A private Redis, and a folder for the journal of a server that uses it.
+pub(crate) struct Redis {
+    server: RedisServer,
+    journal: TempFolder,
+}
 
 impl Redis {
     pub(crate) async fn start() -> Self {
         // A rewrite of the append-only file would be a third process on two cores and distort the result.
         let server = RedisServer::start_with(RedisKind::Redis, &["--auto-aof-rewrite-percentage", "0"]).await;
         Queue::install_redis(&RedisOptions::new(server.url(), RedisRole::Worker)).await.unwrap();
-        Self(server)
+        Self { server, journal: TempFolder::new("journal") }
     }
 }
 
@@ -51,10 +57,11 @@ impl Server {
         let word = match kind {
             ServerKind::Bare => "bare",
             ServerKind::Signup => "signup",
+            ServerKind::Journal => "journal",
         };
         let program = std::env::current_exe().unwrap();
         let mut child = Command::new(program)
-            .args(["serve", word, &redis.0.url()])
+            .args(["serve", word, &redis.server.url(), redis.journal.path().to_str().unwrap()])
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
@@ -89,7 +96,13 @@ pub(crate) fn serve(args: &[String]) {
         let address = if args[0] == "bare" {
             service::http::serve(listener, bare(), service::http::Limits::default(), &context).unwrap()
         } else {
-            let queue = armed_queue(&args[1], &context).await;
+            let durability = match args[0].as_str() {
+                "journal" => {
+                    Durability::Journal { folder: PathBuf::from(&args[2]), rng: Arc::clone(&context.rng) }
+                }
+                _ => Durability::Local,
+            };
+            let queue = armed_queue(&args[1], durability, &context).await;
             let kid = Kid::new("k1").unwrap();
             let keys = Keyring::new(kid.clone(), [(kid, Root::new([7; 32]))]).unwrap();
             let config = signup_service::Config::default();
@@ -128,8 +141,9 @@ pub(crate) fn event_of(round: usize) -> String {
 }
 
 /// A queue that is armed as by a leader, with a limit above the number of applications that the benchmark can send.
-async fn armed_queue(url: &str, context: &Context) -> Queue {
-    let queue = Queue::open_redis(RedisOptions::new(url, RedisRole::Worker)).await.unwrap();
+async fn armed_queue(url: &str, durability: Durability, context: &Context) -> Queue {
+    let options = RedisOptions { durability: Some(durability), ..RedisOptions::new(url, RedisRole::Worker) };
+    let queue = Queue::open_redis(options).await.unwrap();
     let all: Vec<EventSettings> =
         (0..crate::ROUNDS).map(|round| settings(&event_of(round), (context.now)())).collect();
     let events: Vec<_> = all.iter().map(|settings| settings.id.clone()).collect();
@@ -137,7 +151,25 @@ async fn armed_queue(url: &str, context: &Context) -> Queue {
     for settings in all {
         open(&queue, settings).await;
     }
+    for event in &events {
+        register_journal(&queue, event).await;
+    }
     queue
+}
+
+/// Registers the journal of this process, as a leader does.
+async fn register_journal(queue: &Queue, event: &EventId) {
+    let is_registered =
+        |journals: &[QueueJournal]| journals.first().is_some_and(|journal| journal.replayed.is_some());
+    let mut journals = queue.journals(event).await.unwrap();
+    while !is_registered(&journals) {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        journals = queue.journals(event).await.unwrap();
+        let ids: Vec<String> = journals.iter().map(|journal| journal.id.clone()).collect();
+        queue.keep_journals(event, 1, &ids).await.unwrap();
+    }
+    // The process notes it within its next look.
+    tokio::time::sleep(Duration::from_millis(600)).await;
 }
 
 async fn open(queue: &Queue, settings: EventSettings) {
