@@ -14,6 +14,7 @@ CREATE TABLE event (
     leader_until  BIGINT NOT NULL DEFAULT 0,
     tokens        BIGINT NOT NULL DEFAULT 0 CHECK (tokens >= 0),
     refilled_at   BIGINT NOT NULL DEFAULT 0,
+    changes       BIGINT NOT NULL DEFAULT 0,    -- raised by each admission and inbox request; the queue keeps the highest it was told
     judged_epoch  BIGINT NOT NULL DEFAULT 0,    -- the last epoch for which it is decided whether the queue lost applications
     lost_epoch    BIGINT NOT NULL DEFAULT 0,    -- the last epoch at whose arming applications were lost
     recovered_epoch BIGINT NOT NULL DEFAULT 0,  -- the last loss whose recovery has ended; below `lost_epoch`, nothing is admitted

@@ -1,5 +1,6 @@
 //! Changes that operators make: creating and changing events, their capacity, and the audit.
 
+pub(crate) mod adopt_settings;
 pub(crate) mod audit;
 pub(crate) mod capacity;
 pub(crate) mod change;

@@ -9,4 +9,5 @@ pub(crate) mod leader_lease;
 pub(crate) mod lifecycle;
 pub(crate) mod projection;
 pub(crate) mod queue_status;
+pub(crate) mod reconciliation;
 pub(crate) mod recovery;

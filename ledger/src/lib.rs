@@ -24,6 +24,7 @@ pub use leader::leader_lease::Leadership;
 pub use leader::lifecycle::SettleResult;
 pub use leader::projection::OutcomeProjection;
 pub use leader::queue_status::QueueStatus;
+pub use leader::reconciliation::{QueueRecord, Reconciled};
 pub use store::error::Error;
 pub use store::ledger::Ledger;
 pub use tables::application::{ApplicationRow, OpenApplications};

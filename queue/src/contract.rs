@@ -294,6 +294,8 @@ pub struct QueueEntry {
     pub state: QueueState,
     /// The outcome, once the ledger has projected it. Applications that still wait in a settled event are `sold_out`.
     pub outcome: Option<ProjectedOutcome>,
+    /// Whether the applicant requested to cancel it.
+    pub cancel_requested: bool,
 }
 
 /// The queue of one event at a moment.
@@ -329,6 +331,9 @@ pub struct QueueSnapshot {
     pub unjudged: Option<UnjudgedArming>,
     /// The last epoch at whose arming applications were lost; 0 if there is none.
     pub lost_epoch: Epoch,
+    /// The ledger's count of changes at the last admission or inbox request that it reported. A ledger with a lower count was put back
+    /// to an older state.
+    pub ledger_changes: i64,
     /// The queue's clock at the time of reading.
     pub now: Millis,
 }

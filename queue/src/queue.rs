@@ -185,17 +185,19 @@ impl Queue {
         }
     }
 
-    /// Marks these applications as admitted, and all numbers up to `through` as processed. Repeating it changes nothing.
+    /// Marks these applications as admitted, and all numbers up to `through` as processed. `ledger_changes` is the ledger's count of
+    /// changes after their admission. Repeating it changes nothing.
     pub async fn admitted(
         &self,
         event: &EventId,
         fence: i64,
         through: u32,
         keys: &[AppKey],
+        ledger_changes: i64,
     ) -> Result<(), LeaderError> {
         match self {
-            Self::Sqlite(queue) => queue.admitted(event, fence, through, keys).await,
-            Self::Redis(queue) => queue.admitted(event, fence, through, keys).await,
+            Self::Sqlite(queue) => queue.admitted(event, fence, through, keys, ledger_changes).await,
+            Self::Redis(queue) => queue.admitted(event, fence, through, keys, ledger_changes).await,
         }
     }
 
@@ -207,11 +209,17 @@ impl Queue {
         }
     }
 
-    /// Deletes the requests up to this position: the ledger has them.
-    pub async fn acknowledge(&self, event: &EventId, fence: i64, through: i64) -> Result<(), LeaderError> {
+    /// Deletes the requests up to this position: the ledger has them, and this is its count of changes after that.
+    pub async fn acknowledge(
+        &self,
+        event: &EventId,
+        fence: i64,
+        through: i64,
+        ledger_changes: i64,
+    ) -> Result<(), LeaderError> {
         match self {
-            Self::Sqlite(queue) => queue.acknowledge(event, fence, through).await,
-            Self::Redis(queue) => queue.acknowledge(event, fence, through).await,
+            Self::Sqlite(queue) => queue.acknowledge(event, fence, through, ledger_changes).await,
+            Self::Redis(queue) => queue.acknowledge(event, fence, through, ledger_changes).await,
         }
     }
 

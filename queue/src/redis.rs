@@ -209,8 +209,10 @@ impl RedisQueue {
         fence: i64,
         through: u32,
         keys: &[AppKey],
+        ledger_changes: i64,
     ) -> Result<(), LeaderError> {
-        leader::admitted(&self.client, event, fence, through, keys).await
+        let admitted = leader::Admitted { through, keys, ledger_changes };
+        leader::admitted(&self.client, event, fence, &admitted).await
     }
 
     pub(crate) async fn inbox(
@@ -227,8 +229,9 @@ impl RedisQueue {
         event: &EventId,
         fence: i64,
         through: i64,
+        ledger_changes: i64,
     ) -> Result<(), LeaderError> {
-        leader::acknowledge(&self.client, event, fence, through).await
+        leader::acknowledge(&self.client, event, fence, through, ledger_changes).await
     }
 
     pub(crate) async fn restore(

@@ -182,9 +182,11 @@ impl SqliteQueue {
         fence: i64,
         through: u32,
         keys: &[AppKey],
+        ledger_changes: i64,
     ) -> Result<(), LeaderError> {
         let keys = keys.to_vec();
-        self.write_as_leader(event, fence, |reply| LeaderWrite::Admitted { through, keys, reply }).await
+        let write = |reply| LeaderWrite::Admitted { through, keys, ledger_changes, reply };
+        self.write_as_leader(event, fence, write).await
     }
 
     pub(crate) async fn inbox(
@@ -202,8 +204,10 @@ impl SqliteQueue {
         event: &EventId,
         fence: i64,
         through: i64,
+        ledger_changes: i64,
     ) -> Result<(), LeaderError> {
-        self.write_as_leader(event, fence, |reply| LeaderWrite::Acknowledge { through, reply }).await
+        let write = |reply| LeaderWrite::Acknowledge { through, ledger_changes, reply };
+        self.write_as_leader(event, fence, write).await
     }
 
     pub(crate) async fn restore(

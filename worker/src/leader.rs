@@ -12,6 +12,7 @@ mod outbox;
 mod projector;
 mod queue_history;
 mod queue_status;
+mod reconciliation;
 mod recovery;
 mod term;
 
@@ -62,8 +63,9 @@ async fn serve_term(worker: &WorkerContext, event: &EventId, fence: Fence, check
     while !worker.is_stopping() {
         match worker.with_timeout(Box::pin(run_round(worker, &mut term, check))).await {
             Ok(pause) => worker.sleep(pause).await,
-            Err(Error::Ledger(ledger::Error::Lost) | Error::Leader(LeaderError::Fenced { .. })) => {
+            Err(error @ (Error::Ledger(ledger::Error::Lost) | Error::Leader(LeaderError::Fenced { .. }))) => {
                 tracing::warn!(%event, "lost leadership of event {event}");
+                raise_fence(worker, event, &error).await;
                 break;
             }
             // The next round reads the reason and reports it.
@@ -78,6 +80,16 @@ async fn serve_term(worker: &WorkerContext, event: &EventId, fence: Fence, check
     }
     if let Err(error) = worker.with_timeout(worker.ledger.step_down(event, fence)).await {
         tracing::debug!(%error, "failed to release the leadership; its lease expires");
+    }
+}
+
+/// A fence of the queue that is above the ledger's was given out by a later state of the ledger, if the ledger was put back since. The
+/// next leader must be above it.
+async fn raise_fence(worker: &WorkerContext, event: &EventId, error: &Error) {
+    if let Error::Leader(LeaderError::Fenced { current }) = error
+        && let Err(error) = worker.with_timeout(worker.ledger.raise_fence(event, *current)).await
+    {
+        tracing::debug!(%error, "failed to raise the fence; the next leader tries again");
     }
 }
 
@@ -105,6 +117,9 @@ async fn run_round(worker: &WorkerContext, term: &mut LeaderTerm, check: &Check)
     lifecycle::keep_times(worker, term, &event, &snapshot).await?;
     if !recovery::holds_intake(worker, term, &event, now) {
         number_limit::keep_ahead(worker, term, &snapshot, &event).await?;
+    }
+    if !reconciliation::reconcile(worker, term, &event, &snapshot).await? {
+        return Ok(if event.frozen.is_some() { IDLE } else { BUSY });
     }
     let handled = inbox::handle_inbox(worker, term, &event, &snapshot).await?;
     let mut admitted = 0;

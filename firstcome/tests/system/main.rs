@@ -9,6 +9,7 @@ mod gateway;
 mod harness;
 mod journal;
 mod killed;
+mod older_ledger;
 mod operator_process;
 mod pace;
 mod processes;

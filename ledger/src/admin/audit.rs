@@ -32,13 +32,14 @@ pub enum AuditAction {
     AcceptRecovery,
     Unfreeze,
     KeepTimes,
+    AdoptSettings,
     Retry,
     Reject,
 }
 
 impl AuditAction {
     /// All of them.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::Create,
         Self::Clone,
         Self::Update,
@@ -55,6 +56,7 @@ impl AuditAction {
         Self::AcceptRecovery,
         Self::Unfreeze,
         Self::KeepTimes,
+        Self::AdoptSettings,
         Self::Retry,
         Self::Reject,
     ];
@@ -78,6 +80,7 @@ impl AuditAction {
             Self::AcceptRecovery => "accept_recovery",
             Self::Unfreeze => "unfreeze",
             Self::KeepTimes => "keep_times",
+            Self::AdoptSettings => "adopt_settings",
             Self::Retry => "retry",
             Self::Reject => "reject",
         }

@@ -10,7 +10,7 @@ use crate::store::column::{count, int};
 use crate::store::error::Error;
 use crate::store::ledger::Ledger;
 use crate::store::transaction::Tx;
-use crate::tables::event::EventRow;
+use crate::tables::event::{EventRow, raise_changes};
 use crate::tables::seat_changes::CounterShard;
 use crate::tables::seat_state::SeatState;
 
@@ -37,6 +37,8 @@ pub struct Admission {
     pub seated: u32,
     /// Whether `known` holds all candidates.
     pub all: bool,
+    /// The event's count of changes after this.
+    pub changes: i64,
 }
 
 /// A candidate and the seat that it gets.
@@ -80,7 +82,7 @@ impl Ledger {
         let named = candidates.iter().map(|candidate| (candidate.number, candidate.app_key));
         let mut known = KnownApplications::read(&mut tx, event, named).await?;
         let mut seats = free_seats(&mut tx, event, candidates.len()).await?.into_iter();
-        let mut admission = Admission { all: true, ..Admission::default() };
+        let mut admission = Admission { all: true, changes: led.event.changes, ..Admission::default() };
         let mut seated = Vec::new();
         for candidate in candidates {
             match known.compare(candidate.number, candidate.app_key) {
@@ -98,14 +100,17 @@ impl Ledger {
             admission.known.push(candidate.app_key);
         }
         admission.seated = u32::try_from(seated.len()).unwrap_or(u32::MAX);
-        seat_candidates(&mut tx, event, &seated, led.now).await?;
+        if !seated.is_empty() {
+            seat_candidates(&mut tx, event, &seated, led.now).await?;
+            admission.changes = raise_changes(&mut tx, event).await?;
+        }
         tx.commit().await?;
         Ok(admission)
     }
 }
 
 /// Returns the first free seats. They stay free: only a transaction that holds the event's lock assigns seats.
-async fn free_seats(tx: &mut Tx, event: &EventId, max: usize) -> Result<Vec<i64>, Error> {
+pub(crate) async fn free_seats(tx: &mut Tx, event: &EventId, max: usize) -> Result<Vec<i64>, Error> {
     let max = i64::try_from(max).unwrap_or(i64::MAX);
     let rows = sqlx::query("SELECT n FROM seat WHERE event = $1 AND state = 'free' ORDER BY n LIMIT $2")
         .bind(event.as_str())

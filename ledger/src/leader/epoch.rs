@@ -27,6 +27,18 @@ impl Ledger {
         Ok(NewEpoch { epoch: Epoch(count(&row, "epoch")?), number_limit: count(&row, "number_limit")? })
     }
 
+    /// Raises the epoch to that of the queue, which a later state of the ledger gave out.
+    pub async fn raise_epoch(&self, event: &EventId, fence: Fence, epoch: Epoch) -> Result<(), Error> {
+        let mut tx = self.begin().await?;
+        lock_led_event(self, &mut tx, event, fence).await?;
+        sqlx::query("UPDATE event SET epoch = $2 WHERE id = $1 AND epoch < $2")
+            .bind(event.as_str())
+            .bind(i64::from(epoch.0))
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await
+    }
+
     /// Allows numbers up to `number_limit`. It is committed before the queue gets the limit, and the limit never falls.
     pub async fn raise_number_limit(
         &self,

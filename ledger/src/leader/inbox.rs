@@ -10,6 +10,7 @@ use crate::store::error::Error;
 use crate::store::ledger::Ledger;
 use crate::store::transaction::Tx;
 use crate::tables::application::lock_application;
+use crate::tables::event::raise_changes;
 use crate::tables::outbox::{self, DomainEvent};
 use crate::tables::transition::{end, start_undoing};
 
@@ -25,14 +26,15 @@ pub struct CancelRequest {
 }
 
 impl Ledger {
-    /// Handles requests to cancel, in order, and records that the inbox is handled through `through`, in one transaction.
+    /// Handles requests to cancel, in order, and records that the inbox is handled through `through`, in one transaction. Returns the
+    /// event's count of changes after that.
     pub async fn handle_inbox(
         &self,
         event: &EventId,
         fence: Fence,
         requests: &[CancelRequest],
         through: i64,
-    ) -> Result<(), Error> {
+    ) -> Result<i64, Error> {
         let mut tx = self.begin().await?;
         let led = lock_led_event(self, &mut tx, event, fence).await?;
         let handled = led.event.inbox_through;
@@ -42,8 +44,9 @@ impl Ledger {
         for request in unhandled() {
             match known.compare(request.number, request.app_key) {
                 Comparison::New => {
-                    record_withdrawn(&mut tx, event, request, led.now).await?;
-                    known.add(request.number, request.app_key);
+                    let (number, app_key) = (request.number, request.app_key);
+                    record_ended(&mut tx, event, number, app_key, Outcome::Cancelled, led.now).await?;
+                    known.add(number, app_key);
                 }
                 Comparison::Known => cancel(&mut tx, event, request.app_key, led.now).await?,
                 Comparison::Contradicts(why) => return freeze(self, tx, event, fence, why).await,
@@ -54,27 +57,31 @@ impl Ledger {
             .bind(through.max(handled))
             .execute(&mut *tx)
             .await?;
-        tx.commit().await
+        let changes = raise_changes(&mut tx, event).await?;
+        tx.commit().await?;
+        Ok(changes)
     }
 }
 
-/// Inserts an application that was withdrawn before its admission: a row without a seat.
-async fn record_withdrawn(
+/// Inserts an application that ended without the ledger: a row without a seat. It was withdrawn before its admission, or the ledger
+/// has lost it.
+pub(crate) async fn record_ended(
     tx: &mut Tx,
     event: &EventId,
-    request: &CancelRequest,
+    number: Number,
+    app_key: AppKey,
+    outcome: Outcome,
     now: Millis,
 ) -> Result<(), Error> {
-    sqlx::query("INSERT INTO application (event, app_key, number, state, outcome, admitted_at, ended_at) VALUES ($1, $2, $3, 'ended', 'cancelled', $4, $4)")
-        .bind(event.as_str()).bind(request.app_key.to_string()).bind(i64::from(request.number)).bind(now)
+    sqlx::query("INSERT INTO application (event, app_key, number, state, outcome, admitted_at, ended_at) VALUES ($1, $2, $3, 'ended', $4, $5, $5)")
+        .bind(event.as_str()).bind(app_key.to_string()).bind(i64::from(number)).bind(outcome.as_str()).bind(now)
         .execute(&mut **tx).await?;
-    let domain_event = DomainEvent::outcome(event, request.app_key, request.number, Outcome::Cancelled, None);
-    outbox::post(tx, &domain_event, now).await
+    outbox::post(tx, &DomainEvent::outcome(event, app_key, number, outcome, None), now).await
 }
 
 /// Cancels an admitted application: at once if no order call was started, otherwise the order is undone first. An application that
 /// ended with another outcome stays as it is.
-async fn cancel(tx: &mut Tx, event: &EventId, app_key: AppKey, now: Millis) -> Result<(), Error> {
+pub(crate) async fn cancel(tx: &mut Tx, event: &EventId, app_key: AppKey, now: Millis) -> Result<(), Error> {
     let Some(row) = lock_application(tx, event, app_key).await? else { return Ok(()) };
     match row.state.after(Step::RequestCancel) {
         Some(ApplicationState::Ended(outcome)) => end(tx, &row, outcome, None, now).await,

@@ -23,6 +23,9 @@ pub struct EventRow {
     pub number_limit: u32,
     /// The last handled entry of the inbox.
     pub inbox_through: i64,
+    /// The count of admissions and inbox requests that were committed. The queue is told after each, so that a ledger that was put
+    /// back to an older state is noticed.
+    pub changes: i64,
     /// The last epoch for which it is decided whether the queue lost applications.
     pub judged_epoch: Epoch,
     /// The last epoch at whose arming applications were lost; 0 if there is none.
@@ -55,6 +58,7 @@ impl EventRow {
             fence: Fence(int(row, "leader_fence")?),
             number_limit: count(row, "number_limit")?,
             inbox_through: int(row, "inbox_through")?,
+            changes: int(row, "changes")?,
             judged_epoch: Epoch(count(row, "judged_epoch")?),
             lost_epoch: Epoch(count(row, "lost_epoch")?),
             recovered_epoch: Epoch(count(row, "recovered_epoch")?),
@@ -81,6 +85,15 @@ pub(crate) async fn lock_event(tx: &mut Tx, event: &EventId) -> Result<Option<An
 /// Locks an event that must exist, and reads it.
 pub(crate) async fn lock_known_event(tx: &mut Tx, event: &EventId) -> Result<AnyRow, Error> {
     lock_event(tx, event).await?.ok_or_else(|| Error::UnknownEvent(event.to_string()))
+}
+
+/// Raises the count of changes of an event that is locked, and returns it.
+pub(crate) async fn raise_changes(tx: &mut Tx, event: &EventId) -> Result<i64, Error> {
+    let row = sqlx::query("UPDATE event SET changes = changes + 1 WHERE id = $1 RETURNING changes")
+        .bind(event.as_str())
+        .fetch_one(&mut **tx)
+        .await?;
+    int(&row, "changes")
 }
 
 impl Ledger {

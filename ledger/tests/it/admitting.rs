@@ -60,7 +60,10 @@ pub(crate) async fn an_epoch_is_never_reused_and_the_number_limit_never_falls(st
 pub(crate) async fn seats_go_to_the_lowest_numbers_up_to_the_capacity(store: Store) {
     let harness = LedgerHarness::open(store, 3).await;
     let admission = harness.admit(1..=5).await;
-    assert_eq!(admission, Admission { known: vec![key(1), key(2), key(3)], seated: 3, all: false });
+    assert_eq!(
+        admission,
+        Admission { known: vec![key(1), key(2), key(3)], seated: 3, all: false, changes: 1 }
+    );
     assert_eq!(harness.seats().await, (0, 3, 0));
     let seats = harness.ledger.seat_rows(&harness.event).await.unwrap();
     assert_eq!(
@@ -73,7 +76,7 @@ pub(crate) async fn a_repeated_admission_seats_no_application_twice(store: Store
     let harness = LedgerHarness::open(store, 10).await;
     harness.admit(1..=3).await;
     let admission = harness.admit(1..=4).await;
-    assert_eq!(admission, Admission { known: (1..=4).map(key).collect(), seated: 1, all: true });
+    assert_eq!(admission, Admission { known: (1..=4).map(key).collect(), seated: 1, all: true, changes: 2 });
     assert_eq!(harness.seats().await, (6, 4, 0));
 }
 

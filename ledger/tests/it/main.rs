@@ -15,6 +15,7 @@ mod opening;
 mod pacing;
 mod parking;
 mod queue_status;
+mod reconciling;
 mod recovering;
 mod responses;
 mod roles;
@@ -71,6 +72,13 @@ cases! {
     }
     queue_status {
         writing_the_queue_status_extends_the_lease
+    }
+    reconciling {
+        lost_applications_get_their_seats_back_as_called_before
+        a_lost_cancel_request_is_repeated
+        too_few_seats_freeze_the_event_until_there_are_enough
+        another_application_under_a_number_freezes_the_event
+        later_settings_of_the_queue_are_adopted_with_their_seats
     }
     recovering {
         a_loss_waits_for_every_registered_journal

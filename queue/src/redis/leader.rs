@@ -96,19 +96,26 @@ fn pieces<T>(items: &[T]) -> Vec<&[T]> {
     if items.is_empty() { vec![items] } else { items.chunks(PIECE_MAX).collect() }
 }
 
+/// Applications that the ledger has admitted.
+pub(super) struct Admitted<'a> {
+    pub(super) through: u32,
+    pub(super) keys: &'a [AppKey],
+    pub(super) ledger_changes: i64,
+}
+
 /// Marks applications as admitted and numbers as processed.
 pub(super) async fn admitted(
     client: &RedisClient,
     event: &EventId,
     fence: i64,
-    through: u32,
-    keys: &[AppKey],
+    admitted: &Admitted<'_>,
 ) -> Result<(), LeaderError> {
-    let mut pieces = pieces(keys).into_iter().peekable();
+    let mut pieces = pieces(admitted.keys).into_iter().peekable();
     while let Some(piece) = pieces.next() {
         // Only the last piece may skip numbers: the keys of later pieces were not sent yet.
-        let through = if pieces.peek().is_none() { through } else { 0 };
-        let mut call = fenced_call(client, "admitted", event, fence).arg(through);
+        let through = if pieces.peek().is_none() { admitted.through } else { 0 };
+        let mut call =
+            fenced_call(client, "admitted", event, fence).arg(through).arg(admitted.ledger_changes);
         for key in piece {
             call = call.arg(&key.0[..]);
         }
@@ -123,8 +130,10 @@ pub(super) async fn acknowledge(
     event: &EventId,
     fence: i64,
     through: i64,
+    ledger_changes: i64,
 ) -> Result<(), LeaderError> {
     let call = fenced_call(client, "acknowledge", event, fence).arg(through.clamp(0, POSITION_MAX));
+    let call = call.arg(ledger_changes);
     client.call_as_leader(call).await.map(drop)
 }
 

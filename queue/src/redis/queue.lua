@@ -30,12 +30,12 @@ local STATE_CODES = { W = 0, A = 1, X = 2 }
 local INTEGERS = {
   'epoch', 'fence', 'seq', 'number_limit', 'admitted_through', 'skipped', 'inbox_last', 'closed_at', 'closed_seq',
   'closed_inbox', 'settled_seq', 'opens_at', 'closes_at', 'applications_max', 'prefix_bits', 'rev', 'figures_fence',
-  'figures_round', 'intake', 'waiting', 'reached', 'lost', 'lost_epoch',
+  'figures_round', 'intake', 'waiting', 'reached', 'lost', 'lost_epoch', 'ledger_changes',
 }
 local TEXTS = { 'ending', 'gaps' }
 local SNAPSHOT = {
   'epoch', 'seq', 'number_limit', 'admitted_through', 'gaps', 'closed_at', 'closed_seq', 'closed_inbox', 'ending', 'opens_at',
-  'closes_at', 'settings', 'rev', 'figures', 'waiting', 'reached', 'lost', 'lost_epoch',
+  'closes_at', 'settings', 'rev', 'figures', 'waiting', 'reached', 'lost', 'lost_epoch', 'ledger_changes',
 }
 local STORED_AS = {
   number_limit = 'limit', admitted_through = 'through', skipped = 'gapped', inbox_last = 'inbox', settled_seq = 'settled',
@@ -175,6 +175,11 @@ end
 
 local function packed_state(packed)
   return string.sub(packed, 5, 5)
+end
+
+-- Whether the application has the id of a cancel request.
+local function cancel_requested(packed)
+  return #packed >= 21 and 1 or 0
 end
 
 local function with_state(packed, state)
@@ -352,7 +357,7 @@ end
 
 -- Whether the inbox still has the cancel request of the application.
 local function is_in_inbox(queue, packed)
-  if #packed < 21 then return false end
+  if cancel_requested(packed) == 0 then return false end
   local id = integer(struct.unpack('>d', string.sub(packed, 14, 21)))
   return #redis.call('XRANGE', queue.base .. 'i', id, id) > 0
 end
@@ -386,13 +391,14 @@ local function cancel(keys, args)
       after = string.sub(after, 1, 13) .. post_to_inbox(queue, key, number, 'cancel')
     end
     if after ~= packed then redis.call('HSET', name, field, after) end
+    packed = after
     if withdraws then
       redis.call('HDEL', queue.base .. 'c', key)
       add_to_block(queue, block_of(number), -1)
       save(queue, { waiting = queue.waiting - 1 })
     end
   end
-  return { args[1], 'OK', number, STATE_CODES[state], outcome }
+  return { args[1], 'OK', number, STATE_CODES[state], outcome, cancel_requested(packed) }
 end
 
 -- args: app_key, number on its receipt. A missing application is requested from the leader, once, unless its number belongs to
@@ -405,7 +411,7 @@ local function present_receipt(keys, args)
   if packed then
     number = packed_number(packed)
     local state = packed_state(packed)
-    return { args[1], 'OK', number, STATE_CODES[state], outcome_of(queue, number, state) }
+    return { args[1], 'OK', number, STATE_CODES[state], outcome_of(queue, number, state), cancel_requested(packed) }
   end
   if queue.ending ~= 'settled' and number <= queue.seq and not key_with_number(queue, number) then
     if redis.call('HSET', queue.base .. 'p', key, integer(number)) == 1 then post_to_inbox(queue, key, number, 'present') end
@@ -552,25 +558,29 @@ local function keep_waiting(queue, from, to)
   end
 end
 
--- args: fence, through, app_keys.
+-- args: fence, through, the ledger's count of changes, app_keys.
 local function admitted(keys, args)
   local queue, refusal = open_fenced(keys, args, true)
   if refusal then return refusal end
   local waited = 0
-  for i = 5, #args do
+  for i = 6, #args do
     waited = waited + admit(queue, args[i])
   end
   local through = math.min(tonumber(args[4]), queue.seq)
   -- A waiting application that is not among the keys must be found again at or below admitted_through.
   keep_waiting(queue, queue.admitted_through + 1, through)
-  save(queue, { admitted_through = math.max(through, queue.admitted_through), waiting = queue.waiting - waited })
+  save(queue, {
+    admitted_through = math.max(through, queue.admitted_through), waiting = queue.waiting - waited,
+    ledger_changes = math.max(tonumber(args[5]), queue.ledger_changes or 0),
+  })
   return { args[1], 'OK' }
 end
 
--- args: fence, through.
+-- args: fence, through, the ledger's count of changes.
 local function acknowledge(keys, args)
   local queue, refusal = open_fenced(keys, args, true)
   if refusal then return refusal end
+  save(queue, { ledger_changes = math.max(tonumber(args[5]), queue.ledger_changes or 0) })
   redis.call('XTRIM', queue.base .. 'i', 'MINID', integer(tonumber(args[4]) + 1) .. '-0')
   return { args[1], 'OK' }
 end
@@ -709,7 +719,7 @@ local function entry(keys, args)
   local packed = find(queue, args[3])
   if not packed then return { args[1], queue.armed and 'OK' or 'UNARMED' } end
   local number, state = packed_number(packed), packed_state(packed)
-  return { args[1], 'OK', number, STATE_CODES[state], outcome_of(queue, number, state) }
+  return { args[1], 'OK', number, STATE_CODES[state], outcome_of(queue, number, state), cancel_requested(packed) }
 end
 
 -- args: number.
@@ -722,7 +732,7 @@ local function app_key_of(keys, args)
 end
 
 -- args: number to start above, maximum count. The reply has the last number examined and the last number given, then number,
--- app_key, state, outcome of each application.
+-- app_key, state, outcome, whether a cancel was requested of each application.
 local function entries(keys, args)
   local queue, refusal = open_for_reader(keys, args)
   if refusal then return refusal end
@@ -732,7 +742,7 @@ local function entries(keys, args)
   each_slot(queue, after + 1, through, function(number, key)
     local packed = find(queue, key)
     if packed and packed_number(packed) == number then
-      found[#found + 1] = { number, key, packed_state(packed) }
+      found[#found + 1] = { number, key, packed_state(packed), cancel_requested(packed) }
       numbers[#numbers + 1] = integer(number)
       if #found >= max then
         through = number
@@ -745,7 +755,7 @@ local function entries(keys, args)
   for i, application in ipairs(found) do
     local at, number, state = #reply, application[1], application[3]
     reply[at + 1], reply[at + 2], reply[at + 3] = number, application[2], STATE_CODES[state]
-    reply[at + 4] = outcome_from(queue, number, state, outcomes[i])
+    reply[at + 4], reply[at + 5] = outcome_from(queue, number, state, outcomes[i]), application[4]
   end
   return reply
 end

@@ -53,10 +53,11 @@ fn snapshot_from(mut fields: ReplyFields, event: &EventId) -> Result<QueueSnapsh
     let rev = fields.int()?;
     let figures = fields.bytes()?;
     let waiting = fields.int()?;
-    // A queue of an earlier version has none of the three fields.
+    // A queue of an earlier version has none of the four fields.
     let reached: Option<i64> = fields.stored_int()?;
     let lost_applications = fields.stored_int::<u8>()? == Some(1);
     let lost_epoch = Epoch(fields.stored_int()?.unwrap_or(0));
+    let ledger_changes = fields.stored_int()?.unwrap_or(0);
     let reached = reached.and_then(|reached| u32::try_from(reached).ok());
     let figures = if figures.is_empty() { SeatFigures::default() } else { json(&figures)? };
     let state = match ending {
@@ -81,6 +82,7 @@ fn snapshot_from(mut fields: ReplyFields, event: &EventId) -> Result<QueueSnapsh
         figures,
         unjudged: reached.map(|reached| UnjudgedArming { reached, lost_applications }),
         lost_epoch,
+        ledger_changes,
         now,
     })
 }
@@ -157,6 +159,7 @@ pub(super) async fn entries(
                 app_key: fields.app_key()?,
                 state: fields.queue_state()?,
                 outcome: fields.outcome()?,
+                cancel_requested: fields.int::<u8>()? == 1,
             });
         }
         if entries.len() >= max as usize || after >= seq {

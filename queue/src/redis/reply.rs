@@ -146,6 +146,7 @@ impl ReplyFields {
             app_key,
             state: self.queue_state()?,
             outcome: self.outcome()?,
+            cancel_requested: self.int::<u8>()? == 1,
         }))
     }
 }

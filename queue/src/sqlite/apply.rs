@@ -139,6 +139,8 @@ async fn cancel(
     }
     if entry.outcome.as_ref().is_none_or(|projected| projected.outcome == Outcome::Ordered) {
         post_to_inbox(conn, row, app_key, number, InboxKind::Cancel, now).await?;
+        note_cancel(conn, row.id, number).await?;
+        entry.cancel_requested = true;
     }
     Ok(Some(entry))
 }
@@ -163,6 +165,16 @@ async fn present_receipt(
 
 async fn withdraw(conn: &mut SqliteConnection, queue: i64, number: Number) -> sqlx::Result<()> {
     sqlx::query("UPDATE application SET state = 'X', contact = NULL WHERE queue = ? AND number = ?")
+        .bind(queue)
+        .bind(number.get())
+        .execute(conn)
+        .await?;
+    Ok(())
+}
+
+/// Keeps that the cancel was requested, also after its entry of the inbox is handled.
+async fn note_cancel(conn: &mut SqliteConnection, queue: i64, number: Number) -> sqlx::Result<()> {
+    sqlx::query("UPDATE application SET cancel_requested = 1 WHERE queue = ? AND number = ?")
         .bind(queue)
         .bind(number.get())
         .execute(conn)

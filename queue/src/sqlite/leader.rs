@@ -18,8 +18,8 @@ use crate::contract::{
 pub(super) enum LeaderWrite {
     Arm(ArmRequest, Reply<ArmResult, LeaderError>),
     Project(Projection, Reply<(), LeaderError>),
-    Admitted { through: u32, keys: Vec<AppKey>, reply: Reply<(), LeaderError> },
-    Acknowledge { through: i64, reply: Reply<(), LeaderError> },
+    Admitted { through: u32, keys: Vec<AppKey>, ledger_changes: i64, reply: Reply<(), LeaderError> },
+    Acknowledge { through: i64, ledger_changes: i64, reply: Reply<(), LeaderError> },
     Restore(Vec<RestoredApplication>, Reply<(), LeaderError>),
     ReplaceGaps(Gaps, Reply<(), LeaderError>),
     Settle(Reply<Closing, LeaderError>),
@@ -41,10 +41,12 @@ pub(super) async fn carry_out(
         LeaderWrite::Project(projection, reply) => {
             report(reply, project(conn, queue, fence, projection, now).await)
         }
-        LeaderWrite::Admitted { through, keys, reply } => {
+        LeaderWrite::Admitted { through, keys, ledger_changes, reply } => {
+            note_ledger_changes(queue, fence, ledger_changes);
             report(reply, admitted(conn, queue, fence, through, &keys).await)
         }
-        LeaderWrite::Acknowledge { through, reply } => {
+        LeaderWrite::Acknowledge { through, ledger_changes, reply } => {
+            note_ledger_changes(queue, fence, ledger_changes);
             report(reply, acknowledge(conn, queue, fence, through).await)
         }
         LeaderWrite::Restore(rows, reply) => report(reply, restore(conn, queue, fence, rows).await),
@@ -162,6 +164,13 @@ async fn admitted(
     }
     row.admitted_through = row.admitted_through.max(through.min(row.seq));
     Ok(())
+}
+
+/// Notes the ledger's count of changes, if the write that comes with it is allowed.
+fn note_ledger_changes(queue: &mut LoadedQueue, fence: i64, ledger_changes: i64) {
+    if let Ok(row) = fenced_and_armed(queue, fence) {
+        row.ledger_changes = row.ledger_changes.max(ledger_changes);
+    }
 }
 
 async fn acknowledge(

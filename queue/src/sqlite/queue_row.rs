@@ -41,6 +41,7 @@ pub(super) struct QueueRow {
     pub(super) figures_of: (i64, i64),
     pub(super) unjudged: Option<UnjudgedArming>,
     pub(super) lost_epoch: Epoch,
+    pub(super) ledger_changes: i64,
 }
 
 impl QueueRow {
@@ -203,7 +204,7 @@ impl QueueRow {
             "UPDATE queue SET epoch = ?, fence = ?, seq = ?, number_limit = ?, admitted_through = ?, waiting = ?, gaps = ?, \
              inbox_last = ?, closed_at = ?, closed_seq = ?, closed_inbox = ?, ending = ?, settled_seq = ?, \
              settings = ?, rev = ?, figures = ?, figures_fence = ?, figures_round = ?, \
-             reached = ?, lost_applications = ?, lost_epoch = ? WHERE id = ?",
+             reached = ?, lost_applications = ?, lost_epoch = ?, ledger_changes = ? WHERE id = ?",
         )
         .bind(self.epoch.0)
         .bind(self.fence)
@@ -226,6 +227,7 @@ impl QueueRow {
         .bind(self.unjudged.map(|found| found.reached))
         .bind(self.unjudged.is_some_and(|found| found.lost_applications))
         .bind(self.lost_epoch.0)
+        .bind(self.ledger_changes)
         .bind(self.id)
         .execute(conn)
         .await?;
@@ -256,6 +258,7 @@ impl QueueRow {
             figures_of: (row.try_get("figures_fence")?, row.try_get("figures_round")?),
             unjudged: unjudged(row)?,
             lost_epoch: Epoch(row.try_get("lost_epoch")?),
+            ledger_changes: row.try_get("ledger_changes")?,
         })
     }
 }

@@ -36,6 +36,7 @@ pub(super) fn snapshot(
         figures: row.figures,
         unjudged: row.unjudged,
         lost_epoch: row.lost_epoch,
+        ledger_changes: row.ledger_changes,
         now,
     })
 }
@@ -54,7 +55,7 @@ pub(super) async fn entry(
     app_key: AppKey,
 ) -> sqlx::Result<Option<QueueEntry>> {
     let row = sqlx::query(
-        "SELECT a.number, a.state, a.app_key, o.outcome, o.order_no FROM application a \
+        "SELECT a.number, a.state, a.app_key, a.cancel_requested, o.outcome, o.order_no FROM application a \
          LEFT JOIN outcome o ON o.queue = a.queue AND o.number = a.number WHERE a.queue = ? AND a.app_key = ?",
     )
     .bind(queue.id)
@@ -72,7 +73,8 @@ fn entry_from(row: &SqliteRow, queue: &QueueRow) -> sqlx::Result<QueueEntry> {
         Some(word) => Some(ProjectedOutcome { outcome: outcome(word)?, order_no: row.try_get("order_no")? }),
         None => sold_out.then_some(ProjectedOutcome { outcome: Outcome::SoldOut, order_no: None }),
     };
-    Ok(QueueEntry { number, app_key: AppKey(bytes(row, "app_key")?), state, outcome })
+    let (app_key, cancel_requested) = (AppKey(bytes(row, "app_key")?), row.try_get("cancel_requested")?);
+    Ok(QueueEntry { number, app_key, state, outcome, cancel_requested })
 }
 
 /// Returns the head of the queue. Restored applications that wait at or below `admitted_through` have lower numbers than all
@@ -164,7 +166,7 @@ pub(super) async fn entries(
     max: u32,
 ) -> sqlx::Result<Vec<QueueEntry>> {
     let rows = sqlx::query(
-        "SELECT a.number, a.state, a.app_key, o.outcome, o.order_no FROM application a \
+        "SELECT a.number, a.state, a.app_key, a.cancel_requested, o.outcome, o.order_no FROM application a \
          LEFT JOIN outcome o ON o.queue = a.queue AND o.number = a.number \
          WHERE a.queue = ? AND a.number > ? ORDER BY a.number LIMIT ?",
     )

@@ -42,7 +42,8 @@ CREATE TABLE queue (
     -- What an arming found that the leader has not judged: the last number before it, and whether applications were lost.
     reached          INTEGER,
     lost_applications INTEGER NOT NULL DEFAULT 0,
-    lost_epoch       INTEGER NOT NULL DEFAULT 0
+    lost_epoch       INTEGER NOT NULL DEFAULT 0,
+    ledger_changes   INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE TABLE application (
     queue    INTEGER NOT NULL REFERENCES queue (id),
@@ -51,6 +52,7 @@ CREATE TABLE application (
     state    TEXT    NOT NULL CHECK (state IN ('W', 'A', 'X')),
     req_hash BLOB    NOT NULL CHECK (length(req_hash) = 8),
     contact  BLOB,
+    cancel_requested INTEGER NOT NULL DEFAULT 0,
     PRIMARY KEY (queue, number),
     UNIQUE (queue, app_key)
 ) STRICT, WITHOUT ROWID;

@@ -126,7 +126,7 @@ impl QueueHarness {
 
     pub(crate) async fn admitted(&self, through: u32, persons: &[u32]) {
         let keys: Vec<_> = persons.iter().copied().map(key).collect();
-        self.queue().admitted(&event(), FENCE, through, &keys).await.unwrap();
+        self.queue().admitted(&event(), FENCE, through, &keys, 0).await.unwrap();
     }
 
     pub(crate) async fn cancel(&self, person: u32) -> Option<queue::QueueEntry> {

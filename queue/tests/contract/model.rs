@@ -47,6 +47,7 @@ pub(crate) struct ModelQueue {
 struct Person {
     applicant: Applicant,
     state: QueueState,
+    cancel_requested: bool,
 }
 
 impl Person {
@@ -61,13 +62,14 @@ impl ModelQueue {
         self.people.iter().find(|(_, p)| p.applicant.app_key == key).map(|(n, p)| (*n, p))
     }
     fn entry(&self, n: u32) -> QueueEntry {
-        let Person { applicant, state } = &self.people[&n];
+        let Person { applicant, state, cancel_requested } = &self.people[&n];
         let state = *state;
         let settled = self.ending == EventState::Settled && self.settled_seq.is_some_and(|seq| n <= seq);
         let sold_out = ProjectedOutcome { outcome: Outcome::SoldOut, order_no: None };
         let outcome =
             self.outcomes.get(&n).cloned().or((settled && state == QueueState::Waiting).then_some(sold_out));
-        QueueEntry { number: Number::new(n).unwrap(), app_key: applicant.app_key, state, outcome }
+        let (number, cancel_requested) = (Number::new(n).unwrap(), *cancel_requested);
+        QueueEntry { number, app_key: applicant.app_key, state, outcome, cancel_requested }
     }
     fn close(&mut self, closed_at: Millis) -> Closing {
         *self.closed.get_or_insert(Closing { closed_seq: self.seq, closed_at, closed_inbox: self.inbox_last })
@@ -142,7 +144,9 @@ impl Model {
             None => queue.seq += 1,
         }
         let proven = applicant.req_hash != ReqHash::NONE;
-        queue.people.insert(queue.seq, Person { applicant, state: QueueState::Waiting });
+        queue
+            .people
+            .insert(queue.seq, Person { applicant, state: QueueState::Waiting, cancel_requested: false });
         let number = Number::new(queue.seq).unwrap();
         Ok(ApplyAck { number, epoch, state: QueueState::Waiting, already_applied: false, proven })
     }
@@ -168,6 +172,9 @@ impl Model {
             queue.inbox_last += 1;
             let (id, number) = (queue.inbox_last, before.number);
             queue.inbox.push(InboxEntry { id, at, app_key: key, number, kind: InboxKind::Cancel });
+        }
+        if !is_final {
+            queue.people.get_mut(&n).unwrap().cancel_requested = true;
         }
         Ok(Some(queue.entry(n)))
     }
@@ -293,7 +300,7 @@ impl Model {
                     let contact =
                         if row.state == QueueState::Waiting { row.contact.clone() } else { Vec::new() };
                     let applicant = Applicant { app_key: row.app_key, req_hash: row.req_hash, contact };
-                    queue.people.insert(n, Person { applicant, state: row.state });
+                    queue.people.insert(n, Person { applicant, state: row.state, cancel_requested: false });
                 }
                 _ => {
                     conflicts += 1;
@@ -328,6 +335,7 @@ impl Model {
                 .unwrap(),
             unjudged: queue.unjudged,
             lost_epoch: queue.lost_epoch,
+            ledger_changes: 0,
             gaps: queue.gaps,
             closed: queue.closed,
             settings: queue.settings,

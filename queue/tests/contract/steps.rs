@@ -169,17 +169,17 @@ impl RealQueue {
             Step::AdmitHead { fence, n } => Reply::AdmittedHead(match queue.head(event, n).await {
                 Err(error) => Err(error),
                 Ok(head) => {
-                    let admitted = queue.admitted(event, fence, head.through, &keys(&head)).await;
+                    let admitted = queue.admitted(event, fence, head.through, &keys(&head), 0).await;
                     Ok((head, admitted))
                 }
             }),
             Step::Admitted { fence, through, persons } => {
                 let keys: Vec<_> = persons.into_iter().map(key).collect();
-                Reply::Written(queue.admitted(event, fence, through, &keys).await)
+                Reply::Written(queue.admitted(event, fence, through, &keys, 0).await)
             }
             Step::Acknowledge { fence, n } => {
                 let through = inbox.iter().take(n).next_back().map_or(0, |entry| entry.id);
-                Reply::Written(queue.acknowledge(event, fence, through).await)
+                Reply::Written(queue.acknowledge(event, fence, through, 0).await)
             }
             Step::Settle { fence } => Reply::Closed(queue.settle(event, fence).await),
             Step::Restore { fence, rows } => Reply::Written(queue.restore(event, fence, &rows).await),

@@ -37,6 +37,7 @@ macro_rules! cases {
             the_head_examines_one_block_at_most
             blocks_without_a_waiting_application_are_passed_over
             a_repeated_admission_changes_nothing
+            the_highest_count_of_the_ledger_s_changes_is_kept
             a_cancel_is_written_once_and_withdraws_a_waiting_application
             a_cancel_under_another_number_changes_nothing
             a_processed_application_is_not_withdrawn_by_its_cancel

@@ -176,7 +176,7 @@ impl SignupHarness {
         let head = self.queue.head(&spring(), through).await.unwrap();
         let keys: Vec<_> =
             head.waiting.iter().filter(|w| w.number.get() <= through).map(|w| w.app_key).collect();
-        self.queue.admitted(&spring(), 1, through, &keys).await.unwrap();
+        self.queue.admitted(&spring(), 1, through, &keys, 0).await.unwrap();
         self.signup.refresh().await;
     }
 

@@ -75,11 +75,30 @@ impl Postgres {
         self.server.kill_tree().await
     }
 
+    /// Copies its files. Only after `kill`.
+    pub fn copy_data(&self, to: &Path) -> Result<()> {
+        copy(&self.folder.path().join("data"), to)
+    }
+
+    /// Replaces its files by a copy. Only after `kill`.
+    pub fn put_back(&self, from: &Path) -> Result<()> {
+        let data = self.folder.path().join("data");
+        std::fs::remove_dir_all(&data)?;
+        copy(from, &data)
+    }
+
     /// Starts it again after `kill`, with the same files and port.
     pub async fn restart(&mut self) -> Result<()> {
         self.server = serve(&self.programs, self.folder.path(), self.port).await?;
         Ok(())
     }
+}
+
+/// Copies a folder with the owners of its files.
+fn copy(from: &Path, to: &Path) -> Result<()> {
+    let copied = Command::new("cp").arg("-a").arg(from).arg(to).status()?;
+    ensure!(copied.success(), "cannot copy {} to {}", from.display(), to.display());
+    Ok(())
 }
 
 /// The folder of the installed programs, of the newest version.

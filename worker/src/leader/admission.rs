@@ -28,7 +28,7 @@ pub(crate) async fn admit_head(
     let admission = worker.ledger.admit(&term.event, term.fence, &candidates).await?;
     let through =
         if admission.all { head.through } else { last_admitted(&head, admission.known.len(), snapshot) };
-    worker.queue.admitted(&term.event, term.fence.0, through, &admission.known).await?;
+    worker.queue.admitted(&term.event, term.fence.0, through, &admission.known, admission.changes).await?;
     if admission.seated > 0 {
         worker.orders_due.notify_waiters();
         metrics::counter!("firstcome_admitted_total", "event" => term.event.to_string())
@@ -50,7 +50,7 @@ async fn skip_empty_head(
     head: &QueueHead,
 ) -> Result<usize, Error> {
     if head.through > snapshot.admitted_through {
-        worker.queue.admitted(&term.event, term.fence.0, head.through, &[]).await?;
+        worker.queue.admitted(&term.event, term.fence.0, head.through, &[], snapshot.ledger_changes).await?;
         return Ok(1);
     }
     Ok(0)

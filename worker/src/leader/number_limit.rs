@@ -33,10 +33,11 @@ pub(crate) async fn keep_ahead(
     };
     let ahead = rate.saturating_mul(AHEAD_S).max(crowd).max(worker.config.numbers_ahead_min);
     let has_enough = snapshot.number_limit.saturating_sub(snapshot.seq) > ahead / 2;
-    if has_enough && snapshot.number_limit >= event.number_limit {
+    // A ledger that was put back to an older state has a lower limit than the queue.
+    if has_enough && snapshot.number_limit == event.number_limit {
         return Ok(());
     }
-    let limit = snapshot.seq.saturating_add(ahead).max(event.number_limit);
+    let limit = snapshot.seq.saturating_add(ahead).max(event.number_limit).max(snapshot.number_limit);
     worker.ledger.raise_number_limit(&term.event, term.fence, limit).await?;
     term.projected.number_limit = limit;
     projector::project_settings(worker, term, event, snapshot).await

@@ -114,6 +114,7 @@ mod tests {
             figures: SeatFigures::default(),
             unjudged: None,
             lost_epoch: Epoch(0),
+            ledger_changes: 0,
             now: 0,
         }
     }

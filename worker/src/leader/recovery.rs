@@ -1,7 +1,7 @@
 //! Arms the queue after it started, and restores applications that it lost. Limits are written in the ledger first, so that no
 //! number is given twice, whatever state the queue comes back in.
 
-use domain::{AppKey, EventId, EventState, Millis, Number, ReqHash};
+use domain::{AppKey, Epoch, EventId, EventState, Millis, Number, ReqHash};
 use ledger::EventRow;
 use queue::{ArmRequest, InboxEntry, LeaderError, QueueSnapshot, QueueState, RestoredApplication};
 
@@ -28,7 +28,14 @@ pub(crate) async fn arm(worker: &WorkerContext, term: &LeaderTerm) -> Result<(),
         settings: event.settings,
         rev: event.rev,
     };
-    let armed = worker.queue.arm(&term.event, term.fence.0, arming).await?;
+    let armed = match worker.queue.arm(&term.event, term.fence.0, arming).await {
+        Err(error @ LeaderError::EpochTooOld { current }) => {
+            // A later state of the ledger gave out that epoch, and the ledger was put back since.
+            worker.ledger.raise_epoch(&term.event, term.fence, Epoch(current)).await?;
+            return Err(error.into());
+        }
+        armed => armed?,
+    };
     tracing::info!(
         event = %term.event, epoch = epoch.epoch.0, seq = armed.seq, skipped = armed.skipped,
         "armed the queue of event {}", term.event

@@ -25,6 +25,8 @@ pub(crate) struct LeaderTerm {
     pub(crate) journals: KnownJournals,
     /// When this leader first found the event recovering.
     pub(crate) recovering_since: Option<Millis>,
+    /// While the ledger is behind, it has everything that the queue knows up to this number.
+    pub(crate) reconciled_through: u32,
     /// The search for numbers in gaps that are in use, while it runs.
     pub(crate) recount: Option<GapRecount>,
     /// What the health check reports of this event.
@@ -46,6 +48,7 @@ impl LeaderTerm {
             filled_through: 0,
             journals: KnownJournals::default(),
             recovering_since: None,
+            reconciled_through: 0,
             recount: None,
             reported: None,
         }

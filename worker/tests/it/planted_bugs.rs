@@ -100,14 +100,14 @@ pub(crate) fn in_numbers() -> Vec<PlantedBug> {
         bug(Running, "one applicant is in the queue twice")
             .loose_queue(
                 "application",
-                "INSERT INTO application SELECT queue, 22, app_key, state, req_hash, contact FROM application WHERE number = 12;
+                "INSERT INTO application SELECT queue, 22, app_key, state, req_hash, contact, cancel_requested FROM application WHERE number = 12;
                  UPDATE queue SET seq = 22",
             )
             .breaks(&["I2"], "number 12 is in the queue again, as number 22"),
         bug(Running, "two applications have one number in the queue")
             .loose_queue(
                 "application",
-                "INSERT INTO application SELECT queue, number, zeroblob(16), state, req_hash, contact FROM application WHERE number = 12",
+                "INSERT INTO application SELECT queue, number, zeroblob(16), state, req_hash, contact, cancel_requested FROM application WHERE number = 12",
             )
             .breaks(&["I2"], "number 12 is in the queue twice"),
         bug(Running, "two applications have one number in the ledger")
@@ -312,5 +312,8 @@ pub(crate) fn in_the_queue() -> Vec<PlantedBug> {
         bug(Running, "the queue's limit is above the ledger's")
             .queue("UPDATE queue SET number_limit = 1001")
             .breaks(&["I9"], "the queue's limit 1001 is above the limit in the ledger"),
+        bug(Running, "the ledger was put back to an older state")
+            .queue("UPDATE queue SET ledger_changes = 999")
+            .breaks(&["I9"], "and the queue was told of 999"),
     ]
 }

@@ -141,7 +141,7 @@ impl Stores {
             .handle_inbox(&spring(), self.fence, &requests, requests.last().map_or(0, |request| request.id))
             .await
             .unwrap();
-        self.queue.acknowledge(&spring(), self.fence.0, requests.last().unwrap().id).await.unwrap();
+        self.queue.acknowledge(&spring(), self.fence.0, requests.last().unwrap().id, 0).await.unwrap();
     }
 
     async fn admit_head(&self) {
@@ -154,7 +154,7 @@ impl Stores {
             .collect();
         let admission = self.ledger.admit(&spring(), self.fence, &candidates).await.unwrap();
         assert_eq!((admission.seated, admission.all), (admissible, true));
-        self.queue.admitted(&spring(), self.fence.0, head.through, &admission.known).await.unwrap();
+        self.queue.admitted(&spring(), self.fence.0, head.through, &admission.known, 0).await.unwrap();
     }
 
     async fn lease(&self, n: u32) -> Call {

@@ -38,6 +38,8 @@ pub(super) enum Fault {
     FillJournal(usize, Duration),
     /// SIGKILL of Postgres, which is started again after a while.
     KillPostgres(Duration),
+    /// Postgres comes back with an earlier copy of its files, while the queue and the order service went on.
+    RestorePostgres,
     /// The order service fails some calls for a while.
     FailOrders(OrderFailure, Duration),
     /// The operator pauses the release and resumes it.
@@ -80,7 +82,8 @@ impl Fault {
             71..73 => Self::RestoreRedis,
             73..75 => Self::RestoreUnderNewSignups,
             75..78 => Self::FillJournal(nth, short),
-            78..84 => Self::KillPostgres(short),
+            78..80 => Self::KillPostgres(short),
+            80..84 => Self::RestorePostgres,
             84..93 => Self::FailOrders(OrderFailure::choose(dice), short),
             93..97 => Self::PauseRelease(short),
             _ => Self::RaiseCapacity(dice.u32(1..50)),
@@ -104,6 +107,7 @@ impl Fault {
             Self::RestoreUnderNewSignups => "older copy of Redis, new signup services",
             Self::FillJournal(..) => "disk of a journal full",
             Self::KillPostgres(_) => "kill Postgres",
+            Self::RestorePostgres => "older copy of Postgres",
             Self::FailOrders(failure, _) => failure.kind(),
             Self::PauseRelease(_) => "operator pauses",
             Self::RaiseCapacity(_) => "operator adds seats",

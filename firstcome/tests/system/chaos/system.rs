@@ -30,6 +30,7 @@ pub(super) struct ChaosSystem {
     processes: ProcessHandles,
     orders: OrderStub,
     copy: PathBuf,
+    ledger_copy: PathBuf,
 }
 
 impl ChaosSystem {
@@ -46,7 +47,8 @@ impl ChaosSystem {
         processes.start().await;
         let operator = OperatorProcess::start(&mut processes).await;
         let copy = processes.folder.path().join("copy");
-        let system = Self { disks, operator, processes, orders, copy };
+        let ledger_copy = processes.folder.path().join("ledger-copy");
+        let system = Self { disks, operator, processes, orders, copy, ledger_copy };
         system.create_event();
         system.crowd().until("the event to be open", |progress| progress["state"] == "open").await;
         system
@@ -115,6 +117,16 @@ impl ChaosSystem {
                 self.processes.postgres.kill().await.unwrap();
                 tokio::time::sleep(*away).await;
                 self.processes.postgres.restart().await.unwrap();
+            }
+            Fault::RestorePostgres => {
+                let postgres = &mut self.processes.postgres;
+                postgres.kill().await.unwrap();
+                if self.ledger_copy.exists() {
+                    postgres.put_back(&self.ledger_copy).unwrap();
+                } else {
+                    postgres.copy_data(&self.ledger_copy).unwrap();
+                }
+                postgres.restart().await.unwrap();
             }
             Fault::FailOrders(failure, duration) => {
                 let (behavior, odds) = (failure.behavior(), dice.u32(2..5));

@@ -294,7 +294,7 @@ async fn a_full_server_refuses_applications_and_still_drains(kind: RedisKind) {
     harness.admitted(2, &[1, 2]).await;
     assert_eq!(harness.cancel(3).await.unwrap().state, QueueState::Withdrawn);
     let entry = harness.inbox().await[0].id;
-    harness.queue().acknowledge(&event(), FENCE, entry).await.unwrap();
+    harness.queue().acknowledge(&event(), FENCE, entry, 0).await.unwrap();
     harness
         .project(|p| p.outcomes = vec![(number(1), crate::harness::projected(domain::Outcome::Ordered))])
         .await;

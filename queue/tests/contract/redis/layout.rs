@@ -49,7 +49,13 @@ async fn an_application_without_its_commit_gets_a_new_number(kind: RedisKind) {
     let entries = harness.queue().entries(&event(), 0, 9).await.unwrap();
     assert_eq!(
         entries,
-        [QueueEntry { number: number(2), app_key: key(1), state: QueueState::Waiting, outcome: None }]
+        [QueueEntry {
+            number: number(2),
+            app_key: key(1),
+            state: QueueState::Waiting,
+            outcome: None,
+            cancel_requested: false
+        }]
     );
 }
 
@@ -97,7 +103,7 @@ async fn a_queue_of_many_blocks_is_admitted_completely_and_in_order(kind: RedisK
         let head = harness.queue().head(&event(), 700).await.unwrap();
         let keys: Vec<_> = head.waiting.iter().map(|waiting| waiting.app_key).collect();
         admitted.extend(head.waiting.iter().map(|waiting| waiting.number.get()));
-        harness.queue().admitted(&event(), FENCE, head.through, &keys).await.unwrap();
+        harness.queue().admitted(&event(), FENCE, head.through, &keys, 0).await.unwrap();
         if head.through == 12_501 {
             break;
         }

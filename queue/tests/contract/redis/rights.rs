@@ -32,9 +32,9 @@ async fn each_role_has_its_own_rights_and_no_others(kind: RedisKind) {
     }
     signup.cancel(&event(), key(2), number(2)).await.unwrap().unwrap();
     let head = worker.head(&event(), 9).await.unwrap();
-    worker.admitted(&event(), FENCE, head.through, &[key(1)]).await.unwrap();
+    worker.admitted(&event(), FENCE, head.through, &[key(1)], 0).await.unwrap();
     let entry = worker.inbox(&event(), 0, 9).await.unwrap()[0].id;
-    worker.acknowledge(&event(), FENCE, entry).await.unwrap();
+    worker.acknowledge(&event(), FENCE, entry, 0).await.unwrap();
     worker.settle(&event(), FENCE).await.unwrap();
     for reader in [&worker, &signup, &verifier] {
         assert_eq!(reader.catalogue().await, Ok(vec![event()]));
@@ -47,8 +47,8 @@ async fn each_role_has_its_own_rights_and_no_others(kind: RedisKind) {
         assert_lacks_right(&reader.publish(&[]).await);
         assert_lacks_right(&reader.arm(&event(), 9, arming(9, 0)).await);
         assert_lacks_right(&reader.project(&event(), 9, projection()).await);
-        assert_lacks_right(&reader.admitted(&event(), 9, 0, &[]).await);
-        assert_lacks_right(&reader.acknowledge(&event(), 9, 0).await);
+        assert_lacks_right(&reader.admitted(&event(), 9, 0, &[], 0).await);
+        assert_lacks_right(&reader.acknowledge(&event(), 9, 0, 0).await);
         assert_lacks_right(&reader.restore(&event(), 9, &[]).await);
         assert_lacks_right(&reader.settle(&event(), 9).await);
         assert_lacks_right(&reader.head(&event(), 9).await);

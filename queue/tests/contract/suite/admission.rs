@@ -70,10 +70,25 @@ pub(crate) async fn blocks_without_a_waiting_application_are_passed_over(harness
     assert_eq!(harness.snapshot().await.waiting, 2);
     let head = harness.queue().head(&event(), 1).await.unwrap();
     assert_eq!((head.waiting[0].number, head.through), (number(20_000_000), 20_000_000));
-    harness.queue().admitted(&event(), FENCE, head.through, &[key(9)]).await.unwrap();
+    harness.queue().admitted(&event(), FENCE, head.through, &[key(9)], 0).await.unwrap();
     let head = harness.queue().head(&event(), 9).await.unwrap();
     assert_eq!((head.waiting[0].number, head.through), (number(50_000_001), 50_000_001));
     harness.queue().cancel(&event(), key(4), number(50_000_001)).await.unwrap();
     assert_eq!(harness.snapshot().await.waiting, 0);
     assert_eq!(harness.head(9).await, (vec![], 50_000_001), "none waits: the read ends at the last number");
+}
+
+pub(crate) async fn the_highest_count_of_the_ledger_s_changes_is_kept(harness: &mut QueueHarness) {
+    harness.fill(2).await;
+    assert_eq!(harness.snapshot().await.ledger_changes, 0);
+    harness.queue().admitted(&event(), FENCE, 1, &[key(1)], 7).await.unwrap();
+    harness.queue().admitted(&event(), FENCE, 1, &[key(1)], 5).await.unwrap();
+    assert_eq!(harness.snapshot().await.ledger_changes, 7);
+    harness.queue().acknowledge(&event(), FENCE, 0, 9).await.unwrap();
+    harness.restart().await;
+    assert_eq!(harness.snapshot().await.ledger_changes, 9);
+    harness.queue().arm(&event(), FENCE + 1, arming(2, 0)).await.unwrap();
+    let fenced = harness.queue().acknowledge(&event(), FENCE, 0, 11).await;
+    assert!(fenced.is_err());
+    assert_eq!(harness.snapshot().await.ledger_changes, 9, "a former leader changes nothing");
 }

@@ -19,8 +19,8 @@ pub(crate) async fn an_unarmed_queue_refuses_writes_and_denies_no_application(ha
     assert_eq!(queue.app_key_of(&event(), number(3)).await, Err(QueueError::NotArmed));
     assert_eq!(queue.head(&event(), 1).await, Err(LeaderError::NotArmed));
     assert_eq!(queue.inbox(&event(), 0, 1).await, Err(LeaderError::NotArmed));
-    assert_eq!(queue.admitted(&event(), FENCE, 2, &[key(1)]).await, Err(LeaderError::NotArmed));
-    assert_eq!(queue.acknowledge(&event(), FENCE, 9).await, Err(LeaderError::NotArmed));
+    assert_eq!(queue.admitted(&event(), FENCE, 2, &[key(1)], 0).await, Err(LeaderError::NotArmed));
+    assert_eq!(queue.acknowledge(&event(), FENCE, 9, 0).await, Err(LeaderError::NotArmed));
     assert_eq!(queue.settle(&event(), FENCE).await, Err(LeaderError::NotArmed));
     assert_eq!(queue.project(&event(), FENCE, projection()).await, Ok(()));
     assert_eq!(queue.restore(&event(), FENCE, &[restored(3, 3, QueueState::Waiting)]).await, Ok(()));
@@ -119,12 +119,12 @@ pub(crate) async fn a_lower_fence_or_an_old_epoch_is_refused(harness: &mut Queue
     harness.fill(1).await;
     let queue = harness.queue();
     assert_eq!(queue.arm(&event(), FENCE, arming(1, 0)).await, Err(LeaderError::EpochTooOld { current: 1 }));
-    queue.admitted(&event(), 7, 0, &[]).await.unwrap();
+    queue.admitted(&event(), 7, 0, &[], 0).await.unwrap();
     let fenced = LeaderError::Fenced { current: 7 };
     assert_eq!(queue.arm(&event(), 6, arming(2, 0)).await, Err(fenced.clone()));
     assert_eq!(queue.project(&event(), 6, projection()).await, Err(fenced.clone()));
-    assert_eq!(queue.admitted(&event(), 6, 1, &[key(1)]).await, Err(fenced.clone()));
-    assert_eq!(queue.acknowledge(&event(), 6, 9).await, Err(fenced.clone()));
+    assert_eq!(queue.admitted(&event(), 6, 1, &[key(1)], 0).await, Err(fenced.clone()));
+    assert_eq!(queue.acknowledge(&event(), 6, 9, 0).await, Err(fenced.clone()));
     assert_eq!(queue.restore(&event(), 6, &[]).await, Err(fenced.clone()));
     assert_eq!(queue.settle(&event(), 6).await, Err(fenced));
     let snapshot = harness.snapshot().await;

@@ -8,8 +8,13 @@ use crate::harness::{FENCE, OPENS, QueueHarness, arming, contact, event, key, nu
 pub(crate) async fn a_cancel_is_written_once_and_withdraws_a_waiting_application(harness: &mut QueueHarness) {
     harness.fill(2).await;
     assert_eq!(harness.cancel(9).await, None);
-    let withdrawn =
-        QueueEntry { number: number(2), app_key: key(2), state: QueueState::Withdrawn, outcome: None };
+    let withdrawn = QueueEntry {
+        number: number(2),
+        app_key: key(2),
+        state: QueueState::Withdrawn,
+        outcome: None,
+        cancel_requested: true,
+    };
     assert_eq!(harness.cancel(2).await, Some(withdrawn.clone()));
     assert_eq!(harness.cancel(2).await, Some(withdrawn.clone()));
     let inbox = harness.inbox().await;
@@ -18,7 +23,7 @@ pub(crate) async fn a_cancel_is_written_once_and_withdraws_a_waiting_application
         (inbox[0].number, inbox[0].app_key, inbox[0].kind, inbox[0].at),
         (number(2), key(2), InboxKind::Cancel, OPENS + 1_000)
     );
-    harness.queue().acknowledge(&event(), FENCE, inbox[0].id).await.unwrap();
+    harness.queue().acknowledge(&event(), FENCE, inbox[0].id, 0).await.unwrap();
     assert_eq!(harness.cancel(2).await, Some(withdrawn));
     assert_eq!(harness.inbox().await, []);
     let repeated = harness.apply(2).await.unwrap();
@@ -55,7 +60,7 @@ pub(crate) async fn a_processed_application_is_not_withdrawn_by_its_cancel(harne
     assert_eq!(harness.cancel(3).await.unwrap().state, QueueState::Withdrawn);
     let inbox = harness.inbox().await;
     assert_eq!(inbox.iter().map(|a| a.number.get()).collect::<Vec<_>>(), [1, 2, 3]);
-    harness.queue().acknowledge(&event(), FENCE, inbox[1].id).await.unwrap();
+    harness.queue().acknowledge(&event(), FENCE, inbox[1].id, 0).await.unwrap();
     assert_eq!(harness.inbox().await, inbox[2..]);
     harness.cancel(1).await;
     assert_eq!(
@@ -83,7 +88,7 @@ pub(crate) async fn inbox_positions_rise_over_epochs(harness: &mut QueueHarness)
     harness.fill(3).await;
     harness.cancel(1).await;
     let first = harness.inbox().await[0].id;
-    harness.queue().acknowledge(&event(), FENCE, first).await.unwrap();
+    harness.queue().acknowledge(&event(), FENCE, first, 0).await.unwrap();
     harness.restart().await;
     harness.queue().arm(&event(), FENCE, arming(2, 3)).await.unwrap();
     harness.cancel(2).await;

@@ -82,5 +82,11 @@ fn crossed_limits(facts: &Facts) -> Violations {
         violations
             .push(format!("the queue's limit {} is above the limit in the ledger", snapshot.number_limit));
     }
+    if snapshot.ledger_changes > facts.event.changes {
+        violations.push(format!(
+            "the ledger has {} changes, and the queue was told of {}: the ledger was put back to an older state",
+            facts.event.changes, snapshot.ledger_changes
+        ));
+    }
     violations
 }

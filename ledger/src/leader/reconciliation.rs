@@ -1,0 +1,169 @@
+//! A ledger that was put back to an older state, while the queue was not: it takes back from the queue what it has lost. Meanwhile
+//! nothing is admitted, since seats that look free may be sold.
+
+use domain::{AppKey, EventId, Fence, Millis, Number, Outcome};
+use serde_json::json;
+
+use crate::leader::admission::free_seats;
+use crate::leader::freeze::freeze;
+use crate::leader::inbox::{cancel, record_ended};
+use crate::leader::known_applications::{Comparison, KnownApplications};
+use crate::leader::leader_lease::lock_led_event;
+use crate::store::column::count;
+use crate::store::error::Error;
+use crate::store::ledger::Ledger;
+use crate::store::transaction::Tx;
+use crate::tables::seat_changes::CounterShard;
+use crate::tables::seat_state::SeatState;
+
+/// An application that the queue knows as admitted or withdrawn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct QueueRecord {
+    /// Its number.
+    pub number: Number,
+    /// The application.
+    pub app_key: AppKey,
+    /// The outcome that the queue has; a withdrawn application is cancelled.
+    pub outcome: Option<Outcome>,
+    /// Whether the applicant requested to cancel it.
+    pub cancel_requested: bool,
+}
+
+/// The result of a reconciliation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Reconciled {
+    /// How many applications were added.
+    pub added: usize,
+    /// How many could not be added yet, for want of a free seat: an application that is under way may free one.
+    pub without_seat: usize,
+}
+
+impl QueueRecord {
+    fn is_cancelled(&self) -> bool {
+        self.cancel_requested || self.outcome == Some(Outcome::Cancelled)
+    }
+}
+
+impl Ledger {
+    /// Adds the applications that the ledger does not have, and repeats cancel requests that it has lost.
+    ///
+    /// An added application may have an order. It gets a seat at once, and counts as called before: its next order call finds the
+    /// order, and a rejection or a cancellation deletes it first. Without a free seat it waits for one, as long as an application is
+    /// under way; after that the event is frozen.
+    pub async fn reconcile(
+        &self,
+        event: &EventId,
+        fence: Fence,
+        records: &[QueueRecord],
+    ) -> Result<Reconciled, Error> {
+        let mut tx = self.begin().await?;
+        let led = lock_led_event(self, &mut tx, event, fence).await?;
+        let named = records.iter().map(|record| (record.number, record.app_key));
+        let known = KnownApplications::read(&mut tx, event, named).await?;
+        let (mut to_seat, mut ended) = (Vec::new(), 0);
+        for record in records {
+            match known.compare(record.number, record.app_key) {
+                Comparison::Contradicts(why) => return freeze(self, tx, event, fence, why).await,
+                Comparison::Known if record.is_cancelled() => {
+                    cancel(&mut tx, event, record.app_key, led.now).await?;
+                }
+                Comparison::Known => {}
+                Comparison::New => match record.outcome {
+                    Some(outcome) if outcome != Outcome::Ordered => {
+                        let QueueRecord { number, app_key, .. } = *record;
+                        record_ended(&mut tx, event, number, app_key, outcome, led.now).await?;
+                        ended += 1;
+                    }
+                    _ => to_seat.push(record),
+                },
+            }
+        }
+        let seats = free_seats(&mut tx, event, to_seat.len()).await?;
+        let without_seat = to_seat.len() - seats.len();
+        to_seat.truncate(seats.len());
+        seat_again(&mut tx, event, &to_seat, &seats, led.now).await?;
+        if without_seat > 0 && !is_under_way(&mut tx, event).await? {
+            let why = format!(
+                "the ledger was put back to an older state and has too few seats: {without_seat} more are needed for applications that \
+                 were admitted since; raise the capacity, then unfreeze the event",
+            );
+            return freeze(self, tx, event, fence, why).await;
+        }
+        tx.commit().await?;
+        Ok(Reconciled { added: to_seat.len() + ended, without_seat })
+    }
+
+    /// Ends the reconciliation with a queue that was told this count of changes. An application that the older state has as not
+    /// called yet may have been called since, so each counts as called once more.
+    pub async fn end_reconciliation(&self, event: &EventId, fence: Fence, changes: i64) -> Result<(), Error> {
+        let mut tx = self.begin().await?;
+        lock_led_event(self, &mut tx, event, fence).await?;
+        sqlx::query("UPDATE application SET attempts = attempts + 1 WHERE event = $1 AND state = 'ordering'")
+            .bind(event.as_str())
+            .execute(&mut *tx)
+            .await?;
+        sqlx::query("UPDATE event SET changes = $2 WHERE id = $1 AND changes < $2")
+            .bind(event.as_str())
+            .bind(changes)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await
+    }
+
+    /// Raises the fence to that of the queue, which a later state of the ledger gave out.
+    pub async fn raise_fence(&self, event: &EventId, fence: i64) -> Result<(), Error> {
+        let mut tx = self.begin().await?;
+        sqlx::query("UPDATE event SET leader_fence = $2 WHERE id = $1 AND leader_fence < $2")
+            .bind(event.as_str())
+            .bind(fence)
+            .execute(&mut *tx)
+            .await?;
+        tx.commit().await
+    }
+}
+
+/// Whether an application is under way that may free its seat.
+async fn is_under_way(tx: &mut Tx, event: &EventId) -> Result<bool, Error> {
+    let row = sqlx::query(
+        "SELECT COUNT(*) AS under_way FROM application WHERE event = $1 AND state IN ('ordering', 'undoing')",
+    )
+    .bind(event.as_str())
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(count(&row, "under_way")? > 0)
+}
+
+/// Inserts applications that were called before, each with a held seat.
+async fn seat_again(
+    tx: &mut Tx,
+    event: &EventId,
+    records: &[&QueueRecord],
+    seats: &[i64],
+    now: Millis,
+) -> Result<(), Error> {
+    if records.is_empty() {
+        return Ok(());
+    }
+    let row = |(record, seat): (&&QueueRecord, &i64)| json!({ "number": record.number, "key": record.app_key.to_string(), "seat": seat, "undo": record.is_cancelled().then_some("cancel") });
+    let rows = json!(records.iter().zip(seats).map(row).collect::<Vec<_>>()).to_string();
+    sqlx::query(
+        "INSERT INTO application (event, app_key, number, state, undo, seat, attempts, admitted_at)
+         SELECT $1, value ->> 'key', CAST(value ->> 'number' AS BIGINT), CASE WHEN value ->> 'undo' IS NULL THEN 'ordering' ELSE 'undoing' END,
+             value ->> 'undo', CAST(value ->> 'seat' AS BIGINT), 1, $3
+         FROM json_each($2) AS one",
+    )
+    .bind(event.as_str()).bind(&rows).bind(now)
+    .execute(&mut **tx).await?;
+    sqlx::query(
+        "UPDATE seat SET state = 'held', app_key = one.value ->> 'key' FROM json_each($2) AS one
+         WHERE event = $1 AND n = CAST(one.value ->> 'seat' AS BIGINT) AND state = 'free'",
+    )
+    .bind(event.as_str())
+    .bind(&rows)
+    .execute(&mut **tx)
+    .await?;
+    let seated = i64::try_from(records.len()).unwrap_or(i64::MAX);
+    tx.seats.add(event, CounterShard::LOCKED_EVENT, SeatState::Free, -seated);
+    tx.seats.add(event, CounterShard::LOCKED_EVENT, SeatState::Held, seated);
+    Ok(())
+}

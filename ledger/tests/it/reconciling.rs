@@ -1,0 +1,95 @@
+//! A ledger that was put back to an older state takes back from the queue what it has lost.
+
+use domain::{AppKey, ApplicationState, Outcome};
+use ledger::{Change, QueueRecord};
+
+use crate::harness::{LedgerHarness, Store, key};
+
+fn record(n: u32, outcome: Option<Outcome>, cancel_requested: bool) -> QueueRecord {
+    QueueRecord { number: domain::Number::new(n).unwrap(), app_key: key(n), outcome, cancel_requested }
+}
+
+async fn state_of(harness: &LedgerHarness, n: u32) -> ApplicationState {
+    harness.ledger.applications(&harness.event, n - 1, 1).await.unwrap()[0].state
+}
+
+/// How many applications were added, and how many wait for a seat.
+async fn reconcile(
+    harness: &LedgerHarness,
+    records: &[QueueRecord],
+) -> Result<(usize, usize), ledger::Error> {
+    let reconciled = harness.ledger.reconcile(&harness.event, harness.fence, records).await?;
+    Ok((reconciled.added, reconciled.without_seat))
+}
+
+pub(crate) async fn lost_applications_get_their_seats_back_as_called_before(store: Store) {
+    let harness = LedgerHarness::open(store, 4).await;
+    harness.admit(1..=1).await;
+    let records = [
+        record(1, Some(Outcome::Ordered), false),
+        record(2, Some(Outcome::Ordered), false),
+        record(3, None, false),
+        record(4, Some(Outcome::Rejected), false),
+        record(5, Some(Outcome::Cancelled), true),
+        record(6, Some(Outcome::Ordered), true),
+    ];
+    assert_eq!(reconcile(&harness, &records).await.unwrap(), (5, 0));
+    assert_eq!(reconcile(&harness, &records).await.unwrap(), (0, 0), "repeating it adds nothing");
+    assert_eq!(harness.seats().await, (0, 4, 0));
+    let state = async |n: u32| state_of(&harness, n).await;
+    assert_eq!(state(2).await, ApplicationState::Ordering { attempts: 1 });
+    assert_eq!(state(3).await, ApplicationState::Ordering { attempts: 1 });
+    assert_eq!(state(4).await, ApplicationState::Ended(Outcome::Rejected));
+    assert_eq!(state(5).await, ApplicationState::Ended(Outcome::Cancelled));
+    assert!(matches!(state(6).await, ApplicationState::Undoing { .. }), "its order is deleted first");
+}
+
+pub(crate) async fn a_lost_cancel_request_is_repeated(store: Store) {
+    let harness = LedgerHarness::open(store, 4).await;
+    harness.admit(1..=2).await;
+    harness.order(1).await;
+    let records = [record(1, Some(Outcome::Cancelled), true), record(2, None, false)];
+    assert_eq!(reconcile(&harness, &records).await.unwrap(), (0, 0));
+    let first = state_of(&harness, 1).await;
+    assert!(matches!(first, ApplicationState::Undoing { .. }), "{first:?}");
+    let changes = harness.now().await.changes;
+    harness.ledger.end_reconciliation(&harness.event, harness.fence, changes + 5).await.unwrap();
+    assert_eq!(harness.now().await.changes, changes + 5);
+    let second = state_of(&harness, 2).await;
+    assert_eq!(second, ApplicationState::Ordering { attempts: 1 }, "it may have been called since");
+}
+
+pub(crate) async fn too_few_seats_freeze_the_event_until_there_are_enough(store: Store) {
+    let harness = LedgerHarness::open(store, 1).await;
+    let records = [record(1, Some(Outcome::Ordered), false), record(2, None, false)];
+    assert_eq!(reconcile(&harness, &records).await.unwrap(), (1, 1), "the first may still free its seat");
+    harness.order(1).await;
+    let refused = reconcile(&harness, &records).await.unwrap_err().to_string();
+    assert!(refused.contains("1 more are needed") && refused.contains("raise the capacity"), "{refused}");
+    harness.changed(Change::Capacity(2)).await;
+    harness.changed(Change::Unfreeze).await;
+    assert_eq!(reconcile(&harness, &records).await.unwrap(), (1, 0));
+}
+
+pub(crate) async fn another_application_under_a_number_freezes_the_event(store: Store) {
+    let harness = LedgerHarness::open(store, 3).await;
+    harness.admit(1..=1).await;
+    let other = QueueRecord { app_key: AppKey([9; 16]), ..record(1, None, false) };
+    assert!(matches!(reconcile(&harness, &[other]).await, Err(ledger::Error::Frozen(_))));
+}
+
+pub(crate) async fn later_settings_of_the_queue_are_adopted_with_their_seats(store: Store) {
+    let harness = LedgerHarness::open(store, 3).await;
+    let event = harness.now().await;
+    let later = domain::EventSettings { capacity: 5, ..event.settings.clone() };
+    let adopt = async |rev, settings| {
+        harness.ledger.adopt_settings(&harness.event, harness.fence, rev, settings).await.unwrap();
+    };
+    adopt(event.rev + 4, &later).await;
+    let adopted = harness.now().await;
+    assert_eq!((adopted.rev, adopted.settings), (event.rev + 4, later.clone()));
+    assert_eq!(harness.ledger.seats(&harness.event).await.unwrap().free, 5);
+    assert_eq!(harness.audited().await[0], "adopt_settings");
+    adopt(event.rev + 4, &event.settings).await;
+    assert_eq!(harness.now().await.settings.capacity, 5, "not twice under one rev");
+}

@@ -1,0 +1,89 @@
+//! A ledger with a lower count of changes than the queue was told: it was put back to an older state, by a restored backup or a
+//! failover that lost the last transactions. The leader reads the whole queue, and the ledger takes back what it has lost. Until
+//! that is done, nothing is admitted and no request of the inbox is handled.
+
+use domain::Outcome;
+use ledger::{ChangeError, EventRow, QueueRecord, Reconciled};
+use queue::{QueueEntry, QueueSnapshot, QueueState};
+
+use super::term::LeaderTerm;
+use crate::context::WorkerContext;
+use crate::error::Error;
+
+/// Applications read and compared in one transaction, which locks the event.
+const PAGE: u32 = 500;
+/// Pages in one round, so that the lease is extended meanwhile.
+const PAGES: u32 = 10;
+
+/// Compares the next part of the queue with a ledger that is behind. Returns whether the ledger has everything.
+pub(crate) async fn reconcile(
+    worker: &WorkerContext,
+    term: &mut LeaderTerm,
+    event: &EventRow,
+    snapshot: &QueueSnapshot,
+) -> Result<bool, Error> {
+    if snapshot.ledger_changes <= event.changes {
+        return Ok(true);
+    }
+    if event.frozen.is_some() {
+        return Ok(false);
+    }
+    if term.reconciled_through == 0 {
+        tracing::error!(
+            event = %term.event, ledger = event.changes, queue = snapshot.ledger_changes,
+            "the ledger of event {} was put back to an older state: admission stops while it takes back from the queue what it has lost", term.event
+        );
+        adopt_settings(worker, term, event, snapshot).await?;
+    }
+    for _ in 0..PAGES {
+        let entries = worker.queue.entries(&term.event, term.reconciled_through, PAGE).await?;
+        let records: Vec<QueueRecord> = entries.iter().filter_map(record).collect();
+        let Reconciled { added, without_seat } =
+            worker.ledger.reconcile(&term.event, term.fence, &records).await?;
+        if added > 0 {
+            tracing::warn!(event = %term.event, "the ledger took back {added} applications from the queue");
+        }
+        if without_seat > 0 {
+            return Ok(false);
+        }
+        let Some(last) = entries.last() else {
+            worker.ledger.end_reconciliation(&term.event, term.fence, snapshot.ledger_changes).await?;
+            term.reconciled_through = 0;
+            tracing::warn!(event = %term.event, "the ledger of event {} has everything that the queue knows: admission goes on", term.event);
+            return Ok(true);
+        };
+        term.reconciled_through = last.number.get();
+    }
+    Ok(false)
+}
+
+/// Takes over the settings of the queue if they are newer: the lost changes may have added the seats that are needed now.
+async fn adopt_settings(
+    worker: &WorkerContext,
+    term: &LeaderTerm,
+    event: &EventRow,
+    snapshot: &QueueSnapshot,
+) -> Result<(), Error> {
+    if snapshot.rev <= event.rev {
+        return Ok(());
+    }
+    match worker.ledger.adopt_settings(&term.event, term.fence, snapshot.rev, &snapshot.settings).await {
+        Ok(()) => Ok(()),
+        Err(ChangeError::Ledger(error)) => Err(error.into()),
+        Err(refused) => {
+            tracing::error!(event = %term.event, %refused, "the later settings of the queue cannot be taken over: {refused}");
+            Ok(())
+        }
+    }
+}
+
+/// What the ledger must have of an application; `None` if it waits, since the ledger has only those that were admitted or withdrawn.
+fn record(entry: &QueueEntry) -> Option<QueueRecord> {
+    let outcome = match entry.state {
+        QueueState::Waiting => return None,
+        QueueState::Withdrawn => Some(Outcome::Cancelled),
+        QueueState::Admitted => entry.outcome.as_ref().map(|projected| projected.outcome),
+    };
+    let QueueEntry { number, app_key, cancel_requested, .. } = *entry;
+    Some(QueueRecord { number, app_key, outcome, cancel_requested })
+}
