@@ -129,7 +129,7 @@ pub struct ArmRequest {
     /// gave no number and its own opening is still to come, continues without a gap: no application can have been accepted. A
     /// queue that has to be created cannot agree.
     pub unopened: bool,
-    /// The settings, for a queue that has to be created.
+    /// The settings. A queue that has older ones takes them over before it acts on its own times, as in [`Projection`].
     pub settings: EventSettings,
     /// The revision of the settings.
     pub rev: i64,
@@ -236,8 +236,8 @@ pub struct SeatFigures {
 pub struct Projection {
     /// The revision of the settings. A lower one than the queue's changes no setting.
     pub rev: i64,
-    /// The settings. A time that took effect does not move: `opens_at` once it is reached, `closes_at` once the queue is closed
-    /// or the time is reached. The queue then keeps its own time under the new revision.
+    /// The settings. A time that took effect does not move: `opens_at` once a number was given, `closes_at` once the queue is closed,
+    /// and either once an armed queue has reached it. The queue then keeps its own time under the new revision.
     pub settings: EventSettings,
     /// The ledger's state, if it is `Settling` or `Settled`; the queue itself decides the earlier ones.
     pub state: EventState,

@@ -434,6 +434,17 @@ end
 
 -- ---- writes of the leader
 
+-- Takes over rev, settings, opens_at, closes_at, intake and applications_max from `args` on, except for times that took effect: the
+-- queue gave a number or closed, or it was armed when the time came. A queue that was away then has not acted on it.
+local function take_settings(queue, args, first, changes)
+  local opens_at, closes_at = tonumber(args[first + 2]), tonumber(args[first + 3])
+  if queue.seq > queue.skipped or (queue.armed and queue.now >= queue.opens_at) then opens_at = queue.opens_at end
+  if queue.closed_at or (queue.armed and queue.now >= queue.closes_at) then closes_at = queue.closes_at end
+  changes.rev, changes.settings = tonumber(args[first]), args[first + 1]
+  changes.opens_at, changes.closes_at = opens_at, closes_at
+  changes.intake, changes.applications_max = tonumber(args[first + 4]), tonumber(args[first + 5])
+end
+
 -- What arming finds stays in `reached` and `lost` until the leader has judged it: its reply may be lost, and the leader may end.
 -- `reached` is the last number before the first arming that is not judged, and -1 once all are.
 -- args: fence, epoch, number_limit, rev, settings, opens_at, closes_at, intake, applications_max, prefix_bits, unopened.
@@ -454,6 +465,8 @@ local function arm(keys, args)
     return { args[1], 'FENCED', queue.fence }
   elseif epoch <= queue.epoch then
     return { args[1], 'EPOCH', queue.epoch }
+  elseif tonumber(args[6]) > queue.rev then
+    take_settings(queue, args, 6, changes)
   end
   local unjudged = queue.reached and queue.reached >= 0
   changes.reached = unjudged and math.min(queue.reached, queue.seq) or queue.seq
@@ -461,7 +474,7 @@ local function arm(keys, args)
   local number_limit = math.max(queue.number_limit, tonumber(args[5]))
   local skipped = math.max(0, number_limit - queue.seq)
   -- Neither store has opened the event or knows of a number, so no application can have been accepted.
-  local opens_at = math.min(queue.opens_at or 0, tonumber(args[8]))
+  local opens_at = math.min(changes.opens_at or queue.opens_at or 0, tonumber(args[8]))
   if args[13] == '1' and queue.exists and not lost and queue.seq == 0 and queue.now < opens_at then skipped = 0 end
   if skipped > 0 then
     local rest, last_from, last_to = string.match(queue.gaps or '', '^(.-),?(%d+)%-(%d+)$')
@@ -484,23 +497,13 @@ local function arm(keys, args)
   return { args[1], 'OK', queue.seq, skipped }
 end
 
--- Takes over the settings, except for times that took effect.
-local function project_settings(queue, args, changes)
-  local opens_at, closes_at = tonumber(args[6]), tonumber(args[7])
-  if queue.now >= queue.opens_at then opens_at = queue.opens_at end
-  if queue.closed_at or queue.now >= queue.closes_at then closes_at = queue.closes_at end
-  changes.rev, changes.settings = tonumber(args[4]), args[5]
-  changes.opens_at, changes.closes_at = opens_at, closes_at
-  changes.intake, changes.applications_max = tonumber(args[8]), tonumber(args[9])
-end
-
 -- args: fence, rev, settings, opens_at, closes_at, intake, applications_max, state, number_limit, round, figures, settled_seq,
 -- judged_epoch, lost_epoch, then number and outcome of each.
 local function project(keys, args)
   local queue, refusal = open_fenced(keys, args, false)
   if refusal then return refusal end
   local changes = { number_limit = math.max(queue.number_limit, tonumber(args[11])) }
-  if tonumber(args[4]) > queue.rev then project_settings(queue, args, changes) end
+  if tonumber(args[4]) > queue.rev then take_settings(queue, args, 4, changes) end
   local fence, round = tonumber(args[3]), tonumber(args[12])
   if fence > queue.figures_fence or (fence == queue.figures_fence and round >= queue.figures_round) then
     changes.figures, changes.figures_fence, changes.figures_round = args[13], fence, round

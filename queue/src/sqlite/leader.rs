@@ -83,7 +83,7 @@ async fn arm(
     mut request: ArmRequest,
     now: Millis,
 ) -> StepResult<ArmResult> {
-    let is_new = queue.row.is_none();
+    let (is_new, was_armed) = (queue.row.is_none(), queue.is_armed());
     let regressed = queue.row.as_ref().is_some_and(|row| queue.armed.last_acknowledged > row.seq);
     let row = match &mut queue.row {
         Some(row) if fence < row.fence => return Err(LeaderError::Fenced { current: row.fence }.into()),
@@ -93,6 +93,7 @@ async fn arm(
         Some(row) => row,
         none => none.insert(QueueRow::create(conn, event, fence, &request).await?),
     };
+    row.take_settings(request.rev, &request.settings, was_armed.then_some(now));
     request.unopened &= !is_new;
     row.note_arming(regressed || (is_new && request.number_limit > 0));
     let result = row.arm(&request, now);
@@ -109,8 +110,9 @@ async fn project(
     projection: Projection,
     now: Millis,
 ) -> StepResult<()> {
+    let is_armed = queue.is_armed();
     let row = fenced(queue, fence)?;
-    row.project(fence, &projection, now);
+    row.project(fence, &projection, now, is_armed);
     for (number, projected) in projection.outcomes {
         write_outcome(conn, row.id, number, projected).await?;
     }

@@ -71,7 +71,7 @@ impl QueueRow {
 
     /// The number of the next application.
     pub(super) fn next_number(&self, now: Millis) -> Result<Number, QueueError> {
-        let given = self.seq - self.gaps.count(0, self.seq);
+        let given = self.given();
         match self.closed {
             Some(Closing { closed_at, .. }) => Err(QueueError::Closed { closed_at }),
             None if now < self.settings.opens_at => {
@@ -110,10 +110,8 @@ impl QueueRow {
     }
 
     /// Takes over the projection, except for times that took effect and for anything older.
-    pub(super) fn project(&mut self, fence: i64, projection: &Projection, now: Millis) {
-        if projection.rev > self.rev {
-            self.take_settings(projection, now);
-        }
+    pub(super) fn project(&mut self, fence: i64, projection: &Projection, now: Millis, is_armed: bool) {
+        self.take_settings(projection.rev, &projection.settings, is_armed.then_some(now));
         self.number_limit = self.number_limit.max(projection.number_limit);
         if projection.judged_epoch >= self.epoch {
             self.unjudged = None;
@@ -137,18 +135,28 @@ impl QueueRow {
         }
     }
 
-    fn take_settings(&mut self, projection: &Projection, now: Millis) {
-        let opens_at = self.settings.opens_at;
-        let closes_at = self.settings.closes_at;
-        let closed = self.closed.is_some() || now >= closes_at;
-        self.settings = projection.settings.clone();
-        self.rev = projection.rev;
-        if now >= opens_at {
+    /// Takes over newer settings, except for times that took effect: the queue gave a number or closed, or it is armed at this time. A
+    /// queue that is not armed has not acted on a time that came meanwhile.
+    pub(super) fn take_settings(&mut self, rev: i64, settings: &EventSettings, armed_at: Option<Millis>) {
+        if rev <= self.rev {
+            return;
+        }
+        let (opens_at, closes_at) = (self.settings.opens_at, self.settings.closes_at);
+        let opened = self.given() > 0 || armed_at.is_some_and(|now| now >= opens_at);
+        let closed = self.closed.is_some() || armed_at.is_some_and(|now| now >= closes_at);
+        self.settings = settings.clone();
+        self.rev = rev;
+        if opened {
             self.settings.opens_at = opens_at;
         }
         if closed {
             self.settings.closes_at = closes_at;
         }
+    }
+
+    /// How many numbers were given and not skipped.
+    fn given(&self) -> u32 {
+        self.seq - self.gaps.count(0, self.seq)
     }
 
     /// Includes a restored number: it lies within the queue, also within a closed one.

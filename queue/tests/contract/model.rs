@@ -74,6 +74,20 @@ impl ModelQueue {
     fn close(&mut self, closed_at: Millis) -> Closing {
         *self.closed.get_or_insert(Closing { closed_seq: self.seq, closed_at, closed_inbox: self.inbox_last })
     }
+    fn take_settings(&mut self, rev: i64, settings: EventSettings, armed_at: Option<Millis>) {
+        if rev <= self.rev {
+            return;
+        }
+        let old = std::mem::replace(&mut self.settings, settings);
+        self.rev = rev;
+        let given = self.seq - self.gaps.count(0, self.seq);
+        if given > 0 || armed_at.is_some_and(|now| now >= old.opens_at) {
+            self.settings.opens_at = old.opens_at;
+        }
+        if self.closed.is_some() || armed_at.is_some_and(|now| now >= old.closes_at) {
+            self.settings.closes_at = old.closes_at;
+        }
+    }
     fn complete(&mut self, n: u32, row: &RestoredApplication) {
         let applicant = &mut self.people.get_mut(&n).unwrap().applicant;
         if applicant.req_hash == ReqHash::NONE {
@@ -181,6 +195,7 @@ impl Model {
 
     pub(crate) fn arm(&mut self, fence: i64, arming: &ArmRequest) -> Result<ArmResult, LeaderError> {
         self.close_if_due();
+        let armed_at = self.armed.then_some(self.now);
         match &self.queue {
             Some(queue) if fence < queue.fence => return Err(LeaderError::Fenced { current: queue.fence }),
             Some(queue) if arming.epoch.0 <= queue.epoch => {
@@ -190,6 +205,7 @@ impl Model {
         }
         let is_new = self.queue.is_none();
         let queue = self.queue.get_or_insert_with(|| ModelQueue::new(arming));
+        queue.take_settings(arming.rev, arming.settings.clone(), armed_at);
         (queue.fence, queue.epoch) = (fence, arming.epoch.0);
         let opens_at = queue.settings.opens_at.min(arming.settings.opens_at);
         let unopened = arming.unopened && !is_new && queue.seq == 0 && self.now < opens_at;
@@ -210,15 +226,9 @@ impl Model {
     }
 
     pub(crate) fn project(&mut self, fence: i64, projection: Projection) -> Result<(), LeaderError> {
-        let now = self.now;
+        let (now, armed) = (self.now, self.armed);
         let queue = self.fenced_queue(Some(fence), false)?;
-        let (old, opened) = (queue.settings.clone(), now >= queue.settings.opens_at);
-        let closed = queue.closed.is_some() || now >= old.closes_at;
-        if projection.rev > queue.rev {
-            (queue.rev, queue.settings) = (projection.rev, projection.settings);
-            queue.settings.opens_at = if opened { old.opens_at } else { queue.settings.opens_at };
-            queue.settings.closes_at = if closed { old.closes_at } else { queue.settings.closes_at };
-        }
+        queue.take_settings(projection.rev, projection.settings, armed.then_some(now));
         queue.number_limit = queue.number_limit.max(projection.number_limit);
         queue.unjudged = queue.unjudged.filter(|_| projection.judged_epoch.0 < queue.epoch);
         queue.lost_epoch = queue.lost_epoch.max(projection.lost_epoch);

@@ -49,6 +49,7 @@ macro_rules! cases {
             an_outcome_is_final_except_for_a_cancelled_order
             closing_is_final
             a_queue_that_was_down_at_its_closing_time_closes_when_armed
+            times_that_were_changed_while_the_queue_was_away_hold
             settling_closes_the_queue_once
             restoring_adds_the_missing_applications
             restoring_never_changes_an_existing_application
