@@ -68,6 +68,10 @@ pub(crate) enum Error {
     UnknownEvent,
     /// The receipt was not issued by this system.
     InvalidReceipt,
+    /// There is no page at the address.
+    UnknownPage,
+    /// The page does not allow the method.
+    MethodNotAllowed,
     /// The event is not open yet.
     EventNotOpen { opens_at: Millis, now: Millis },
     /// The event is closed for good.
@@ -141,6 +145,8 @@ impl Error {
         match self {
             Self::UnknownEvent => (StatusCode::NOT_FOUND, "unknown-event"),
             Self::InvalidReceipt => (StatusCode::NOT_FOUND, "not-found"),
+            Self::UnknownPage => (StatusCode::NOT_FOUND, "unknown-page"),
+            Self::MethodNotAllowed => (StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed"),
             Self::EventNotOpen { .. } => (StatusCode::CONFLICT, "event-not-open"),
             Self::EventClosed { .. } => (StatusCode::GONE, "event-closed"),
             Self::QueueFull => (StatusCode::CONFLICT, "queue-full"),
@@ -164,6 +170,8 @@ impl Error {
         match self {
             Self::UnknownEvent => text.unknown_event,
             Self::InvalidReceipt => text.invalid_receipt,
+            Self::UnknownPage => text.unknown_page,
+            Self::MethodNotAllowed => text.method_not_allowed,
             Self::EventNotOpen { .. } => text.event_not_open,
             Self::EventClosed { .. } => text.event_closed,
             Self::QueueFull => text.queue_full,

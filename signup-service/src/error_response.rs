@@ -1,6 +1,6 @@
 //! Completes the errors that handlers return: the language of the client and a jittered `Retry-After`.
 
-use axum::http::HeaderValue;
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse as _, Response};
 use service::Language;
 
@@ -19,7 +19,10 @@ pub(crate) fn complete_error(
         return error.problem(Language::preferred(accept_language), &signup.rng);
     }
     if let Some(error) = extensions.remove::<PageError>() {
-        return error.page(signup).into_response();
+        let allow = response.headers_mut().remove(header::ALLOW);
+        let mut page = error.page(signup).into_response();
+        page.headers_mut().extend(allow.map(|methods| (header::ALLOW, methods)));
+        return page;
     }
     response
 }

@@ -11,6 +11,7 @@ mod receipt_state;
 mod response;
 pub(crate) mod shell;
 mod templates;
+pub(crate) mod unmatched;
 mod view_only;
 
 pub(crate) use error::PageError;

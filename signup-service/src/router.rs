@@ -43,6 +43,8 @@ pub(crate) fn router(signup: Arc<SignupState>) -> anyhow::Result<Router> {
     let pages = Router::new()
         .route("/", get(pages::list::get))
         .route("/e/{event}", get(pages::event::get))
-        .route("/a/{receipt}", get(pages::receipt::get));
-    Ok(api.merge(service::openapi::routes(&described(doc))?).merge(pages).with_state(signup))
+        .route("/a/{receipt}", get(pages::receipt::get))
+        .method_not_allowed_fallback(pages::unmatched::method);
+    let routes = api.merge(service::openapi::routes(&described(doc))?).merge(pages);
+    Ok(routes.fallback(pages::unmatched::path).with_state(signup))
 }

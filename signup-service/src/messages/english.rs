@@ -114,6 +114,7 @@ pub(super) static ENGLISH: PageText = PageText {
     offline: "You’re offline. Your place is safe. We will check as soon as you are back.",
     offline_before: "You’re offline. We will go on as soon as you are back.",
     to_event: "See the event",
+    to_front_page: "Go to the front page",
     support: "Support code",
     stale: "The latest status is not available. Your place is safe.",
     list: titled("Events", "First come, first served."),
@@ -125,6 +126,14 @@ pub(super) static ENGLISH: PageText = PageText {
     invalid_receipt: titled(
         "This address does not work",
         "It seems to be incomplete or changed. Please open the original link.",
+    ),
+    unknown_page: titled(
+        "There is no page here",
+        "Please check that the address is complete and unchanged. If you applied, your place is unchanged.",
+    ),
+    method_not_allowed: titled(
+        "This request did not work",
+        "The address does not allow it. Please start again from the front page.",
     ),
     event_not_open: titled("Not open yet", "Opens {date} KST. Please apply then."),
     event_closed: titled("Applications are closed", "You can no longer apply for this event."),

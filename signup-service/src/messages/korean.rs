@@ -102,6 +102,7 @@ pub(super) static KOREAN: PageText = PageText {
     offline: "인터넷 연결이 끊겼어요. 번호는 그대로예요. 연결되면 바로 확인할게요.",
     offline_before: "인터넷 연결이 끊겼어요. 연결되면 바로 이어서 진행할게요.",
     to_event: "이벤트 보기",
+    to_front_page: "첫 화면으로 가기",
     support: "문의 번호",
     stale: "최신 상황을 불러오지 못하고 있어요. 번호는 그대로예요.",
     list: titled("이벤트", "선착순으로 접수해요."),
@@ -113,6 +114,14 @@ pub(super) static KOREAN: PageText = PageText {
     invalid_receipt: titled(
         "이 주소로는 찾을 수 없어요",
         "주소가 잘렸거나 바뀐 것 같아요. 받은 주소를 그대로 열어 주세요.",
+    ),
+    unknown_page: titled(
+        "찾는 페이지가 없어요",
+        "주소가 잘리거나 바뀌지 않았는지 확인해 주세요. 이미 신청했다면 번호는 그대로예요.",
+    ),
+    method_not_allowed: titled(
+        "요청을 처리하지 못했어요",
+        "이 주소에서는 할 수 없는 요청이에요. 첫 화면에서 다시 시작해 주세요.",
     ),
     event_not_open: titled("아직 열리지 않았어요", "{date}에 열려요. 그때 다시 신청해 주세요."),
     event_closed: titled("접수가 마감됐어요", "이제 이 이벤트에는 신청할 수 없어요."),

@@ -90,6 +90,7 @@ pub(crate) struct PageText {
     pub(crate) offline: &'static str,
     pub(crate) offline_before: &'static str,
     pub(crate) to_event: &'static str,
+    pub(crate) to_front_page: &'static str,
     pub(crate) support: &'static str,
     pub(crate) stale: &'static str,
     // The list.
@@ -101,6 +102,8 @@ pub(crate) struct PageText {
     // Errors.
     pub(crate) unknown_event: TitledText,
     pub(crate) invalid_receipt: TitledText,
+    pub(crate) unknown_page: TitledText,
+    pub(crate) method_not_allowed: TitledText,
     pub(crate) event_not_open: TitledText,
     pub(crate) event_closed: TitledText,
     pub(crate) queue_full: TitledText,

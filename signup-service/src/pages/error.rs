@@ -8,6 +8,7 @@ use super::frame::{Frame, RELOAD_S, json_for_script, render};
 use super::response::PageResponse;
 use super::templates::MessageTemplate;
 use crate::error::Error;
+use crate::messages;
 use crate::state::SignupState;
 
 /// An error on the way to a page. The outermost layer renders it.
@@ -38,6 +39,8 @@ impl PageError {
         let retry_after = self.error.retry_after(&signup.rng);
         let mut frame = Frame::new(signup, language, title, code);
         title.clone_into(&mut frame.heading);
+        // The heading stands below the header, which would repeat it.
+        messages::of(language).list.title.clone_into(&mut frame.brand);
         frame.lede = self.error.detail(language);
         if let Some(seconds) = retry_after.filter(|_| self.reloads) {
             frame.reload_s = Some(RELOAD_S);
@@ -45,7 +48,8 @@ impl PageError {
                 "event": "", "now": signup.now(), "lang": language.tag(), "retry": seconds, "text": {},
             }));
         }
-        let html = render(&MessageTemplate { frame });
+        // An error that does not pass leads nowhere without a link.
+        let html = render(&MessageTemplate { frame, has_front_page_link: retry_after.is_none() });
         PageResponse::new(&self.context, &signup.shell.wait, html).with_error(status, retry_after)
     }
 }

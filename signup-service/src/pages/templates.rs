@@ -84,4 +84,6 @@ pub(super) struct ListTemplate<'a> {
 #[template(path = "message.html")]
 pub(super) struct MessageTemplate<'a> {
     pub(super) frame: Frame<'a>,
+    /// Whether the page links to the front page.
+    pub(super) has_front_page_link: bool,
 }

@@ -14,3 +14,4 @@ mod malformed;
 mod pages;
 mod repeats;
 mod status;
+mod unmatched;

@@ -138,6 +138,7 @@ async fn the_other_pages_are_complete_in_both_languages() {
     let applied = harness.apply(PHONE, None).await.json();
     check_page(&harness, "z-unknown-event", "/e/none").await;
     check_page(&harness, "z-not-found", "/a/k1.AAAA").await;
+    check_page(&harness, "z-unknown-page", "/nothing").await;
     let after = SignupHarness::open().await;
     check_page(&after, "z-safe", &format!("/a/{}", applied["receipt"].as_str().unwrap())).await;
     harness.arm("autumn").await;
