@@ -3,12 +3,15 @@ let opens = D.opens, busy = false, tries = 0, timer, ticker, left = 0, announced
 // Whether an attempt may have been registered although its response was lost. Then an error before the queue was asked does not mean "not registered".
 let unsure = Boolean(form && form.unsure);
 const isOpen = () => now() >= opens;
-if (stored().page) { $('mine-link').href = stored().page; show('mine', true); }
+const showMine = () => { if (stored().page) { $('mine-link').href = stored().page; show('mine', true); } };
+showMine();
 if (form) {
   // One key per event and browser: a double press, a second tab and a reload are one application.
   if (stored().key) form.key.value = stored().key; else store({ key: form.key.value });
 }
 const setButton = (text, on) => { put('apply-label', text); button.setAttribute('aria-disabled', !on); };
+// States in which the page sends the form again by itself. They stand while it does: what is registered has not changed.
+const isRetrying = () => ['shed', 'unknown'].includes(root.dataset.state);
 const showPhase = (state, announce) => {
   setState(state, T[state], announce);
   show('retry', false);
@@ -49,13 +52,15 @@ const watchHold = async () => {
   else setTimeout(watchHold, D.far * (.8 + Math.random() * .4));
 };
 const showCountdown = () => { showPhase('before', ''); show('clock', true); tick(); };
+const showRetry = (text, n) => { put('retry', fill(text, { s: left, n })); show('retry', true); };
 const retryIn = seconds => {
   clearTimeout(timer);
   left = seconds;
   const step = () => {
-    show('retry', true);
-    put('retry', (tries > 3 ? fill(T.nth, { n: tries }) + ' ' : '') + fill(T.retry, { s: left }));
-    if (left-- > 0) timer = setTimeout(step, 1000); else send();
+    if (left < 1) { send(); return; }
+    showRetry(T.retry, tries + 1);
+    left--;
+    timer = setTimeout(step, 1000);
   };
   step();
 };
@@ -91,7 +96,7 @@ const send = async () => {
   tries++;
   clearTimeout(timer);
   clearErrors();
-  showPhase('applying');
+  if (isRetrying()) showRetry(T.retrying, tries); else showPhase('applying');
   const stop = new AbortController(), late = setTimeout(() => stop.abort(), 10000);
   try {
     const response = await fetch(D.create, {
@@ -104,6 +109,8 @@ const send = async () => {
     if (response.ok) {
       // The page of a view receipt is not stored: it never changes.
       if (body.right === 'full') store({ page: body.links.page });
+      // If the browser shows this page again, it has nothing to retry.
+      root.dataset.state = 'applying';
       location.assign(body.links.page);
       return;
     }
@@ -119,12 +126,16 @@ const send = async () => {
 if (form) {
   form.addEventListener('submit', e => {
     e.preventDefault();
-    if (button.getAttribute('aria-disabled') !== 'true') { tries = 0; send(); }
+    if (button.getAttribute('aria-disabled') === 'true') return;
+    if (!isRetrying()) tries = 0;
+    send();
   });
   form.addEventListener('input', e => { if (e.target.name && $(e.target.name + '-wrong')) markField(e.target.name, ''); });
+  // A page that the browser restores from its cache is not sending any more.
+  addEventListener('pagehide', () => { busy = false; });
   onReturn(() => {
     if (busy) return;
-    // A page that the browser restores from its cache is not sending any more.
+    showMine();
     if (root.dataset.state === 'applying') showPhase('open', '');
     if (root.dataset.state === 'before') { sampleClock().then(tick); tick(); }
     if (root.dataset.state === 'unknown') send();
@@ -132,7 +143,7 @@ if (form) {
   const state = root.dataset.state;
   if (state === 'before') { showCountdown(); watch(0); }
   if (state === 'hold') { showPhase('hold', ''); watchHold(); }
-  if (state === 'shed' || state === 'unknown') retryIn(D.retry);
+  if (isRetrying()) { tries = 1; retryIn(D.retry); }
   if (state === 'slow') blockFor(D.retry);
   const first = form.querySelector('[aria-invalid=true]');
   if (first) first.focus();

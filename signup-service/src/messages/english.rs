@@ -39,8 +39,8 @@ pub(super) static ENGLISH: PageText = PageText {
         "Keep this page open for a moment. Pressing again will not register you twice.",
     ),
     retry_now: "Try again now",
-    retry_in: "Retrying automatically in {s} s. No need to reload.",
-    retry_nth: "Still trying (attempt {n}).",
+    retry_in: "Retrying automatically in {s} s (attempt {n}). No need to reload.",
+    retrying: "Retrying now (attempt {n}). No need to reload.",
     check_result: "Check my result",
     how_numbers_work: titled(
         "How is my place decided?",

@@ -30,8 +30,8 @@ pub(super) static KOREAN: PageText = PageText {
     apply_hold: "잠시 멈췄어요",
     applying: titled("접수하고 있어요…", "잠시만 이 화면을 열어 두세요. 다시 눌러도 한 번만 접수돼요."),
     retry_now: "지금 다시 시도",
-    retry_in: "{s}초 뒤 자동으로 다시 시도해요. 새로고침하지 않아도 돼요.",
-    retry_nth: "계속 시도하고 있어요 ({n}번째).",
+    retry_in: "{s}초 뒤 자동으로 다시 시도해요 ({n}번째 시도). 새로고침하지 않아도 돼요.",
+    retrying: "지금 다시 시도하고 있어요 ({n}번째 시도). 새로고침하지 않아도 돼요.",
     check_result: "접수 결과 확인",
     how_numbers_work: titled(
         "번호는 어떻게 정해지나요?",

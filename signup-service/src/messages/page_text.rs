@@ -42,7 +42,7 @@ pub(crate) struct PageText {
     pub(crate) applying: TitledText,
     pub(crate) retry_now: &'static str,
     pub(crate) retry_in: &'static str,
-    pub(crate) retry_nth: &'static str,
+    pub(crate) retrying: &'static str,
     pub(crate) check_result: &'static str,
     pub(crate) how_numbers_work: TitledText,
     pub(crate) already_applied: &'static str,

@@ -198,7 +198,7 @@ impl<'a> EventPage<'a> {
             "clock": text.clock,
             "remaining": text.remaining,
             "retry": text.retry_in,
-            "nth": text.retry_nth,
+            "retrying": text.retrying,
             "labels": {
                 "before": fill(text.apply_before, &[("time", &opens)]),
                 "open": self.apply_label(),

@@ -13,5 +13,6 @@ mod lost_replies;
 mod malformed;
 mod pages;
 mod repeats;
+mod retries;
 mod status;
 mod unmatched;
