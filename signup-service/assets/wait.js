@@ -1,6 +1,5 @@
 const N = D.number;
 let doc = D.progress, application = D.application, admittedThrough = 0, failures = 0, timer, busy = false, spread = false, checked = D.now, announcedAt = 0, announcedAhead = -1, epoch = D.progress?.epoch;
-const history = [];
 // The same calculation as in domain/src/position.rs.
 const skipped = (gaps, above, to) => gaps.reduce((n, g) => n + Math.max(0, Math.min(g.to, to) - Math.max(g.from, above + 1) + 1), 0);
 const position = (n, through, gaps) => {
@@ -17,26 +16,29 @@ const pageState = waitlisted => {
   if (waitlisted && doc.stock === 'sold_out') return 'claimed';
   return doc.paused ? 'paused' : waitlisted ? 'waitlisted' : 'waiting';
 };
-// A range between the pace as set and the pace as seen over the last minute. Without a pace there is no estimate.
-const eta = ahead => {
-  if (doc.paused) return T.eta_paused;
-  const first = history[0], last = history[history.length - 1], span = last.t - first.t;
-  const seen = span > 10000 && last.ahead < first.ahead ? (first.ahead - last.ahead) * 1000 / span : doc.pace * .7;
-  const fast = Math.max(doc.pace, seen), slow = Math.min(doc.pace, seen);
-  if (!(slow > 0)) return T.eta_unknown;
-  const a = Math.floor(ahead / fast / 60), b = Math.max(a + 1, Math.ceil(ahead / slow / 60));
-  return b < 2 ? T.eta_soon : fill(T.eta, { a: group(Math.max(1, a)), b: group(b) });
+// The same rule as in src/pages/expected_wait.rs. It is empty while the rate is unknown.
+const step = s => s <= 10 ? 1 : s <= 60 ? 5 : s <= 600 ? 60 : s <= 3600 ? 300 : 600;
+const minutes = s => fill(T.minutes, { n: s / 60 });
+const duration = s => s < 60 ? fill(T.seconds, { n: s }) : s < 3600 ? minutes(s) : fill(T.hours, { n: Math.floor(s / 3600) }) + (s % 3600 ? ' ' + minutes(s % 3600) : '');
+const expectedWait = (ahead, rate) => {
+  if (!rate) return '';
+  const low = ahead / rate.high, high = (ahead + 1) / rate.low;
+  if (high > 86400) return '';
+  if (ahead <= 10 && high <= 10) return T.eta_soon;
+  const from = Math.floor(low / step(low)) * step(low), to = Math.ceil(high / step(high)) * step(high), b = duration(to);
+  if (from < 1) return fill(T.eta_within, { b });
+  return fill(T.eta, { a: to < 60 ? from : from >= 60 && to < 3600 ? from / 60 : duration(from), b });
 };
 const render = () => {
   admittedThrough = Math.max(admittedThrough, doc.admitted_through);
   const { ahead, rank } = position(N, admittedThrough, doc.gaps), over = rank - doc.capacity, state = pageState(over > 0);
-  history.push({ t: doc.server_time_ms, ahead });
-  while (history.length > 2 && history[0].t < doc.server_time_ms - 60000) history.shift();
   const changed = setState(state, T[state]);
   put('standing', over > 0 ? fill(T.late, { n: group(over) }) : '✓ ' + T.range);
   $('standing').classList.toggle('late', over > 0);
   put('ahead', fill(T.people, { n: group(ahead) }));
-  put('eta', eta(ahead));
+  const wait = expectedWait(ahead, doc.admission_rate);
+  put('eta', wait);
+  show('eta-row', wait !== '');
   put('checked', hms(checked));
   put('cancel-label', state === 'waitlisted' || state === 'claimed' ? T.leave : T.cancel);
   put('announcement', doc.announcement[D.lang]);

@@ -1,6 +1,7 @@
 //! The public documents of an event. They are rendered once per refresh and then served as they are: a poll does not read the queue.
 //! `assets/wait.js` calculates with the progress document.
 
+mod admission_rate;
 mod counters;
 mod document;
 mod facts;
@@ -13,7 +14,9 @@ use domain::{EventState, Millis, Number, Position, Release, Stock};
 use queue::QueueSnapshot;
 
 use crate::config::Config;
+use admission_rate::AdmissionHistory;
 
+pub(crate) use admission_rate::AdmissionRate;
 pub(crate) use counters::ApplicationCounters;
 pub(crate) use document::Document;
 pub(crate) use facts::{EventFacts, PublicEventList};
@@ -28,6 +31,8 @@ pub(crate) struct EventDocuments {
     pub(crate) keys: Option<EventKeys>,
     /// When the snapshot was read, by the clock of this process.
     read_at: Millis,
+    /// The admissions of the last minute.
+    admissions: AdmissionHistory,
     /// The progress document.
     pub(crate) progress: Document,
     /// The facts document.
@@ -37,17 +42,27 @@ pub(crate) struct EventDocuments {
 }
 
 impl EventDocuments {
-    /// The documents of a snapshot that was read now.
+    /// The documents of a snapshot that was read now, after the previous ones of the event.
     pub(crate) fn from_snapshot(
         snapshot: QueueSnapshot,
+        previous: Option<&Self>,
         keys: Option<EventKeys>,
         now: Millis,
         config: &Config,
     ) -> Arc<Self> {
         let empty = Document::of(&(), 0);
         let counters = ApplicationCounters::of(&snapshot.event);
-        let documents =
-            Self { snapshot, keys, read_at: now, progress: empty.clone(), facts: empty, counters };
+        let earlier = previous.map(|previous| previous.admissions.clone()).unwrap_or_default();
+        let is_admitting = snapshot.armed
+            && snapshot.settings.release == Release::Running
+            && stock_of(&snapshot) == Stock::Available;
+        let admissions = if is_admitting {
+            earlier.followed_by(&snapshot, pace_of(&snapshot))
+        } else {
+            AdmissionHistory::default()
+        };
+        let progress = empty.clone();
+        let documents = Self { snapshot, keys, read_at: now, admissions, progress, facts: empty, counters };
         documents.rendered_at(now, config)
     }
 
@@ -77,12 +92,7 @@ impl EventDocuments {
 
     /// Whether seats are left. Before the ledger's first report there are.
     pub(crate) fn stock(&self) -> Stock {
-        let figures = self.snapshot.figures;
-        if figures.at > 0 && figures.free == 0 && figures.held == 0 {
-            Stock::SoldOut
-        } else {
-            Stock::Available
-        }
+        stock_of(&self.snapshot)
     }
 
     /// Whether admission is paused.
@@ -100,10 +110,9 @@ impl EventDocuments {
         self.position(number).waitlisted(self.snapshot.settings.capacity)
     }
 
-    /// Admissions per second, as set.
-    pub(crate) fn pace(&self) -> f64 {
-        // A pace has at most three decimals, so its text is exact.
-        self.snapshot.settings.pace.to_string().parse().unwrap_or(0.0)
+    /// How fast admission goes through the queue; none while that is unknown.
+    pub(crate) fn admission_rate(&self) -> Option<AdmissionRate> {
+        self.admissions.rate()
     }
 
     /// The public facts.
@@ -137,7 +146,8 @@ impl EventDocuments {
             last_number: snapshot.seq,
             admitted_through: snapshot.admitted_through,
             gaps: snapshot.gaps.ranges(),
-            pace: self.pace(),
+            pace: pace_of(snapshot),
+            admission_rate: self.admission_rate(),
             paused: self.is_paused(),
             intake: settings.intake,
             announcement: &settings.announcement,
@@ -149,4 +159,15 @@ impl EventDocuments {
         };
         progress.into_document()
     }
+}
+
+fn stock_of(snapshot: &QueueSnapshot) -> Stock {
+    let figures = snapshot.figures;
+    if figures.at > 0 && figures.free == 0 && figures.held == 0 { Stock::SoldOut } else { Stock::Available }
+}
+
+/// Order calls per second, as set.
+fn pace_of(snapshot: &QueueSnapshot) -> f64 {
+    // A pace has at most three decimals, so its text is exact.
+    snapshot.settings.pace.to_string().parse().unwrap_or(0.0)
 }

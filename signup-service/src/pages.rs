@@ -3,6 +3,7 @@
 mod context;
 mod error;
 pub(crate) mod event;
+mod expected_wait;
 pub(crate) mod forms;
 mod frame;
 pub(crate) mod list;

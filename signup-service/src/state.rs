@@ -104,7 +104,8 @@ impl SignupState {
         match self.queue.snapshot(event).await {
             Ok(snapshot) => {
                 let keys = self.event_keys(&snapshot);
-                Some(EventDocuments::from_snapshot(snapshot, keys, self.now(), &self.config))
+                let previous = previous.documents_of(event).map(Arc::as_ref);
+                Some(EventDocuments::from_snapshot(snapshot, previous, keys, self.now(), &self.config))
             }
             Err(error) => {
                 failures.push(format!("{event}: {error}"));

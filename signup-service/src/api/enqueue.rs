@@ -132,8 +132,8 @@ async fn accept(
         // The queue was armed again since the last refresh: its gaps changed, and with them the position of each number.
         // The rare lookups are boxed: otherwise they would make the state of every application twenty times as large.
         if let Ok(snapshot) = Box::pin(signup.queue.snapshot(&event)).await {
-            let keys = documents.keys.clone();
-            documents = EventDocuments::from_snapshot(snapshot, keys, signup.now(), &signup.config);
+            let (keys, previous) = (documents.keys.clone(), Some(documents.as_ref()));
+            documents = EventDocuments::from_snapshot(snapshot, previous, keys, signup.now(), &signup.config);
         }
     }
     let right = if applied.already_applied && !applied.proven { Right::View } else { Right::Full };

@@ -5,6 +5,7 @@ use domain::{EventState, Gap, Millis, Stock};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use super::admission_rate::AdmissionRate;
 use super::document::Document;
 use super::facts::BothLanguages;
 use crate::config::Config;
@@ -46,6 +47,10 @@ pub(crate) struct EventProgress<'a> {
     pub(super) gaps: &'a [Gap],
     /// Order calls started per second.
     pub(super) pace: f64,
+    /// Applications admitted per second, at least and at most: the set pace or less, as measured over the last minute. `null` while that
+    /// is unknown, because admission is paused, has no seats left, or stalls.
+    #[schema(inline)]
+    pub(super) admission_rate: Option<AdmissionRate>,
     pub(super) paused: bool,
     pub(super) intake: bool,
     #[schema(value_type = BothLanguages)]

@@ -9,6 +9,7 @@ use service::Language;
 
 use super::context::PageContext;
 use super::error::PageError;
+use super::expected_wait::expected_wait;
 use super::frame::{Frame, RELOAD_S, json_for_script, render};
 use super::receipt_state::ReceiptPageState;
 use super::response::PageResponse;
@@ -82,7 +83,7 @@ impl<'a> ReceiptPage<'a> {
             is_waitlisted: waitlist_number.is_some(),
             bar: progress_percent(position.rank - 1, position.ahead),
             ahead: fill(text.people, &[("n", &timestamp::grouped(position.ahead))]),
-            eta: self.eta(position.ahead),
+            expected_wait: expected_wait(position.ahead, documents.admission_rate(), text),
             checked: timestamp::clock(documents.queue_time(self.signup.now())),
             order_no: self.application.order_no.as_deref().unwrap_or(""),
             announcement: documents.snapshot.settings.announcement.in_language(self.language.tag()),
@@ -92,21 +93,6 @@ impl<'a> ReceiptPage<'a> {
             },
             code: self.application.recovery_code(),
         })
-    }
-
-    /// The expected wait as a range, by the pace as set. The script narrows it by the pace as seen.
-    fn eta(&self, ahead: u32) -> String {
-        if self.application.documents.is_paused() {
-            return self.text.eta_paused.to_owned();
-        }
-        let pace = self.application.documents.pace();
-        let minutes = |per_second: f64| f64::from(ahead) / per_second / 60.0;
-        let low = minutes(pace).floor();
-        let high = minutes(pace * 0.7).ceil().max(low + 1.0);
-        if high < 2.0 {
-            return self.text.eta_soon.to_owned();
-        }
-        fill(self.text.eta_range, &[("a", &format!("{:.0}", low.max(1.0))), ("b", &format!("{high:.0}"))])
     }
 
     /// The address of this page, with one more item in the query.
@@ -164,8 +150,10 @@ impl<'a> ReceiptPage<'a> {
             "announce": text.announce,
             "eta": text.eta_range,
             "eta_soon": text.eta_soon,
-            "eta_unknown": text.eta_unknown,
-            "eta_paused": text.eta_paused,
+            "eta_within": text.eta_within,
+            "seconds": text.seconds,
+            "minutes": text.minutes,
+            "hours": text.hours,
             "offline": text.offline,
             "stale": text.stale,
             "copied": text.copied,

@@ -42,7 +42,8 @@ pub(super) struct ReceiptTemplate<'a> {
     pub(super) is_waitlisted: bool,
     pub(super) bar: String,
     pub(super) ahead: String,
-    pub(super) eta: String,
+    /// Empty while it is unknown.
+    pub(super) expected_wait: String,
     pub(super) checked: String,
     pub(super) order_no: &'a str,
     pub(super) announcement: &'a str,

@@ -7,6 +7,7 @@ mod browser;
 mod cancel;
 mod documents;
 mod errors;
+mod expected_wait;
 mod find;
 mod harness;
 mod lost_replies;
