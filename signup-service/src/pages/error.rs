@@ -37,7 +37,7 @@ impl PageError {
         let (status, code) = self.error.kind();
         let title = self.error.title(language);
         let retry_after = self.error.retry_after(&signup.rng);
-        let mut frame = Frame::new(signup, language, title, code);
+        let mut frame = Frame::new(&signup.shell.wait, language, title, code);
         title.clone_into(&mut frame.heading);
         // The heading stands below the header, which would repeat it.
         messages::of(language).list.title.clone_into(&mut frame.brand);

@@ -159,8 +159,7 @@ impl<'a> EventPage<'a> {
             // After a form, `?lang=` alone would lead to the form's own address, which has no GET.
             language_href: format!("/e/{}?lang={}", settings.id, self.text.other_lang),
             data: json_for_script(&self.data()),
-            script: &self.signup.shell.apply.source,
-            ..Frame::new(self.signup, self.language, title, self.state)
+            ..Frame::new(&self.signup.shell.apply, self.language, title, self.state)
         }
     }
 

@@ -4,8 +4,8 @@ use askama::Template;
 use serde_json::Value;
 use service::Language;
 
+use super::shell::Assets;
 use crate::messages::{self, PageText};
-use crate::state::SignupState;
 
 /// Seconds after which a page reloads in a browser without JavaScript.
 pub(super) const RELOAD_S: u32 = 20;
@@ -32,12 +32,12 @@ pub(super) struct Frame<'a> {
 }
 
 impl<'a> Frame<'a> {
-    /// A frame without heading and data, with the script of a receipt's page.
-    pub(super) fn new(signup: &'a SignupState, language: Language, brand: &str, state: &'static str) -> Self {
+    /// A frame without heading and data.
+    pub(super) fn new(assets: &'a Assets, language: Language, brand: &str, state: &'static str) -> Self {
         let text = messages::of(language);
         Self {
             text,
-            css: &signup.shell.css,
+            css: &assets.css,
             title: brand.to_owned(),
             brand: brand.to_owned(),
             language_href: format!("?lang={}", text.other_lang),
@@ -47,7 +47,7 @@ impl<'a> Frame<'a> {
             reload_s: None,
             support_code: None,
             data: String::new(),
-            script: &signup.shell.wait.source,
+            script: &assets.script,
         }
     }
 }

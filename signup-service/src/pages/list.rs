@@ -35,7 +35,7 @@ pub(crate) async fn get(
     let frame = Frame {
         heading: text.list.title.to_owned(),
         lede: lede.to_owned(),
-        ..Frame::new(&signup, language, text.list.title, "list")
+        ..Frame::new(&signup.shell.wait, language, text.list.title, "list")
     };
     let html = render(&ListTemplate { frame, items });
     Ok(PageResponse::new(&context, &signup.shell.wait, html).into_response())

@@ -21,6 +21,18 @@ use crate::request::PathParameter;
 use crate::state::SignupState;
 use crate::timestamp;
 
+/// The fields of the progress document that the script does not use.
+const UNUSED_BY_SCRIPT: [&str; 8] = [
+    "event",
+    "sold",
+    "last_number",
+    "intake",
+    "opens_at_ms",
+    "closes_at_ms",
+    "server_time_ms",
+    "ledger_age_ms",
+];
+
 /// `GET /a/{receipt}`
 pub(crate) async fn get(
     State(signup): State<Arc<SignupState>>,
@@ -30,13 +42,14 @@ pub(crate) async fn get(
     let application = signup.application(&receipt).await;
     let application = application.map_err(|error| PageError::new(error, &context))?;
     let cancel_requested = context.query.get("asked") == "cancel";
-    let html = match application.state {
+    let (assets, html) = match application.state {
         Some(state) => {
-            ReceiptPage::new(&signup, &application, state, context.language, cancel_requested).html()
+            let page = ReceiptPage::new(&signup, &application, state, context.language, cancel_requested);
+            (&signup.shell.wait, page.html())
         }
-        None => view_only::html(&signup, &application, context.language),
+        None => (&signup.shell.apply, view_only::html(&signup, &application, context.language)),
     };
-    Ok(PageResponse::new(&context, &signup.shell.wait, html))
+    Ok(PageResponse::new(&context, assets, html))
 }
 
 /// The page of a full receipt.
@@ -114,8 +127,7 @@ impl<'a> ReceiptPage<'a> {
             reload_s: self.page_state.may_change().then_some(RELOAD_S),
             support_code: Some(self.application.support_code()),
             data: json_for_script(&self.data()),
-            script: &self.signup.shell.wait.source,
-            ..Frame::new(self.signup, self.language, title, self.page_state.as_str())
+            ..Frame::new(&self.signup.shell.wait, self.language, title, self.page_state.as_str())
         }
     }
 
@@ -124,8 +136,11 @@ impl<'a> ReceiptPage<'a> {
         let settings = &documents.snapshot.settings;
         let tag = self.language.tag();
         let mut progress: Value = serde_json::from_slice(&documents.progress.body).unwrap_or(Value::Null);
-        // The page shows one language, so the announcement in the other one is left out.
+        // The page shows one language, so the announcement in the other one is left out, and so is what the script does not use.
         progress["announcement"] = json!({ tag: settings.announcement.in_language(tag) });
+        if let Some(progress) = progress.as_object_mut() {
+            progress.retain(|field, _| !UNUSED_BY_SCRIPT.contains(&field.as_str()));
+        }
         json!({
             "event": receipt.event,
             "number": receipt.number,

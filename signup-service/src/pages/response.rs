@@ -9,7 +9,7 @@ use flate2::write::GzEncoder;
 use service::Language;
 
 use super::context::PageContext;
-use super::shell::Script;
+use super::shell::Assets;
 
 /// A page as an HTTP response.
 pub(crate) struct PageResponse {
@@ -23,12 +23,12 @@ pub(crate) struct PageResponse {
 }
 
 impl PageResponse {
-    /// A page with this script.
-    pub(super) fn new(context: &PageContext, script: &Script, html: String) -> Self {
+    /// A page with this style and script.
+    pub(super) fn new(context: &PageContext, assets: &Assets, html: String) -> Self {
         Self {
             status: StatusCode::OK,
             html,
-            policy: script.policy.clone(),
+            policy: assets.policy.clone(),
             language: context.language,
             keeps_language: context.keeps_language,
             accepts_gzip: context.accepts_gzip,

@@ -1,41 +1,42 @@
-//! The style and the scripts of all pages. A page contains them inline, so that it is one response; its policy allows them by hash.
+//! The styles and the scripts of all pages. A page contains them inline, so that it is one response; its policy allows them by hash.
 
 use axum::http::HeaderValue;
 use sha2::{Digest as _, Sha256};
 
-/// A script, with the Content-Security-Policy of a page that has it.
+/// The style and the script of a kind of page, with its Content-Security-Policy.
 #[derive(Debug)]
-pub(crate) struct Script {
-    /// The source.
-    pub(super) source: String,
+pub(crate) struct Assets {
+    /// The style.
+    pub(super) css: String,
+    /// The source of the script.
+    pub(super) script: String,
     /// The policy.
     pub(super) policy: HeaderValue,
 }
 
-/// The style and the scripts of all pages.
+/// The styles and the scripts of all pages.
 #[derive(Debug)]
 pub(crate) struct Shell {
-    /// The style.
-    pub(super) css: String,
-    /// The script of an event's page.
-    pub(super) apply: Script,
-    /// The script of a receipt's page.
-    pub(super) wait: Script,
+    /// For pages with a form: an event's page.
+    pub(super) apply: Assets,
+    /// For pages without a form: a receipt's page.
+    pub(super) wait: Assets,
 }
 
 impl Shell {
-    /// Prepares style and scripts.
+    /// Prepares styles and scripts.
     pub(crate) fn new() -> Self {
-        let css = minified(include_str!("../../assets/page.css"));
+        let base = include_str!("../../assets/base.css");
         let core = include_str!("../../assets/core.js");
-        let script = |page: &str| {
-            let source = minified(&format!("{core}\n{page}"));
-            let policy = policy(&css, &source);
-            Script { source, policy }
+        let assets = |css: &str, script: &str| {
+            let css = minified(&format!("{base}\n{css}"));
+            let script = compact(&minified(&format!("{core}\n{script}")));
+            let policy = policy(&css, &script);
+            Assets { css, script, policy }
         };
-        let apply = script(include_str!("../../assets/apply.js"));
-        let wait = script(include_str!("../../assets/wait.js"));
-        Self { css, apply, wait }
+        let apply = assets(include_str!("../../assets/form.css"), include_str!("../../assets/apply.js"));
+        let wait = assets(include_str!("../../assets/receipt.css"), include_str!("../../assets/wait.js"));
+        Self { apply, wait }
     }
 }
 
@@ -57,15 +58,45 @@ fn minified(source: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// The script without spaces around punctuation. Texts between apostrophes stay as they are.
+fn compact(script: &str) -> String {
+    let parts = script.split('\'').enumerate();
+    let parts = parts.map(|(i, part)| if i % 2 == 0 { compact_code(part) } else { part.to_owned() });
+    parts.collect::<Vec<_>>().join("'").replace(";\n", ";")
+}
+
+fn compact_code(code: &str) -> String {
+    // `+` and `-` are not among them: `a + +b` would change its meaning.
+    let is_punctuation = |c: char| "{}()[];,:?=<>&|!".contains(c);
+    let mut compact = String::with_capacity(code.len());
+    let mut chars = code.chars().peekable();
+    while let Some(c) = chars.next() {
+        let is_between =
+            compact.ends_with(is_punctuation) || chars.peek().is_some_and(|next| is_punctuation(*next));
+        if c != ' ' || !is_between {
+            compact.push(c);
+        }
+    }
+    compact
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
+    fn only_spaces_of_the_code_are_removed() {
+        assert_eq!(
+            compact("const a = (b, c) => b + ' = ' + +c;\nlet d = '(, )';"),
+            "const a=(b,c)=>b + ' = ' + +c;let d='(, )';"
+        );
+    }
+
+    #[test]
     fn comments_of_the_scripts_are_not_sent() {
         let shell = Shell::new();
-        assert!(shell.wait.source.contains("const position") && !shell.wait.source.contains("position.rs"));
+        assert!(shell.wait.script.contains("const position") && !shell.wait.script.contains("position.rs"));
         // An inline script ends at the first `</`, even inside a string.
-        assert!(!shell.apply.source.contains("</") && !shell.wait.source.contains("</"));
+        assert!(!shell.apply.script.contains("</") && !shell.wait.script.contains("</"));
     }
 }

@@ -19,7 +19,7 @@ pub(super) fn html(signup: &SignupState, application: &ApplicationView, language
             lede: text.view_only.text.to_owned(),
             language_href: format!("/a/{}?lang={}", application.receipt_text, text.other_lang),
             support_code: Some(application.support_code()),
-            ..Frame::new(signup, language, title, "view")
+            ..Frame::new(&signup.shell.apply, language, title, "view")
         },
         event: application.receipt.event.as_str(),
         number: timestamp::grouped(application.receipt.number.get()),
