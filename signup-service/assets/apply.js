@@ -1,3 +1,16 @@
+// The queue's clock. The sample with the shortest round trip is the most accurate.
+const samples = [];
+const sample = (server, sent, received) => {
+  samples.push({ offset: server - (sent + received) / 2, error: (received - sent) / 2 });
+  if (samples.length > 8) samples.shift();
+};
+const bestSample = () => samples.reduce((a, b) => b.error < a.error ? b : a);
+const now = () => Date.now() + bestSample().offset;
+{
+  const nav = performance.getEntriesByType('navigation')[0], origin = performance.timeOrigin;
+  if (nav && nav.responseStart) sample(D.now, origin + nav.requestStart, origin + nav.responseStart);
+  else sample(D.now, Date.now() - 1000, Date.now());
+}
 const form = $('form'), button = $('apply'), label = $('apply-label');
 let opens = D.opens, busy = false, tries = 0, timer, ticker, left = 0, announced = '';
 // Whether an attempt may have been registered although its response was lost. Then an error before the queue was asked does not mean "not registered".

@@ -10,19 +10,6 @@ const hms = ms => { const d = new Date(ms + 324e5); return [d.getUTCHours(), d.g
 const storageKey = 'firstcome:' + D.event;
 const stored = () => { try { return JSON.parse(localStorage.getItem(storageKey)) || {}; } catch { return {}; } };
 const store = value => { try { localStorage.setItem(storageKey, JSON.stringify(Object.assign(stored(), value))); } catch {} };
-// The queue's clock. The sample with the shortest round trip is the most accurate.
-const samples = [];
-const sample = (server, sent, received) => {
-  samples.push({ offset: server - (sent + received) / 2, error: (received - sent) / 2 });
-  if (samples.length > 8) samples.shift();
-};
-const bestSample = () => samples.reduce((a, b) => b.error < a.error ? b : a);
-const now = () => Date.now() + bestSample().offset;
-{
-  const nav = performance.getEntriesByType('navigation')[0], origin = performance.timeOrigin;
-  if (nav && nav.responseStart) sample(D.now, origin + nav.requestStart, origin + nav.responseStart);
-  else sample(D.now, Date.now() - 1000, Date.now());
-}
 const get = async url => {
   const stop = new AbortController(), timer = setTimeout(() => stop.abort(), 8000), sent = Date.now();
   try {

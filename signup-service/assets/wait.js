@@ -1,4 +1,5 @@
-const N = D.number;
+// How far the queue's clock is ahead. It only dates the last check, so the time that the page took does not matter.
+const N = D.number, clockOffset = D.now - Date.now();
 let doc = D.progress, application = D.application, admittedThrough = 0, failures = 0, timer, busy = false, spread = false, checked = D.now, announcedAt = 0, announcedAhead = -1, epoch = D.progress?.epoch;
 // The same calculation as in domain/src/position.rs.
 const skipped = (gaps, above, to) => gaps.reduce((n, g) => n + Math.max(0, Math.min(g.to, to) - Math.max(g.from, above + 1) + 1), 0);
@@ -78,7 +79,7 @@ const poll = async () => {
     }
     if (mayBeLost || needsStatus()) application = (await get(D.status_url)).body;
     epoch = doc.epoch;
-    checked = now();
+    checked = Date.now() + clockOffset;
     failures = 0;
     show('offline', false);
   } catch {
@@ -94,9 +95,12 @@ if (D.number) {
   onReturn(poll);
   schedule(render());
   if (needsStatus()) poll();
-  const copy = $('copy');
-  if (copy && navigator.clipboard) {
-    copy.hidden = false;
-    copy.onclick = () => navigator.clipboard.writeText($('code').textContent).then(() => { put('copy', T.copied); put('status', T.copied); });
-  }
+  const link = location.origin + location.pathname;
+  put('link', link);
+  const offer = (id, can, run) => { const button = $(id); if (button && can) { button.hidden = false; button.onclick = run; } };
+  const copies = (id, text) => offer(id, navigator.clipboard, () => navigator.clipboard.writeText(text).then(() => { put(id, T.copied); put('status', T.copied); }));
+  copies('copy', ($('code') || root).textContent);
+  copies('copy-link', link);
+  offer('share', navigator.share, () => navigator.share({ title: D.title, url: link }).catch(() => {}));
+  offer('print', true, () => print());
 } else setTimeout(() => location.reload(), D.retry * 1000);

@@ -1,5 +1,6 @@
 //! The pages for applicants, in Korean and English. They work without JavaScript.
 
+pub(crate) mod calendar;
 mod context;
 mod error;
 pub(crate) mod event;

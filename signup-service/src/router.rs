@@ -43,6 +43,7 @@ pub(crate) fn router(signup: Arc<SignupState>) -> anyhow::Result<Router> {
     let pages = Router::new()
         .route("/", get(pages::list::get))
         .route("/e/{event}", get(pages::event::get))
+        .route("/e/{event}/calendar.ics", get(pages::calendar::get))
         .route("/a/{receipt}", get(pages::receipt::get))
         .method_not_allowed_fallback(pages::unmatched::method);
     let routes = api.merge(service::openapi::routes(&described(doc))?).merge(pages);

@@ -50,6 +50,13 @@ pub(crate) fn clock(at: Millis) -> String {
     format!("{:02}:{:02}:{:02}", t.hour(), t.minute(), t.second())
 }
 
+/// `20261122T110000Z`.
+pub(crate) fn utc(at: Millis) -> String {
+    let t = in_korea(at).to_offset(UtcOffset::UTC);
+    let (month, day) = (u8::from(t.month()), t.day());
+    format!("{}{month:02}{day:02}T{:02}{:02}{:02}Z", t.year(), t.hour(), t.minute(), t.second())
+}
+
 /// `41,207`.
 pub(crate) fn grouped(n: u32) -> String {
     let digits = n.to_string();
@@ -75,6 +82,7 @@ mod tests {
         assert_eq!(date(EIGHT, Language::Korean), "11월 22일(일) 오후 8:00");
         assert_eq!(date(EIGHT, Language::English), "Sun, Nov 22, 8:00 PM");
         assert_eq!(clock(EIGHT + 61_000), "20:01:01");
+        assert_eq!(utc(EIGHT + 61_000), "20261122T110101Z");
         let midnight = EIGHT + 4 * 3_600_000;
         assert_eq!(date(midnight, Language::Korean), "11월 23일(월) 오전 12:00");
         assert_eq!(time_of_day(midnight + 12 * 3_600_000, Language::English), "12:00 PM");

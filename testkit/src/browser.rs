@@ -200,6 +200,17 @@ impl Browser {
         self.post("execute/sync", &json!({"script": js, "args": []})).await
     }
 
+    /// Runs a script in each page that is opened from now on, before the page's own.
+    pub async fn run_before_pages(&self, js: &str) -> Result<()> {
+        let params = json!({ "source": js });
+        self.devtools("Page.addScriptToEvaluateOnNewDocument", &params).await.map(drop)
+    }
+
+    /// Shows the page as it is printed.
+    pub async fn show_as_printed(&self) -> Result<()> {
+        self.devtools("Emulation.setEmulatedMedia", &json!({ "media": "print" })).await.map(drop)
+    }
+
     /// Reloads the page.
     pub async fn reload(&self) -> Result<()> {
         self.post("refresh", &json!({})).await.map(drop)

@@ -91,6 +91,7 @@ impl<'a> ReceiptPage<'a> {
             event: receipt.event.as_str(),
             receipt: &self.application.receipt_text,
             page: self.address(""),
+            link: format!("{}/a/{}", self.signup.config.public_url, self.application.receipt_text),
             number: timestamp::grouped(receipt.number.get()),
             standing,
             is_waitlisted: waitlist_number.is_some(),

@@ -37,6 +37,8 @@ pub(super) struct ReceiptTemplate<'a> {
     pub(super) receipt: &'a str,
     /// The address of this page.
     pub(super) page: String,
+    /// The same address for paper, without its query.
+    pub(super) link: String,
     pub(super) number: String,
     pub(super) standing: String,
     pub(super) is_waitlisted: bool,

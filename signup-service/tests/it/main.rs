@@ -10,6 +10,7 @@ mod errors;
 mod expected_wait;
 mod find;
 mod harness;
+mod keeping;
 mod layout;
 mod lost_replies;
 mod malformed;

@@ -149,7 +149,9 @@ async fn the_other_pages_are_complete_in_both_languages() {
 
 #[tokio::test]
 async fn a_page_is_one_response_of_at_most_eight_kilobytes() {
-    let mut harness = SignupHarness::open().await;
+    let config =
+        signup_service::Config { public_url: "https://event.example.com".into(), ..Default::default() };
+    let mut harness = SignupHarness::open_with(config).await;
     // The longest announcement, with letters that do not repeat: the limit holds for any announcement.
     let long = |first: u32, step: u32| (0..200).filter_map(|i| char::from_u32(first + i * step)).collect();
     harness.project(|p| p.settings.announcement = Text { ko: long(0xac00, 37), en: long(0x100, 1) }).await;
