@@ -56,9 +56,10 @@ pub struct Config {
 pub struct UpstreamConfig {
     /// The name in routes and metrics.
     pub name: String,
-    /// Host and port of each process; new connections rotate among those that are reachable.
+    /// Host and port of each process; each request goes to the one with the fewest in flight.
     pub authorities: Vec<Authority>,
-    /// The most requests in flight, and so the most connections; further ones wait in the queue of their class, or get 503.
+    /// The most requests in flight at all processes together, and so the most connections; further ones wait in the queue of their
+    /// class, or get 503. While a process is away, its share is left out.
     pub connections_max: usize,
     /// The longest time that an order waits for one of them; half of it while the queue of orders has not been empty for 100 ms.
     pub order_wait: Duration,

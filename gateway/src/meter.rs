@@ -146,6 +146,50 @@ impl UpstreamMeter {
     }
 }
 
+/// The metrics of one address of an upstream.
+pub(crate) struct AddressMeter {
+    available: Gauge,
+    in_flight: Gauge,
+    ejections: Counter,
+}
+
+impl AddressMeter {
+    pub(crate) fn new(upstream: &str, address: &str) -> Self {
+        metrics::describe_gauge!(
+            "firstcome_gateway_address_available",
+            "Whether an upstream's address is used: 0 while it accepts no connection or does not respond."
+        );
+        metrics::describe_gauge!(
+            "firstcome_gateway_address_in_flight",
+            "Requests at an upstream's address, once a second."
+        );
+        metrics::describe_counter!(
+            "firstcome_gateway_address_ejections_total",
+            "How often an address was taken out of use because it did not respond."
+        );
+        let [upstream, address] = [upstream, address].map(str::to_owned);
+        let available = metrics::gauge!("firstcome_gateway_address_available", "upstream" => upstream.clone(), "address" => address.clone());
+        available.set(1.0);
+        Self {
+            available,
+            in_flight: metrics::gauge!("firstcome_gateway_address_in_flight", "upstream" => upstream.clone(), "address" => address.clone()),
+            ejections: metrics::counter!("firstcome_gateway_address_ejections_total", "upstream" => upstream, "address" => address),
+        }
+    }
+
+    pub(crate) fn set_available(&self, is_available: bool) {
+        self.available.set(f64::from(u8::from(is_available)));
+    }
+
+    pub(crate) fn set_in_flight(&self, requests: usize) {
+        self.in_flight.set(f64::from(u32::try_from(requests).unwrap_or(u32::MAX)));
+    }
+
+    pub(crate) fn count_ejection(&self) {
+        self.ejections.increment(1);
+    }
+}
+
 /// Increments a gauge while it exists.
 pub(crate) struct Counted(Gauge);
 

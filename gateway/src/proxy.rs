@@ -113,7 +113,7 @@ impl Gateway {
             keys.set(f64::from(u32::try_from(limit.evict_idle()).unwrap_or(u32::MAX)));
         }
         for upstream in &self.upstreams {
-            upstream.close_idle();
+            upstream.tick();
             upstream.read_for_stalled_clients();
         }
     }

@@ -4,6 +4,7 @@
 mod address;
 mod concurrency;
 mod connection;
+mod health;
 mod permit;
 mod pool;
 mod request_body;
@@ -31,7 +32,7 @@ use crate::meter::UpstreamMeter;
 use concurrency::{ConcurrencyLimit, ConcurrencyPermit, Enqueued};
 use connection::{ConnectionState, ResponseHead, SendError, UpstreamConnection};
 pub(crate) use permit::Permit;
-use pool::Pool;
+use pool::{AddressUse, Pool};
 use request_body::RequestBody;
 use response_body::{BodyReader, BodyReaders, BodyTimeouts, BusyConnection, UpstreamBody};
 use timeout::{ResponseDeadline, SentFlag};
@@ -82,9 +83,10 @@ impl Upstream {
         let queues = ClassQueues::new(config.connections_max, config.order_wait);
         let concurrency =
             ConcurrencyLimit::new(config.connections_max, queues, meter.in_flight(), meter.queue());
+        let concurrency = Arc::new(concurrency);
         Self {
-            pool: Arc::new(Pool::new(config, meter.connections())),
-            concurrency: Arc::new(concurrency),
+            pool: Arc::new(Pool::new(config, Arc::clone(&concurrency), meter.connections())),
+            concurrency,
             body_readers: BodyReaders::default(),
             answer_timeout: config.answer_timeout,
             pause_timeout: config.pause_timeout,
@@ -108,9 +110,9 @@ impl Upstream {
         }
     }
 
-    /// Closes connections past their idle timeout.
-    pub(crate) fn close_idle(&self) {
-        self.pool.close_idle(Instant::now());
+    /// Closes connections past their idle timeout, and updates what depends on the time.
+    pub(crate) fn tick(&self) {
+        self.pool.tick(Instant::now());
     }
 
     /// Reads responses ahead whose clients do not read them, so that their connections and permits become free.
@@ -121,18 +123,20 @@ impl Upstream {
     /// Sends the request and returns the response, whose body follows as it arrives.
     pub(crate) async fn exchange(&self, outbound: OutboundRequest) -> Result<Response, RefusalReason> {
         let begun = Instant::now();
-        let head = self.send(outbound.request, outbound.sent, begun).await?;
-        self.response(head, begun, outbound.permit)
+        let (head, address) = self.send(outbound.request, outbound.sent, begun).await?;
+        self.response(head, address, begun, outbound.permit)
     }
 
     fn response(
         &self,
         head: ResponseHead,
+        mut address: AddressUse,
         begun: Instant,
         permit: Permit,
     ) -> Result<Response, RefusalReason> {
         let ResponseHead { mut response, connection, state } = head;
         let now = Instant::now();
+        address.responded(now);
         self.meter.responded(now.duration_since(begun));
         if !is_well_formed(&response) {
             return Err(RefusalReason::UpstreamBroken);
@@ -140,27 +144,12 @@ impl Upstream {
         *response.version_mut() = Version::HTTP_11;
         let timeouts = BodyTimeouts { deadline: begun + self.exchange_timeout, pause: self.pause_timeout };
         let Permit { concurrency, in_flight } = permit;
-        let Some(connection) = self.put_if_free(connection, state, now) else {
+        let Some(connection) = put_if_free(connection, &address, state, now) else {
             return Ok(response.map(|body| Body::new(UpstreamBody::received(body, in_flight))));
         };
-        let busy = BusyConnection { connection, pool: Arc::clone(&self.pool), permit: concurrency };
+        let busy = BusyConnection { connection, address, permit: concurrency };
         let reader = |body| self.body_readers.add(BodyReader::new(body, busy, timeouts));
         Ok(response.map(|body| Body::new(UpstreamBody::arriving(reader(body), in_flight))))
-    }
-
-    /// Returns the connection to the pool if the response is complete, as small ones are with their head.
-    fn put_if_free(
-        &self,
-        connection: Option<Box<UpstreamConnection>>,
-        state: ConnectionState,
-        now: Instant,
-    ) -> Option<Box<UpstreamConnection>> {
-        let connection = connection?;
-        if state == ConnectionState::Free {
-            self.pool.put(connection, now);
-            return None;
-        }
-        Some(connection)
     }
 
     /// An unsent request is tried on the next connection; one of which a byte may have been written is never sent again.
@@ -169,7 +158,8 @@ impl Upstream {
         mut request: Box<axum::http::Request<RequestBody>>,
         sent: Option<SentFlag>,
         begun: Instant,
-    ) -> Result<ResponseHead, RefusalReason> {
+    ) -> Result<(ResponseHead, AddressUse), RefusalReason> {
+        let is_read = request.method().is_safe();
         let deadline = begun + self.exchange_timeout;
         let connect_deadline = deadline.min(begun + self.answer_timeout);
         let mut response_deadline = match sent {
@@ -177,20 +167,53 @@ impl Upstream {
             None => ResponseDeadline::at(connect_deadline),
         };
         loop {
-            let (connection, is_new) = match self.pool.take(begun) {
-                Some(connection) => (connection, false),
-                // Boxed, because it is rare and large.
-                None => {
-                    (Box::pin(self.pool.connect(connect_deadline)).await.map_err(|error| down(&error))?, true)
-                }
-            };
+            let (mut address, connection, is_new) = self.connection(begun, connect_deadline, is_read).await?;
             request = match connection.send(request, &mut response_deadline).await {
-                Ok(head) => return Ok(head),
+                Ok(head) => return Ok((head, address)),
                 Err(SendError::Unsent(unsent)) if !is_new => unsent,
-                Err(error) => return Err(reason(&error)),
+                Err(error) => {
+                    if is_of_address(&error, is_new) {
+                        address.failed(Instant::now());
+                    }
+                    return Err(reason(&error));
+                }
             };
         }
     }
+
+    /// A connection to the least busy address, and whether it is new.
+    async fn connection(
+        &self,
+        begun: Instant,
+        deadline: Instant,
+        is_read: bool,
+    ) -> Result<(AddressUse, Box<UpstreamConnection>, bool), RefusalReason> {
+        let chosen = self.pool.choose(begun, is_read);
+        let chosen = match chosen.map(|address| (address.take_idle(begun), address)) {
+            Some((Some(connection), address)) => return Ok((address, connection, false)),
+            Some((None, address)) => Some(address),
+            None => None,
+        };
+        // Boxed, because it is rare and large.
+        let connected = Box::pin(self.pool.connect(chosen, deadline, is_read)).await;
+        let (address, connection) = connected.map_err(|error| down(&error))?;
+        Ok((address, connection, true))
+    }
+}
+
+/// Returns the connection to the pool if the response is complete, as small ones are with their head.
+fn put_if_free(
+    connection: Option<Box<UpstreamConnection>>,
+    address: &AddressUse,
+    state: ConnectionState,
+    now: Instant,
+) -> Option<Box<UpstreamConnection>> {
+    let connection = connection?;
+    if state == ConnectionState::Free {
+        address.put(connection, now);
+        return None;
+    }
+    Some(connection)
 }
 
 /// The authority of the service's first address.
@@ -213,6 +236,16 @@ fn is_well_formed<B>(response: &axum::http::Response<B>) -> bool {
 fn down(error: &io::Error) -> RefusalReason {
     tracing::debug!(%error, "cannot connect to an upstream");
     RefusalReason::UpstreamDown
+}
+
+/// Whether the error counts against the address. One that is only about to close an idle connection breaks it just as well.
+fn is_of_address(error: &SendError, is_new: bool) -> bool {
+    match error {
+        SendError::TimedOut => true,
+        SendError::Unsent(_) => is_new,
+        // Otherwise the request's own body failed.
+        SendError::Broken(error) => is_new && !error.is_user(),
+    }
 }
 
 fn reason(error: &SendError) -> RefusalReason {

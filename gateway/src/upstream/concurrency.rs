@@ -11,7 +11,7 @@ use metrics::Gauge;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-use super::waiting::{ClassQueues, WaitState, WaiterId};
+use super::waiting::{ClassQueues, NextGrant, WaitState, WaiterId};
 use crate::class::RequestClass;
 use crate::meter::QueueMeter;
 
@@ -24,7 +24,8 @@ const PERMIT: usize = 2;
 pub(super) struct ConcurrencyLimit {
     /// The number of permits held, times [`PERMIT`], and [`WAITING`]. `WAITING` changes only under the lock of the queues.
     state: AtomicUsize,
-    max: usize,
+    /// Changes only under the lock of the queues.
+    max: AtomicUsize,
     queues: Mutex<ClassQueues>,
     in_flight: Gauge,
     meter: QueueMeter,
@@ -54,6 +55,7 @@ pub(super) enum Enqueued {
 
 impl ConcurrencyLimit {
     pub(super) fn new(max: usize, queues: ClassQueues, in_flight: Gauge, meter: QueueMeter) -> Self {
+        let max = AtomicUsize::new(max);
         Self { state: AtomicUsize::new(0), max, queues: Mutex::new(queues), in_flight, meter }
     }
 
@@ -65,7 +67,37 @@ impl ConcurrencyLimit {
 
     /// The state with one more permit held, if one is free.
     fn one_more(&self, state: usize) -> Option<usize> {
-        (state & WAITING == 0 && state / PERMIT < self.max).then_some(state + PERMIT)
+        (state & WAITING == 0 && state / PERMIT < self.max()).then_some(state + PERMIT)
+    }
+
+    fn max(&self) -> usize {
+        self.max.load(Ordering::Relaxed)
+    }
+
+    fn held(&self) -> usize {
+        self.state.load(Ordering::Relaxed) / PERMIT
+    }
+
+    /// Changes the number of permits. Permits that are held stay valid; further ones go to the requests that wait.
+    pub(super) fn set_max(&self, max: usize, now: Instant) {
+        if max == self.max() {
+            return;
+        }
+        let mut queues = self.queues.lock();
+        self.max.store(max, Ordering::Relaxed);
+        let mut waking = Vec::new();
+        while !queues.is_empty() && self.held() < max {
+            let next = queues.grant_next(now);
+            if next.is_granted {
+                self.state.fetch_add(PERMIT, Ordering::Relaxed);
+                self.in_flight.increment(1.0);
+            }
+            waking.extend(next.granted.into_iter().chain(next.refused));
+        }
+        self.after_removal(&queues);
+        drop(queues);
+        // Outside the lock: waking can run code of the task, which may need it.
+        waking.into_iter().for_each(Waker::wake);
     }
 
     fn new_permit(self: &Arc<Self>) -> ConcurrencyPermit {
@@ -108,7 +140,8 @@ impl ConcurrencyLimit {
 
     fn hand_over(&self, now: Instant) {
         let mut queues = self.queues.lock();
-        let next = queues.grant_next(now);
+        let is_over = self.held() > self.max();
+        let next = if is_over { NextGrant::default() } else { queues.grant_next(now) };
         if !next.is_granted {
             self.in_flight.decrement(1.0);
             self.state.fetch_sub(PERMIT, Ordering::Relaxed);
@@ -288,6 +321,7 @@ mod tests {
         Poll(usize),
         Leave(usize),
         Advance(u64),
+        SetMax(usize),
     }
 
     fn step() -> impl Strategy<Value = Step> {
@@ -298,6 +332,7 @@ mod tests {
             2 => any::<usize>().prop_map(Step::Poll),
             1 => any::<usize>().prop_map(Step::Leave),
             1 => (0_u64..60).prop_map(Step::Advance),
+            1 => (1_usize..5).prop_map(Step::SetMax),
         ]
     }
 
@@ -328,9 +363,16 @@ mod tests {
                 Step::Poll(at) if !self.waiting.is_empty() => self.poll(at % self.waiting.len()),
                 Step::Leave(at) if !self.waiting.is_empty() => self.leave(at % self.waiting.len()),
                 Step::Advance(ms) => self.now += Duration::from_millis(ms),
+                Step::SetMax(max) => self.set_max(max),
                 _ => {}
             }
             self.check();
+        }
+
+        /// Permits above a lowered limit stay, so that the limit holds only as far as they end.
+        fn set_max(&mut self, max: usize) {
+            self.max = max.max(self.limit.held());
+            self.limit.set_max(max, self.now);
         }
 
         fn arrive(&mut self, class: RequestClass) {
@@ -349,7 +391,8 @@ mod tests {
         /// Releases a permit, and checks that it went to the request which a naive search finds.
         fn release(&mut self) {
             let before = self.granted();
-            let expected = self.expected();
+            let is_over = self.limit.held() > self.limit.max();
+            let expected = if is_over { Vec::new() } else { self.expected() };
             self.permits -= 1;
             self.limit.release(self.now);
             let after = self.granted();
@@ -408,7 +451,7 @@ mod tests {
             assert_eq!(state / PERMIT, self.permits + self.granted().len(), "permits are lost or made");
             assert!(state / PERMIT <= self.max);
             assert_eq!(state & WAITING != 0, !is_empty);
-            assert!(is_empty || state / PERMIT == self.max, "requests wait while a permit is free");
+            assert!(is_empty || state / PERMIT >= self.limit.max(), "requests wait while a permit is free");
         }
 
         fn finish(mut self) {

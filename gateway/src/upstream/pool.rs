@@ -1,126 +1,141 @@
-//! Idle connections to one service, and new ones. A connection is opened only when none is idle, so that there are never more than
-//! requests at once. New connections go round among the service's addresses.
+//! The addresses of one service, and the choice among them: each request goes to the address that has the fewest requests in flight. A
+//! connection is opened only when that address has none idle, so that there are never more than requests at once.
 
 use std::io::{self, ErrorKind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use axum::http::uri::Authority;
 use metrics::Gauge;
-use parking_lot::Mutex;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
-use super::address::{Address, Attempt};
+use super::address::Address;
+use super::concurrency::ConcurrencyLimit;
 use super::connection::UpstreamConnection;
+use super::health::{AwayReason, WEIGHT_MAX};
 use crate::config::UpstreamConfig;
 use crate::meter::Counted;
 
 /// How long after a refused connection the second and last attempt follows: a restarting service is away for a moment.
 const RETRY_AFTER: Duration = Duration::from_millis(20);
+/// How long a request other than a read waits for a read that probes an address: a probe may be lost.
+const PROBE_PATIENCE: Duration = Duration::from_secs(5);
+/// A request whose client left after this time counts as one without a response, if the address has sent none to any request
+/// meanwhile: otherwise an address that hangs would look idle to impatient clients.
+const ABANDONED_AFTER: Duration = Duration::from_secs(1);
 
-/// How long an address that accepted no connection is passed over: at first, and at most. It doubles with every failed probe.
-const AWAY: Duration = Duration::from_secs(1);
-const AWAY_MAX: Duration = Duration::from_secs(10);
-
-/// An idle connection.
-struct IdleConnection {
-    connection: Box<UpstreamConnection>,
-    since: Instant,
-}
-
-/// The connections to one service.
+/// The addresses of one service.
 pub(super) struct Pool {
     addresses: Vec<Address>,
-    /// The address at which the next attempt begins.
+    /// The address at which the next search begins, so that equally busy ones take turns.
     next_address: AtomicUsize,
+    concurrency: Arc<ConcurrencyLimit>,
+    connections_max: usize,
     connect_timeout: Duration,
     idle_timeout: Duration,
-    /// Ordered by idle time, the longest first.
-    idle: Mutex<Vec<IdleConnection>>,
     open: Gauge,
 }
 
+/// One request at one address, until it is dropped.
+pub(super) struct AddressUse {
+    pool: Arc<Pool>,
+    at: usize,
+    is_probe: bool,
+    /// When the request began, and how many responses the address had sent then. `None` when its result is known.
+    awaited: Option<(Instant, u64)>,
+}
+
 impl Pool {
-    pub(super) fn new(config: &UpstreamConfig, open: Gauge) -> Self {
-        let address = |authority: &Authority| {
-            Address::new(
-                format!("{}:{}", authority.host(), authority.port_u16().unwrap_or(80)),
-                AWAY..=AWAY_MAX,
-            )
-        };
+    pub(super) fn new(config: &UpstreamConfig, concurrency: Arc<ConcurrencyLimit>, open: Gauge) -> Self {
+        let address = |authority| Address::new(authority, &config.name);
         Self {
             addresses: config.authorities.iter().map(address).collect(),
             next_address: AtomicUsize::new(0),
+            concurrency,
+            connections_max: config.connections_max,
             connect_timeout: config.connect_timeout,
             idle_timeout: config.idle_timeout,
-            idle: Mutex::default(),
             open,
         }
     }
 
-    /// Takes the connection that became idle last: the service is the least likely to have closed it.
-    pub(super) fn take(&self, now: Instant) -> Option<Box<UpstreamConnection>> {
-        let last = self.idle.lock().pop()?;
-        if now.duration_since(last.since) < self.idle_timeout {
-            return Some(last.connection);
-        }
-        // The others have been idle for even longer.
-        self.close_idle(now);
-        None
+    /// The address for the next request; `None` if all are away. `is_read` if losing the request loses nothing.
+    pub(super) fn choose(self: &Arc<Self>, now: Instant, is_read: bool) -> Option<AddressUse> {
+        self.choose_untried(now, is_read, 0)
     }
 
-    /// Returns a free connection.
-    pub(super) fn put(&self, connection: Box<UpstreamConnection>, now: Instant) {
-        connection.idle();
-        self.idle.lock().push(IdleConnection { connection, since: now });
-    }
-
-    /// Closes connections past the idle timeout.
-    pub(super) fn close_idle(&self, now: Instant) {
-        let mut idle = self.idle.lock();
-        let expired = idle.partition_point(|idle| now.duration_since(idle.since) >= self.idle_timeout);
-        let closing: Vec<IdleConnection> = idle.drain(..expired).collect();
-        // Closing takes a while, and must not hold the lock.
-        drop(idle);
-        drop(closing);
-    }
-
-    /// Connects to the next address that accepts, before `deadline`. Addresses that were away a moment ago come last.
-    pub(super) async fn connect(&self, deadline: Instant) -> io::Result<Box<UpstreamConnection>> {
+    /// Like [`Self::choose`], without the addresses whose bit is set in `tried`.
+    fn choose_untried(self: &Arc<Self>, now: Instant, is_read: bool, tried: u64) -> Option<AddressUse> {
+        let probe_due = if is_read { Some(now) } else { now.checked_sub(PROBE_PATIENCE) };
         let first = self.next_address.fetch_add(1, Ordering::Relaxed);
-        let mut failed = None;
-        let mut tried = vec![false; self.addresses.len()];
-        for last_resort in [false, true] {
-            for nth in 0..self.addresses.len() {
-                let at = (first + nth) % self.addresses.len();
-                if tried[at] {
-                    continue;
+        let len = self.addresses.len();
+        let untried = (0..len).map(|nth| (first + nth) % len).filter(|at| tried & bit(*at) == 0);
+        let mut least = None;
+        for at in untried.clone() {
+            let address = &self.addresses[at];
+            match address.load(now) {
+                Some(load) if least.is_none_or(|(least, _)| load < least) => least = Some((load, at)),
+                None if probe_due.is_some_and(|due| address.health.begin_probe(due)) => {
+                    return Some(self.begin(at, now, true));
                 }
-                let Some(attempt) = self.addresses[at].begin(Instant::now(), last_resort) else { continue };
-                tried[at] = true;
-                match self.attempt(attempt, deadline).await {
-                    Ok(connection) => return Ok(connection),
-                    Err(error) => failed = Some(error),
-                }
+                Some(_) | None => {}
             }
         }
-        Err(failed.unwrap_or_else(|| ErrorKind::TimedOut.into()))
+        let last_resort =
+            || untried.clone().find(|at| self.addresses[*at].health.is_last_resort()).map(|at| (0, at));
+        let (_, at) = least.or_else(last_resort)?;
+        Some(self.begin(at, now, false))
     }
 
-    async fn attempt(&self, attempt: Attempt<'_>, deadline: Instant) -> io::Result<Box<UpstreamConnection>> {
-        let limit = deadline.min(Instant::now() + self.connect_timeout);
-        let result = tokio::time::timeout_at(limit, self.connect_to(attempt.address())).await;
-        let result = result.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into()));
-        match &result {
-            Ok(_) => attempt.succeeded(),
-            // The time is taken after the attempt, which can last as long as an address is passed over.
-            Err(error) => attempt.failed(Instant::now(), error.kind() == ErrorKind::TimedOut),
+    fn begin(self: &Arc<Self>, at: usize, now: Instant, is_probe: bool) -> AddressUse {
+        let address = &self.addresses[at];
+        address.begin_request();
+        AddressUse { pool: Arc::clone(self), at, is_probe, awaited: Some((now, address.responses())) }
+    }
+
+    /// Opens a connection to the chosen address, or to the next one that accepts, before `deadline`.
+    pub(super) async fn connect(
+        self: &Arc<Self>,
+        mut chosen: Option<AddressUse>,
+        deadline: Instant,
+        is_read: bool,
+    ) -> io::Result<(AddressUse, Box<UpstreamConnection>)> {
+        let (mut tried, mut failed) = (0, None);
+        loop {
+            let chosen = chosen.take().or_else(|| self.choose_untried(Instant::now(), is_read, tried));
+            let Some(address) = chosen else {
+                return Err(failed.unwrap_or_else(|| ErrorKind::TimedOut.into()));
+            };
+            tried |= bit(address.at);
+            match self.connect_to(address, deadline).await {
+                Ok(connected) => return Ok(connected),
+                Err(error) => failed = Some(error),
+            }
         }
-        result
     }
 
-    async fn connect_to(&self, address: &str) -> io::Result<Box<UpstreamConnection>> {
+    async fn connect_to(
+        &self,
+        mut address: AddressUse,
+        deadline: Instant,
+    ) -> io::Result<(AddressUse, Box<UpstreamConnection>)> {
+        let limit = deadline.min(Instant::now() + self.connect_timeout);
+        let result = tokio::time::timeout_at(limit, self.open(&address.address().text)).await;
+        // The time is taken after the attempt, which can last as long as an address is away.
+        match result.unwrap_or_else(|_| Err(ErrorKind::TimedOut.into())) {
+            Ok(connection) => {
+                address.connected(Instant::now());
+                Ok((address, connection))
+            }
+            Err(error) => {
+                address.refused(Instant::now(), &error);
+                Err(error)
+            }
+        }
+    }
+
+    async fn open(&self, address: &str) -> io::Result<Box<UpstreamConnection>> {
         let stream = match dial(address).await {
             // With several addresses the next one is tried at once; a single one gets a second chance.
             Err(error) if is_refusal(&error) && self.addresses.len() == 1 => {
@@ -131,6 +146,132 @@ impl Pool {
         };
         UpstreamConnection::over(stream, Counted::up(&self.open)).await.map_err(io::Error::other)
     }
+
+    /// Closes connections past the idle timeout, and updates what depends on the time.
+    pub(super) fn tick(&self, now: Instant) {
+        for address in &self.addresses {
+            address.close_idle(now, self.idle_timeout);
+            address.health.forget_absence(now);
+            address.meter.set_in_flight(address.in_flight());
+        }
+        self.adjust(now);
+    }
+
+    /// Sets the concurrency limit to what the available addresses bear: when one of two is away, the other one does not get the
+    /// requests of both.
+    fn adjust(&self, now: Instant) {
+        let weights: Vec<usize> = self.addresses.iter().map(|address| address.health.weight(now)).collect();
+        for (address, weight) in self.addresses.iter().zip(&weights) {
+            address.meter.set_available(*weight > 0);
+        }
+        let share = self.connections_max.div_ceil(self.addresses.len());
+        // While no address has its whole weight, a lower limit would only refuse what no other address serves.
+        let is_slow_start = weights.contains(&WEIGHT_MAX);
+        let capacity = |(address, weight): (&Address, &usize)| match weight {
+            0 => address.in_flight().min(share),
+            _ if is_slow_start => (share * weight).div_ceil(WEIGHT_MAX),
+            _ => share,
+        };
+        let is_any_available = weights.iter().any(|weight| *weight > 0);
+        let capacity: usize = self.addresses.iter().zip(&weights).map(capacity).sum();
+        let max = if is_any_available { capacity.min(self.connections_max) } else { self.connections_max };
+        self.concurrency.set_max(max, now);
+    }
+
+    /// Whether another address than `at` is available.
+    fn is_replaceable(&self, at: usize, now: Instant) -> bool {
+        self.addresses
+            .iter()
+            .enumerate()
+            .any(|(other, address)| other != at && address.health.weight(now) > 0)
+    }
+}
+
+impl AddressUse {
+    fn address(&self) -> &Address {
+        &self.pool.addresses[self.at]
+    }
+
+    /// An idle connection to the address.
+    pub(super) fn take_idle(&self, now: Instant) -> Option<Box<UpstreamConnection>> {
+        self.address().take_idle(now, self.pool.idle_timeout)
+    }
+
+    /// Keeps a free connection for the next request.
+    pub(super) fn put(&self, connection: Box<UpstreamConnection>, now: Instant) {
+        self.address().put(connection, now);
+    }
+
+    fn connected(&mut self, now: Instant) {
+        let health = &self.address().health;
+        if !health.is_normal() && health.connected(now) {
+            // That was the result of the probe.
+            self.is_probe = false;
+            self.pool.adjust(now);
+        }
+    }
+
+    fn refused(&mut self, now: Instant, error: &io::Error) {
+        self.awaited = None;
+        let reason =
+            if error.kind() == ErrorKind::TimedOut { AwayReason::Silent } else { AwayReason::Refusing };
+        self.address().health.refused(now, reason, self.is_probe);
+        self.pool.adjust(now);
+    }
+
+    /// The head of the response arrived.
+    pub(super) fn responded(&mut self, now: Instant) {
+        self.awaited = None;
+        let address = self.address();
+        address.count_response();
+        address.health.responded(now, self.is_probe);
+        if self.is_probe {
+            tracing::info!(address = address.text, "an address of an upstream responds again");
+            self.pool.adjust(now);
+        }
+    }
+
+    /// No response arrived in time, or the connection broke before it.
+    pub(super) fn failed(&mut self, now: Instant) {
+        self.awaited = None;
+        let address = self.address();
+        if address.health.failed(now, self.is_probe, self.pool.is_replaceable(self.at, now)) {
+            address.meter.count_ejection();
+            tracing::warn!(address = address.text, "an address of an upstream does not respond, and is away");
+            self.pool.adjust(now);
+        }
+    }
+
+    /// The client left before the result was known.
+    fn abandoned(&mut self, since: Instant, responses: u64) {
+        let now = Instant::now();
+        let has_waited = now.saturating_duration_since(since) >= ABANDONED_AFTER
+            && self.address().responses() == responses;
+        if self.is_probe {
+            self.address().health.probe_abandoned(now, has_waited);
+        } else if has_waited {
+            self.failed(now);
+        }
+    }
+}
+
+impl Drop for AddressUse {
+    fn drop(&mut self) {
+        if let Some((since, responses)) = self.awaited.take() {
+            self.abandoned(since, responses);
+        }
+        let address = self.address();
+        address.end_request();
+        if !address.health.is_normal() {
+            // Its permits end with its requests.
+            self.pool.adjust(Instant::now());
+        }
+    }
+}
+
+/// The bit of an address in the set of tried ones; an upstream has at most 64 addresses.
+fn bit(at: usize) -> u64 {
+    1 << (at % 64)
 }
 
 fn is_refusal(error: &io::Error) -> bool {

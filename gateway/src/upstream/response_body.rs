@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::concurrency::ConcurrencyPermit;
 use super::connection::{ConnectionState, UpstreamConnection};
-use super::pool::Pool;
+use super::pool::AddressUse;
 use super::request_body::size_hint_after;
 use crate::limit::InFlightGuard;
 
@@ -35,7 +35,8 @@ pub(super) struct BodyTimeouts {
 /// The connection of a response, and what it returns when the response is complete.
 pub(super) struct BusyConnection {
     pub(super) connection: Box<UpstreamConnection>,
-    pub(super) pool: Arc<Pool>,
+    /// Dropped before the permit, which depends on it.
+    pub(super) address: AddressUse,
     pub(super) permit: ConcurrencyPermit,
 }
 
@@ -111,7 +112,8 @@ impl BodyReader {
             ConnectionState::Busy => self.busy = Some(busy),
             // The rest of the body is in memory. The next request with a permit shall find the connection.
             ConnectionState::Free => {
-                busy.pool.put(busy.connection, Instant::now());
+                busy.address.put(busy.connection, Instant::now());
+                drop(busy.address);
                 drop(busy.permit);
             }
             ConnectionState::Closed => {}

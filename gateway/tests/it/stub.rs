@@ -1,7 +1,7 @@
 //! A shop's service that does what the path says and records the requests that it receives. Raw sockets, so that it can misbehave.
 
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader};
@@ -32,6 +32,13 @@ struct Shared {
     received: Mutex<Vec<ReceivedRequest>>,
     connections: AtomicUsize,
     open: AtomicUsize,
+    /// While set, requests are read and never answered.
+    hangs: AtomicBool,
+    /// While set, connections are closed instead of answering.
+    resets: AtomicBool,
+    /// The most requests that were in progress at once.
+    in_progress: AtomicUsize,
+    in_progress_max: AtomicUsize,
     /// What `/gate` waits for.
     gate: Semaphore,
     /// Pieces of bodies as they arrive.
@@ -55,6 +62,10 @@ impl Stub {
             received: Mutex::default(),
             connections: AtomicUsize::new(0),
             open: AtomicUsize::new(0),
+            hangs: AtomicBool::new(false),
+            resets: AtomicBool::new(false),
+            in_progress: AtomicUsize::new(0),
+            in_progress_max: AtomicUsize::new(0),
             gate: Semaphore::new(0),
             pieces: sender,
         });
@@ -94,6 +105,21 @@ impl Stub {
         self.shared.open.load(Ordering::SeqCst)
     }
 
+    /// From now on, reads requests and never answers.
+    pub(crate) fn hang(&self, hangs: bool) {
+        self.shared.hangs.store(hangs, Ordering::SeqCst);
+    }
+
+    /// From now on, closes connections instead of answering.
+    pub(crate) fn reset(&self, resets: bool) {
+        self.shared.resets.store(resets, Ordering::SeqCst);
+    }
+
+    /// The most requests that were in progress at once.
+    pub(crate) fn in_progress_max(&self) -> usize {
+        self.shared.in_progress_max.load(Ordering::SeqCst)
+    }
+
     /// Lets so many `/gate` go on.
     pub(crate) fn let_through(&self, n: usize) {
         self.shared.gate.add_permits(n);
@@ -120,7 +146,17 @@ async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
         }
         let body = body(&head, &mut stream, shared).await?;
         shared.received.lock().unwrap()[at].body = body;
-        if !answer(&path, &mut stream, shared).await? {
+        if shared.hangs.load(Ordering::SeqCst) {
+            return until_closed(&mut stream).await;
+        }
+        if shared.resets.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        let now = shared.in_progress.fetch_add(1, Ordering::SeqCst) + 1;
+        shared.in_progress_max.fetch_max(now, Ordering::SeqCst);
+        let answered = answer(&path, &mut stream, shared).await;
+        shared.in_progress.fetch_sub(1, Ordering::SeqCst);
+        if !answered? {
             return Ok(());
         }
     }
@@ -129,6 +165,9 @@ async fn serve(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
 
 /// Does what the path says; whether the connection goes on.
 async fn answer(path: &str, stream: &mut BufReader<TcpStream>, shared: &Shared) -> std::io::Result<bool> {
+    if path == "/slow" {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
     let chunked = b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n";
     if let Some(whole) = whole(path) {
         stream.write_all(whole.as_bytes()).await?;
