@@ -137,6 +137,7 @@ fn default_http() -> Limits {
         body_max: 1024 * 1024,
         body_read_timeout: Duration::from_secs(30),
         body_rate_min: 4096,
+        response_rate_min: 4096,
         encoded_bodies: true,
         connections_per_client_max: 1024,
         http2: true,
@@ -308,7 +309,7 @@ mod tests {
         assert_eq!(config.upstreams.len(), 1);
         assert_eq!(config.listen, "127.0.0.1:8000".parse().unwrap());
         assert_eq!((config.http.body_max, config.http.http2), (1024 * 1024, true));
-        assert_eq!(config.http.body_rate_min, 4096);
+        assert_eq!((config.http.body_rate_min, config.http.response_rate_min), (4096, 4096));
     }
 
     #[test]

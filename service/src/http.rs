@@ -10,9 +10,11 @@ mod http2;
 mod limits;
 mod metrics;
 mod network;
+mod rate;
 mod security_headers;
 mod server;
 mod socket;
+mod stream;
 mod timeouts;
 
 pub use accept::{bind, serve, serve_handler};

@@ -78,8 +78,12 @@ impl BodyReader {
 
     /// Reads what has arrived for a client that does not take it. Its task is not to be woken: it polls when the client takes more.
     fn read_for_stalled_client(&mut self) {
-        if self.awaits_client {
-            self.read_ahead(&Context::from_waker(Waker::noop()));
+        if !self.awaits_client {
+            return;
+        }
+        self.read_ahead(&Context::from_waker(Waker::noop()));
+        if self.busy.is_some() && Instant::now() >= self.timeouts.deadline {
+            self.fail(std::io::Error::from(ErrorKind::TimedOut).into());
         }
     }
 

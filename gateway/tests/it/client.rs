@@ -45,6 +45,13 @@ impl Client {
         Self(socket.connect(address).await.unwrap())
     }
 
+    /// A client whose socket holds little of what it has not read.
+    pub(crate) async fn with_small_buffer(address: SocketAddr) -> Self {
+        let socket = TcpSocket::new_v4().unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+        Self(socket.connect(address).await.unwrap())
+    }
+
     pub(crate) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         // A server that has refused already may have closed.
         let _ = self.0.write_all(bytes.as_ref()).await;

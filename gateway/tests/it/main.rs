@@ -12,6 +12,7 @@ mod harness;
 mod limiting;
 mod queueing;
 mod reusing;
+mod slow_readers;
 mod stopping;
 mod streams;
 mod stub;

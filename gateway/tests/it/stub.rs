@@ -26,6 +26,9 @@ impl ReceivedRequest {
     }
 }
 
+/// The size of `/large`: more than the sockets on its way hold.
+pub(crate) const LARGE: usize = 32 << 20;
+
 /// What all connections share.
 #[derive(Debug)]
 struct Shared {
@@ -241,6 +244,7 @@ fn whole(path: &str) -> Option<String> {
     match path {
         "/last" => Some("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 4\r\n\r\nlast".to_owned()),
         "/older" => Some("HTTP/1.0 200 OK\r\ncontent-length: 5\r\n\r\nolder".to_owned()),
+        "/large" => Some(format!("{ok} {LARGE}\r\n\r\n{}", "x".repeat(LARGE))),
         "/both" => Some(format!("{ok} 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n{ok} 5\r\n\r\nEVIL!")),
         "/both-reversed" => Some(
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n0\r\n\r\nEVIL!"

@@ -6,9 +6,7 @@ use std::future::poll_fn;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
-use hyper::rt::Executor;
 use hyper::server::conn::http2;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -18,6 +16,7 @@ use super::handler::Handler;
 use super::limits::Limits;
 use super::server::{ConnectionService, HttpServer};
 use super::socket::TimedSocket;
+use super::stream::StreamExecutor;
 use super::timeouts::{Activity, Http2IdleTimeout};
 use crate::lazy::LazyWake;
 use crate::tasks::Tasks;
@@ -49,23 +48,6 @@ pub(super) async fn begins_with_preface(
         () = tokio::time::sleep(limits.idle_timeout) => anyhow::bail!("idle for too long before the first byte"),
     };
     Ok(read >= PREFACE_LEN_MIN && PREFACE.starts_with(&first[..read]))
-}
-
-/// Runs the streams of a connection as tasks, each within its time. The shutdown waits for them.
-#[derive(Clone)]
-struct StreamExecutor {
-    tasks: Tasks,
-    timeout: Duration,
-}
-
-impl<F: Future<Output = ()> + Send + 'static> Executor<F> for StreamExecutor {
-    fn execute(&self, stream: F) {
-        let timeout = self.timeout;
-        self.tasks.spawn_isolated("http stream", async move {
-            // Dropping a stream resets it.
-            let _ = tokio::time::timeout(timeout, stream).await;
-        });
-    }
 }
 
 /// Serves one connection until it ends, a timeout closes it, or the tasks are asked to stop.
@@ -102,7 +84,7 @@ pub(super) async fn serve<H: Handler>(
 }
 
 fn builder(limits: &Limits, tasks: Tasks) -> http2::Builder<StreamExecutor> {
-    let mut http = http2::Builder::new(StreamExecutor { tasks, timeout: limits.stream_timeout });
+    let mut http = http2::Builder::new(StreamExecutor { tasks, limits: Arc::new(limits.clone()) });
     let header_bytes = u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX);
     http.timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)

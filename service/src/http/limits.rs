@@ -35,8 +35,11 @@ pub struct Limits {
     pub body_rate_min: u32,
     /// Whether a body with a `Content-Encoding` is accepted, as a proxy must; otherwise the response is 415.
     pub encoded_bodies: bool,
-    /// How long a client may read nothing of its response.
+    /// How long a client may read nothing of its response, and how far it may fall behind `response_rate_min`. After that its connection
+    /// is closed, or its stream reset over HTTP/2.
     pub write_stall_timeout: Duration,
+    /// The lowest rate in bytes per second at which a client reads a response that waits for it. Zero if any progress is enough.
+    pub response_rate_min: u32,
     /// Open connections; at the limit no more are accepted until one closes.
     pub connections_max: usize,
     /// Open connections of one client, an IPv4 address or an IPv6 /64; one more is closed at once. Ignored if it is
@@ -46,8 +49,7 @@ pub struct Limits {
     pub proxies: Vec<Network>,
     /// Whether a client may speak HTTP/2 with prior knowledge.
     pub http2: bool,
-    /// From the headers of an HTTP/2 request to the last byte of its response. A client that reads nothing stalls only its own
-    /// stream there, so that `write_stall_timeout` does not apply.
+    /// From the headers of an HTTP/2 request to the last byte of its response.
     pub stream_timeout: Duration,
 }
 
@@ -64,6 +66,7 @@ impl Default for Limits {
             body_rate_min: 0,
             encoded_bodies: false,
             write_stall_timeout: Duration::from_secs(20),
+            response_rate_min: 0,
             connections_max: 10_000,
             connections_per_client_max: usize::try_from(COUNT_MAX).unwrap_or(usize::MAX),
             proxies: Vec::new(),
@@ -88,6 +91,7 @@ impl Limits {
             body_rate_min: count(part, "body_rate_min", 0, self.body_rate_min),
             encoded_bodies: part.flag("encoded_bodies", self.encoded_bodies),
             write_stall_timeout: timeout(part, "write_stall_timeout", self.write_stall_timeout),
+            response_rate_min: count(part, "response_rate_min", 0, self.response_rate_min),
             connections_max: count(part, "connections_max", 1, self.connections_max),
             connections_per_client_max: count(
                 part,

@@ -14,10 +14,11 @@ use futures_util::future::Either;
 use hyper::body::{Body as _, Incoming};
 use tokio::time::Instant;
 
-use super::body::{BodyError, BodyErrorSlot, LimitedBody, MinimumRate, SentBody, drain};
+use super::body::{BodyError, BodyErrorSlot, LAG_MAX, LimitedBody, SentBody, drain};
 use super::handler::{Handler, HandlerResponse, Route};
 use super::limits::Limits;
 use super::metrics::{GaugeGuard, HttpMetrics};
+use super::rate::MinimumRate;
 use super::security_headers::complete;
 use super::timeouts::RequestGuard;
 use crate::problem::Problem;
@@ -109,7 +110,7 @@ impl<H: Handler> HttpServer<H> {
         let RequestInfo { method, peer, .. } = &info;
         // The route, never the path: a receipt in a path is a secret.
         tracing::debug!(%method, route, status = status.as_u16(), took_us = took.as_micros(), %peer, "request completed");
-        response.map(|body| SentBody { body, _in_flight: in_flight, _active: info.active })
+        response.map(|body| SentBody::new(body, in_flight, info.active))
     }
 
     /// The problem of a request that is refused before its body is read.
@@ -182,11 +183,12 @@ impl<H: Handler> HttpServer<H> {
             return (request.map(|_| Body::empty()), None);
         }
         let slot = Arc::new(BodyErrorSlot::default());
+        let rate_min = self.limits.body_rate_min;
         let limited = |body| LimitedBody {
             body,
             bytes_left: self.limits.body_max,
             deadline: Instant::now() + self.limits.body_read_timeout,
-            rate: MinimumRate::new(self.limits.body_rate_min),
+            rate: (rate_min > 0).then(|| MinimumRate::new(rate_min, LAG_MAX)),
             timer: None,
             error: Arc::clone(&slot),
             _in_flight: in_flight.clone(),

@@ -1,15 +1,15 @@
-//! The socket of a connection. It counts reads and writes, and fails once the client has not read for too long.
+//! The socket of a connection. It counts reads and writes, and fails once the client has not read for too long, or too slowly.
 
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 
 use super::limits::Limits;
+use super::rate::MinimumRate;
 use super::timeouts::Activity;
 use crate::lazy::LazyTimer;
 
@@ -20,17 +20,14 @@ const COPY_MAX: usize = 4096;
 pub(super) struct TimedSocket {
     stream: TcpStream,
     activity: Arc<Activity>,
-    write_stall_timeout: Duration,
-    /// Whether the last write took nothing; then the timer runs.
-    is_stalled: bool,
+    rate: MinimumRate,
     timer: LazyTimer,
 }
 
 impl TimedSocket {
     pub(super) fn new(stream: TcpStream, activity: Arc<Activity>, limits: &Limits) -> Self {
-        let write_stall_timeout = limits.write_stall_timeout;
-        let timer = LazyTimer::after(write_stall_timeout);
-        Self { stream, activity, write_stall_timeout, is_stalled: false, timer }
+        let rate = MinimumRate::new(limits.response_rate_min, limits.write_stall_timeout);
+        Self { stream, activity, rate, timer: LazyTimer::after(limits.write_stall_timeout) }
     }
 
     /// The result of a write, or an error once the client has not read for too long.
@@ -39,15 +36,12 @@ impl TimedSocket {
         cx: &mut Context<'_>,
         result: Poll<io::Result<usize>>,
     ) -> Poll<io::Result<usize>> {
-        if result.is_ready() {
-            self.is_stalled = false;
+        if let Poll::Ready(result) = result {
+            self.rate.transferred(result.as_ref().map_or(0, |size| *size as u64));
             self.activity.count_write();
-            return result;
+            return Poll::Ready(result);
         }
-        if !self.is_stalled {
-            self.is_stalled = true;
-            self.timer.set_after(self.write_stall_timeout);
-        }
+        self.timer.set(self.rate.wait());
         ready!(self.timer.poll(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
     }
