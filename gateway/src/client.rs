@@ -6,35 +6,58 @@ use std::net::IpAddr;
 use std::sync::LazyLock;
 
 use axum::http::{HeaderMap, HeaderValue};
-use service::http::{Network, client_address, client_key};
+use service::http::{ClientNetwork, Network, client_address};
 
-/// A client as limits see it: an IPv4 address or an IPv6 /64. IPv4 addresses use keys that no IPv6 network has.
+/// A client as limits see it, an IPv4 address or an IPv6 /64, or a wider network. It is a hash by a secret, so that no one can choose
+/// colliding clients. Of 64 bits, so that two clients never have the same one by chance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct ClientKey {
-    client: u64,
-    /// Computed once, because every request needs it several times; keyed by a secret, so that no one can choose colliding clients.
-    hash: u64,
-}
+pub(crate) struct ClientKey(u64);
 
 impl ClientKey {
-    pub(crate) fn of(address: IpAddr) -> Self {
-        static SECRET: LazyLock<RandomState> = LazyLock::new(RandomState::new);
-        let client = match client_key(address) {
-            IpAddr::V4(v4) => u64::from(v4.to_bits()),
-            IpAddr::V6(v6) => u64::try_from(v6.to_bits() >> 64).unwrap_or(0),
-        };
-        Self { client, hash: SECRET.hash_one(client) }
-    }
-
     /// The shard of this client, the same each time. It derives from the upper half of the hash, because hash maps use the lower.
     pub(crate) fn shard(self, shards: usize) -> usize {
-        usize::try_from((self.hash >> 32) % shards as u64).unwrap_or(0)
+        usize::try_from((self.0 >> 32) % shards as u64).unwrap_or(0)
+    }
+}
+
+impl From<ClientNetwork> for ClientKey {
+    fn from(network: ClientNetwork) -> Self {
+        static SECRET: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+        Self(SECRET.hash_one(network))
+    }
+}
+
+/// A client and the networks that it is in, each with how many times a client's limit it may have. Computed once, because every request
+/// needs them several times.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct ClientKeys {
+    client: ClientKey,
+    /// None for an IPv4 address.
+    networks: [Option<(ClientKey, usize)>; 2],
+}
+
+impl ClientKeys {
+    pub(crate) fn of(address: IpAddr) -> Self {
+        let mut all =
+            ClientNetwork::all_of(address).map(|(network, times)| (ClientKey::from(network), times));
+        let client =
+            all.next().map_or_else(|| unreachable!("a client is a network of its own"), |(key, _)| key);
+        Self { client, networks: [all.next(), all.next()] }
+    }
+
+    pub(crate) fn client(&self) -> ClientKey {
+        self.client
+    }
+
+    /// The client, and then the networks from the smallest on.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (ClientKey, usize)> {
+        std::iter::once((self.client, 1)).chain(self.networks.into_iter().flatten())
     }
 }
 
 impl Hash for ClientKey {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        state.write_u64(self.hash);
+        state.write_u64(self.0);
     }
 }
 
@@ -84,10 +107,22 @@ mod tests {
 
     #[test]
     fn a_client_is_an_ipv4_address_or_an_ipv6_64() {
-        let key = |address: &str| ClientKey::of(address.parse().unwrap());
+        let key = |address: &str| ClientKeys::of(address.parse().unwrap()).client();
         assert_eq!(key("2001:db8::1"), key("2001:db8::ffff:1"));
         assert_ne!(key("2001:db8::1"), key("2001:db8:0:1::1"));
         assert_eq!(key("192.0.2.1"), key("::ffff:192.0.2.1"));
         assert_ne!(key("192.0.2.1"), key("192.0.2.2"));
+    }
+
+    #[test]
+    fn an_ipv6_client_shares_the_keys_of_its_networks() {
+        let keys = |address: &str| ClientKeys::of(address.parse().unwrap()).all().collect::<Vec<_>>();
+        let (one, two) = (keys("2001:db8::1"), keys("2001:db8:0:1::1"));
+        assert_ne!(one[0], two[0]);
+        assert_eq!(one[1..], two[1..]);
+        assert_ne!(one[1], keys("2001:db8:0:100::1")[1]);
+        // A /64 and the /56 that begins at the same address have different keys.
+        assert_ne!(one[0].0, one[1].0);
+        assert_eq!(keys("192.0.2.1").len(), 1);
     }
 }

@@ -50,7 +50,7 @@ impl Limit {
 
     /// Returns one request to the client's limit: it was refused for a cause that is not the client's.
     pub(crate) fn refund_client(&self, client: ClientKey) {
-        self.buckets.refund(&client, self.period);
+        self.buckets.refund(client, self.period);
     }
 
     /// Takes one request of the limit of all clients; false if it is used up.
@@ -90,7 +90,7 @@ mod tests {
     }
 
     fn client(n: u32) -> ClientKey {
-        ClientKey::of(std::net::Ipv4Addr::from_bits(n).into())
+        crate::client::ClientKeys::of(std::net::Ipv4Addr::from_bits(n).into()).client()
     }
 
     fn granted(limit: &Limit, client: ClientKey, of: usize) -> usize {

@@ -4,19 +4,19 @@ use std::net::IpAddr;
 
 use service::http::Network;
 
-use crate::client::{ClientIdentity, ClientKey};
+use crate::client::{ClientIdentity, ClientKeys};
 use crate::headers::ForwardedHeaders;
 
-/// A client's key and the headers that tell the service about the client.
+/// A client's keys and the headers that tell the service about the client.
 #[derive(Debug)]
 pub(crate) struct ForwardedClient {
-    pub(crate) key: ClientKey,
+    pub(crate) keys: ClientKeys,
     pub(crate) headers: ForwardedHeaders,
 }
 
 impl From<ClientIdentity> for ForwardedClient {
     fn from(identity: ClientIdentity) -> Self {
-        Self { key: ClientKey::of(identity.address), headers: ForwardedHeaders::of(identity) }
+        Self { keys: ClientKeys::of(identity.address), headers: ForwardedHeaders::of(identity) }
     }
 }
 

@@ -17,7 +17,7 @@ use service::{Context, Tasks};
 
 use crate::body_start::BodyStart;
 use crate::class::RequestClass;
-use crate::client::{ClientIdentity, ClientKey};
+use crate::client::{ClientIdentity, ClientKeys};
 use crate::config::Config;
 use crate::divert::Diverts;
 use crate::error::{AcceptedFormats, ErrorResponses, RefusalReason};
@@ -124,10 +124,10 @@ impl Gateway {
         route: &ProxyRoute,
         path: &str,
         request: &Request,
-        client: ClientKey,
+        client: ClientKeys,
     ) -> Result<InFlightGuard, Stop> {
         let limit = &self.limits[route.limit];
-        if !limit.allows_client(client) {
+        if !limit.allows_client(client.client()) {
             return Err(RefusalReason::TooFast.into());
         }
         let in_flight = self.in_flight.begin(client).ok_or(RefusalReason::TooManyAtOnce)?;
@@ -149,7 +149,7 @@ impl Gateway {
         &self,
         route: &ProxyRoute,
         request: &mut Request,
-        client: ClientKey,
+        client: ClientKeys,
         in_flight: InFlightGuard,
     ) -> Result<Forwardable, Stop> {
         let limit = &self.limits[route.limit];
@@ -164,7 +164,7 @@ impl Gateway {
             Some(_) => RefusalReason::Full,
             None => RefusalReason::UpstreamFull,
         };
-        limit.refund_client(client);
+        limit.refund_client(client.client());
         Err(reason.into())
     }
 
@@ -241,8 +241,8 @@ impl Handler for Gateway {
                 &behind_proxy
             }
         };
-        let forwardable = match self.begin_request(route, matched, &request, client.key) {
-            Ok(in_flight) => self.acquire(route, &mut request, client.key, in_flight).await,
+        let forwardable = match self.begin_request(route, matched, &request, client.keys) {
+            Ok(in_flight) => self.acquire(route, &mut request, client.keys, in_flight).await,
             Err(stop) => Err(stop),
         };
         match forwardable {

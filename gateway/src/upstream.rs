@@ -268,7 +268,7 @@ mod tests {
     use tokio::net::TcpListener;
 
     use super::*;
-    use crate::client::ClientKey;
+    use crate::client::ClientKeys;
     use crate::limit::InFlight;
 
     /// A service with one permit, and the part of the gateway that forwards to it.
@@ -301,7 +301,7 @@ mod tests {
 
     async fn exchange(upstream: &Upstream) -> Response {
         let permit = upstream.acquire(|| RequestClass::Browse).await.unwrap();
-        let in_flight = Arc::new(InFlight::new(1)).begin(ClientKey::of([127, 0, 0, 1].into())).unwrap();
+        let in_flight = Arc::new(InFlight::new(1)).begin(ClientKeys::of([127, 0, 0, 1].into())).unwrap();
         let permit = Permit::new(permit, in_flight);
         let outbound = OutboundRequest::new(Request::new(Body::empty()), BodyStart::default(), None, permit);
         upstream.exchange(outbound).await.unwrap()
@@ -364,7 +364,7 @@ mod tests {
     async fn a_request_body_is_sent_from_its_start_on() {
         let (upstream, listener) = upstream().await;
         let permit = upstream.acquire(|| RequestClass::Browse).await.unwrap();
-        let in_flight = Arc::new(InFlight::new(1)).begin(ClientKey::of([127, 0, 0, 1].into())).unwrap();
+        let in_flight = Arc::new(InFlight::new(1)).begin(ClientKeys::of([127, 0, 0, 1].into())).unwrap();
         let rest = Body::from_stream(stream::iter([Ok::<_, Infallible>("rest")]));
         let start = BodyStart { bytes: "start ".into(), is_whole: false };
         let request = axum::http::Request::post("/").body(rest).unwrap();

@@ -22,5 +22,5 @@ pub use client_address::client_address;
 pub use handler::{Handler, HandlerResponse, Route, RouterHandler};
 pub use limits::Limits;
 pub use metrics::RouteName;
-pub use network::{BadNetwork, Network, client_key};
+pub use network::{BadNetwork, ClientNetwork, Network, client_key};
 pub use security_headers::add_security_headers;

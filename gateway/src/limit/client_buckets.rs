@@ -51,8 +51,8 @@ impl ClientBuckets {
     }
 
     /// Returns one request to a client's bucket; `period` is the time in which the bucket gains one.
-    pub(super) fn refund(&self, key: &ClientKey, period: Nanos) {
-        if let Some(bucket) = self.0.shards[key.shard(SHARDS)].lock().get_mut(key) {
+    pub(super) fn refund(&self, key: ClientKey, period: Nanos) {
+        if let Some(bucket) = self.0.shards[key.shard(SHARDS)].lock().get_mut(&key) {
             bucket.due = bucket.due.saturating_sub(period);
         } else if let Some(due) = self.0.shared[key.shard(SHARED_BUCKETS)].lock().as_mut() {
             *due = due.saturating_sub(period);

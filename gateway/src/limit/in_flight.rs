@@ -1,11 +1,11 @@
-//! The number of requests in flight per client. Clients without one are not stored.
+//! The number of requests in flight per client, and per IPv6 network. Clients without one are not stored.
 
 use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 
-use crate::client::{ByClient, ClientKey};
+use crate::client::{ByClient, ClientKey, ClientKeys};
 
 const SHARDS: usize = 64;
 
@@ -20,7 +20,7 @@ pub(crate) struct InFlight {
 #[derive(Debug)]
 pub(crate) struct InFlightGuard {
     counts: Arc<InFlight>,
-    client: ClientKey,
+    client: ClientKeys,
 }
 
 impl InFlight {
@@ -29,15 +29,35 @@ impl InFlight {
         Self { shards, max }
     }
 
-    /// Counts a request; `None` if the client is at its limit.
-    pub(crate) fn begin(self: &Arc<Self>, client: ClientKey) -> Option<InFlightGuard> {
-        let mut shard = self.shard(client);
-        let count = shard.entry(client).or_default();
-        if *count >= self.max {
-            return None;
+    /// Counts a request; `None` if the client, or a network that it is in, is at its limit.
+    pub(crate) fn begin(self: &Arc<Self>, client: ClientKeys) -> Option<InFlightGuard> {
+        for (nth, (key, times)) in client.all().enumerate() {
+            if !self.count(key, self.max.saturating_mul(times)) {
+                client.all().take(nth).for_each(|(key, _)| self.uncount(key));
+                return None;
+            }
+        }
+        Some(InFlightGuard { counts: Arc::clone(self), client })
+    }
+
+    /// Adds one; false if there are `max` already.
+    fn count(&self, key: ClientKey, max: usize) -> bool {
+        let mut shard = self.shard(key);
+        let count = shard.entry(key).or_default();
+        if *count >= max {
+            return false;
         }
         *count += 1;
-        Some(InFlightGuard { counts: Arc::clone(self), client })
+        true
+    }
+
+    fn uncount(&self, key: ClientKey) {
+        if let Entry::Occupied(mut entry) = self.shard(key).entry(key) {
+            *entry.get_mut() -= 1;
+            if *entry.get() == 0 {
+                entry.remove();
+            }
+        }
     }
 
     fn shard(&self, client: ClientKey) -> MutexGuard<'_, ByClient<usize>> {
@@ -47,12 +67,7 @@ impl InFlight {
 
 impl Drop for InFlightGuard {
     fn drop(&mut self) {
-        if let Entry::Occupied(mut entry) = self.counts.shard(self.client).entry(self.client) {
-            *entry.get_mut() -= 1;
-            if *entry.get() == 0 {
-                entry.remove();
-            }
-        }
+        self.client.all().for_each(|(key, _)| self.counts.uncount(key));
     }
 }
 
@@ -63,12 +78,25 @@ mod tests {
     #[test]
     fn a_client_has_at_most_its_limit_in_flight_and_is_then_removed() {
         let in_flight = Arc::new(InFlight::new(2));
-        let client = |n: u8| ClientKey::of([10, 0, 0, n].into());
+        let client = |n: u8| ClientKeys::of([10, 0, 0, n].into());
         let held: Vec<_> = (0..3).map(|_| in_flight.begin(client(1))).collect();
         assert_eq!(held.iter().flatten().count(), 2);
         assert!(in_flight.begin(client(2)).is_some());
         drop(held);
         assert!(in_flight.begin(client(1)).is_some());
+        assert!(in_flight.shards.iter().all(|shard| shard.lock().is_empty()));
+    }
+
+    #[test]
+    fn an_ipv6_network_has_a_few_times_the_requests_of_a_client() {
+        let in_flight = Arc::new(InFlight::new(2));
+        let begin = |address: String| in_flight.begin(ClientKeys::of(address.parse().unwrap()));
+        let of_56: Vec<_> = (0..10).filter_map(|n| begin(format!("2001:db8:0:{n:x}::1"))).collect();
+        assert_eq!(of_56.len(), 8);
+        let of_48: Vec<_> = (1..60).filter_map(|n| begin(format!("2001:db8:0:{n:x}00::1"))).collect();
+        assert_eq!(of_48.len(), 24, "32 with those of the /56");
+        assert!(begin("2001:db8:1::1".to_owned()).is_some(), "another /48");
+        drop((of_56, of_48));
         assert!(in_flight.shards.iter().all(|shard| shard.lock().is_empty()));
     }
 }

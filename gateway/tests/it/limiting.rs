@@ -92,6 +92,31 @@ async fn requests_over_client_in_flight_max_get_429() {
 }
 
 #[tokio::test]
+async fn an_ipv6_network_over_its_share_of_requests_in_flight_gets_429() {
+    let flags = [("client_in_flight_max", "1"), ("trusted_proxies", "127.0.0.1")];
+    let harness = GatewayHarness::with(&flags).await;
+    let mut waiting = Vec::new();
+    for n in 1..=4 {
+        let mut client = harness.client().await;
+        client
+            .send(format!("GET /gate HTTP/1.1\r\nhost: shop\r\nx-forwarded-for: 2001:db8:0:{n}::1\r\n\r\n"))
+            .await;
+        until(async || harness.shop.count("/gate") == n).await;
+        waiting.push(client);
+    }
+    let status = async |address: &str| {
+        harness.client().await.get_with("/", &format!("x-forwarded-for: {address}\r\n")).await.status
+    };
+    assert_eq!(status("2001:db8:0:5::1").await, 429, "four times a client's share is used up by the /56");
+    assert_eq!(status("2001:db8:0:100::1").await, 200);
+    harness.shop.let_through(4);
+    for client in &mut waiting {
+        assert_eq!(client.response().await.status, 200);
+    }
+    until(async || status("2001:db8:0:5::1").await == 200).await;
+}
+
+#[tokio::test]
 async fn two_hundred_phones_behind_one_address_poll_without_429() {
     let harness = GatewayHarness::with(&[]).await;
     let mut client = harness.client().await;

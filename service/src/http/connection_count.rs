@@ -1,4 +1,5 @@
-//! The number of connections per client, so that one client cannot hold all of them. A trusted proxy is not limited.
+//! The number of connections per client, so that one client cannot hold all of them; and per IPv6 network, so that it cannot be many
+//! clients. A trusted proxy is not limited.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -8,42 +9,49 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 
 use super::limits::Limits;
-use super::network::client_key;
+use super::network::ClientNetwork;
 
-/// Open connections by client. There are at most as many entries as connections.
+type Counts = HashMap<ClientNetwork, usize>;
+
+/// Open connections by client and network. There are at most three times as many entries as connections.
 #[derive(Debug, Default)]
-pub(super) struct ConnectionCounts(Mutex<HashMap<IpAddr, usize>>);
+pub(super) struct ConnectionCounts(Mutex<Counts>);
 
 /// A counted connection of a client.
 #[derive(Debug)]
 pub(super) struct CountedConnection(Option<(Arc<ConnectionCounts>, IpAddr)>);
 
 impl ConnectionCounts {
-    /// Counts a connection; `None` if the client has reached its limit.
+    /// Counts a connection; `None` if the client, or a network that it is in, has reached its limit.
     pub(super) fn open(self: &Arc<Self>, peer: IpAddr, limits: &Limits) -> Option<CountedConnection> {
         let max = limits.connections_per_client_max;
         if max >= limits.connections_max || limits.proxies.iter().any(|proxy| proxy.contains(peer)) {
             return Some(CountedConnection(None));
         }
-        let client = client_key(peer);
         let mut counts = self.0.lock();
-        let count = counts.entry(client).or_default();
-        if *count >= max {
+        let is_full = |(network, times): (ClientNetwork, usize)| {
+            counts.get(&network).is_some_and(|count| *count >= max.saturating_mul(times))
+        };
+        if ClientNetwork::all_of(peer).any(is_full) {
             return None;
         }
-        *count += 1;
-        Some(CountedConnection(Some((Arc::clone(self), client))))
+        for (network, _) in ClientNetwork::all_of(peer) {
+            *counts.entry(network).or_default() += 1;
+        }
+        Some(CountedConnection(Some((Arc::clone(self), peer))))
     }
 }
 
 impl Drop for CountedConnection {
     fn drop(&mut self) {
-        let Some((counts, client)) = self.0.take() else { return };
+        let Some((counts, peer)) = self.0.take() else { return };
         let mut counts = counts.0.lock();
-        if let Entry::Occupied(mut entry) = counts.entry(client) {
-            *entry.get_mut() -= 1;
-            if *entry.get() == 0 {
-                entry.remove();
+        for (network, _) in ClientNetwork::all_of(peer) {
+            if let Entry::Occupied(mut entry) = counts.entry(network) {
+                *entry.get_mut() -= 1;
+                if *entry.get() == 0 {
+                    entry.remove();
+                }
             }
         }
     }
@@ -71,6 +79,21 @@ mod tests {
         let proxied: Vec<_> = (0..9).map(|_| open("10.1.2.3")).collect();
         assert!(proxied.iter().all(Option::is_some));
         drop(two);
+        assert!(counts.0.lock().is_empty());
+    }
+
+    #[test]
+    fn an_ipv6_network_has_a_few_times_the_connections_of_a_client() {
+        let limits = Limits { connections_per_client_max: 2, ..Limits::default() };
+        let counts = Arc::new(ConnectionCounts::default());
+        let open = |peer: String| counts.open(peer.parse().unwrap(), &limits);
+        // Each from a /64 of its own.
+        let of_56: Vec<_> = (0..10).filter_map(|n| open(format!("2001:db8:0:{n:x}::1"))).collect();
+        assert_eq!(of_56.len(), 8);
+        let of_48: Vec<_> = (1..60).filter_map(|n| open(format!("2001:db8:0:{n:x}00::1"))).collect();
+        assert_eq!(of_48.len(), 24, "32 with those of the /56");
+        assert!(open("2001:db8:1::1".to_owned()).is_some(), "another /48");
+        drop((of_56, of_48));
         assert!(counts.0.lock().is_empty());
     }
 }

@@ -64,8 +64,41 @@ impl fmt::Display for Network {
 
 /// The key of a client: its IPv4 address, or the /64 of its IPv6 address, since a subscriber usually gets a whole /64.
 pub fn client_key(address: IpAddr) -> IpAddr {
-    match address.to_canonical() {
-        IpAddr::V6(v6) => IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & !u128::from(u64::MAX))),
+    network_of(address.to_canonical(), 64)
+}
+
+/// A network that is limited as a whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct ClientNetwork {
+    /// Its first address.
+    pub address: IpAddr,
+    /// The length of its prefix.
+    pub prefix: u8,
+}
+
+/// The prefixes that are limited of an IPv6 address, and how many times a client's limit each may have. Some subscribers get a /56 or a
+/// /48, and could be thousands of clients by it.
+const IPV6_PREFIXES: [(u8, usize); 3] = [(64, 1), (56, 4), (48, 16)];
+/// An IPv4 address is a client, and in no wider network.
+const IPV4_PREFIXES: [(u8, usize); 1] = [(32, 1)];
+
+impl ClientNetwork {
+    /// The client itself, and the networks that it is in, each with how many times a client's limit it may have.
+    pub fn all_of(client: IpAddr) -> impl Iterator<Item = (Self, usize)> {
+        let client = client.to_canonical();
+        let prefixes = if client.is_ipv4() { &IPV4_PREFIXES[..] } else { &IPV6_PREFIXES[..] };
+        let network = move |prefix| Self { address: network_of(client, prefix), prefix };
+        prefixes.iter().map(move |(prefix, times)| (network(*prefix), *times))
+    }
+}
+
+/// The first address of the IPv6 network with a prefix of this length; an IPv4 address stays as it is.
+fn network_of(address: IpAddr, prefix: u8) -> IpAddr {
+    match address {
+        IpAddr::V6(v6) => {
+            let mask = u128::MAX.checked_shl(128 - u32::from(prefix)).unwrap_or(0);
+            IpAddr::V6(Ipv6Addr::from_bits(v6.to_bits() & mask))
+        }
         v4 @ IpAddr::V4(_) => v4,
     }
 }
@@ -111,5 +144,20 @@ mod tests {
         let key = |address: &str| client_key(address.parse().unwrap()).to_string();
         assert_eq!(key("2001:db8:1:2:3:4:5:6"), "2001:db8:1:2::");
         assert_eq!(key("::ffff:192.0.2.1"), "192.0.2.1");
+    }
+
+    #[test]
+    fn an_ipv6_client_is_in_two_wider_networks_and_an_ipv4_client_in_none() {
+        let networks = |address: &str| {
+            let all = ClientNetwork::all_of(address.parse().unwrap());
+            all.map(|(network, times)| format!("{}/{} {times}", network.address, network.prefix))
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(
+            networks("2001:db8:1:2345:6::7"),
+            ["2001:db8:1:2345::/64 1", "2001:db8:1:2300::/56 4", "2001:db8:1::/48 16"]
+        );
+        assert_eq!(networks("192.0.2.1"), ["192.0.2.1/32 1"]);
+        assert_eq!(networks("::ffff:192.0.2.1"), ["192.0.2.1/32 1"]);
     }
 }
