@@ -14,6 +14,11 @@ use service::http::{ClientNetwork, Network, client_address};
 pub(crate) struct ClientKey(u64);
 
 impl ClientKey {
+    /// The hash.
+    pub(crate) fn hash(self) -> u64 {
+        self.0
+    }
+
     /// The shard of this client, the same each time. It derives from the upper half of the hash, because hash maps use the lower.
     pub(crate) fn shard(self, shards: usize) -> usize {
         usize::try_from((self.0 >> 32) % shards as u64).unwrap_or(0)

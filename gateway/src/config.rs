@@ -43,7 +43,8 @@ pub struct Config {
     /// occupies all of them. 200 phones behind one address that poll once a second have 20 requests in flight if
     /// each response takes 100 ms.
     pub client_in_flight_max: usize,
-    /// Clients that each limit keeps a bucket for, about 50 bytes each; further clients share a bucket.
+    /// Clients that have a bucket, over all limits: 8 bytes each, rounded up to a power of two. A further client replaces the one whose
+    /// bucket is the fullest.
     pub keys_max: usize,
     /// How long after the start the shop's requests wait for the diverted paths; after it they are forwarded undiverted.
     pub events_wait: Duration,
@@ -157,7 +158,7 @@ impl Config {
             limits: Vec::new(),
             trusted_proxies,
             client_in_flight_max: count(part, "client_in_flight_max", 64),
-            keys_max: count(part, "keys_max", 100_000),
+            keys_max: count(part, "keys_max", 1 << 20),
             events_wait: Duration::from_millis(
                 part.duration_ms("events_wait", 10_000, 0..=600_000).unsigned_abs(),
             ),

@@ -1,14 +1,14 @@
 //! The gateway's own responses: each reason not to forward, with its status and message, rendered once at the start. A browser gets a
 //! page, which reloads by itself where a retry may help; any other client gets a problem document.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
-
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use service::Problem;
 
+use crate::client::ClientKey;
+use crate::limit::RateExceeded;
 use crate::messages::{self, RefusalText};
 use crate::page::{Next, RefusalPage};
 use service::Language;
@@ -92,13 +92,16 @@ impl RefusalReason {
         }
     }
 
-    /// The least seconds after which a retry may help; none where it cannot.
-    fn retry_s(self) -> Option<u32> {
+    /// The least seconds after which a retry may help, in ascending order: one of them fits the time that a client has to wait. None
+    /// where a retry cannot help.
+    fn retry_s(self) -> &'static [u32] {
         match self {
-            Self::TooFast | Self::TooManyAtOnce => Some(1),
-            Self::Full | Self::UpstreamFull | Self::UpstreamSlow | Self::UpstreamBroken => Some(2),
-            Self::UpstreamDown => Some(5),
-            _ => None,
+            // The slowest rate is one request a minute.
+            Self::TooFast => &[1, 2, 5, 10, 20, 30, 60],
+            Self::TooManyAtOnce => &[1],
+            Self::Full | Self::UpstreamFull | Self::UpstreamSlow | Self::UpstreamBroken => &[2],
+            Self::UpstreamDown => &[5],
+            _ => &[],
         }
     }
 
@@ -122,6 +125,8 @@ pub(crate) struct AcceptedFormats {
     languages: Option<HeaderValue>,
     /// Whether the page may reload by itself; after a form it must not, because the form would be lost.
     may_reload: bool,
+    /// A number that is the client's own.
+    spread: u64,
 }
 
 impl AcceptedFormats {
@@ -131,7 +136,13 @@ impl AcceptedFormats {
             kinds: headers.get(header::ACCEPT).cloned(),
             languages: headers.get(header::ACCEPT_LANGUAGE).cloned(),
             may_reload: matches!(*request.method(), Method::GET | Method::HEAD),
+            spread: 0,
         }
+    }
+
+    /// Of this client: its wait differs from other clients' waits, and stays the same when it reloads.
+    pub(crate) fn for_client(self, client: ClientKey) -> Self {
+        Self { spread: client.hash(), ..self }
     }
 
     /// Whether the client is a browser.
@@ -145,8 +156,11 @@ impl AcceptedFormats {
     }
 }
 
-/// How many different waits each reason has, from the least to twice that: clients refused together retry at different times.
+/// How many different waits follow each least one, up to twice that: clients refused together retry at different times.
 const WAITS: u32 = 4;
+
+const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
+const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
 /// A rendered response.
 #[derive(Debug)]
@@ -170,7 +184,6 @@ struct ReasonResponses {
 pub(crate) struct ErrorResponses {
     korean: Vec<ReasonResponses>,
     english: Vec<ReasonResponses>,
-    next_wait: AtomicUsize,
 }
 
 impl ErrorResponses {
@@ -179,15 +192,24 @@ impl ErrorResponses {
         let responses = |language| {
             RefusalReason::ALL.iter().map(|reason| render_variants(*reason, language, &page)).collect()
         };
-        Self {
-            korean: responses(Language::Korean),
-            english: responses(Language::English),
-            next_wait: AtomicUsize::new(0),
-        }
+        Self { korean: responses(Language::Korean), english: responses(Language::English) }
     }
 
     /// The response in the accepted format and language.
     pub(crate) fn response(&self, reason: RefusalReason, accepted: &AcceptedFormats) -> Response {
+        self.response_after(reason, 0, accepted)
+    }
+
+    /// The response to a client that exceeds its rate, which does not ask for a retry before the next request is due.
+    pub(crate) fn too_fast(&self, exceeded: RateExceeded, accepted: &AcceptedFormats) -> Response {
+        let mut response = self.response_after(RefusalReason::TooFast, exceeded.wait_s(), accepted);
+        response.headers_mut().insert(RATE_LIMIT_POLICY, exceeded.policy);
+        response.headers_mut().insert(RATE_LIMIT, exceeded.state);
+        response
+    }
+
+    /// The response with a wait of at least so many seconds.
+    fn response_after(&self, reason: RefusalReason, wait_s: u64, accepted: &AcceptedFormats) -> Response {
         let responses = match accepted.language() {
             Language::Korean => &self.korean[reason as usize],
             Language::English => &self.english[reason as usize],
@@ -197,8 +219,11 @@ impl ErrorResponses {
             (true, false) => &responses.form_pages,
             (false, _) => &responses.problems,
         };
-        let at = self.next_wait.fetch_add(1, Ordering::Relaxed) % variants.len();
-        let rendered = &variants[at];
+        let leasts = reason.retry_s();
+        let fits = leasts.iter().position(|least| u64::from(*least) >= wait_s);
+        let group = fits.or(leasts.len().checked_sub(1)).unwrap_or(0);
+        let nth = group * WAITS as usize + usize::try_from(accepted.spread % u64::from(WAITS)).unwrap_or(0);
+        let rendered = &variants[nth.min(variants.len() - 1)];
         let mut response = Response::new(Body::from(rendered.body.clone()));
         *response.status_mut() = reason.kind().0;
         response.headers_mut().clone_from(&rendered.headers);
@@ -207,11 +232,15 @@ impl ErrorResponses {
 }
 
 fn render_variants(reason: RefusalReason, language: Language, page: &RefusalPage) -> ReasonResponses {
-    let waits: Vec<Option<u32>> = match reason.retry_s() {
-        // In whole seconds, the unit of the header.
-        Some(least) => (0..WAITS).map(|step| Some(least + step * least.div_ceil(WAITS - 1))).collect(),
-        None => vec![None],
+    // In whole seconds, the unit of the header.
+    let spread = |least: &u32| {
+        let least = *least;
+        (0..WAITS).map(move |step| Some(least + step * least.div_ceil(WAITS - 1)))
     };
+    let mut waits: Vec<Option<u32>> = reason.retry_s().iter().flat_map(spread).collect();
+    if waits.is_empty() {
+        waits.push(None);
+    }
     let message = reason.message(language);
     let page_with = |wait: Option<u32>, next: Next<'_>| {
         let html = Bytes::from(RefusalPage::html(language, message, next));
@@ -343,7 +372,7 @@ mod tests {
     fn only_the_page_of_a_read_reloads_by_itself() {
         let error_responses = ErrorResponses::new();
         let browser = [(header::ACCEPT, "text/html"), (header::ACCEPT_LANGUAGE, "en")];
-        for reason in RefusalReason::ALL.into_iter().filter(|reason| reason.retry_s().is_some()) {
+        for reason in RefusalReason::ALL.into_iter().filter(|reason| !reason.retry_s().is_empty()) {
             for (method, reloads) in [(Method::GET, true), (Method::HEAD, true), (Method::POST, false)] {
                 let response = error_responses.response(reason, &accepted(method.clone(), &browser));
                 assert!(response.headers().contains_key(header::RETRY_AFTER), "{reason:?} {method}");
@@ -364,15 +393,42 @@ mod tests {
     #[test]
     fn clients_refused_together_retry_at_different_times() {
         let error_responses = ErrorResponses::new();
-        for reason in RefusalReason::ALL.into_iter().filter(|reason| reason.retry_s().is_some()) {
-            let mut waits: Vec<u32> = (0..100)
-                .map(|_| error_responses.response(reason, &AcceptedFormats::default()))
-                .map(|answer| answer.headers()[header::RETRY_AFTER].to_str().unwrap().parse().unwrap())
-                .collect();
+        for reason in RefusalReason::ALL.into_iter().filter(|reason| !reason.retry_s().is_empty()) {
+            let mut waits: Vec<u64> =
+                (0..100).map(|n| wait(&error_responses.response(reason, &client(n)))).collect();
             waits.sort_unstable();
             waits.dedup();
-            assert_eq!((waits.len(), waits[0]), (4, reason.retry_s().unwrap()), "{reason:?}: {waits:?}");
+            assert_eq!((waits.len(), waits[0]), (4, u64::from(reason.retry_s()[0])), "{reason:?}: {waits:?}");
         }
+    }
+
+    #[test]
+    fn a_client_that_reloads_is_told_the_same_wait_and_never_one_that_is_too_short() {
+        let error_responses = ErrorResponses::new();
+        for due_ms in [1, 20, 999, 1000, 1001, 4000, 7500, 29_999, 59_999, 60_000] {
+            for n in 0..20 {
+                let exceeded = RateExceeded {
+                    wait: std::time::Duration::from_millis(due_ms),
+                    policy: HeaderValue::from_static("p"),
+                    state: HeaderValue::from_static("s"),
+                };
+                let waits = [(); 3].map(|()| wait(&error_responses.too_fast(exceeded.clone(), &client(n))));
+                assert_eq!(waits, [waits[0]; 3]);
+                assert!(
+                    waits[0] * 1000 >= due_ms && waits[0] <= 4 + due_ms / 1000 * 4,
+                    "{due_ms} ms: {waits:?}"
+                );
+            }
+        }
+    }
+
+    fn client(n: u8) -> AcceptedFormats {
+        let keys = crate::client::ClientKeys::of([10, 0, 0, n].into());
+        AcceptedFormats::default().for_client(keys.client())
+    }
+
+    fn wait(response: &Response) -> u64 {
+        response.headers()[header::RETRY_AFTER].to_str().unwrap().parse().unwrap()
     }
 
     #[test]

@@ -37,6 +37,6 @@ pub fn start(
 ) -> anyhow::Result<SocketAddr> {
     let diverts = Diverts::start(queue, config.events_wait, ctx);
     let gateway = Arc::new(Gateway::new(&config, diverts, ctx));
-    Arc::clone(&gateway).start_eviction(&ctx.tasks);
+    Arc::clone(&gateway).start_upkeep(&ctx.tasks);
     service::http::serve_handler(listener, gateway, config.http, ctx)
 }

@@ -206,8 +206,11 @@ impl Drop for Counted {
     }
 }
 
-/// The gauge of clients that a limit keeps a bucket for.
-pub(crate) fn keys(limit: &str) -> Gauge {
-    metrics::describe_gauge!("firstcome_gateway_client_keys", "Clients that a limit keeps a bucket for.");
-    metrics::gauge!("firstcome_gateway_client_keys", "limit" => limit.to_owned())
+/// The counter of clients whose bucket was replaced before it was full.
+pub(crate) fn replaced_keys() -> Counter {
+    metrics::describe_counter!(
+        "firstcome_gateway_client_keys_replaced_total",
+        "Clients whose bucket gave way to another client's before it was full: more clients at once than keys_max."
+    );
+    metrics::counter!("firstcome_gateway_client_keys_replaced_total")
 }

@@ -10,7 +10,6 @@ use axum::http::uri::PathAndQuery;
 use axum::http::{HeaderMap, Method, Version, header};
 use axum::response::Response;
 use domain::Rng;
-use metrics::Gauge;
 use service::http::Route::Named;
 use service::http::{Handler, HandlerResponse, Network};
 use service::{Context, Tasks};
@@ -21,15 +20,15 @@ use crate::client::{ClientIdentity, ClientKeys};
 use crate::config::Config;
 use crate::divert::Diverts;
 use crate::error::{AcceptedFormats, ErrorResponses, RefusalReason};
-use crate::headers::{self, ForwardedHeaders, Via};
-use crate::limit::{InFlight, InFlightGuard, Limit};
+use crate::headers::{self, Via};
+use crate::limit::{CountedRequest, InFlight, InFlightGuard, RateExceeded, RateLimits};
 use crate::meter::{self, RouteMeter};
 use crate::path;
 use crate::peer::{ForwardedClient, Peer};
 use crate::upstream::{OutboundRequest, Permit, Upstream};
 
-/// How often idle clients are evicted from the limits, and idle connections are checked and closed.
-const EVICTION_PERIOD: Duration = Duration::from_secs(1);
+/// How often idle connections are closed, and responses are read for clients that do not.
+const UPKEEP_PERIOD: Duration = Duration::from_secs(1);
 
 /// The upstream and the limit of the paths below a prefix.
 struct ProxyRoute {
@@ -50,8 +49,7 @@ pub(crate) struct Gateway {
     /// Counts requests that match no route.
     unrouted: RouteMeter,
     upstreams: Vec<Upstream>,
-    limits: Vec<Limit>,
-    keys: Vec<Gauge>,
+    limits: RateLimits,
     in_flight: Arc<InFlight>,
     error_responses: ErrorResponses,
     diverts: Arc<Diverts>,
@@ -63,6 +61,12 @@ pub(crate) struct Gateway {
 /// The metrics label of requests that match no route.
 const UNROUTED: &str = "unrouted";
 
+/// A request that counts for its client.
+struct BegunRequest {
+    counted: CountedRequest,
+    in_flight: InFlightGuard,
+}
+
 /// What a request needs to be forwarded.
 struct Forwardable {
     permit: Permit,
@@ -72,8 +76,16 @@ struct Forwardable {
 /// Why a request is not forwarded.
 enum Stop {
     Refused(RefusalReason),
+    /// The client exceeds its rate. Boxed, because it is large.
+    TooFast(Box<RateExceeded>),
     /// An event diverts its path; the response leads to the event's page.
     Diverted(Box<Response>),
+}
+
+impl Stop {
+    fn too_fast(exceeded: RateExceeded) -> Self {
+        Self::TooFast(Box::new(exceeded))
+    }
 }
 
 impl From<RefusalReason> for Stop {
@@ -84,13 +96,11 @@ impl From<RefusalReason> for Stop {
 
 impl Gateway {
     pub(crate) fn new(config: &Config, diverts: Arc<Diverts>, ctx: &Context) -> Self {
-        let limits = config.limits.iter().map(|limit| Limit::new(limit, config.keys_max, &ctx.now));
         Self {
             routes: routes(config),
             unrouted: RouteMeter::new(UNROUTED),
             upstreams: config.upstreams.iter().map(Upstream::new).collect(),
-            limits: limits.collect(),
-            keys: config.limits.iter().map(|limit| meter::keys(&limit.name)).collect(),
+            limits: RateLimits::new(config, &ctx.now, meter::replaced_keys()),
             in_flight: Arc::new(InFlight::new(config.client_in_flight_max)),
             error_responses: ErrorResponses::new(),
             diverts,
@@ -100,22 +110,15 @@ impl Gateway {
         }
     }
 
-    /// Evicts idle clients and closes idle connections once a period, until the tasks are stopped.
-    pub(crate) fn start_eviction(self: Arc<Self>, tasks: &Tasks) {
-        tasks.every("gateway eviction", EVICTION_PERIOD, move || {
-            self.evict_idle();
+    /// Looks after the upstreams once a period, until the tasks are stopped.
+    pub(crate) fn start_upkeep(self: Arc<Self>, tasks: &Tasks) {
+        tasks.every("gateway upkeep", UPKEEP_PERIOD, move || {
+            for upstream in &self.upstreams {
+                upstream.tick();
+                upstream.read_for_stalled_clients();
+            }
             std::future::ready(())
         });
-    }
-
-    fn evict_idle(&self) {
-        for (limit, keys) in self.limits.iter().zip(&self.keys) {
-            keys.set(f64::from(u32::try_from(limit.evict_idle()).unwrap_or(u32::MAX)));
-        }
-        for upstream in &self.upstreams {
-            upstream.tick();
-            upstream.read_for_stalled_clients();
-        }
     }
 
     /// Counts the request for its client, unless the client is at a limit or an event diverts the request.
@@ -124,13 +127,10 @@ impl Gateway {
         route: &ProxyRoute,
         path: &str,
         request: &Request,
-        client: ClientKeys,
-    ) -> Result<InFlightGuard, Stop> {
-        let limit = &self.limits[route.limit];
-        if !limit.allows_client(client.client()) {
-            return Err(RefusalReason::TooFast.into());
-        }
-        let in_flight = self.in_flight.begin(client).ok_or(RefusalReason::TooManyAtOnce)?;
+        client: &ClientKeys,
+    ) -> Result<BegunRequest, Stop> {
+        let counted = self.limits.count(route.limit, client).map_err(Stop::too_fast)?;
+        let in_flight = self.in_flight.begin(*client).ok_or(RefusalReason::TooManyAtOnce)?;
         if !route.is_signup {
             let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
             let diverted = self.diverts.map_diverted(path, |divert| {
@@ -140,7 +140,7 @@ impl Gateway {
                 return Err(Stop::Diverted(Box::new(response)));
             }
         }
-        Ok(in_flight)
+        Ok(BegunRequest { counted, in_flight })
     }
 
     /// Reads the start of the body, and then acquires the permit to forward the request, unless the upstream or the global rate is at
@@ -149,22 +149,23 @@ impl Gateway {
         &self,
         route: &ProxyRoute,
         request: &mut Request,
-        client: ClientKeys,
-        in_flight: InFlightGuard,
+        client: &ClientKeys,
+        BegunRequest { counted, in_flight }: BegunRequest,
     ) -> Result<Forwardable, Stop> {
-        let limit = &self.limits[route.limit];
         let upstream = &self.upstreams[route.upstream];
         let body_start = BodyStart::read(request).await.map_err(|_| RefusalReason::BodyBroken)?;
         let headers = request.headers();
-        let reason = match upstream.acquire(|| RequestClass::of(route.class, headers)).await {
+        let class =
+            || if counted.is_crowded { RequestClass::Bot } else { RequestClass::of(route.class, headers) };
+        let reason = match upstream.acquire(class).await {
             // Last, so that a request that is refused anyway uses no part of the global rate.
-            Some(permit) if limit.allows_any() => {
+            Some(permit) if self.limits.allows_any(route.limit) => {
                 return Ok(Forwardable { permit: Permit::new(permit, in_flight), body_start });
             }
             Some(_) => RefusalReason::Full,
             None => RefusalReason::UpstreamFull,
         };
-        limit.refund_client(client.client());
+        self.limits.refund(route.limit, client, counted);
         Err(reason.into())
     }
 
@@ -174,12 +175,12 @@ impl Gateway {
         mut request: Request,
         route: &ProxyRoute,
         path: Option<PathAndQuery>,
-        forwarded: &ForwardedHeaders,
+        client: &ForwardedClient,
         forwardable: Forwardable,
     ) -> (OutboundRequest, AcceptedFormats) {
-        let accepted = AcceptedFormats::of(&request);
+        let accepted = AcceptedFormats::of(&request).for_client(client.keys.client());
         let host = &self.upstreams[route.upstream].host;
-        headers::forward(&mut request, forwarded, host, &self.via, &self.rng);
+        headers::forward(&mut request, &client.headers, host, &self.via, &self.rng);
         (OutboundRequest::new(request, forwardable.body_start, path, forwardable.permit), accepted)
     }
 
@@ -203,6 +204,9 @@ impl Gateway {
         let (name, meter) = route.map_or((UNROUTED, &self.unrouted), |route| (route.name, &route.meter));
         let (reason, response) = match stop {
             Stop::Refused(reason) => (reason, self.error_responses.response(reason, accepted)),
+            Stop::TooFast(exceeded) => {
+                (RefusalReason::TooFast, self.error_responses.too_fast(*exceeded, accepted))
+            }
             Stop::Diverted(response) => (RefusalReason::Diverted, *response),
         };
         meter.refused(reason);
@@ -241,16 +245,19 @@ impl Handler for Gateway {
                 &behind_proxy
             }
         };
-        let forwardable = match self.begin_request(route, matched, &request, client.keys) {
-            Ok(in_flight) => self.acquire(route, &mut request, client.keys, in_flight).await,
+        let forwardable = match self.begin_request(route, matched, &request, &client.keys) {
+            Ok(begun) => self.acquire(route, &mut request, &client.keys, begun).await,
             Err(stop) => Err(stop),
         };
         match forwardable {
             Ok(forwardable) => {
-                let (outbound, accepted) = self.prepare(request, route, path, &client.headers, forwardable);
+                let (outbound, accepted) = self.prepare(request, route, path, client, forwardable);
                 self.forward(route, outbound, accepted).await
             }
-            Err(stop) => self.stop(Some(route), stop, &AcceptedFormats::of(&request)),
+            Err(stop) => {
+                let accepted = AcceptedFormats::of(&request).for_client(client.keys.client());
+                self.stop(Some(route), stop, &accepted)
+            }
         }
     }
 }

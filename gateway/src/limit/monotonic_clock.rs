@@ -6,10 +6,13 @@ use domain::Now;
 use governor::clock::Clock;
 use governor::nanos::Nanos;
 
+/// The time that the clock shows at first, in milliseconds. Not zero, so that a bucket that has been full since then has a time too.
+const START_MS: i64 = 1000;
+
 /// A clock that follows another one forwards only.
 pub(super) struct MonotonicClock {
     now: Now,
-    /// The sum of all steps back of the other clock, in milliseconds.
+    /// What is added to the other clock: the start, and the sum of all its steps back, in milliseconds.
     offset_ms: AtomicI64,
     /// The latest time returned, in milliseconds.
     latest_ms: AtomicI64,
@@ -17,14 +20,16 @@ pub(super) struct MonotonicClock {
 
 impl MonotonicClock {
     pub(super) fn new(now: &Now) -> Self {
-        Self { latest_ms: AtomicI64::new(now()), offset_ms: AtomicI64::new(0), now: now.clone() }
+        let offset_ms = AtomicI64::new(START_MS - now());
+        Self { latest_ms: AtomicI64::new(START_MS), offset_ms, now: now.clone() }
     }
-}
 
-impl Clock for MonotonicClock {
-    type Instant = Nanos;
+    /// The time in microseconds.
+    pub(super) fn micros(&self) -> u64 {
+        self.millis() * 1000
+    }
 
-    fn now(&self) -> Nanos {
+    fn millis(&self) -> u64 {
         let offset = self.offset_ms.load(Ordering::Relaxed);
         let time = (self.now)() + offset;
         let latest = self.latest_ms.load(Ordering::Relaxed);
@@ -39,6 +44,14 @@ impl Clock for MonotonicClock {
                 Ordering::Relaxed,
             );
         }
-        Nanos::from(time.max(latest).unsigned_abs() * 1_000_000)
+        time.max(latest).unsigned_abs()
+    }
+}
+
+impl Clock for MonotonicClock {
+    type Instant = Nanos;
+
+    fn now(&self) -> Nanos {
+        Nanos::from(self.millis() * 1_000_000)
     }
 }
