@@ -32,31 +32,28 @@ impl From<ClientNetwork> for ClientKey {
     }
 }
 
-/// A client and the networks that it is in, each with how many times a client's limit it may have. Computed once, because every request
-/// needs them several times.
+/// A client and the networks that it is in. Computed once, because every request needs them several times.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct ClientKeys {
     client: ClientKey,
     /// None for an IPv4 address.
-    networks: [Option<(ClientKey, usize)>; 2],
+    networks: Option<[ClientKey; 2]>,
 }
 
 impl ClientKeys {
     pub(crate) fn of(address: IpAddr) -> Self {
-        let mut all =
-            ClientNetwork::all_of(address).map(|(network, times)| (ClientKey::from(network), times));
-        let client =
-            all.next().map_or_else(|| unreachable!("a client is a network of its own"), |(key, _)| key);
-        Self { client, networks: [all.next(), all.next()] }
+        let mut keys = ClientNetwork::all_of(address).map(|(network, _)| ClientKey::from(network));
+        let Some(client) = keys.next() else { unreachable!("a client is a network of its own") };
+        Self { client, networks: keys.next().zip(keys.next()).map(|(smaller, wider)| [smaller, wider]) }
     }
 
     pub(crate) fn client(&self) -> ClientKey {
         self.client
     }
 
-    /// The client, and then the networks from the smallest on.
+    /// The client, and then the networks from the smallest on, each with how many times a client's limit it may have.
     pub(crate) fn all(&self) -> impl Iterator<Item = (ClientKey, usize)> {
-        std::iter::once((self.client, 1)).chain(self.networks.into_iter().flatten())
+        std::iter::once(self.client).chain(self.networks.into_iter().flatten()).zip(ClientNetwork::TIMES)
     }
 }
 

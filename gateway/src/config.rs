@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroU32;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use axum::http::uri::{Authority, Scheme};
 use service::config::Part;
 use service::http::{Limits, Network};
 
+use crate::access_log::AccessLogConfig;
 use crate::class::RequestClass;
 
 /// The default of `listen`.
@@ -48,6 +50,8 @@ pub struct Config {
     pub keys_max: usize,
     /// How long after the start the shop's requests wait for the diverted paths; after it they are forwarded undiverted.
     pub events_wait: Duration,
+    /// The access log.
+    pub access_log: AccessLogConfig,
     /// The limits of a connection.
     pub http: Limits,
 }
@@ -162,6 +166,7 @@ impl Config {
             events_wait: Duration::from_millis(
                 part.duration_ms("events_wait", 10_000, 0..=600_000).unsigned_abs(),
             ),
+            access_log: read_access_log(&mut part.part("access_log")),
             http,
         };
         for (prefix, limit) in SIGNUP_PREFIXES {
@@ -226,6 +231,15 @@ fn prefix(route: &mut Part<'_>) -> String {
 
 fn count(part: &mut Part<'_>, key: &str, default: i64) -> usize {
     usize::try_from(part.integer(key, 1..=10_000_000, default)).unwrap_or(usize::MAX)
+}
+
+fn read_access_log(part: &mut Part<'_>) -> AccessLogConfig {
+    AccessLogConfig {
+        lines: part.parse("lines", "off"),
+        format: part.parse("format", "json"),
+        client: part.parse("client", "network"),
+        file: part.optional_text("file").map(PathBuf::from),
+    }
 }
 
 fn read_upstream(part: &mut Part<'_>, name: &str) -> UpstreamConfig {
@@ -359,6 +373,9 @@ mod tests {
             ("gateway.route.2.upstream", "product"),
             ("gateway.route.2.class", "signup"),
             ("gateway.limit.signup.per_client", "0/s"),
+            ("gateway.access_log.lines", "some"),
+            ("gateway.access_log.format", "xml"),
+            ("gateway.access_log.client", "all"),
             ("gateway.trusted_proxies", "10.0.0.0/99"),
         ])
         .unwrap_err();
@@ -370,6 +387,9 @@ mod tests {
             "gateway.upstream.product.url",
             "gateway.route.2.class",
             "gateway.limit.signup.per_client",
+            "gateway.access_log.lines",
+            "gateway.access_log.format",
+            "gateway.access_log.client",
             "gateway.trusted_proxies",
         ] {
             assert!(mistakes.iter().any(|line| line.contains(key)), "{key}: {mistakes:?}");

@@ -126,6 +126,11 @@ pub(crate) fn forward<B>(
     headers.insert(X_REAL_IP, client.address.clone());
     headers.insert(X_FORWARDED_PROTO, client.scheme.clone());
     headers.append(header::VIA, if version == Version::HTTP_2 { via.h2.clone() } else { via.h1.clone() });
+    ensure_traceparent(headers, rng);
+}
+
+/// Adds a `traceparent` unless there is a well-formed one.
+pub(crate) fn ensure_traceparent(headers: &mut HeaderMap, rng: &Rng) {
     if !headers.get(&TRACEPARENT).is_some_and(is_traceparent) {
         headers.insert(TRACEPARENT, new_traceparent(rng));
     }

@@ -1,6 +1,7 @@
 //! The reverse proxy in front of the shop: it limits, diverts and forwards requests. It reads no store per request, and it decides
 //! nothing about applications.
 
+mod access_log;
 mod body_start;
 mod class;
 mod client;
@@ -15,6 +16,8 @@ mod page;
 mod path;
 mod peer;
 mod proxy;
+mod route;
+mod screen;
 mod upstream;
 
 use std::net::{SocketAddr, TcpListener};
@@ -23,6 +26,7 @@ use std::sync::Arc;
 use queue::Queue;
 use service::Context;
 
+use access_log::AccessLog;
 pub use config::Config;
 use divert::Diverts;
 use proxy::Gateway;
@@ -36,7 +40,8 @@ pub fn start(
     ctx: &Context,
 ) -> anyhow::Result<SocketAddr> {
     let diverts = Diverts::start(queue, config.events_wait, ctx);
-    let gateway = Arc::new(Gateway::new(&config, diverts, ctx));
+    let access_log = AccessLog::start(&config.access_log, meter::dropped_lines(), ctx)?;
+    let gateway = Arc::new(Gateway::new(&config, diverts, access_log, ctx));
     Arc::clone(&gateway).start_upkeep(&ctx.tasks);
     service::http::serve_handler(listener, gateway, config.http, ctx)
 }

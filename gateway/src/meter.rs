@@ -206,6 +206,15 @@ impl Drop for Counted {
     }
 }
 
+/// The counter of lines that the access log has no room for, or could not write.
+pub(crate) fn dropped_lines() -> Counter {
+    metrics::describe_counter!(
+        "firstcome_gateway_access_log_dropped_total",
+        "Lines of the access log that were dropped, because they could not be written, or not as fast as they came."
+    );
+    metrics::counter!("firstcome_gateway_access_log_dropped_total")
+}
+
 /// The counter of clients whose bucket was replaced before it was full.
 pub(crate) fn replaced_keys() -> Counter {
     metrics::describe_counter!(

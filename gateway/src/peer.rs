@@ -10,13 +10,18 @@ use crate::headers::ForwardedHeaders;
 /// A client's keys and the headers that tell the service about the client.
 #[derive(Debug)]
 pub(crate) struct ForwardedClient {
+    pub(crate) address: IpAddr,
     pub(crate) keys: ClientKeys,
     pub(crate) headers: ForwardedHeaders,
 }
 
 impl From<ClientIdentity> for ForwardedClient {
     fn from(identity: ClientIdentity) -> Self {
-        Self { keys: ClientKeys::of(identity.address), headers: ForwardedHeaders::of(identity) }
+        Self {
+            address: identity.address,
+            keys: ClientKeys::of(identity.address),
+            headers: ForwardedHeaders::of(identity),
+        }
     }
 }
 
@@ -28,6 +33,14 @@ pub(crate) enum Peer {
 }
 
 impl Peer {
+    /// Its own address.
+    pub(crate) fn address(&self) -> IpAddr {
+        match self {
+            Self::Client(client) => client.address,
+            Self::Proxy(address) => *address,
+        }
+    }
+
     pub(crate) fn of(address: IpAddr, trusted: &[Network]) -> Self {
         let address = address.to_canonical();
         if trusted.iter().any(|proxy| proxy.contains(address)) {

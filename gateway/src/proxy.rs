@@ -6,14 +6,15 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::Request;
+use axum::http::Method;
 use axum::http::uri::PathAndQuery;
-use axum::http::{HeaderMap, Method, Version, header};
 use axum::response::Response;
 use domain::Rng;
 use service::http::Route::Named;
-use service::http::{Handler, HandlerResponse, Network};
+use service::http::{Handler, HandlerResponse, Network, ResponseRecord};
 use service::{Context, Tasks};
 
+use crate::access_log::{AccessEntry, AccessLog, RequestResult};
 use crate::body_start::BodyStart;
 use crate::class::RequestClass;
 use crate::client::{ClientIdentity, ClientKeys};
@@ -25,22 +26,12 @@ use crate::limit::{CountedRequest, InFlight, InFlightGuard, RateExceeded, RateLi
 use crate::meter::{self, RouteMeter};
 use crate::path;
 use crate::peer::{ForwardedClient, Peer};
+use crate::route::{self, ProxyRoute};
+use crate::screen::screen;
 use crate::upstream::{OutboundRequest, Permit, Upstream};
 
 /// How often idle connections are closed, and responses are read for clients that do not.
 const UPKEEP_PERIOD: Duration = Duration::from_secs(1);
-
-/// The upstream and the limit of the paths below a prefix.
-struct ProxyRoute {
-    prefix: &'static str,
-    upstream: usize,
-    limit: usize,
-    /// Whether it leads to the signup service, so that no event diverts it.
-    is_signup: bool,
-    class: RequestClass,
-    name: &'static str,
-    meter: RouteMeter,
-}
 
 /// The gateway's state, shared by all connections.
 pub(crate) struct Gateway {
@@ -56,6 +47,7 @@ pub(crate) struct Gateway {
     trusted_proxies: Vec<Network>,
     via: Via,
     rng: Rng,
+    access_log: Option<Arc<AccessLog>>,
 }
 
 /// The metrics label of requests that match no route.
@@ -71,6 +63,42 @@ struct BegunRequest {
 struct Forwardable {
     permit: Permit,
     body_start: BodyStart,
+}
+
+/// A response, and how it came about.
+struct HandledRequest<'a> {
+    response: Response,
+    route: Option<&'a ProxyRoute>,
+    /// Why it is the gateway's own.
+    reason: Option<RefusalReason>,
+    as_is: bool,
+}
+
+impl HandledRequest<'_> {
+    /// The name of the route in metrics and logs.
+    fn name(&self) -> &'static str {
+        self.route.map_or(UNROUTED, |route| route.name)
+    }
+
+    /// The response for the listener, with the entry of its request in the access log.
+    fn into_response(self, mut entry: Option<AccessEntry>) -> HandlerResponse {
+        if let Some(entry) = &mut entry {
+            entry.responded(self.result());
+        }
+        let record = entry.map(|entry| Box::new(entry) as Box<dyn ResponseRecord>);
+        let route = Named(self.name());
+        HandlerResponse { response: self.response, route, as_is: self.as_is, record }
+    }
+
+    /// What the access log says of it.
+    fn result(&self) -> RequestResult {
+        RequestResult {
+            route: self.name(),
+            upstream: self.route.map(|route| route.upstream_name),
+            class: self.route.map(|route| route.class.name()),
+            reason: self.reason.map(|reason| reason.kind().1),
+        }
+    }
 }
 
 /// Why a request is not forwarded.
@@ -95,9 +123,14 @@ impl From<RefusalReason> for Stop {
 }
 
 impl Gateway {
-    pub(crate) fn new(config: &Config, diverts: Arc<Diverts>, ctx: &Context) -> Self {
+    pub(crate) fn new(
+        config: &Config,
+        diverts: Arc<Diverts>,
+        access_log: Option<Arc<AccessLog>>,
+        ctx: &Context,
+    ) -> Self {
         Self {
-            routes: routes(config),
+            routes: route::all(config),
             unrouted: RouteMeter::new(UNROUTED),
             upstreams: config.upstreams.iter().map(Upstream::new).collect(),
             limits: RateLimits::new(config, &ctx.now, meter::replaced_keys()),
@@ -107,6 +140,7 @@ impl Gateway {
             trusted_proxies: config.trusted_proxies.clone(),
             via: Via::new(&ctx.rng),
             rng: Arc::clone(&ctx.rng),
+            access_log,
         }
     }
 
@@ -184,24 +218,48 @@ impl Gateway {
         (OutboundRequest::new(request, forwardable.body_start, path, forwardable.permit), accepted)
     }
 
-    async fn forward(
+    /// The entry of a request in the access log, if it has one. It names the trace that the upstream sees.
+    fn access_entry(
         &self,
-        route: &ProxyRoute,
+        request: &mut Request,
+        path: &Result<Option<PathAndQuery>, RefusalReason>,
+        client: &ForwardedClient,
+    ) -> Option<AccessEntry> {
+        let log = self.access_log.as_ref()?;
+        headers::ensure_traceparent(request.headers_mut(), &self.rng);
+        let normal = path.as_ref().ok().and_then(Option::as_ref);
+        log.entry(request, normal, path.is_ok(), client.address)
+    }
+
+    /// The route of a path.
+    fn route(&self, path: &str) -> Result<&ProxyRoute, RefusalReason> {
+        let route = self.routes.iter().find(|route| path::is_below(path, route.prefix));
+        route.filter(|_| !path::is_inner(path)).ok_or(RefusalReason::NotFound)
+    }
+
+    async fn forward<'a>(
+        &'a self,
+        route: &'a ProxyRoute,
         outbound: OutboundRequest,
         accepted: AcceptedFormats,
-    ) -> HandlerResponse {
+    ) -> HandledRequest<'a> {
         match self.upstreams[route.upstream].exchange(outbound).await {
             Ok(mut response) => {
                 headers::return_to_client(response.headers_mut());
                 route.meter.responded(response.status());
-                HandlerResponse { response, route: Named(route.name), as_is: true }
+                HandledRequest { response, route: Some(route), reason: None, as_is: true }
             }
             Err(reason) => self.stop(Some(route), reason.into(), &accepted),
         }
     }
 
-    fn stop(&self, route: Option<&ProxyRoute>, stop: Stop, accepted: &AcceptedFormats) -> HandlerResponse {
-        let (name, meter) = route.map_or((UNROUTED, &self.unrouted), |route| (route.name, &route.meter));
+    fn stop<'a>(
+        &self,
+        route: Option<&'a ProxyRoute>,
+        stop: Stop,
+        accepted: &AcceptedFormats,
+    ) -> HandledRequest<'a> {
+        let meter = route.map_or(&self.unrouted, |route| &route.meter);
         let (reason, response) = match stop {
             Stop::Refused(reason) => (reason, self.error_responses.response(reason, accepted)),
             Stop::TooFast(exceeded) => {
@@ -211,7 +269,7 @@ impl Gateway {
         };
         meter.refused(reason);
         meter.responded(response.status());
-        HandlerResponse { response, route: Named(name), as_is: false }
+        HandledRequest { response, route, reason: Some(reason), as_is: false }
     }
 }
 
@@ -224,18 +282,7 @@ impl Handler for Gateway {
 
     /// The upstream's response, or the gateway's own.
     async fn handle(&self, mut request: Request, peer: &Peer) -> HandlerResponse {
-        let path = match screen(&request, &self.via) {
-            Ok(path) => path,
-            Err(reason) => return self.stop(None, reason.into(), &AcceptedFormats::of(&request)),
-        };
-        let matched = path.as_ref().map_or(request.uri().path(), PathAndQuery::path);
-        let route = self.routes.iter().find(|route| path::is_below(matched, route.prefix));
-        let Some(route) = route.filter(|_| !path::is_inner(matched)) else {
-            return self.stop(None, RefusalReason::NotFound.into(), &AcceptedFormats::of(&request));
-        };
-        if !route.is_signup {
-            self.diverts.ready().await;
-        }
+        let path = screen(&request, &self.via);
         let behind_proxy;
         let client = match peer {
             Peer::Client(client) => client,
@@ -245,81 +292,41 @@ impl Handler for Gateway {
                 &behind_proxy
             }
         };
-        let forwardable = match self.begin_request(route, matched, &request, &client.keys) {
-            Ok(begun) => self.acquire(route, &mut request, &client.keys, begun).await,
-            Err(stop) => Err(stop),
+        let entry = self.access_entry(&mut request, &path, client);
+        // Not in a function of its own: the future would hold the request once more.
+        let matched = |path: &Option<PathAndQuery>, request: &Request| {
+            self.route(path.as_ref().map_or(request.uri().path(), PathAndQuery::path))
         };
-        match forwardable {
-            Ok(forwardable) => {
-                let (outbound, accepted) = self.prepare(request, route, path, client, forwardable);
-                self.forward(route, outbound, accepted).await
+        let handled = match path.and_then(|path| matched(&path, &request).map(|route| (path, route))) {
+            Ok((path, route)) => {
+                if !route.is_signup {
+                    self.diverts.ready().await;
+                }
+                let matched = path.as_ref().map_or(request.uri().path(), PathAndQuery::path);
+                let forwardable = match self.begin_request(route, matched, &request, &client.keys) {
+                    Ok(begun) => self.acquire(route, &mut request, &client.keys, begun).await,
+                    Err(stop) => Err(stop),
+                };
+                match forwardable {
+                    Ok(forwardable) => {
+                        let (outbound, accepted) = self.prepare(request, route, path, client, forwardable);
+                        self.forward(route, outbound, accepted).await
+                    }
+                    Err(stop) => {
+                        let accepted = AcceptedFormats::of(&request).for_client(client.keys.client());
+                        self.stop(Some(route), stop, &accepted)
+                    }
+                }
             }
-            Err(stop) => {
-                let accepted = AcceptedFormats::of(&request).for_client(client.keys.client());
-                self.stop(Some(route), stop, &accepted)
-            }
-        }
+            Err(reason) => self.stop(None, reason.into(), &AcceptedFormats::of(&request)),
+        };
+        handled.into_response(entry)
     }
-}
 
-fn routes(config: &Config) -> Vec<ProxyRoute> {
-    let mut routes: Vec<ProxyRoute> = Vec::new();
-    for (at, route) in config.routes.iter().enumerate() {
-        // Once per process, and needed until it ends.
-        let prefix: &'static str = Box::leak(route.prefix.clone().into_boxed_str());
-        let name = if prefix.is_empty() { "/" } else { prefix };
-        routes.push(ProxyRoute {
-            prefix,
-            upstream: route.upstream,
-            limit: route.limit,
-            is_signup: at < crate::config::SIGNUP_ROUTES,
-            class: route.class,
-            name,
-            meter: RouteMeter::new(name),
-        });
+    fn record_of_listener(&self, method: &Method, peer: &Peer) -> Option<Box<dyn ResponseRecord>> {
+        let entry = self.access_log.as_ref()?.empty_entry(method, peer.address())?;
+        Some(Box::new(entry))
     }
-    routes.sort_by_key(|route| std::cmp::Reverse(route.prefix.len()));
-    routes
-}
-
-/// The normalised path if it differs from the request's own, or the reason why a proxy must not forward the request.
-fn screen(request: &Request, via: &Via) -> Result<Option<PathAndQuery>, RefusalReason> {
-    let headers = request.headers();
-    if matches!(*request.method(), Method::CONNECT | Method::TRACE) {
-        return Err(RefusalReason::Method);
-    }
-    if requests_upgrade(headers) {
-        return Err(RefusalReason::Upgrade);
-    }
-    if headers::has_other_coding(headers) {
-        return Err(RefusalReason::TransferCoding);
-    }
-    let authority = request.uri().authority().map(|authority| authority.as_str().as_bytes());
-    let hosts = headers.get(header::HOST).map(header::HeaderValue::as_bytes).or(authority);
-    // HTTP/1.0 requires no `Host` header.
-    if !hosts.map_or(request.version() < Version::HTTP_11, headers::is_host) {
-        return Err(RefusalReason::BadHost);
-    }
-    if via.is_loop(headers) {
-        return Err(RefusalReason::Loop);
-    }
-    let target = request.uri().path_and_query().ok_or(RefusalReason::AmbiguousPath)?;
-    match path::normal(target.path()).map_err(|_| RefusalReason::AmbiguousPath)? {
-        std::borrow::Cow::Borrowed(_) => Ok(None),
-        std::borrow::Cow::Owned(normal) => {
-            let text = match target.query() {
-                Some(query) => format!("{normal}?{query}"),
-                None => normal,
-            };
-            PathAndQuery::try_from(text).map(Some).map_err(|_| RefusalReason::AmbiguousPath)
-        }
-    }
-}
-
-/// Whether the client requests another protocol. Some clients offer HTTP/2 with every request, which a server may ignore.
-fn requests_upgrade(headers: &HeaderMap) -> bool {
-    let mut protocols = headers.get_all(header::UPGRADE).iter();
-    protocols.any(|protocol| !protocol.as_bytes().eq_ignore_ascii_case(b"h2c"))
 }
 
 #[cfg(test)]
@@ -336,8 +343,12 @@ mod tests {
         let queue = Queue::open_sqlite(&folder.path().join("queue.db"), Arc::clone(&ctx.now)).await.unwrap();
         let settings = Settings::load(None, std::iter::empty(), &[]).unwrap();
         let config = Config::read(&mut settings.part("gateway"));
-        let gateway =
-            Gateway::new(&config, Diverts::start(std::future::ready(queue), config.events_wait, &ctx), &ctx);
+        let gateway = Gateway::new(
+            &config,
+            Diverts::start(std::future::ready(queue), config.events_wait, &ctx),
+            None,
+            &ctx,
+        );
         let peer = gateway.connect(([192, 0, 2, 1], 1).into());
         let size = size_of_val(&gateway.handle(Request::new(Body::empty()), &peer));
         assert!(size <= 2048, "{size}");

@@ -1,6 +1,7 @@
 //! The gateway from outside: real sockets before it, a shop of the test's own behind it, and a queue in a file.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on should say where")]
 
+mod access_log;
 mod balancing;
 mod client;
 mod crowding;

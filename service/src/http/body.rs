@@ -13,6 +13,7 @@ use tokio::time::{Instant, Sleep};
 
 use super::metrics::GaugeGuard;
 use super::rate::MinimumRate;
+use super::record::PendingRecord;
 use super::stream::ResponseReader;
 use super::timeouts::RequestGuard;
 
@@ -113,17 +114,34 @@ impl HttpBody for LimitedBody {
 pub(super) struct SentBody {
     body: Body,
     reader: Option<ResponseReader>,
+    record: Option<PendingRecord>,
     _in_flight: RequestGuard,
     _active: GaugeGuard,
 }
 
 impl SentBody {
-    pub(super) fn new(body: Body, in_flight: RequestGuard, active: GaugeGuard) -> Self {
+    pub(super) fn new(
+        body: Body,
+        in_flight: RequestGuard,
+        active: GaugeGuard,
+        record: Option<PendingRecord>,
+    ) -> Self {
         let reader = ResponseReader::of_task();
         if let Some(reader) = &reader {
             reader.offer(0);
         }
-        Self { body, reader, _in_flight: in_flight, _active: active }
+        Self { body, reader, record, _in_flight: in_flight, _active: active }
+    }
+
+    fn count(&mut self, piece: &Poll<Option<Result<Frame<Bytes>, axum::Error>>>) {
+        let Some(PendingRecord { sent, .. }) = &mut self.record else { return };
+        match piece {
+            Poll::Ready(Some(Ok(frame))) => {
+                sent.bytes += frame.data_ref().map_or(0, |data| data.len() as u64);
+            }
+            Poll::Ready(None) => sent.is_complete = true,
+            _ => {}
+        }
     }
 }
 
@@ -137,10 +155,12 @@ impl HttpBody for SentBody {
     ) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
         // A body is polled when its client has read what came before.
         let this = self.get_mut();
-        let Some(reader) = &this.reader else { return Pin::new(&mut this.body).poll_frame(cx) };
-        reader.has_read();
+        if let Some(reader) = &this.reader {
+            reader.has_read();
+        }
         let piece = Pin::new(&mut this.body).poll_frame(cx);
-        if let Poll::Ready(Some(Ok(frame))) = &piece {
+        this.count(&piece);
+        if let (Some(reader), Poll::Ready(Some(Ok(frame)))) = (&this.reader, &piece) {
             reader.offer(frame.data_ref().map_or(0, |data| data.len() as u64));
         }
         piece
@@ -152,6 +172,15 @@ impl HttpBody for SentBody {
 
     fn size_hint(&self) -> SizeHint {
         self.body.size_hint()
+    }
+}
+
+impl Drop for SentBody {
+    fn drop(&mut self) {
+        let Some(PendingRecord { record, mut sent }) = self.record.take() else { return };
+        // A body of known length is not polled again after its end.
+        sent.is_complete |= self.body.is_end_stream();
+        record.sent(sent);
     }
 }
 

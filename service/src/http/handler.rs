@@ -7,11 +7,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::{ConnectInfo, MatchedPath, Request};
+use axum::http::Method;
 use axum::response::Response;
 use tower::Service as _;
 use tower::util::MapRequestLayer;
 
 use super::metrics::{RouteName, RouteSlot, record_route};
+use super::record::ResponseRecord;
 
 /// Responds to requests.
 pub trait Handler: Send + Sync + 'static {
@@ -27,6 +29,15 @@ pub trait Handler: Send + Sync + 'static {
         request: Request,
         connection: &Self::Connection,
     ) -> impl Future<Output = HandlerResponse> + Send;
+
+    /// The record of a request whose response is the listener's own: it was refused before the handler, or the handler panicked.
+    fn record_of_listener(
+        &self,
+        _method: &Method,
+        _connection: &Self::Connection,
+    ) -> Option<Box<dyn ResponseRecord>> {
+        None
+    }
 }
 
 impl<H: Handler> Handler for Arc<H> {
@@ -43,6 +54,14 @@ impl<H: Handler> Handler for Arc<H> {
     ) -> impl Future<Output = HandlerResponse> + Send {
         H::handle(self, request, connection)
     }
+
+    fn record_of_listener(
+        &self,
+        method: &Method,
+        connection: &H::Connection,
+    ) -> Option<Box<dyn ResponseRecord>> {
+        H::record_of_listener(self, method, connection)
+    }
 }
 
 /// A response, and what the listener has to know about it.
@@ -54,6 +73,8 @@ pub struct HandlerResponse {
     pub route: Route,
     /// Whether the response is sent unchanged: it has all of its headers, or comes from an upstream.
     pub as_is: bool,
+    /// Told how the response was sent.
+    pub record: Option<Box<dyn ResponseRecord>>,
 }
 
 /// The name of a request's route in metrics and logs; never text from the client.
@@ -104,6 +125,6 @@ impl Handler for RouterHandler {
             Some(name) => Route::Named(name.0),
             None => slot.path().map_or(Route::None, Route::Matched),
         };
-        HandlerResponse { response, route, as_is: false }
+        HandlerResponse { response, route, as_is: false, record: None }
     }
 }

@@ -76,19 +76,21 @@ pub struct ClientNetwork {
     pub prefix: u8,
 }
 
-/// The prefixes that are limited of an IPv6 address, and how many times a client's limit each may have. Some subscribers get a /56 or a
-/// /48, and could be thousands of clients by it.
-const IPV6_PREFIXES: [(u8, usize); 3] = [(64, 1), (56, 4), (48, 16)];
+/// The prefixes that are limited of an IPv6 address. Some subscribers get a /56 or a /48, and could be thousands of clients by it.
+const IPV6_PREFIXES: [u8; 3] = [64, 56, 48];
 /// An IPv4 address is a client, and in no wider network.
-const IPV4_PREFIXES: [(u8, usize); 1] = [(32, 1)];
+const IPV4_PREFIXES: [u8; 1] = [32];
 
 impl ClientNetwork {
+    /// How many times a client's limit the client and its networks may have, from the smallest on.
+    pub const TIMES: [usize; 3] = [1, 4, 16];
+
     /// The client itself, and the networks that it is in, each with how many times a client's limit it may have.
     pub fn all_of(client: IpAddr) -> impl Iterator<Item = (Self, usize)> {
         let client = client.to_canonical();
         let prefixes = if client.is_ipv4() { &IPV4_PREFIXES[..] } else { &IPV6_PREFIXES[..] };
         let network = move |prefix| Self { address: network_of(client, prefix), prefix };
-        prefixes.iter().map(move |(prefix, times)| (network(*prefix), *times))
+        prefixes.iter().map(move |prefix| network(*prefix)).zip(Self::TIMES)
     }
 }
 

@@ -19,6 +19,7 @@ use super::handler::{Handler, HandlerResponse, Route};
 use super::limits::Limits;
 use super::metrics::{GaugeGuard, HttpMetrics};
 use super::rate::MinimumRate;
+use super::record::{PendingRecord, SentResponse};
 use super::security_headers::complete;
 use super::timeouts::RequestGuard;
 use crate::problem::Problem;
@@ -84,7 +85,7 @@ impl<H: Handler> HttpServer<H> {
             let (request, body_error) = self.limit_body(request, &in_flight);
             Either::Right(self.handle(request, body_error, &connection.connection))
         };
-        responding.map(move |response| self.finish(info, response, in_flight))
+        responding.map(move |response| self.finish(info, response, in_flight, &connection.connection))
     }
 
     /// Adds headers to a response and records it.
@@ -93,8 +94,9 @@ impl<H: Handler> HttpServer<H> {
         info: RequestInfo,
         response: HandlerResponse,
         in_flight: RequestGuard,
+        connection: &H::Connection,
     ) -> hyper::Response<SentBody> {
-        let HandlerResponse { mut response, route, as_is } = response;
+        let HandlerResponse { mut response, route, as_is, record } = response;
         if !as_is {
             complete(&mut response);
         }
@@ -105,12 +107,18 @@ impl<H: Handler> HttpServer<H> {
         }
         let status = response.status();
         let took = info.begun.elapsed();
-        let route = route.name();
-        self.metrics.record(&info.method, route, status, took);
         let RequestInfo { method, peer, .. } = &info;
+        self.metrics.record(method, route.name(), status, took);
         // The route, never the path: a receipt in a path is a secret.
-        tracing::debug!(%method, route, status = status.as_u16(), took_us = took.as_micros(), %peer, "request completed");
-        response.map(|body| SentBody::new(body, in_flight, info.active))
+        tracing::debug!(%method, route = route.name(), status = status.as_u16(), took_us = took.as_micros(), %peer, "request completed");
+        let record = match (record, route) {
+            (None, Route::None) => self.handler.record_of_listener(method, connection),
+            (record, _) => record,
+        };
+        // The response to `HEAD` is complete without the body that it describes.
+        let is_complete = *method == Method::HEAD;
+        let pending = |record| PendingRecord { record, sent: SentResponse { status, bytes: 0, is_complete } };
+        response.map(|body| SentBody::new(body, in_flight, info.active, record.map(pending)))
     }
 
     /// The problem of a request that is refused before its body is read.
@@ -215,7 +223,7 @@ fn after_panic(panic: &(dyn Any + Send)) -> HandlerResponse {
 }
 
 fn without_route(response: Response) -> HandlerResponse {
-    HandlerResponse { response, route: Route::None, as_is: false }
+    HandlerResponse { response, route: Route::None, as_is: false, record: None }
 }
 
 /// Whether the request names one host. RFC 9112 3.2: one without a host, or with two, must be refused; only HTTP/1.0 needs none.

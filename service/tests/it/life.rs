@@ -39,7 +39,7 @@ impl Handler for Forwarding {
 
     async fn handle(&self, _: Request, (): &()) -> HandlerResponse {
         let response = ([(header::SERVER, "shop")], "theirs").into_response();
-        HandlerResponse { response, route: Route::None, as_is: true }
+        HandlerResponse { response, route: Route::None, as_is: true, record: None }
     }
 }
 

@@ -124,7 +124,7 @@ async fn respond_to_form(call: &ApplyCall<'_>, request: PostRequest) -> HandlerR
 }
 
 fn handled(response: Response, as_is: bool) -> HandlerResponse {
-    HandlerResponse { response, route: Route::Named(CREATE_ROUTE), as_is }
+    HandlerResponse { response, route: Route::Named(CREATE_ROUTE), as_is, record: None }
 }
 
 /// The error of a form whose earlier response was lost. If the queue was not asked now, the earlier attempt may have a number.
