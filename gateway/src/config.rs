@@ -50,6 +50,8 @@ pub struct Config {
     pub keys_max: usize,
     /// How long after the start the shop's requests wait for the diverted paths; after it they are forwarded undiverted.
     pub events_wait: Duration,
+    /// How long after the signal to stop the gateway goes on serving, so that load balancers learn of it from the health address.
+    pub drain_delay: Duration,
     /// The access log.
     pub access_log: AccessLogConfig,
     /// The limits of a connection.
@@ -165,6 +167,9 @@ impl Config {
             keys_max: count(part, "keys_max", 1 << 20),
             events_wait: Duration::from_millis(
                 part.duration_ms("events_wait", 10_000, 0..=600_000).unsigned_abs(),
+            ),
+            drain_delay: Duration::from_millis(
+                part.duration_ms("drain_delay", 0, 0..=600_000).unsigned_abs(),
             ),
             access_log: read_access_log(&mut part.part("access_log")),
             http,

@@ -9,6 +9,7 @@ pub mod config;
 mod divert;
 mod error;
 mod headers;
+mod health;
 mod limit;
 mod messages;
 mod meter;
@@ -40,6 +41,7 @@ pub fn start(
     ctx: &Context,
 ) -> anyhow::Result<SocketAddr> {
     let diverts = Diverts::start(queue, config.events_wait, ctx);
+    ctx.tasks.set_drain_delay(config.drain_delay);
     let access_log = AccessLog::start(&config.access_log, meter::dropped_lines(), ctx)?;
     let gateway = Arc::new(Gateway::new(&config, diverts, access_log, ctx));
     Arc::clone(&gateway).start_upkeep(&ctx.tasks);

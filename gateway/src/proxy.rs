@@ -22,6 +22,7 @@ use crate::config::Config;
 use crate::divert::Diverts;
 use crate::error::{AcceptedFormats, ErrorResponses, RefusalReason};
 use crate::headers::{self, Via};
+use crate::health;
 use crate::limit::{CountedRequest, InFlight, InFlightGuard, RateExceeded, RateLimits};
 use crate::meter::{self, RouteMeter};
 use crate::path;
@@ -48,6 +49,7 @@ pub(crate) struct Gateway {
     via: Via,
     rng: Rng,
     access_log: Option<Arc<AccessLog>>,
+    tasks: Tasks,
 }
 
 /// The metrics label of requests that match no route.
@@ -141,6 +143,7 @@ impl Gateway {
             via: Via::new(&ctx.rng),
             rng: Arc::clone(&ctx.rng),
             access_log,
+            tasks: ctx.tasks.clone(),
         }
     }
 
@@ -282,6 +285,9 @@ impl Handler for Gateway {
 
     /// The upstream's response, or the gateway's own.
     async fn handle(&self, mut request: Request, peer: &Peer) -> HandlerResponse {
+        if let Some(response) = health::response(&request, &self.tasks) {
+            return response;
+        }
         let path = screen(&request, &self.via);
         let behind_proxy;
         let client = match peer {

@@ -25,7 +25,7 @@ async fn livez() -> &'static str {
 
 async fn readyz(State(ctx): State<Context>, RawQuery(query): RawQuery) -> impl IntoResponse {
     let readiness =
-        if ctx.tasks.is_stopping() { ctx.health.readiness_while_stopping() } else { ctx.health.readiness() };
+        if ctx.tasks.is_draining() { ctx.health.readiness_while_stopping() } else { ctx.health.readiness() };
     let verbose = query.is_some_and(|q| q.split('&').any(|p| p == "verbose" || p.starts_with("verbose=")));
     match (readiness.ready, verbose) {
         (true, false) => (StatusCode::OK, "ok\n".to_owned()),

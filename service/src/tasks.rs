@@ -1,10 +1,11 @@
-//! Background tasks of a process and their shutdown: first a request to stop, then, after a grace period, cancellation.
+//! Background tasks of a process and their shutdown: first, after a signal, a time in which its clients go elsewhere; then a request to
+//! stop; then, after a grace period, cancellation.
 
 use std::any::Any;
 use std::future::poll_fn;
 use std::panic::AssertUnwindSafe;
 use std::pin::pin;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::task::Poll;
 use std::time::Duration;
@@ -23,6 +24,10 @@ const CANCEL_GRACE: Duration = Duration::from_secs(1);
 #[derive(Debug, Clone, Default)]
 pub struct Tasks {
     tracker: TaskTracker,
+    drain: CancellationToken,
+    /// The same as a flag, which is read for each response.
+    is_draining: Arc<AtomicBool>,
+    drain_delay_ms: Arc<AtomicU64>,
     stop: CancellationToken,
     cancel: CancellationToken,
     failed: Arc<OnceLock<&'static str>>,
@@ -103,8 +108,38 @@ impl Tasks {
         true
     }
 
+    /// Asks for at least this time between the signal and the stop, for a listener whose clients have to learn that it goes away.
+    pub fn set_drain_delay(&self, delay: Duration) {
+        let ms = u64::try_from(delay.as_millis()).unwrap_or(u64::MAX);
+        self.drain_delay_ms.fetch_max(ms, Ordering::Relaxed);
+    }
+
+    /// Announces the stop, and waits until the clients had the time to go elsewhere, or the tasks are asked to stop. New connections
+    /// and requests are still served.
+    pub async fn drain(&self) {
+        self.announce_stop();
+        let delay = Duration::from_millis(self.drain_delay_ms.load(Ordering::Relaxed));
+        self.sleep(delay).await;
+    }
+
+    /// Waits until the stop is announced.
+    pub async fn draining(&self) {
+        self.drain.cancelled().await;
+    }
+
+    /// Whether the stop was announced, so that no client should stay.
+    pub fn is_draining(&self) -> bool {
+        self.is_draining.load(Ordering::Relaxed)
+    }
+
+    fn announce_stop(&self) {
+        self.is_draining.store(true, Ordering::Relaxed);
+        self.drain.cancel();
+    }
+
     /// Asks every task to stop.
     pub fn stop(&self) {
+        self.announce_stop();
         self.stop.cancel();
     }
 
@@ -123,8 +158,8 @@ impl Tasks {
         self.failed.get().copied()
     }
 
-    /// Listens for SIGTERM and SIGINT from now on. The future resolves at the first signal, or at [`Tasks::stop`].
-    /// Any later signal ends the grace period of the shutdown.
+    /// Listens for SIGTERM and SIGINT from now on. The future resolves after the first signal and the drain delay, or at
+    /// [`Tasks::stop`]. Any later signal ends the delay and the grace period of the shutdown.
     pub fn until_signal(&self) -> impl Future<Output = ()> + use<> {
         let signals = Signals::listen();
         let tasks = self.clone();
@@ -134,8 +169,16 @@ impl Tasks {
                 name = signals.next() => tracing::info!("received {name}: stopping; a second signal stops at once"),
                 () = tasks.stopping() => {}
             }
-            tasks.stop();
-            cancel_at_next_signal(signals, tasks.cancel);
+            tokio::select! {
+                () = tasks.drain() => {
+                    tasks.stop();
+                    cancel_at_next_signal(signals, tasks.cancel);
+                }
+                _ = signals.next() => {
+                    tasks.stop();
+                    tasks.cancel.cancel();
+                }
+            }
         }
     }
 

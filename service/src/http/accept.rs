@@ -60,7 +60,7 @@ pub fn serve_handler<H: Handler>(
     listener.set_nonblocking(true)?;
     let address = listener.local_addr()?;
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let server = Arc::new(HttpServer::new(handler, limits));
+    let server = Arc::new(HttpServer::new(handler, limits, ctx.tasks.clone()));
     ctx.tasks.spawn("http accept", accept_all(listener, server, ctx.tasks.clone()));
     tracing::info!(%address, "listening on {address}");
     Ok(address)

@@ -68,7 +68,10 @@ pub(super) async fn serve<H: Handler>(
         async move { Ok::<_, Infallible>(connection.respond(request, in_flight).await) }
     });
     let mut connection = std::pin::pin!(http.serve_connection(TokioIo::new(socket), service));
-    let mut stop = LazyWake::new(tasks.stopping());
+    // A connection that is opened while the process drains has no other process to go to.
+    let is_late = tasks.is_draining();
+    let mut stop =
+        LazyWake::new(async { if is_late { tasks.stopping().await } else { tasks.draining().await } });
     let mut is_stopping = false;
     poll_fn(|cx| {
         if !is_stopping && stop.poll(cx).is_ready() {

@@ -23,13 +23,14 @@ use super::record::{PendingRecord, SentResponse};
 use super::security_headers::complete;
 use super::timeouts::RequestGuard;
 use crate::problem::Problem;
-use crate::tasks::panic_message;
+use crate::tasks::{Tasks, panic_message};
 
 /// The handler of a listener with its limits.
 pub(super) struct HttpServer<H> {
     handler: H,
     pub(super) limits: Limits,
     metrics: HttpMetrics,
+    tasks: Tasks,
 }
 
 /// Responds to the requests of one connection.
@@ -54,8 +55,8 @@ impl<H: Handler> ConnectionService<H> {
 }
 
 impl<H: Handler> HttpServer<H> {
-    pub(super) fn new(handler: H, limits: Limits) -> Self {
-        Self { handler, limits, metrics: HttpMetrics::new() }
+    pub(super) fn new(handler: H, limits: Limits, tasks: Tasks) -> Self {
+        Self { handler, limits, metrics: HttpMetrics::new(), tasks }
     }
 
     /// Counts a connection while the guard exists.
@@ -75,6 +76,7 @@ impl<H: Handler> HttpServer<H> {
             begun: Instant::now(),
             active: self.metrics.count_request(),
             method: request.method().clone(),
+            is_http1: request.version() < Version::HTTP_2,
             is_chunked: request.headers().contains_key(header::TRANSFER_ENCODING),
             peer: connection.peer,
         };
@@ -99,6 +101,10 @@ impl<H: Handler> HttpServer<H> {
         let HandlerResponse { mut response, route, as_is, record } = response;
         if !as_is {
             complete(&mut response);
+        }
+        if info.is_http1 && self.tasks.is_draining() {
+            // The client's next connection leads to another process.
+            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }
         if info.is_chunked {
             // hyper hides a Content-Length beside Transfer-Encoding. The connection is closed then (RFC 9112 6.3), so that
@@ -211,6 +217,7 @@ struct RequestInfo {
     begun: Instant,
     active: GaugeGuard,
     method: Method,
+    is_http1: bool,
     is_chunked: bool,
     peer: SocketAddr,
 }

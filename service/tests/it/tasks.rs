@@ -7,9 +7,13 @@ use std::time::Duration;
 
 use service::Tasks;
 use service::tasks::Shutdown;
-use tokio::sync::Notify;
+use tokio::sync::{Mutex, Notify};
+use tokio::time::Instant;
 
 const LONG: Duration = Duration::from_mins(1);
+
+/// Held by a test that sends signals: every test of the process gets them.
+static SIGNALS: Mutex<()> = Mutex::const_new(());
 
 #[tokio::test]
 async fn a_panicking_task_stops_all_tasks() {
@@ -96,6 +100,7 @@ async fn waiting_for_a_signal_also_ends_at_a_stop() {
 
 #[tokio::test]
 async fn the_first_signal_stops_and_the_second_cancels() {
+    let _alone = SIGNALS.lock().await;
     let tasks = Tasks::default();
     let signal = tasks.until_signal();
     tasks.spawn("stuck", pending());
@@ -104,6 +109,29 @@ async fn the_first_signal_stops_and_the_second_cancels() {
     assert!(tasks.is_stopping());
     let (ended, ()) = tokio::join!(tasks.shut_down(LONG), send("-INT"));
     assert_eq!(ended, Shutdown::Forced { unfinished: 1 });
+}
+
+#[tokio::test]
+async fn a_signal_is_followed_by_the_longest_drain_delay_unless_another_comes() {
+    let _alone = SIGNALS.lock().await;
+    for is_hurried in [false, true] {
+        let tasks = Tasks::default();
+        tasks.set_drain_delay(Duration::from_millis(400));
+        tasks.set_drain_delay(Duration::from_millis(100));
+        let signal = tasks.until_signal();
+        let begun = Instant::now();
+        send("-TERM").await;
+        let hurry = async {
+            tasks.draining().await;
+            assert!(tasks.is_draining() && !tasks.is_stopping());
+            if is_hurried {
+                send("-INT").await;
+            }
+        };
+        tokio::join!(signal, hurry);
+        assert!(tasks.is_stopping());
+        assert_eq!(begun.elapsed() < Duration::from_millis(400), is_hurried, "{:?}", begun.elapsed());
+    }
 }
 
 async fn send(signal: &str) {
