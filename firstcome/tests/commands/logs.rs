@@ -18,6 +18,7 @@ async fn start(folder: &Path) -> (ChildProcess, HttpClient) {
     let text = format!(
         "data.folder = \"{}\"\nsignup.listen = \"127.0.0.1:0\"\nadmin.listen = \"127.0.0.1:0\"\nlog.filter = \"trace\"\n\
          [gateway]\nlisten = \"127.0.0.1:{port}\"\nupstream.shop.url = \"http://127.0.0.1:9\"\n\
+         access_log.lines = \"all\"\n\
          [[gateway.route]]\nprefix = \"/\"\nupstream = \"shop\"\n\
          [[event]]\nid = \"spring\"\ntitle_ko = \"봄\"\ntitle_en = \"Spring\"\ncapacity = 10\nopens_at = \"+0s\"\ncloses_at = \"+1h\"\n\
          pace = \"10\"\nin_flight_max = 10\n",
@@ -66,6 +67,7 @@ async fn no_log_line_holds_a_receipt_a_recovery_code_or_a_phone_number() {
     assert!(running.stop(SOON).await.unwrap().success());
     let log = running.log();
     assert!(log.contains("/a/{receipt}") && log.contains("cannot connect to an upstream"), "{log}");
+    assert!(log.contains("\"path\":\"/a/-\""), "the access log is among it: {log}");
     for secret in [&receipt, &code, &code.replace('-', ""), PHONE] {
         let line = log.lines().find(|line| line.contains(secret));
         assert_eq!(line, None, "{secret}");

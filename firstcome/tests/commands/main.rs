@@ -10,6 +10,7 @@ use testkit::{ChildProcess, HttpClient, TempFolder, until_some};
 mod described;
 mod logs;
 mod operating;
+mod restarting;
 mod units;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_firstcome");
