@@ -223,9 +223,9 @@ impl Queue {
         }
     }
 
-    /// Restores applications that the queue has lost, armed or not. Repeating it changes nothing, but a waiting application that was
-    /// restored without its secret or contact gets it. Rows that contradict the
-    /// queue are left out and counted in [`LeaderError::Conflicts`].
+    /// Restores applications that the queue has lost, armed or not. Repeating it changes nothing, but an application that was
+    /// restored without its secret gets it, and a waiting one its contact. Rows that contradict the queue are left out and counted in
+    /// [`LeaderError::Conflicts`].
     pub async fn restore(
         &self,
         event: &EventId,

@@ -588,12 +588,13 @@ local function acknowledge(keys, args)
   return { args[1], 'OK' }
 end
 
--- Adds what an application lacks that was restored from its receipt: the receipt has neither secret nor contact.
+-- Adds what an application lacks that was restored from its receipt or from the ledger, which have no secret; only a waiting one
+-- needs its contact.
 local function complete(queue, packed, name, field, key, secret, contact)
   if string.sub(packed, 6, 13) == NO_SECRET and secret ~= NO_SECRET then
     redis.call('HSET', name, field, string.sub(packed, 1, 5) .. secret .. string.sub(packed, 14))
   end
-  if contact ~= '' and redis.call('HEXISTS', queue.base .. 'c', key) == 0 then
+  if packed_state(packed) == 'W' and contact ~= '' and redis.call('HEXISTS', queue.base .. 'c', key) == 0 then
     redis.call('HSET', queue.base .. 'c', key, contact)
   end
 end
@@ -608,10 +609,8 @@ local function restore_one(queue, number, key, secret, state, contact)
   if number > queue.seq then save(queue, { seq = number }) end
   if queue.closed_seq and number > queue.closed_seq then save(queue, { closed_seq = number }) end
   if packed then
-    if packed_state(packed) == 'W' then
-      if state == 'A' then save(queue, { waiting = queue.waiting - admit(queue, key) }) end
-      if state == 'W' then complete(queue, packed, name, field, key, secret, contact) end
-    end
+    if state == 'W' then complete(queue, packed, name, field, key, secret, contact) end
+    if state == 'A' and packed_state(packed) == 'W' then save(queue, { waiting = queue.waiting - admit(queue, key) }) end
     return true
   end
   if state == 'W' then add_to_block(queue, block_of(number), 1) end

@@ -254,11 +254,12 @@ async fn restore_one(
     }
 }
 
-/// Adds what a waiting application lacks that was restored from its receipt: the receipt has neither secret nor contact.
+/// Adds what an application lacks that was restored from its receipt or from the ledger, which have no secret; only a waiting one
+/// needs its contact.
 async fn complete(conn: &mut SqliteConnection, queue: i64, row: RestoredApplication) -> sqlx::Result<bool> {
     sqlx::query(
         "UPDATE application SET req_hash = CASE WHEN req_hash = ?3 THEN ?4 ELSE req_hash END, \
-         contact = CASE WHEN length(contact) > 0 THEN contact ELSE ?5 END WHERE queue = ?1 AND number = ?2 AND state = 'W'",
+         contact = CASE WHEN state <> 'W' OR length(contact) > 0 THEN contact ELSE ?5 END WHERE queue = ?1 AND number = ?2",
     )
     .bind(queue)
     .bind(row.number.get())

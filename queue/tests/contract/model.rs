@@ -89,11 +89,11 @@ impl ModelQueue {
         }
     }
     fn complete(&mut self, n: u32, row: &RestoredApplication) {
-        let applicant = &mut self.people.get_mut(&n).unwrap().applicant;
+        let Person { applicant, state, .. } = self.people.get_mut(&n).unwrap();
         if applicant.req_hash == ReqHash::NONE {
             applicant.req_hash = row.req_hash;
         }
-        if applicant.contact.is_empty() {
+        if *state == QueueState::Waiting && applicant.contact.is_empty() {
             applicant.contact.clone_from(&row.contact);
         }
     }
@@ -303,7 +303,7 @@ impl Model {
                     (QueueState::Waiting, QueueState::Admitted) => {
                         queue.set_state(n, QueueState::Admitted);
                     }
-                    (QueueState::Waiting, QueueState::Waiting) => queue.complete(n, row),
+                    (_, QueueState::Waiting) => queue.complete(n, row),
                     _ => {}
                 },
                 (None, None) => {

@@ -54,6 +54,7 @@ macro_rules! cases {
             restoring_adds_the_missing_applications
             restoring_never_changes_an_existing_application
             an_application_without_secret_and_contact_gets_them_when_they_are_known
+            an_admitted_application_from_the_ledger_gets_its_secret_back
             replaced_gaps_are_those_that_count
             a_restored_number_raises_the_last_one_of_a_closed_queue
         );

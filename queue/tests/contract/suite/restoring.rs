@@ -86,6 +86,21 @@ pub(crate) async fn an_application_without_secret_and_contact_gets_them_when_the
     }
 }
 
+pub(crate) async fn an_admitted_application_from_the_ledger_gets_its_secret_back(harness: &mut QueueHarness) {
+    harness.queue().arm(&event(), FENCE, arming(2, 10)).await.unwrap();
+    let from_ledger = RestoredApplication {
+        req_hash: ReqHash::NONE,
+        contact: Vec::new(),
+        ..restored(3, 3, QueueState::Admitted)
+    };
+    let rows = [from_ledger, restored(3, 3, QueueState::Waiting)];
+    for row in rows {
+        harness.queue().restore(&event(), FENCE, &[row]).await.unwrap();
+        assert_eq!(harness.entry(3).await.state, QueueState::Admitted);
+    }
+    assert!(harness.apply(3).await.unwrap().proven, "the applicant who presses again gets the full receipt");
+}
+
 pub(crate) async fn replaced_gaps_are_those_that_count(harness: &mut QueueHarness) {
     harness.queue().arm(&event(), FENCE, arming(2, 10)).await.unwrap();
     let skipped = harness.snapshot().await.seq;
