@@ -15,18 +15,16 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::Context as _;
 use axum::extract::Request;
 use axum::http::uri::PathAndQuery;
-use axum::http::{HeaderMap, HeaderName, Method, StatusCode, header};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use domain::Now;
 use metrics::Counter;
 use service::Context;
 use service::http::{ResponseRecord, SentResponse};
+use service::trace::TRACEPARENT;
 use tokio::time::Instant;
 
 use line::{AccessLine, AccessLogFormat, ClientDetail};
 use writer::{LineBuffer, LineTarget};
-
-/// The most bytes of a header that are kept.
-const HEADER_MAX: usize = 256;
 
 /// Which requests have a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +99,8 @@ impl AccessLog {
     }
 
     /// An entry for a request, if it is one of the sample. `path` is its normalised path if that differs, and `is_clear` says whether the
-    /// path can be read in one way only; otherwise it might have a receipt in it that is not recognised.
+    /// path can be read in one way only; otherwise it might have a receipt in it that is not recognised. The request has a well-formed
+    /// `traceparent`.
     pub(crate) fn entry(
         self: &Arc<Self>,
         request: &Request,
@@ -115,12 +114,13 @@ impl AccessLog {
             line.address = redact::address(target.path(), target.query());
         }
         let headers = request.headers();
-        let authority = || request.uri().authority().map(ToString::to_string);
-        line.host = text(headers, &header::HOST).or_else(authority);
+        let authority = || HeaderValue::from_str(request.uri().authority()?.as_str()).ok();
+        line.host = headers.get(header::HOST).cloned().or_else(authority);
         line.version = Some(request.version());
-        line.referer = text(headers, &header::REFERER).map(|referer| redact::referer(&referer));
-        line.user_agent = text(headers, &header::USER_AGENT);
-        line.trace_id = service::trace::trace_id(headers).map(str::to_owned);
+        let referer = headers.get(header::REFERER).map(|value| String::from_utf8_lossy(value.as_bytes()));
+        line.referer = referer.map(|referer| redact::referer(&referer));
+        line.user_agent = headers.get(header::USER_AGENT).cloned();
+        line.traceparent = headers.get(TRACEPARENT).cloned();
         Some(entry)
     }
 
@@ -138,7 +138,7 @@ impl AccessLog {
             version: None,
             referer: None,
             user_agent: None,
-            trace_id: None,
+            traceparent: None,
             route: "none",
             upstream: None,
             class: None,
@@ -149,12 +149,6 @@ impl AccessLog {
         };
         Some(AccessEntry(Some(Box::new(OpenLine { log: Arc::clone(self), begun: Instant::now(), line }))))
     }
-}
-
-/// A header as text, cut to a bound.
-fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    let value = headers.get(name)?.as_bytes();
-    Some(String::from_utf8_lossy(&value[..value.len().min(HEADER_MAX)]).into_owned())
 }
 
 /// The status of a request whose client left before there was a response, as nginx logs it.

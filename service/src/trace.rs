@@ -11,7 +11,8 @@ const HEX_DIGITS: &[u8; 16] = b"0123456789abcdef";
 
 /// Whether a `traceparent` of version 00 is well formed, so that it may be passed on (W3C Trace Context 3.2).
 pub fn is_traceparent(value: &HeaderValue) -> bool {
-    let is_hex = |text: &[u8]| text.iter().all(|byte| HEX_DIGITS.contains(byte));
+    // Ranges, because every request has one, and a search among the digits takes several times as long.
+    let is_hex = |text: &[u8]| text.iter().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'));
     let is_id = |text: &[u8]| is_hex(text) && text.iter().any(|byte| *byte != b'0');
     match value.as_bytes() {
         [b'0', b'0', b'-', rest @ ..] if rest.len() == 52 => {

@@ -1,10 +1,11 @@
 //! The formats of a line of the access log.
 
+use std::borrow::Cow;
 use std::fmt::{self, Write as _};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
 
-use axum::http::{Method, Version};
+use axum::http::{HeaderValue, Method, Version};
 use service::http::SentResponse;
 use time::OffsetDateTime;
 
@@ -66,20 +67,25 @@ impl ClientDetail {
     }
 }
 
-/// What is written of a request.
+/// The most bytes of a header that are written.
+const HEADER_MAX: usize = 256;
+
+/// What is written of a request. Headers are kept as they are until then: a copy of each would cost more.
 #[derive(Debug)]
 pub(super) struct AccessLine {
     /// Unix time of its headers in milliseconds.
     pub(super) time_ms: i64,
     pub(super) client: Option<IpAddr>,
     pub(super) method: Method,
-    pub(super) host: Option<String>,
+    pub(super) host: Option<HeaderValue>,
     /// Without its secrets.
     pub(super) address: String,
     pub(super) version: Option<Version>,
+    /// Without its secrets.
     pub(super) referer: Option<String>,
-    pub(super) user_agent: Option<String>,
-    pub(super) trace_id: Option<String>,
+    pub(super) user_agent: Option<HeaderValue>,
+    /// Well formed.
+    pub(super) traceparent: Option<HeaderValue>,
     pub(super) route: &'static str,
     pub(super) upstream: Option<&'static str>,
     pub(super) class: Option<&'static str>,
@@ -107,38 +113,41 @@ impl AccessLine {
     }
 
     fn json(&self, line: &mut String, sent: SentResponse) -> fmt::Result {
-        write!(line, "{{\"time\":\"{}\"", UtcTime(self.time_ms))?;
+        line.push_str("{\"time\":\"");
+        push_rfc3339(line, self.time_ms);
+        line.push('"');
         if let Some(client) = self.client {
             write!(line, ",\"client\":\"{client}\"")?;
         }
-        let version = self.version.map(version_text);
+        let trace_id = self.traceparent.as_ref().and_then(|value| value.to_str().ok()?.get(3..35));
         for (key, value) in [
-            ("method", Some(self.method.as_str())),
-            ("host", self.host.as_deref()),
-            ("path", Some(self.address.as_str())),
-            ("protocol", version),
-            ("route", Some(self.route)),
-            ("upstream", self.upstream),
-            ("class", self.class),
-            ("reason", self.reason),
-            ("referer", self.referer.as_deref()),
-            ("user_agent", self.user_agent.as_deref()),
-            ("trace_id", self.trace_id.as_deref()),
+            (",\"method\":\"", Some(self.method.as_str())),
+            (",\"host\":\"", self.host.as_ref().map(text).as_deref()),
+            (",\"path\":\"", Some(self.address.as_str())),
+            (",\"protocol\":\"", self.version.map(version_text)),
+            (",\"route\":\"", Some(self.route)),
+            (",\"upstream\":\"", self.upstream),
+            (",\"class\":\"", self.class),
+            (",\"reason\":\"", self.reason),
+            (",\"referer\":\"", self.referer.as_deref()),
+            (",\"user_agent\":\"", self.user_agent.as_ref().map(text).as_deref()),
+            (",\"trace_id\":\"", trace_id),
         ] {
             if let Some(value) = value {
-                write!(line, ",\"{key}\":\"{}\"", JsonText(value))?;
+                line.push_str(key);
+                push_json(line, value)?;
+                line.push('"');
             }
         }
-        write!(
-            line,
-            ",\"status\":{},\"bytes\":{},\"complete\":{},\"response_ms\":{},\"total_ms\":{},\"sample\":{}}}",
-            sent.status.as_u16(),
-            sent.bytes,
-            sent.is_complete,
-            Milliseconds(self.response_us),
-            Milliseconds(self.total_us),
-            self.sample,
-        )
+        let is_complete = if sent.is_complete { "true" } else { "false" };
+        write!(line, ",\"status\":{},\"bytes\":{}", sent.status.as_u16(), sent.bytes)?;
+        line.push_str(",\"complete\":");
+        line.push_str(is_complete);
+        line.push_str(",\"response_ms\":");
+        push_milliseconds(line, self.response_us)?;
+        line.push_str(",\"total_ms\":");
+        push_milliseconds(line, self.total_us)?;
+        write!(line, ",\"sample\":{}}}", self.sample)
     }
 
     fn combined(&self, line: &mut String, sent: SentResponse) -> fmt::Result {
@@ -146,21 +155,28 @@ impl AccessLine {
             Some(client) => write!(line, "{client}")?,
             None => line.push('-'),
         }
-        write!(
-            line,
-            " - - [{}] \"{} {} {}\" {} {}",
-            CommonTime(self.time_ms),
-            CombinedText(self.method.as_str()),
-            CombinedText(&self.address),
-            self.version.map_or("-", version_text),
-            sent.status.as_u16(),
-            sent.bytes,
-        )?;
-        for text in [&self.referer, &self.user_agent] {
-            write!(line, " \"{}\"", CombinedText(text.as_deref().unwrap_or("-")))?;
+        line.push_str(" - - [");
+        push_common_time(line, self.time_ms);
+        line.push_str("] \"");
+        push_combined(line, self.method.as_str())?;
+        line.push(' ');
+        push_combined(line, &self.address)?;
+        line.push(' ');
+        line.push_str(self.version.map_or("-", version_text));
+        write!(line, "\" {} {}", sent.status.as_u16(), sent.bytes)?;
+        for value in [self.referer.as_deref(), self.user_agent.as_ref().map(text).as_deref()] {
+            line.push_str(" \"");
+            push_combined(line, value.unwrap_or("-"))?;
+            line.push('"');
         }
         Ok(())
     }
+}
+
+/// A header as text, cut to a bound.
+fn text(value: &HeaderValue) -> Cow<'_, str> {
+    let bytes = value.as_bytes();
+    String::from_utf8_lossy(&bytes[..bytes.len().min(HEADER_MAX)])
 }
 
 fn version_text(version: Version) -> &'static str {
@@ -172,72 +188,82 @@ fn version_text(version: Version) -> &'static str {
 }
 
 /// A time as in RFC 3339, in UTC.
-struct UtcTime(i64);
-
-impl fmt::Display for UtcTime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (time, ms) = (utc(self.0), self.0.rem_euclid(1000));
-        let (year, month, day) = time.to_calendar_date();
-        let (hour, minute, second) = time.to_hms();
-        write!(f, "{year:04}-{:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{ms:03}Z", u8::from(month))
+fn push_rfc3339(line: &mut String, ms: i64) {
+    let time = utc(ms);
+    push_digits(line, time.year().unsigned_abs(), 4);
+    for (before, number) in [
+        ('-', u8::from(time.month())),
+        ('-', time.day()),
+        ('T', time.hour()),
+        (':', time.minute()),
+        (':', time.second()),
+    ] {
+        line.push(before);
+        push_digits(line, number.into(), 2);
     }
+    line.push('.');
+    push_digits(line, u32::try_from(ms.rem_euclid(1000)).unwrap_or(0), 3);
+    line.push('Z');
 }
 
 /// A time as in the combined format, in UTC.
-struct CommonTime(i64);
-
-impl fmt::Display for CommonTime {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let time = utc(self.0);
-        let (year, month, day) = time.to_calendar_date();
-        let (hour, minute, second) = time.to_hms();
-        let month = &month.to_string()[..3];
-        write!(f, "{day:02}/{month}/{year:04}:{hour:02}:{minute:02}:{second:02} +0000")
+fn push_common_time(line: &mut String, ms: i64) {
+    const MONTHS: [&str; 12] =
+        ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+    let time = utc(ms);
+    push_digits(line, time.day().into(), 2);
+    line.push('/');
+    line.push_str(MONTHS[usize::from(u8::from(time.month())) - 1]);
+    line.push('/');
+    push_digits(line, time.year().unsigned_abs(), 4);
+    for number in [time.hour(), time.minute(), time.second()] {
+        line.push(':');
+        push_digits(line, number.into(), 2);
     }
+    line.push_str(" +0000");
 }
 
 fn utc(ms: i64) -> OffsetDateTime {
     OffsetDateTime::from_unix_timestamp(ms.div_euclid(1000)).unwrap_or(OffsetDateTime::UNIX_EPOCH)
 }
 
-/// Microseconds, written as milliseconds.
-struct Milliseconds(u64);
-
-impl fmt::Display for Milliseconds {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}.{:03}", self.0 / 1000, self.0 % 1000)
+/// The last digits of a number, with leading zeros. The formatter of the standard library takes several times as long.
+fn push_digits(line: &mut String, number: u32, digits: u32) {
+    for place in (0..digits).rev() {
+        let digit = number / 10_u32.pow(place) % 10;
+        line.push(char::from(b'0' + u8::try_from(digit).unwrap_or(0)));
     }
+}
+
+/// Microseconds, as milliseconds.
+fn push_milliseconds(line: &mut String, us: u64) -> fmt::Result {
+    write!(line, "{}.", us / 1000)?;
+    push_digits(line, u32::try_from(us % 1000).unwrap_or(0), 3);
+    Ok(())
 }
 
 /// A text within quotes of JSON.
-struct JsonText<'a>(&'a str);
-
-impl fmt::Display for JsonText<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for char in self.0.chars() {
-            match char {
-                '"' | '\\' => write!(f, "\\{char}")?,
-                _ if char.is_control() => write!(f, "\\u{:04x}", u32::from(char))?,
-                _ => f.write_char(char)?,
-            }
-        }
-        Ok(())
+fn push_json(line: &mut String, text: &str) -> fmt::Result {
+    let mut rest = text;
+    // Nearly always there is none, and the whole text is copied at once.
+    while let Some(at) = rest.bytes().position(|byte| matches!(byte, b'"' | b'\\' | 0..=0x1f | 0x7f)) {
+        line.push_str(&rest[..at]);
+        write!(line, "\\u{:04x}", rest.as_bytes()[at])?;
+        rest = &rest[at + 1..];
     }
+    line.push_str(rest);
+    Ok(())
 }
 
 /// A text within quotes of the combined format, escaped as nginx does.
-struct CombinedText<'a>(&'a str);
-
-impl fmt::Display for CombinedText<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for byte in self.0.bytes() {
-            match byte {
-                b'"' | b'\\' | 0..=0x1f | 0x7f..=0xff => write!(f, "\\x{byte:02X}")?,
-                _ => f.write_char(char::from(byte))?,
-            }
+fn push_combined(line: &mut String, text: &str) -> fmt::Result {
+    for byte in text.bytes() {
+        match byte {
+            b'"' | b'\\' | 0..=0x1f | 0x7f..=0xff => write!(line, "\\x{byte:02X}")?,
+            _ => line.push(char::from(byte)),
         }
-        Ok(())
     }
+    Ok(())
 }
 
 #[cfg(test)]
@@ -252,12 +278,14 @@ mod tests {
             time_ms: 1_795_874_645_123,
             client: Some([192, 0, 2, 0].into()),
             method: Method::GET,
-            host: Some("shop.example".into()),
+            host: Some(HeaderValue::from_static("shop.example")),
             address: "/products/1?id=-".into(),
             version: Some(Version::HTTP_11),
             referer: None,
-            user_agent: Some("a \"quoted\" \\ agent\u{1}\u{7f}가".into()),
-            trace_id: Some("0af7651916cd43dd8448eb211c80319c".into()),
+            user_agent: HeaderValue::from_bytes("a \"quoted\" \\ agent\t가".as_bytes()).ok(),
+            traceparent: Some(HeaderValue::from_static(
+                "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+            )),
             route: "/",
             upstream: Some("shop"),
             class: Some("browse"),
@@ -274,7 +302,8 @@ mod tests {
         let json: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(json["time"], "2026-11-28T14:04:05.123Z");
         assert_eq!((&json["client"], &json["path"]), (&"192.0.2.0".into(), &"/products/1?id=-".into()));
-        assert_eq!(json["user_agent"], "a \"quoted\" \\ agent\u{1}\u{7f}가");
+        assert_eq!(json["user_agent"], "a \"quoted\" \\ agent\t가");
+        assert_eq!(json["trace_id"], "0af7651916cd43dd8448eb211c80319c");
         assert_eq!(
             (&json["status"], &json["bytes"], &json["complete"]),
             (&200.into(), &2048.into(), &true.into())
@@ -288,7 +317,7 @@ mod tests {
         assert_eq!(
             line().format(AccessLogFormat::Combined, SENT),
             "192.0.2.0 - - [28/Nov/2026:14:04:05 +0000] \"GET /products/1?id=- HTTP/1.1\" 200 2048 \"-\" \
-             \"a \\x22quoted\\x22 \\x5C agent\\x01\\x7F\\xEA\\xB0\\x80\"\n"
+             \"a \\x22quoted\\x22 \\x5C agent\\x09\\xEA\\xB0\\x80\"\n"
         );
     }
 

@@ -16,9 +16,13 @@ const RECEIPT_MIN: usize = 50;
 
 /// The path and the names of the query's parameters.
 pub(super) fn address(path: &str, query: Option<&str>) -> String {
-    let mut text = String::with_capacity(path.len());
     let path = path.split_once(';').map_or(path, |(path, _)| path);
     let has_receipts = WITH_RECEIPTS.into_iter().find(|prefix| is_below(path, prefix));
+    if has_receipts.is_none() && query.is_none() && path.len() <= RECEIPT_MIN {
+        // As most paths are; a receipt is longer.
+        return path.to_owned();
+    }
+    let mut text = String::with_capacity(path.len());
     for (nth, segment) in path.split('/').enumerate() {
         if nth > 0 {
             text.push('/');
