@@ -74,6 +74,7 @@ CREATE TABLE application (
     outcome     TEXT CHECK (outcome IN ('ordered', 'rejected', 'cancelled', 'expired')),
     order_no    TEXT,
     contact     TEXT NOT NULL DEFAULT '',       -- sealed, base64; empty once it is no longer needed
+    req_hash    TEXT NOT NULL DEFAULT '',       -- the hash of the client's secret, for a queue that has lost it; empty if unknown
     admitted_at BIGINT NOT NULL,
     ended_at    BIGINT,
     projected_epoch BIGINT NOT NULL DEFAULT 0,  -- the last epoch of the queue that has this outcome

@@ -20,6 +20,9 @@ pub enum BadId {
     /// Not 32 hexadecimal digits.
     #[error("an application key is 32 hexadecimal digits")]
     AppKey,
+    /// Not 16 hexadecimal digits.
+    #[error("the hash of a secret is 16 hexadecimal digits")]
+    ReqHash,
     /// Zero, or above `u32::MAX`.
     #[error("a number is between 1 and 4294967295")]
     Number,
@@ -159,6 +162,20 @@ pub struct Fence(pub i64);
 /// The first 8 bytes of an HMAC over the secret of a client; all zero for a client without a secret.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct ReqHash(pub [u8; 8]);
+
+impl fmt::Display for ReqHash {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&HEXLOWER_PERMISSIVE.encode(&self.0))
+    }
+}
+
+impl FromStr for ReqHash {
+    type Err = BadId;
+    fn from_str(text: &str) -> Result<Self, BadId> {
+        let bytes = HEXLOWER_PERMISSIVE.decode(text.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+        bytes.map(Self).ok_or(BadId::ReqHash)
+    }
+}
 
 impl ReqHash {
     /// No secret.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result, ensure};
 use domain::event::Text;
 use domain::{AppKey, Epoch, EventId, EventSettings, EventState, ReqHash};
-use queue::{Applicant, ArmRequest, Projection, Queue, RedisOptions, RedisRole, SeatFigures};
+use queue::{Applicant, ArmRequest, Continuity, Projection, Queue, RedisOptions, RedisRole, SeatFigures};
 use serde_json::{Value, json};
 use testkit::{RedisKind, RedisServer, TempFolder};
 use tokio::task::JoinSet;
@@ -183,8 +183,13 @@ async fn open(queue: &Queue, event: &EventId, n: u32) -> Result<()> {
         settle_after_close: false,
         ..EventSettings::new(event.clone(), Text::new("봄", "Spring"), 0, NEVER)
     };
-    let request =
-        ArmRequest { epoch: Epoch(1), number_limit: 0, unopened: false, settings: settings.clone(), rev: 1 };
+    let request = ArmRequest {
+        epoch: Epoch(1),
+        number_limit: 0,
+        continuity: Continuity::Unknown,
+        settings: settings.clone(),
+        rev: 1,
+    };
     queue.arm(event, 1, request).await?;
     let projection = Projection {
         rev: 1,

@@ -118,6 +118,20 @@ pub enum LeaderError {
     Unavailable(String),
 }
 
+/// What the leader knows of numbers that the queue may have lost. Without a loss the queue continues without a gap; one that has to be
+/// created never does.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Continuity {
+    /// Numbers above the queue's last one may have been given.
+    Unknown,
+    /// As far as the ledger knows, no number was given and the event has not opened. A queue agrees if it gave no number and its own
+    /// opening is still to come: no application can have been accepted.
+    Unopened,
+    /// Each process that acknowledges applications has reported the last number that it got from the queue, and none is above the
+    /// queue's last one.
+    Whole,
+}
+
 /// The leader's request to arm a queue. All of it was committed in the ledger before.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ArmRequest {
@@ -125,10 +139,8 @@ pub struct ArmRequest {
     pub epoch: Epoch,
     /// No number above this limit was ever given. The queue continues above it, and the numbers that it skips become a gap.
     pub number_limit: u32,
-    /// Whether, as far as the ledger knows, no number was given and the event has not opened. A queue that agrees, because it
-    /// gave no number and its own opening is still to come, continues without a gap: no application can have been accepted. A
-    /// queue that has to be created cannot agree.
-    pub unopened: bool,
+    /// What is known of numbers that the queue may have lost.
+    pub continuity: Continuity,
     /// The settings. A queue that has older ones takes them over before it acts on its own times, as in [`Projection`].
     pub settings: EventSettings,
     /// The revision of the settings.
@@ -181,6 +193,8 @@ pub struct WaitingApplication {
     pub number: Number,
     /// The application.
     pub app_key: AppKey,
+    /// The hash of the secret.
+    pub req_hash: ReqHash,
     /// The sealed contact.
     pub contact: Vec<u8>,
 }

@@ -9,9 +9,9 @@ mod redis;
 mod sqlite;
 
 pub use contract::{
-    Applicant, ApplyAck, ArmRequest, ArmResult, BLOCK, Closing, InboxEntry, InboxKind, LeaderError,
-    ProjectedOutcome, Projection, QueueEntry, QueueError, QueueHead, QueueJournal, QueueSnapshot, QueueState,
-    RestoredApplication, SeatFigures, UnjudgedArming, WaitingApplication,
+    Applicant, ApplyAck, ArmRequest, ArmResult, BLOCK, Closing, Continuity, InboxEntry, InboxKind,
+    LeaderError, ProjectedOutcome, Projection, QueueEntry, QueueError, QueueHead, QueueJournal,
+    QueueSnapshot, QueueState, RestoredApplication, SeatFigures, UnjudgedArming, WaitingApplication,
 };
 pub use journal::{JournalId, JournalRecord, JournalSummary, JournaledEvent};
 pub use queue::Queue;

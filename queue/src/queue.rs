@@ -255,6 +255,15 @@ impl Queue {
         }
     }
 
+    /// Returns the journals whose processes have reported since the queue's server started, each with the last number that the process
+    /// got from the queue; armed or not.
+    pub async fn reports(&self, event: &EventId) -> Result<Vec<(String, u32)>, LeaderError> {
+        match self {
+            Self::Sqlite(_) => Ok(Vec::new()),
+            Self::Redis(queue) => queue.reports(event).await,
+        }
+    }
+
     /// Tells the queue that the ledger has registered these journals. Their processes acknowledge applications from then on.
     pub async fn keep_journals(
         &self,

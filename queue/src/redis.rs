@@ -256,6 +256,10 @@ impl RedisQueue {
         read::journals(&self.client, event).await
     }
 
+    pub(crate) async fn reports(&self, event: &EventId) -> Result<Vec<(String, u32)>, LeaderError> {
+        read::reports(&self.client, event).await
+    }
+
     pub(crate) async fn keep_journals(
         &self,
         event: &EventId,
@@ -278,7 +282,7 @@ fn open_journal(
     let journal = Journal::open(folder, rng).map_err(LeaderError::Unavailable)?;
     // A queue that has less than the journal was put back to an older state while this process was away.
     for (event, last) in journal.last_numbers() {
-        client.record_acknowledged(&event, last);
+        client.record_received(&event, last);
     }
     Ok(Some(Arc::new(journal)))
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use domain::{EventId, EventState, Fence, Millis};
 use ledger::EventRow;
-use queue::{LeaderError, QueueError, QueueSnapshot};
+use queue::{Continuity, LeaderError, QueueError, QueueSnapshot};
 use service::health::Check;
 
 use crate::context::WorkerContext;
@@ -102,7 +102,7 @@ async fn run_round(worker: &WorkerContext, term: &mut LeaderTerm, check: &Check)
         worker.ledger.extend_leadership(&term.event, term.fence).await?;
         term.extended_at = now;
     }
-    let snapshot = armed_snapshot(worker, term, now).await?;
+    let Some(snapshot) = armed_snapshot(worker, term, now).await? else { return Ok(IDLE) };
     let event = worker.ledger.event(&term.event).await?;
     if event.fence != term.fence {
         return Err(ledger::Error::Lost.into());
@@ -161,20 +161,25 @@ fn report_health(term: &mut LeaderTerm, event: &EventRow, check: &Check) {
     term.reported = report;
 }
 
-/// Returns the state of the queue. Arms a queue that was restarted first.
+/// Returns the state of the queue. Arms a queue that was restarted first; `None` while its processes may still report what they have.
 async fn armed_snapshot(
     worker: &WorkerContext,
     term: &mut LeaderTerm,
     now: Millis,
-) -> Result<QueueSnapshot, Error> {
-    match worker.queue.snapshot(&term.event).await {
-        Ok(snapshot) if snapshot.armed => return Ok(snapshot),
-        Ok(snapshot) => queue_status::report(worker, term, &snapshot, now).await?,
-        Err(QueueError::NotArmed | QueueError::UnknownEvent) => {}
+) -> Result<Option<QueueSnapshot>, Error> {
+    let continuity = match worker.queue.snapshot(&term.event).await {
+        Ok(snapshot) if snapshot.armed => return Ok(Some(snapshot)),
+        Ok(snapshot) => {
+            queue_status::report(worker, term, &snapshot, now).await?;
+            recovery::continuity(worker, term, &snapshot, now).await?
+        }
+        Err(QueueError::NotArmed | QueueError::UnknownEvent) => Some(Continuity::Unknown),
         Err(error) => return Err(error.into()),
-    }
+    };
+    let Some(continuity) = continuity else { return Ok(None) };
+    term.unarmed_since = None;
     term.gaps_filled = false;
     term.filled_through = 0;
-    recovery::arm(worker, term).await?;
-    Ok(worker.queue.snapshot(&term.event).await?)
+    recovery::arm(worker, term, continuity).await?;
+    Ok(Some(worker.queue.snapshot(&term.event).await?))
 }

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use domain::event::Text;
 use domain::{Epoch, EventSettings, EventState, Kind, Release};
 use gateway::Config;
-use queue::{ArmRequest, Projection, Queue, SeatFigures};
+use queue::{ArmRequest, Continuity, Projection, Queue, SeatFigures};
 use service::{Context, Health, Settings, Tasks};
 use testkit::{ManualClock, TempFolder, seeded};
 
@@ -109,7 +109,13 @@ impl GatewayHarness {
     /// Arms the queue of an event.
     pub(crate) async fn arm(&self, settings: EventSettings) {
         let event = settings.id.clone();
-        let arming = ArmRequest { epoch: Epoch(1), number_limit: 0, unopened: false, settings, rev: 1 };
+        let arming = ArmRequest {
+            epoch: Epoch(1),
+            number_limit: 0,
+            continuity: Continuity::Unknown,
+            settings,
+            rev: 1,
+        };
         self.queue.arm(&event, 1, arming).await.unwrap();
     }
 

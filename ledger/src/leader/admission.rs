@@ -1,6 +1,6 @@
 //! Admission: one transaction gives the head of the queue its seats, in order.
 
-use domain::{AppKey, EventId, EventState, Fence, Millis, Number, Release};
+use domain::{AppKey, EventId, EventState, Fence, Millis, Number, Release, ReqHash};
 use serde_json::json;
 
 use crate::leader::freeze::freeze;
@@ -24,6 +24,8 @@ pub struct Candidate {
     pub number: Number,
     /// The key of the application.
     pub app_key: AppKey,
+    /// The hash of the client's secret.
+    pub req_hash: ReqHash,
     /// The sealed contact, base64.
     pub contact: String,
 }
@@ -127,11 +129,12 @@ async fn seat_candidates(
     seated: &[Seating<'_>],
     now: Millis,
 ) -> Result<(), Error> {
-    let json = |Seating { candidate, seat }: &Seating<'_>| json!({ "number": candidate.number, "key": candidate.app_key.to_string(), "contact": candidate.contact, "seat": seat });
+    let json = |Seating { candidate, seat }: &Seating<'_>| json!({ "number": candidate.number, "key": candidate.app_key.to_string(), "secret": candidate.req_hash.to_string(), "contact": candidate.contact, "seat": seat });
     let rows = json!(seated.iter().map(json).collect::<Vec<_>>()).to_string();
     sqlx::query(
-        "INSERT INTO application (event, app_key, number, state, seat, contact, admitted_at)
-         SELECT $1, value ->> 'key', CAST(value ->> 'number' AS BIGINT), 'ordering', CAST(value ->> 'seat' AS BIGINT), value ->> 'contact', $3
+        "INSERT INTO application (event, app_key, number, state, seat, req_hash, contact, admitted_at)
+         SELECT $1, value ->> 'key', CAST(value ->> 'number' AS BIGINT), 'ordering', CAST(value ->> 'seat' AS BIGINT), value ->> 'secret',
+             value ->> 'contact', $3
          FROM json_each($2) AS one",
     )
     .bind(event.as_str()).bind(&rows).bind(now)

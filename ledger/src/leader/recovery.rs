@@ -7,7 +7,7 @@ use crate::leader::leader_lease::lock_led_event;
 use crate::store::error::Error;
 use crate::store::ledger::Ledger;
 use crate::tables::event::EventRow;
-use crate::tables::journal::{self, JournalReport};
+use crate::tables::journal::{self, JournalReport, RegisteredJournal};
 
 impl Ledger {
     /// Records that the queue lost nothing before it was armed for this epoch.
@@ -76,6 +76,11 @@ impl Ledger {
             .execute(&mut *tx)
             .await?;
         tx.commit().await
+    }
+
+    /// The journals of the event.
+    pub async fn registered_journals(&self, event: &EventId) -> Result<Vec<RegisteredJournal>, Error> {
+        journal::all(self.reader(), event).await
     }
 
     /// The ids of the awaited journals that were not replayed since applications were lost, in order.

@@ -1,6 +1,6 @@
 //! Rows of the table `application`.
 
-use domain::{AppKey, ApplicationState, EventId, Number, Outcome, Undo};
+use domain::{AppKey, ApplicationState, EventId, Number, Outcome, ReqHash, Undo};
 use sqlx::any::AnyRow;
 
 use crate::store::column::{count, impossible, int, maybe_int, maybe_text, number, parsed, text};
@@ -95,6 +95,28 @@ pub struct OpenApplications {
     pub parked: u32,
 }
 
+/// An application of the ledger, as a queue that has lost it gets it back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct AdmittedApplication {
+    /// Its number.
+    pub number: Number,
+    /// The application.
+    pub app_key: AppKey,
+    /// The hash of the client's secret; none if the ledger does not know it.
+    pub req_hash: ReqHash,
+}
+
+impl AdmittedApplication {
+    fn from_row(row: &AnyRow) -> Result<Self, Error> {
+        let secret = text(row, "req_hash")?;
+        Ok(Self {
+            number: number(row)?,
+            app_key: parsed(row, "app_key")?,
+            req_hash: secret.parse().unwrap_or(ReqHash::NONE),
+        })
+    }
+}
+
 impl Ledger {
     /// Returns the applications of an event with a number above `after`, in number order, at most `max`.
     pub async fn applications(
@@ -120,11 +142,11 @@ impl Ledger {
         event: &EventId,
         after: u32,
         max: u32,
-    ) -> Result<Vec<(Number, AppKey)>, Error> {
-        let rows = sqlx::query("SELECT app_key, number FROM application WHERE event = $1 AND number > $2 ORDER BY number LIMIT $3")
+    ) -> Result<Vec<AdmittedApplication>, Error> {
+        let rows = sqlx::query("SELECT app_key, number, req_hash FROM application WHERE event = $1 AND number > $2 ORDER BY number LIMIT $3")
             .bind(event.as_str()).bind(i64::from(after)).bind(i64::from(max))
             .fetch_all(self.reader()).await?;
-        rows.iter().map(|row| Ok((number(row)?, parsed(row, "app_key")?))).collect()
+        rows.iter().map(AdmittedApplication::from_row).collect()
     }
 
     /// Returns how many applications have not ended.

@@ -3,7 +3,7 @@
 use domain::{Epoch, EventId, Millis, NO_JOURNAL};
 use sqlx::AnyPool;
 
-use crate::store::column::{count, text};
+use crate::store::column::{count, int, text};
 use crate::store::error::Error;
 use crate::store::transaction::Tx;
 use crate::tables::event::EventRow;
@@ -15,6 +15,25 @@ pub struct JournalReport {
     pub id: String,
     /// The last loss that it was replayed for.
     pub replayed: Epoch,
+}
+
+/// A journal that the ledger knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RegisteredJournal {
+    /// Its id, or [`NO_JOURNAL`].
+    pub id: String,
+    /// Whether a recovery waits for it. One that was given up is not awaited until it is back.
+    pub is_awaited: bool,
+}
+
+/// Returns all journals of the event.
+pub(crate) async fn all(reader: &AnyPool, event: &EventId) -> Result<Vec<RegisteredJournal>, Error> {
+    let rows = sqlx::query("SELECT id, awaited FROM journal WHERE event = $1")
+        .bind(event.as_str())
+        .fetch_all(reader)
+        .await?;
+    let journal = |row| Ok(RegisteredJournal { id: text(row, "id")?, is_awaited: int(row, "awaited")? == 1 });
+    rows.iter().map(journal).collect()
 }
 
 /// Returns the ids of all journals of the event.

@@ -1,6 +1,6 @@
 //! Events, leadership and admission.
 
-use domain::{Fence, Number, Release};
+use domain::{Fence, Number, Release, ReqHash};
 use ledger::{Admission, Candidate, CreateResult, Error};
 
 use crate::harness::{LedgerHarness, NOON, Store, candidates, key, settings};
@@ -82,8 +82,18 @@ pub(crate) async fn a_repeated_admission_seats_no_application_twice(store: Store
 
 pub(crate) async fn a_queue_that_contradicts_the_ledger_freezes_the_event(store: Store) {
     for contradiction in [
-        Candidate { number: Number::new(2).unwrap(), app_key: key(9), contact: String::new() },
-        Candidate { number: Number::new(9).unwrap(), app_key: key(2), contact: String::new() },
+        Candidate {
+            number: Number::new(2).unwrap(),
+            app_key: key(9),
+            req_hash: ReqHash::NONE,
+            contact: String::new(),
+        },
+        Candidate {
+            number: Number::new(9).unwrap(),
+            app_key: key(2),
+            req_hash: ReqHash::NONE,
+            contact: String::new(),
+        },
     ] {
         let harness = LedgerHarness::open(store, 10).await;
         harness.admit(1..=3).await;

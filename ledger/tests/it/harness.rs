@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use domain::event::Text;
-use domain::{AppKey, EventId, EventSettings, Fence, Kind, Number, Release};
+use domain::{AppKey, EventId, EventSettings, Fence, Kind, Number, Release, ReqHash};
 use ledger::{
     ATTEMPTS_MAX, Admission, Call, CallResult, CancelRequest, Candidate, Ledger, OrderResponse, SeatState,
 };
@@ -128,8 +128,12 @@ pub(crate) fn key(n: u32) -> AppKey {
 }
 
 pub(crate) fn candidates(numbers: impl IntoIterator<Item = u32>) -> Vec<Candidate> {
-    let candidate =
-        |n| Candidate { number: Number::new(n).unwrap(), app_key: key(n), contact: "c2VhbGVk".into() };
+    let candidate = |n| Candidate {
+        number: Number::new(n).unwrap(),
+        app_key: key(n),
+        req_hash: ReqHash([7; 8]),
+        contact: "c2VhbGVk".into(),
+    };
     numbers.into_iter().map(candidate).collect()
 }
 

@@ -8,7 +8,7 @@ use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{HeaderMap, Request};
 use domain::event::Text;
-use domain::{AppKey, EventId, EventSettings, Number};
+use domain::{AppKey, EventId, EventSettings, Number, ReqHash};
 use http_body_util::BodyExt as _;
 use ledger::{CallResult, Candidate, Ledger, OrderResponse};
 use operator::{Config, OperatorState, Role, Token, router};
@@ -159,8 +159,12 @@ impl OperatorHarness {
         }
         let lead = self.ledger.acquire_leadership(&event).await.unwrap().unwrap();
         let key = AppKey([u8::try_from(number).unwrap(); 16]);
-        let candidate =
-            Candidate { number: Number::new(number).unwrap(), app_key: key, contact: String::new() };
+        let candidate = Candidate {
+            number: Number::new(number).unwrap(),
+            app_key: key,
+            req_hash: ReqHash::NONE,
+            contact: String::new(),
+        };
         let admission = self.ledger.admit(&event, lead.fence, &[candidate]).await.unwrap();
         assert_eq!(admission.seated, 1);
         loop {
@@ -182,6 +186,7 @@ impl OperatorHarness {
         let candidate = |n| Candidate {
             number: Number::new(n).unwrap(),
             app_key: AppKey([7; 16]),
+            req_hash: ReqHash::NONE,
             contact: String::new(),
         };
         self.ledger.admit(&spring(), lead.fence, &[candidate(1)]).await.unwrap();

@@ -77,7 +77,7 @@ impl Batcher {
             return true;
         }
         let mut call = self.client.function_call("apply", batch.event.as_str());
-        call = call.arg(self.client.last_acknowledged(&batch.event));
+        call = call.arg(self.client.last_received(&batch.event));
         for PendingApply { applicant, .. } in &batch.applications {
             let Applicant { app_key: AppKey(key), req_hash, contact } = applicant;
             call = call.arg(&key[..]).arg(&req_hash.0[..]).arg(&contact[..]);
@@ -89,10 +89,15 @@ impl Batcher {
             Err(refused) => Ok(Err(refused)),
         });
         match results {
-            Ok(Ok(acks)) => match self.keep(&mut batch, &acks).await {
-                Ok(()) => self.respond(batch, acks),
-                Err(why) => refuse(batch, &QueueError::Unknown(why)),
-            },
+            Ok(Ok(acks)) => {
+                let last = acks.iter().flatten().map(|ack| ack.number.get()).max();
+                // Before any response, so that the next call tells the queue what this process got from it.
+                self.client.record_received(&batch.event, last.unwrap_or(0));
+                match self.keep(&mut batch, &acks).await {
+                    Ok(()) => respond(batch, acks),
+                    Err(why) => refuse(batch, &QueueError::Unknown(why)),
+                }
+            }
             Ok(Err(refused)) => refuse(batch, &refused),
             Err(error) => {
                 let usable = !error.spoils_connection();
@@ -127,14 +132,11 @@ impl Batcher {
         }
         journal.append(&records).await
     }
+}
 
-    fn respond(&self, batch: EventBatch, acks: Vec<Result<ApplyAck, QueueError>>) {
-        let last = acks.iter().flatten().map(|ack| ack.number.get()).max();
-        // Before any response, so that the next call tells the queue what it has acknowledged.
-        self.client.record_acknowledged(&batch.event, last.unwrap_or(0));
-        for (application, ack) in batch.applications.into_iter().zip(acks) {
-            drop(application.reply.send(ack));
-        }
+fn respond(batch: EventBatch, acks: Vec<Result<ApplyAck, QueueError>>) {
+    for (application, ack) in batch.applications.into_iter().zip(acks) {
+        drop(application.reply.send(ack));
     }
 }
 

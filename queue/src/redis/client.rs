@@ -27,9 +27,9 @@ pub(super) struct RedisClient {
     pub(super) library: Library,
     db: i64,
     nonces: AtomicU64,
-    /// The highest number that this process has acknowledged, of each event. A queue with a lower one was put back to an older
+    /// The highest number that this process got from the queue, of each event. A queue with a lower one was put back to an older
     /// state.
-    last_acknowledged: Mutex<HashMap<EventId, u32>>,
+    last_received: Mutex<HashMap<EventId, u32>>,
     hand_clock: Option<Now>,
 }
 
@@ -69,7 +69,7 @@ impl RedisClient {
             config,
             library,
             nonces: AtomicU64::new(1),
-            last_acknowledged: Mutex::default(),
+            last_received: Mutex::default(),
             hand_clock: options.hand_clock.clone(),
         })
     }
@@ -126,17 +126,17 @@ impl RedisClient {
         })
     }
 
-    /// The highest number that this process has acknowledged.
-    pub(super) fn last_acknowledged(&self, event: &EventId) -> u32 {
-        self.last_acknowledged.lock().get(event).copied().unwrap_or(0)
+    /// The highest number that this process got from the queue.
+    pub(super) fn last_received(&self, event: &EventId) -> u32 {
+        self.last_received.lock().get(event).copied().unwrap_or(0)
     }
 
-    /// Records an acknowledged number.
-    pub(super) fn record_acknowledged(&self, event: &EventId, number: u32) {
-        let mut last_acknowledged = self.last_acknowledged.lock();
-        match last_acknowledged.get_mut(event) {
+    /// Records a number that this process got.
+    pub(super) fn record_received(&self, event: &EventId, number: u32) {
+        let mut last_received = self.last_received.lock();
+        match last_received.get_mut(event) {
             Some(last) => *last = number.max(*last),
-            None => drop(last_acknowledged.insert(event.clone(), number)),
+            None => drop(last_received.insert(event.clone(), number)),
         }
     }
 }

@@ -100,7 +100,11 @@ impl JournalKeeper {
         };
         let id = journal.id().to_string();
         let call = self.client.function_call("journal", event.as_str()).arg(&id);
-        let standing = Standing::parse(self.client.call(call).await?)?;
+        let answer = match self.client.call(call).await {
+            Err(QueueError::NotArmed) => return self.report_number(event, &id).await,
+            answer => answer?,
+        };
+        let standing = Standing::parse(answer)?;
         if standing.is_settled {
             return Ok(true);
         }
@@ -112,6 +116,13 @@ impl JournalKeeper {
         if replayed < standing.lost_epoch {
             self.replay(&journal, event, standing.lost_epoch).await?;
         }
+        Ok(false)
+    }
+
+    /// Tells the leader the last number that this process got, so that a queue that has it all continues without a gap.
+    async fn report_number(&self, event: &EventId, id: &str) -> Result<bool, QueueError> {
+        let call = self.client.function_call("report_number", event.as_str()).arg(id);
+        self.client.call(call.arg(self.client.last_received(event))).await?;
         Ok(false)
     }
 

@@ -6,7 +6,7 @@ use super::client::{FunctionCall, RedisClient};
 use super::error::{CallError, unreadable};
 use super::reply::stored_outcome;
 use crate::contract::{
-    ArmRequest, ArmResult, Closing, LeaderError, Projection, QueueState, RestoredApplication,
+    ArmRequest, ArmResult, Closing, Continuity, LeaderError, Projection, QueueState, RestoredApplication,
 };
 
 /// The maximum number of outcomes, keys or rows of one piece.
@@ -44,7 +44,8 @@ pub(super) async fn arm(
         .arg(request.epoch.0)
         .arg(request.number_limit)
         .arg(request.rev);
-    let call = with_settings(call, settings)?.arg(prefix_bits(settings)).arg(u8::from(request.unopened));
+    let call =
+        with_settings(call, settings)?.arg(prefix_bits(settings)).arg(continuity_code(request.continuity));
     let mut fields = client.call_as_leader(call).await?;
     Ok(ArmResult { seq: fields.int()?, skipped: fields.int()? })
 }
@@ -187,6 +188,14 @@ pub(super) async fn settle(
 ) -> Result<Closing, LeaderError> {
     let mut fields = client.call_as_leader(fenced_call(client, "settle", event, fence)).await?;
     Ok(Closing { closed_seq: fields.int()?, closed_at: fields.int()?, closed_inbox: fields.int()? })
+}
+
+fn continuity_code(continuity: Continuity) -> u8 {
+    match continuity {
+        Continuity::Unknown => 0,
+        Continuity::Unopened => 1,
+        Continuity::Whole => 2,
+    }
 }
 
 fn letter(state: QueueState) -> &'static str {

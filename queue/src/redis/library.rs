@@ -10,11 +10,12 @@ const CLOCK_BY_HAND: &str = "local HAND_CLOCK = true";
 /// The functions of each role that reads applications.
 const READS: [&str; 6] = ["catalogue", "snapshot", "entry", "app_key_of", "entries", "canary_read"];
 /// The functions that the signup service calls in addition.
-const SIGNUP: [&str; 6] = ["apply", "cancel", "present_receipt", "journal", "replay", "canary_signup"];
+const SIGNUP: [&str; 7] =
+    ["apply", "cancel", "present_receipt", "journal", "replay", "report_number", "canary_signup"];
 /// The functions of the gateway: the events, and the state of each.
 const GATEWAY: [&str; 3] = ["catalogue", "snapshot", "canary_gateway"];
 /// The functions that the leader calls in addition.
-const LEADER: [&str; 13] = [
+const LEADER: [&str; 14] = [
     "arm",
     "project",
     "admitted",
@@ -23,6 +24,7 @@ const LEADER: [&str; 13] = [
     "replace_gaps",
     "keep_journals",
     "journals",
+    "reports",
     "settle",
     "publish",
     "head",

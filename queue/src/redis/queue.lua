@@ -58,6 +58,8 @@ local INTEGER_FIELDS, TEXT_FIELDS, SNAPSHOT_FIELDS = stored(INTEGERS), stored(TE
 local armed_epochs = {}
 -- Queues with fewer numbers than they acknowledged, until they are armed again.
 local regressed = {}
+-- By queue and journal, the last number that the process got from the queue.
+local reported_numbers = {}
 local catalogue_armed = false
 
 -- An integer as text: by itself, Lua writes numbers above 10^14 with an exponent.
@@ -447,7 +449,7 @@ end
 
 -- What arming finds stays in `reached` and `lost` until the leader has judged it: its reply may be lost, and the leader may end.
 -- `reached` is the last number before the first arming that is not judged, and -1 once all are.
--- args: fence, epoch, number_limit, rev, settings, opens_at, closes_at, intake, applications_max, prefix_bits, unopened.
+-- args: fence, epoch, number_limit, rev, settings, opens_at, closes_at, intake, applications_max, prefix_bits, continuity (0 unknown, 1 unopened, 2 whole).
 local function arm(keys, args)
   local queue = load_queue(keys, args)
   close_if_due(queue)
@@ -475,7 +477,8 @@ local function arm(keys, args)
   local skipped = math.max(0, number_limit - queue.seq)
   -- Neither store has opened the event or knows of a number, so no application can have been accepted.
   local opens_at = math.min(changes.opens_at or queue.opens_at or 0, tonumber(args[8]))
-  if args[13] == '1' and queue.exists and not lost and queue.seq == 0 and queue.now < opens_at then skipped = 0 end
+  local unopened = args[13] == '1' and queue.seq == 0 and queue.now < opens_at
+  if queue.exists and not lost and (unopened or args[13] == '2') then skipped = 0 end
   if skipped > 0 then
     local rest, last_from, last_to = string.match(queue.gaps or '', '^(.-),?(%d+)%-(%d+)$')
     local from = queue.seq + 1
@@ -588,8 +591,8 @@ local function acknowledge(keys, args)
   return { args[1], 'OK' }
 end
 
--- Adds what an application lacks that was restored from its receipt or from the ledger, which have no secret; only a waiting one
--- needs its contact.
+-- Adds what an application lacks that was restored from its receipt, which has neither secret nor contact; only a waiting one needs
+-- its contact.
 local function complete(queue, packed, name, field, key, secret, contact)
   if string.sub(packed, 6, 13) == NO_SECRET and secret ~= NO_SECRET then
     redis.call('HSET', name, field, string.sub(packed, 1, 5) .. secret .. string.sub(packed, 14))
@@ -609,7 +612,7 @@ local function restore_one(queue, number, key, secret, state, contact)
   if number > queue.seq then save(queue, { seq = number }) end
   if queue.closed_seq and number > queue.closed_seq then save(queue, { closed_seq = number }) end
   if packed then
-    if state == 'W' then complete(queue, packed, name, field, key, secret, contact) end
+    complete(queue, packed, name, field, key, secret, contact)
     if state == 'A' and packed_state(packed) == 'W' then save(queue, { waiting = queue.waiting - admit(queue, key) }) end
     return true
   end
@@ -635,6 +638,16 @@ local function restore(keys, args)
     end
   end
   return { args[1], 'OK', conflicts }
+end
+
+-- Tells the leader, before it arms the queue, what a process got from the queue. args: id of its journal, its last number.
+local function report_number(keys, args)
+  local queue, refusal = open_for_reader(keys, args)
+  if refusal then return refusal end
+  local reported = reported_numbers[queue.base] or {}
+  reported[args[3]] = math.max(reported[args[3]] or 0, tonumber(args[4]))
+  reported_numbers[queue.base] = reported
+  return { args[1], 'OK' }
 end
 
 -- Gives the queue back what a journal has. args: id, lost_epoch, whether this is the last part, then number, app_key, reqhash,
@@ -764,16 +777,17 @@ end
 
 -- ---- reads of the leader
 
--- args: maximum count. The reply has the last number examined, then number, app_key, contact of each waiting application.
+-- args: maximum count. The reply has the last number examined, then number, app_key, reqhash, contact of each waiting application.
 local function head(keys, args)
   local queue, refusal = open_for_leader(keys, args)
   if refusal then return refusal end
-  local max, through, numbers, waiting = tonumber(args[3]), queue.admitted_through, {}, {}
+  local max, through, numbers, waiting, secrets = tonumber(args[3]), queue.admitted_through, {}, {}, {}
   local function add_waiting(number, key)
     local packed = find(queue, key)
     if packed and packed_number(packed) == number and packed_state(packed) == 'W' then
       numbers[#numbers + 1] = number
       waiting[#waiting + 1] = key
+      secrets[#secrets + 1] = string.sub(packed, 6, 13)
     end
     return #numbers >= max
   end
@@ -793,7 +807,7 @@ local function head(keys, args)
   local contacts = #waiting > 0 and redis.call('HMGET', queue.base .. 'c', unpack(waiting)) or {}
   for i, number in ipairs(numbers) do
     local at = #reply
-    reply[at + 1], reply[at + 2], reply[at + 3] = number, waiting[i], contacts[i] or ''
+    reply[at + 1], reply[at + 2], reply[at + 3], reply[at + 4] = number, waiting[i], secrets[i], contacts[i] or ''
   end
   return reply
 end
@@ -803,6 +817,18 @@ local function journals(keys, args)
   local queue, refusal = open_for_leader(keys, args)
   if refusal then return refusal end
   return { args[1], 'OK', unpack(redis.call('HGETALL', queue.base .. 'j')) }
+end
+
+-- The reply has id and last number of each process that has reported since the server started.
+local function reports(keys, args)
+  local queue, refusal = open_for_reader(keys, args)
+  if refusal then return refusal end
+  local reply = { args[1], 'OK' }
+  for id, number in pairs(reported_numbers[queue.base] or {}) do
+    reply[#reply + 1] = id
+    reply[#reply + 1] = number
+  end
+  return reply
 end
 
 -- args: position to start above, maximum count. The reply has position, time, app_key, number, kind of each request.
@@ -902,6 +928,8 @@ register('app_key_of', { 'no-writes' }, app_key_of)
 register('entries', { 'no-writes' }, entries)
 register('head', { 'no-writes' }, head)
 register('journals', { 'no-writes' }, journals)
+register('reports', { 'no-writes' }, reports)
+register('report_number', { 'no-writes' }, report_number)
 register('inbox', { 'no-writes' }, inbox)
 register('canary_read', { 'no-writes' }, canary_read)
 register('canary_gateway', { 'no-writes' }, canary_gateway)

@@ -30,7 +30,7 @@ pub(super) async fn catalogue(client: &RedisClient) -> Result<Vec<EventId>, Queu
 
 /// Returns the queue of the event at this moment. Disarms a queue that has fewer numbers than it acknowledged to this process.
 pub(super) async fn snapshot(client: &RedisClient, event: &EventId) -> Result<QueueSnapshot, QueueError> {
-    let call = client.function_call("snapshot", event.as_str()).arg(client.last_acknowledged(event));
+    let call = client.function_call("snapshot", event.as_str()).arg(client.last_received(event));
     Ok(snapshot_from(client.call(call).await?, event)?)
 }
 
@@ -178,6 +178,7 @@ pub(super) async fn head(client: &RedisClient, event: &EventId, n: u32) -> Resul
         waiting.push(WaitingApplication {
             number: fields.number()?,
             app_key: fields.app_key()?,
+            req_hash: fields.req_hash()?,
             contact: fields.bytes()?,
         });
     }
@@ -195,6 +196,19 @@ pub(super) async fn journals(
         journals.push(QueueJournal { id: fields.text()?, replayed: fields.replayed_epoch()? });
     }
     Ok(journals)
+}
+
+/// Returns the journals whose processes have reported since the server started, each with the last number that it got.
+pub(super) async fn reports(
+    client: &RedisClient,
+    event: &EventId,
+) -> Result<Vec<(String, u32)>, LeaderError> {
+    let mut fields = client.call_as_leader(client.function_call("reports", event.as_str())).await?;
+    let mut reports = Vec::new();
+    while !fields.is_empty() {
+        reports.push((fields.text()?, fields.int()?));
+    }
+    Ok(reports)
 }
 
 /// Returns the requests above `after`, in order.

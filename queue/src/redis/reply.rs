@@ -1,6 +1,6 @@
 //! The replies of the Redis functions in `queue.lua`, read field by field from the front. Only the caller knows what the fields mean.
 
-use domain::{AppKey, Epoch, Number, Outcome};
+use domain::{AppKey, Epoch, Number, Outcome, ReqHash};
 use redis::Value;
 
 use super::error::{CallError, unreadable};
@@ -116,6 +116,10 @@ impl ReplyFields {
 
     pub(super) fn app_key(&mut self) -> Result<AppKey, CallError> {
         self.bytes()?.try_into().map(AppKey).map_err(|_| unreadable("a key that has not 16 bytes"))
+    }
+
+    pub(super) fn req_hash(&mut self) -> Result<ReqHash, CallError> {
+        self.bytes()?.try_into().map(ReqHash).map_err(|_| unreadable("a hash that has not 8 bytes"))
     }
 
     pub(super) fn queue_state(&mut self) -> Result<QueueState, CallError> {

@@ -9,7 +9,7 @@ use super::queue_row::QueueRow;
 use super::read;
 use super::step::{Reply, StepError, report};
 use crate::contract::{
-    ArmRequest, ArmResult, Closing, LeaderError, ProjectedOutcome, Projection, QueueState,
+    ArmRequest, ArmResult, Closing, Continuity, LeaderError, ProjectedOutcome, Projection, QueueState,
     RestoredApplication,
 };
 
@@ -94,7 +94,9 @@ async fn arm(
         none => none.insert(QueueRow::create(conn, event, fence, &request).await?),
     };
     row.take_settings(request.rev, &request.settings, was_armed.then_some(now));
-    request.unopened &= !is_new;
+    if is_new {
+        request.continuity = Continuity::Unknown;
+    }
     row.note_arming(regressed || (is_new && request.number_limit > 0));
     let result = row.arm(&request, now);
     row.fence = fence;
@@ -238,13 +240,12 @@ async fn restore_one(
             )
             .bind(queue.id)
             .bind(row.number.get())
-            .execute(conn)
+            .execute(&mut *conn)
             .await?;
             queue.waiting -= u32::from(done.rows_affected() == 1);
-            Ok(true)
+            complete(conn, queue.id, row).await
         }
-        Some(_) if row.state == QueueState::Waiting => complete(conn, queue.id, row).await,
-        Some(_) => Ok(true),
+        Some(_) => complete(conn, queue.id, row).await,
         None => {
             let waits = row.state == QueueState::Waiting;
             let is_new = insert(conn, queue.id, row).await?;
@@ -254,8 +255,8 @@ async fn restore_one(
     }
 }
 
-/// Adds what an application lacks that was restored from its receipt or from the ledger, which have no secret; only a waiting one
-/// needs its contact.
+/// Adds what an application lacks that was restored from its receipt, which has neither secret nor contact; only a waiting one needs
+/// its contact.
 async fn complete(conn: &mut SqliteConnection, queue: i64, row: RestoredApplication) -> sqlx::Result<bool> {
     sqlx::query(
         "UPDATE application SET req_hash = CASE WHEN req_hash = ?3 THEN ?4 ELSE req_hash END, \

@@ -6,7 +6,9 @@ use serde::de::DeserializeOwned;
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
-use crate::contract::{ArmRequest, ArmResult, Closing, Projection, QueueError, SeatFigures, UnjudgedArming};
+use crate::contract::{
+    ArmRequest, ArmResult, Closing, Continuity, Projection, QueueError, SeatFigures, UnjudgedArming,
+};
 
 /// How far the ledger has ended the event.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,8 +99,12 @@ impl QueueRow {
     pub(super) fn arm(&mut self, request: &ArmRequest, now: Millis) -> ArmResult {
         let limit = self.number_limit.max(request.number_limit);
         let opens_at = self.settings.opens_at.min(request.settings.opens_at);
-        let unopened = request.unopened && self.seq == 0 && now < opens_at;
-        let skipped = if unopened { 0 } else { limit.saturating_sub(self.seq) };
+        let continues = match request.continuity {
+            Continuity::Unknown => false,
+            Continuity::Unopened => self.seq == 0 && now < opens_at,
+            Continuity::Whole => !self.unjudged.is_some_and(|found| found.lost_applications),
+        };
+        let skipped = if continues { 0 } else { limit.saturating_sub(self.seq) };
         if skipped > 0 {
             self.gaps.push(self.seq + 1, limit);
         }

@@ -1,6 +1,6 @@
 //! The reads of the queue. Each result comes from committed rows only.
 
-use domain::{AppKey, EventId, Millis, Number, Outcome};
+use domain::{AppKey, EventId, Millis, Number, Outcome, ReqHash};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
@@ -87,7 +87,7 @@ pub(super) async fn head(conn: &mut SqliteConnection, queue: &QueueRow, n: u32) 
     let from = next_occupied(conn, queue.id, admitted_through.saturating_add(1)).await?.unwrap_or(queue.seq);
     let horizon = queue.seq.min(from.saturating_add(BLOCK - 1));
     let rows = sqlx::query(
-        "SELECT number, app_key, contact FROM application \
+        "SELECT number, app_key, req_hash, contact FROM application \
          WHERE queue = ? AND state = 'W' AND number <= ? ORDER BY number LIMIT ?",
     )
     .bind(queue.id)
@@ -121,6 +121,7 @@ fn waiting_from(row: &SqliteRow) -> sqlx::Result<WaitingApplication> {
     Ok(WaitingApplication {
         number: number(row)?,
         app_key: AppKey(bytes(row, "app_key")?),
+        req_hash: ReqHash(bytes(row, "req_hash")?),
         contact: row.try_get::<Option<Vec<u8>>, _>("contact")?.unwrap_or_default(),
     })
 }

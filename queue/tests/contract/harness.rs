@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicI64, Ordering};
 use domain::event::Text;
 use domain::{AppKey, Epoch, EventId, EventSettings, EventState, Millis, Number, ReqHash};
 use queue::{
-    Applicant, ApplyAck, ArmRequest, ProjectedOutcome, Projection, Queue, QueueError, QueueState,
+    Applicant, ApplyAck, ArmRequest, Continuity, ProjectedOutcome, Projection, Queue, QueueError, QueueState,
     RedisOptions, RedisRole, RestoredApplication, SeatFigures,
 };
 use testkit::{RedisKind, RedisServer, TempFolder};
@@ -195,7 +195,13 @@ pub(crate) fn settings() -> EventSettings {
 }
 
 pub(crate) fn arming(epoch: u32, number_limit: u32) -> ArmRequest {
-    ArmRequest { epoch: Epoch(epoch), number_limit, unopened: false, settings: settings(), rev: 1 }
+    ArmRequest {
+        epoch: Epoch(epoch),
+        number_limit,
+        continuity: Continuity::Unknown,
+        settings: settings(),
+        rev: 1,
+    }
 }
 
 pub(crate) fn projection() -> Projection {

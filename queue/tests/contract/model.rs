@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use domain::{Epoch, EventSettings, EventState, Gaps, Millis, Number, Outcome, ReqHash};
 use queue::{
-    Applicant, ApplyAck, ArmRequest, ArmResult, BLOCK, Closing, InboxEntry, InboxKind, LeaderError,
-    ProjectedOutcome, Projection, QueueEntry, QueueError, QueueHead, QueueSnapshot, QueueState,
+    Applicant, ApplyAck, ArmRequest, ArmResult, BLOCK, Closing, Continuity, InboxEntry, InboxKind,
+    LeaderError, ProjectedOutcome, Projection, QueueEntry, QueueError, QueueHead, QueueSnapshot, QueueState,
     RestoredApplication, SeatFigures, UnjudgedArming, WaitingApplication,
 };
 
@@ -52,8 +52,8 @@ struct Person {
 
 impl Person {
     fn waiting(&self, n: u32) -> WaitingApplication {
-        let Applicant { app_key, contact, .. } = self.applicant.clone();
-        WaitingApplication { number: Number::new(n).unwrap(), app_key, contact }
+        let Applicant { app_key, req_hash, contact } = self.applicant.clone();
+        WaitingApplication { number: Number::new(n).unwrap(), app_key, req_hash, contact }
     }
 }
 
@@ -208,8 +208,13 @@ impl Model {
         queue.take_settings(arming.rev, arming.settings.clone(), armed_at);
         (queue.fence, queue.epoch) = (fence, arming.epoch.0);
         let opens_at = queue.settings.opens_at.min(arming.settings.opens_at);
-        let unopened = arming.unopened && !is_new && queue.seq == 0 && self.now < opens_at;
-        let last = if unopened { 0 } else { queue.seq.max(queue.number_limit).max(arming.number_limit) };
+        let continues = match arming.continuity {
+            Continuity::Unknown => false,
+            Continuity::Unopened => !is_new && queue.seq == 0 && self.now < opens_at,
+            Continuity::Whole => !is_new && !queue.unjudged.is_some_and(|found| found.lost_applications),
+        };
+        let last =
+            if continues { queue.seq } else { queue.seq.max(queue.number_limit).max(arming.number_limit) };
         let skipped = last - queue.seq;
         let earlier = queue.unjudged;
         queue.unjudged = Some(UnjudgedArming {
@@ -299,13 +304,12 @@ impl Model {
         for row in rows {
             let n = row.number.get();
             match (queue.find(row.app_key).map(|(known, p)| (known, p.state)), queue.people.get(&n)) {
-                (Some((known, state)), _) if known == n => match (state, row.state) {
-                    (QueueState::Waiting, QueueState::Admitted) => {
+                (Some((known, state)), _) if known == n => {
+                    queue.complete(n, row);
+                    if (state, row.state) == (QueueState::Waiting, QueueState::Admitted) {
                         queue.set_state(n, QueueState::Admitted);
                     }
-                    (_, QueueState::Waiting) => queue.complete(n, row),
-                    _ => {}
-                },
+                }
                 (None, None) => {
                     let contact =
                         if row.state == QueueState::Waiting { row.contact.clone() } else { Vec::new() };

@@ -7,8 +7,8 @@ use domain::{EventState, Number, Outcome, ReqHash};
 use proptest::prelude::*;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 use queue::{
-    Applicant, ApplyAck, ArmRequest, ArmResult, Closing, InboxEntry, LeaderError, Projection, QueueEntry,
-    QueueError, QueueHead, QueueState, RestoredApplication, SeatFigures,
+    Applicant, ApplyAck, ArmRequest, ArmResult, Closing, Continuity, InboxEntry, LeaderError, Projection,
+    QueueEntry, QueueError, QueueHead, QueueState, RestoredApplication, SeatFigures,
 };
 use testkit::RedisKind;
 
@@ -239,7 +239,8 @@ impl ReferenceStateMachine for Steps {
             4 => cancels(&reference.model),
             if armed { 1 } else { 20 } => (fence.clone(), epoch..epoch + 3, number_limit, any::<bool>())
                 .prop_map(|(fence, epoch, limit, unopened)| {
-                    Step::Arm { fence, arming: ArmRequest { unopened, ..arming(epoch, limit) } }
+                    let continuity = if unopened { Continuity::Unopened } else { Continuity::Unknown };
+                    Step::Arm { fence, arming: ArmRequest { continuity, ..arming(epoch, limit) } }
                 }),
             6 => (fence.clone(), projections(seq, rev)).prop_map(|(fence, projection)| Step::Project { fence, projection }),
             5 => (fence.clone(), n.clone()).prop_map(|(fence, n)| Step::AdmitHead { fence, n }),

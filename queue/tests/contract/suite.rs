@@ -29,6 +29,7 @@ macro_rules! cases {
             a_restart_loses_nothing_and_disarms
             arming_skips_every_number_that_may_have_been_given
             a_restart_before_the_opening_skips_no_number
+            a_whole_queue_goes_on_without_a_gap
             an_opened_or_a_new_queue_does_not_count_as_unopened
             what_arming_found_is_kept_until_it_is_judged
             a_new_queue_for_an_old_event_starts_above_its_limit

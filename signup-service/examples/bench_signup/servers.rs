@@ -14,7 +14,9 @@ use axum::{Json, Router};
 use domain::event::{CAPACITY_MAX, Text};
 use domain::keys::Root;
 use domain::{Epoch, EventId, EventSettings, EventState, Keyring, Kid};
-use queue::{ArmRequest, Durability, Projection, Queue, QueueJournal, RedisOptions, RedisRole, SeatFigures};
+use queue::{
+    ArmRequest, Continuity, Durability, Projection, Queue, QueueJournal, RedisOptions, RedisRole, SeatFigures,
+};
 use serde::{Deserialize, Serialize};
 use service::Context;
 use service::telemetry::LogFormat;
@@ -174,8 +176,13 @@ async fn register_journal(queue: &Queue, event: &EventId) {
 
 async fn open(queue: &Queue, settings: EventSettings) {
     let event = settings.id.clone();
-    let arming =
-        ArmRequest { epoch: Epoch(1), number_limit: 0, unopened: false, settings: settings.clone(), rev: 1 };
+    let arming = ArmRequest {
+        epoch: Epoch(1),
+        number_limit: 0,
+        continuity: Continuity::Unknown,
+        settings: settings.clone(),
+        rev: 1,
+    };
     queue.arm(&event, 1, arming).await.unwrap();
     let projection = Projection {
         rev: 1,

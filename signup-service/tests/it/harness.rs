@@ -10,7 +10,9 @@ use domain::event::Text;
 use domain::keys::Root;
 use domain::{Epoch, EventId, EventSettings, EventState, Keyring, Kid, Number, Outcome};
 use http_body_util::BodyExt as _;
-use queue::{ArmRequest, ProjectedOutcome, Projection, Queue, RedisOptions, RedisRole, SeatFigures};
+use queue::{
+    ArmRequest, Continuity, ProjectedOutcome, Projection, Queue, RedisOptions, RedisRole, SeatFigures,
+};
 use serde_json::{Value, json};
 use service::http::Handler as _;
 use service::{Context, Health, Tasks};
@@ -155,7 +157,7 @@ impl SignupHarness {
         let arming = ArmRequest {
             epoch: Epoch(1),
             number_limit: 0,
-            unopened: false,
+            continuity: Continuity::Unknown,
             settings: settings(event),
             rev: 1,
         };

@@ -1,7 +1,7 @@
 //! The status of an application: what its receipt shows in each state, and what it never shows.
 
 use domain::{Epoch, EventState, Outcome, Release};
-use queue::ArmRequest;
+use queue::{ArmRequest, Continuity};
 use serde_json::json;
 
 use crate::harness::{PHONE, SignupHarness, settings, spring, status_path};
@@ -78,8 +78,13 @@ async fn an_application_that_the_queue_lost_is_503_and_never_404() {
 
 /// Arms the queue after a restart: it skips the numbers up to this one.
 async fn restart_from(harness: &SignupHarness, number_limit: u32) {
-    let arming =
-        ArmRequest { epoch: Epoch(2), number_limit, unopened: false, settings: settings("spring"), rev: 2 };
+    let arming = ArmRequest {
+        epoch: Epoch(2),
+        number_limit,
+        continuity: Continuity::Unknown,
+        settings: settings("spring"),
+        rev: 2,
+    };
     harness.queue.arm(&spring(), 1, arming).await.unwrap();
 }
 

@@ -39,7 +39,8 @@ pub(crate) async fn admit_head(
 }
 
 fn candidate(waiting: &WaitingApplication) -> Candidate {
-    Candidate { number: waiting.number, app_key: waiting.app_key, contact: BASE64.encode(&waiting.contact) }
+    let WaitingApplication { number, app_key, req_hash, ref contact } = *waiting;
+    Candidate { number, app_key, req_hash, contact: BASE64.encode(contact) }
 }
 
 /// Moves the queue past withdrawn applications and gaps at its head.

@@ -1,7 +1,7 @@
 //! The journals of the processes that acknowledge applications: registers new ones in the ledger, and notes which were replayed
 //! after a loss. A process acknowledges nothing before its journal is registered, so that no journal is forgotten.
 
-use domain::{Epoch, Millis};
+use domain::{Epoch, Millis, NO_JOURNAL};
 use ledger::{EventRow, JournalReport};
 use queue::QueueJournal;
 
@@ -19,6 +19,11 @@ pub(crate) struct KnownJournals {
 }
 
 impl KnownJournals {
+    /// Whether each process that acknowledges applications has a journal.
+    pub(crate) fn cover_all(&self) -> bool {
+        !self.journals.is_empty() && self.journals.iter().all(|journal| journal.id != NO_JOURNAL)
+    }
+
     /// Registers and notes the journals of an event, and returns the event after that. While one is missing, every call looks.
     pub(crate) async fn note(
         &mut self,

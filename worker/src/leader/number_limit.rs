@@ -10,8 +10,12 @@ use super::term::LeaderTerm;
 use crate::context::WorkerContext;
 use crate::error::Error;
 
-/// How far the limit is ahead, in seconds at the rate of the last second.
+/// How far the limit is ahead, in seconds at the rate of the last second. A queue that was restarted skips up to it.
 const AHEAD_S: u32 = 3;
+/// The same where each process has a journal: such a queue skips nothing, unless it has lost something. So the limit is minutes ahead,
+/// and applying does not depend on the leader and the ledger meanwhile.
+const AHEAD_WITH_JOURNALS_S: u32 = 180;
+const AHEAD_WITH_JOURNALS_MIN: u32 = 100_000;
 /// Before any rate is known, so many applications per seat are expected at once.
 const CROWD_PER_SEAT: u32 = 10;
 /// The maximum number of applications that are expected at once.
@@ -31,7 +35,12 @@ pub(crate) async fn keep_ahead(
     } else {
         0
     };
-    let ahead = rate.saturating_mul(AHEAD_S).max(crowd).max(worker.config.numbers_ahead_min);
+    let (seconds, min) = if term.journals.cover_all() {
+        (AHEAD_WITH_JOURNALS_S, AHEAD_WITH_JOURNALS_MIN)
+    } else {
+        (AHEAD_S, worker.config.numbers_ahead_min)
+    };
+    let ahead = rate.saturating_mul(seconds).max(crowd).max(min);
     let has_enough = snapshot.number_limit.saturating_sub(snapshot.seq) > ahead / 2;
     // A ledger that was put back to an older state has a lower limit than the queue.
     if has_enough && snapshot.number_limit == event.number_limit {

@@ -1,9 +1,11 @@
 //! Arms the queue after it started, and restores applications that it lost. Limits are written in the ledger first, so that no
 //! number is given twice, whatever state the queue comes back in.
 
-use domain::{AppKey, Epoch, EventId, EventState, Millis, Number, ReqHash};
-use ledger::EventRow;
-use queue::{ArmRequest, InboxEntry, LeaderError, QueueSnapshot, QueueState, RestoredApplication};
+use domain::{Epoch, EventId, EventState, Millis, NO_JOURNAL, ReqHash};
+use ledger::{AdmittedApplication, EventRow};
+use queue::{
+    ArmRequest, Continuity, InboxEntry, LeaderError, QueueSnapshot, QueueState, RestoredApplication,
+};
 
 use super::projector;
 use super::term::LeaderTerm;
@@ -12,17 +14,23 @@ use crate::error::Error;
 
 /// Rows restored in one call.
 const RESTORE_BATCH: u32 = 500;
+/// How long an unarmed queue waits for the reports of the processes that keep a journal. They report four times a second.
+const REPORTS_WAIT_MS: Millis = 2000;
 /// Restoring calls in one round.
 const FILL_BATCHES: u32 = 20;
 
 /// Arms the queue for a new epoch.
-pub(crate) async fn arm(worker: &WorkerContext, term: &LeaderTerm) -> Result<(), Error> {
+pub(crate) async fn arm(
+    worker: &WorkerContext,
+    term: &LeaderTerm,
+    continuity: Continuity,
+) -> Result<(), Error> {
     // A wiped queue has lost the list of events, and shows only published ones.
     worker.publish_events().await?;
     let event = worker.ledger.extend_leadership(&term.event, term.fence).await?;
     let epoch = worker.ledger.start_epoch(&term.event, term.fence).await?;
     let arming = ArmRequest {
-        unopened: is_unopened(worker, &event).await?,
+        continuity,
         epoch: epoch.epoch,
         number_limit: epoch.number_limit,
         settings: event.settings,
@@ -41,6 +49,35 @@ pub(crate) async fn arm(worker: &WorkerContext, term: &LeaderTerm) -> Result<(),
         "armed the queue of event {}", term.event
     );
     Ok(())
+}
+
+/// What is known of numbers that a queue which came back may have lost; `None` while a process may still report. After a while the
+/// queue is armed without the report of a process that is dead, and then with a gap.
+pub(crate) async fn continuity(
+    worker: &WorkerContext,
+    term: &mut LeaderTerm,
+    snapshot: &QueueSnapshot,
+    now: Millis,
+) -> Result<Option<Continuity>, Error> {
+    let event = worker.ledger.event(&term.event).await?;
+    if is_unopened(worker, &event).await? {
+        return Ok(Some(Continuity::Unopened));
+    }
+    let journals = worker.ledger.registered_journals(&term.event).await?;
+    let all_report =
+        !journals.is_empty() && journals.iter().all(|journal| journal.is_awaited && journal.id != NO_JOURNAL);
+    if !all_report || is_behind(worker, term, snapshot.seq).await? {
+        return Ok(Some(Continuity::Unknown));
+    }
+    let reports = worker.queue.reports(&term.event).await?;
+    if reports.iter().any(|(_, last)| *last > snapshot.seq) {
+        return Ok(Some(Continuity::Unknown));
+    }
+    if journals.iter().all(|journal| reports.iter().any(|(id, _)| *id == journal.id)) {
+        return Ok(Some(Continuity::Whole));
+    }
+    let since = *term.unarmed_since.get_or_insert(now);
+    Ok((now - since >= REPORTS_WAIT_MS).then_some(Continuity::Unknown))
 }
 
 /// Whether, as far as the ledger knows, the event has not opened and no number was given.
@@ -154,8 +191,11 @@ pub(crate) async fn restore_presented(
     let rows: Vec<RestoredApplication> = presented
         .iter()
         .map(|entry| RestoredApplication {
+            number: entry.number,
+            app_key: entry.app_key,
+            req_hash: ReqHash::NONE,
             state: QueueState::Waiting,
-            ..admitted_row((entry.number, entry.app_key))
+            contact: Vec::new(),
         })
         .collect();
     restore(worker, term, &rows).await
@@ -176,8 +216,8 @@ pub(crate) async fn fill_gaps(
         };
         let after = term.filled_through.max(gap.from - 1);
         let admitted = worker.ledger.admitted_after(&term.event, after, RESTORE_BATCH).await?;
-        let in_gap = admitted.into_iter().take_while(|(number, _)| number.get() <= gap.to);
-        let rows: Vec<RestoredApplication> = in_gap.map(admitted_row).collect();
+        let in_gap = admitted.iter().take_while(|application| application.number.get() <= gap.to);
+        let rows: Vec<RestoredApplication> = in_gap.map(restored).collect();
         if !rows.is_empty() {
             restore(worker, term, &rows).await?;
         }
@@ -186,14 +226,9 @@ pub(crate) async fn fill_gaps(
     Ok(false)
 }
 
-fn admitted_row((number, app_key): (Number, AppKey)) -> RestoredApplication {
-    RestoredApplication {
-        number,
-        app_key,
-        req_hash: ReqHash::NONE,
-        state: QueueState::Admitted,
-        contact: Vec::new(),
-    }
+fn restored(application: &AdmittedApplication) -> RestoredApplication {
+    let AdmittedApplication { number, app_key, req_hash } = *application;
+    RestoredApplication { number, app_key, req_hash, state: QueueState::Admitted, contact: Vec::new() }
 }
 
 async fn restore(

@@ -23,6 +23,8 @@ pub(crate) struct LeaderTerm {
     pub(crate) filled_through: u32,
     /// The journals as last read.
     pub(crate) journals: KnownJournals,
+    /// When this leader first found the queue unarmed.
+    pub(crate) unarmed_since: Option<Millis>,
     /// When this leader first found the event recovering.
     pub(crate) recovering_since: Option<Millis>,
     /// While the ledger is behind, it has everything that the queue knows up to this number.
@@ -47,6 +49,7 @@ impl LeaderTerm {
             gaps_filled: false,
             filled_through: 0,
             journals: KnownJournals::default(),
+            unarmed_since: None,
             recovering_since: None,
             reconciled_through: 0,
             recount: None,

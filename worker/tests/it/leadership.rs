@@ -1,8 +1,8 @@
 //! One leader at a time; recovery of a queue that was wiped, replaced or restarted; the release.
 
-use domain::{EventState, Outcome, Release};
+use domain::{EventState, Outcome, Release, ReqHash};
 use ledger::{Candidate, Change};
-use queue::ArmRequest;
+use queue::{ArmRequest, Continuity};
 use testkit::order_stub::Behavior;
 use testkit::until_some;
 
@@ -43,7 +43,12 @@ async fn an_admitted_number_is_skipped_even_before_the_opening() {
     harness.open_queue().await;
     let limit = limit(&harness).await;
     let fence = harness.ledger.acquire_leadership(&spring()).await.unwrap().unwrap().fence;
-    let candidate = Candidate { number: 1.try_into().unwrap(), app_key: key(1), contact: String::new() };
+    let candidate = Candidate {
+        number: 1.try_into().unwrap(),
+        app_key: key(1),
+        req_hash: ReqHash::NONE,
+        contact: String::new(),
+    };
     harness.ledger.admit(&spring(), fence, &[candidate]).await.unwrap();
     harness.ledger.step_down(&spring(), fence).await.unwrap();
 
@@ -131,8 +136,13 @@ async fn an_interrupted_restore_is_finished_by_the_next_leader() {
     let epoch = harness.ledger.start_epoch(&spring(), lead.fence).await.unwrap();
     let settings = lead.event.settings;
     let rev = lead.event.rev;
-    let arming =
-        ArmRequest { epoch: epoch.epoch, number_limit: epoch.number_limit, unopened: false, settings, rev };
+    let arming = ArmRequest {
+        epoch: epoch.epoch,
+        number_limit: epoch.number_limit,
+        continuity: Continuity::Unknown,
+        settings,
+        rev,
+    };
     harness.queue().arm(&spring(), lead.fence.0, arming).await.unwrap();
     harness.ledger.step_down(&spring(), lead.fence).await.unwrap();
 

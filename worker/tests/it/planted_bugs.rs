@@ -114,7 +114,7 @@ pub(crate) fn in_numbers() -> Vec<PlantedBug> {
             .loose_ledger(
                 "application",
                 "INSERT INTO application SELECT event, 'ffffffffffffffffffffffffffffffff', number, state, undo, seat, fence, lease_until,
-                   next_try_at, attempts, outcome, order_no, contact, admitted_at, ended_at, projected_epoch FROM application WHERE number = 3;
+                   next_try_at, attempts, outcome, order_no, contact, req_hash, admitted_at, ended_at, projected_epoch FROM application WHERE number = 3;
                  INSERT INTO outbox VALUES ('spring', 'ffffffffffffffffffffffffffffffff', 'application.cancelled', 0, '{}', 0)",
             )
             .breaks(&["I2"], "number 3 is in the ledger twice"),

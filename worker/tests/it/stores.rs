@@ -2,9 +2,9 @@
 
 use std::path::Path;
 
-use domain::{Epoch, EventState, Fence, Number, Receipt, Right};
+use domain::{Epoch, EventState, Fence, Number, Receipt, ReqHash, Right};
 use ledger::{Call, CancelRequest, Candidate, Ledger, OrderResponse, SettleResult};
-use queue::{ArmRequest, ProjectedOutcome, Projection, Queue, SeatFigures};
+use queue::{ArmRequest, Continuity, ProjectedOutcome, Projection, Queue, SeatFigures};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection as _, SqlSafeStr as _};
 use testkit::{ManualClock, TempFolder};
@@ -105,7 +105,7 @@ impl Stores {
         let event = self.ledger.event(&spring()).await.unwrap();
         let epoch = self.ledger.start_epoch(&spring(), self.fence).await.unwrap();
         let arming = ArmRequest {
-            unopened: false,
+            continuity: Continuity::Unknown,
             epoch: epoch.epoch,
             number_limit: epoch.number_limit,
             settings: event.settings,
@@ -150,7 +150,12 @@ impl Stores {
         let candidates: Vec<Candidate> = head
             .waiting
             .iter()
-            .map(|one| Candidate { number: one.number, app_key: one.app_key, contact: String::new() })
+            .map(|one| Candidate {
+                number: one.number,
+                app_key: one.app_key,
+                req_hash: ReqHash::NONE,
+                contact: String::new(),
+            })
             .collect();
         let admission = self.ledger.admit(&spring(), self.fence, &candidates).await.unwrap();
         assert_eq!((admission.seated, admission.all), (admissible, true));

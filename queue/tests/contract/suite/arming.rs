@@ -1,7 +1,7 @@
 //! Restarts, arming, epochs and fences.
 
 use domain::{Epoch, Gap, Outcome};
-use queue::{ArmRequest, LeaderError, QueueError, QueueState, UnjudgedArming};
+use queue::{ArmRequest, Continuity, LeaderError, QueueError, QueueState, UnjudgedArming};
 
 use crate::harness::{
     FENCE, OPENS, QueueHarness, arming, event, key, number, projected, projection, restored,
@@ -59,19 +59,37 @@ pub(crate) async fn arming_skips_every_number_that_may_have_been_given(harness: 
 }
 
 pub(crate) async fn a_restart_before_the_opening_skips_no_number(harness: &mut QueueHarness) {
-    let unopened = |epoch| ArmRequest { unopened: true, ..arming(epoch, 1_000) };
+    let unopened = |epoch| ArmRequest { continuity: Continuity::Unopened, ..arming(epoch, 1_000) };
     harness.set_clock(OPENS - 500);
     harness.restart().await;
     let armed = harness.queue().arm(&event(), FENCE, unopened(2)).await.unwrap();
     assert_eq!((armed.seq, armed.skipped), (0, 0));
     // The ledger does not confirm it, so a number may have been given.
-    let armed =
-        harness.queue().arm(&event(), FENCE, ArmRequest { unopened: false, ..unopened(3) }).await.unwrap();
+    let armed = harness
+        .queue()
+        .arm(&event(), FENCE, ArmRequest { continuity: Continuity::Unknown, ..unopened(3) })
+        .await
+        .unwrap();
     assert_eq!((armed.seq, armed.skipped), (1_000, 1_000));
 }
 
+pub(crate) async fn a_whole_queue_goes_on_without_a_gap(harness: &mut QueueHarness) {
+    let whole = |epoch| ArmRequest { continuity: Continuity::Whole, ..arming(epoch, 5_000) };
+    harness.fill(5).await;
+    harness.restart().await;
+    let armed = harness.queue().arm(&event(), FENCE, whole(2)).await.unwrap();
+    assert_eq!((armed.seq, armed.skipped), (5, 0));
+    assert_eq!(harness.apply(6).await, Err(QueueError::AtLimit), "until the leader has projected the limit");
+    harness.project(|p| p.number_limit = 5_000).await;
+    assert_eq!(harness.apply(6).await.unwrap().number, number(6));
+    // A queue that has to be created is never whole.
+    let other: domain::EventId = "lost".parse().unwrap();
+    let armed = harness.queue().arm(&other, FENCE, whole(3)).await.unwrap();
+    assert_eq!((armed.seq, armed.skipped), (5_000, 5_000));
+}
+
 pub(crate) async fn an_opened_or_a_new_queue_does_not_count_as_unopened(harness: &mut QueueHarness) {
-    let unopened = |epoch| ArmRequest { unopened: true, ..arming(epoch, 1_000) };
+    let unopened = |epoch| ArmRequest { continuity: Continuity::Unopened, ..arming(epoch, 1_000) };
     harness.set_clock(OPENS - 500);
     harness.queue().arm(&event(), FENCE, unopened(2)).await.unwrap();
     harness.project(|p| p.number_limit = 1_000).await;

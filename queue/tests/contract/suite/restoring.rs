@@ -93,7 +93,8 @@ pub(crate) async fn an_admitted_application_from_the_ledger_gets_its_secret_back
         contact: Vec::new(),
         ..restored(3, 3, QueueState::Admitted)
     };
-    let rows = [from_ledger, restored(3, 3, QueueState::Waiting)];
+    // From the ledger of an earlier version, and then from a journal or from the ledger.
+    let rows = [from_ledger, restored(3, 3, QueueState::Waiting), restored(3, 3, QueueState::Admitted)];
     for row in rows {
         harness.queue().restore(&event(), FENCE, &[row]).await.unwrap();
         assert_eq!(harness.entry(3).await.state, QueueState::Admitted);
