@@ -2,6 +2,11 @@
 
 use std::time::Duration;
 
+use bytes::Bytes;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::Request;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use tokio::net::TcpStream;
 use tokio::time::{Instant, sleep};
 
 use crate::client::Client;
@@ -91,6 +96,33 @@ async fn a_client_that_reads_at_a_fair_pace_gets_its_whole_response() {
         client.bytes(LARGE / 16).await;
         sleep(Duration::from_millis(200)).await;
     }
+}
+
+#[tokio::test]
+async fn streams_of_one_connection_share_the_lowest_rate() {
+    let flags = [("write_stall_timeout", "600ms"), ("response_rate_min", "200000")];
+    let harness = GatewayHarness::with(&flags).await;
+    let stream = TcpStream::connect(harness.address).await.unwrap();
+    let mut http = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+    http.initial_stream_window_size(32 * 1024);
+    let (sender, connection) = http.handshake(TokioIo::new(stream)).await.unwrap();
+    let mut driving = tokio::task::JoinSet::new();
+    driving.spawn(connection);
+    // Each of 16 streams reads about 50 kB/s; together they are fast enough.
+    let read = async || {
+        let request = Request::get("http://shop/medium").body(Empty::<Bytes>::new()).unwrap();
+        let mut body = sender.clone().send_request(request).await.unwrap().into_body();
+        let (begun, mut size) = (Instant::now(), 0);
+        while begun.elapsed() < Duration::from_secs(3) {
+            size += body.frame().await.unwrap().unwrap().into_data().unwrap().len();
+            // Frames may be small.
+            let due = begun + Duration::from_micros(20 * u64::try_from(size).unwrap());
+            tokio::time::sleep_until(due).await;
+        }
+        size
+    };
+    let sizes = futures_util::future::join_all((0..16).map(|_| read())).await;
+    assert!(sizes.iter().all(|size| *size < 600_000), "too fast to show anything: {sizes:?}");
 }
 
 #[tokio::test]

@@ -245,6 +245,7 @@ fn whole(path: &str) -> Option<String> {
         "/last" => Some("HTTP/1.1 200 OK\r\nconnection: close\r\ncontent-length: 4\r\n\r\nlast".to_owned()),
         "/older" => Some("HTTP/1.0 200 OK\r\ncontent-length: 5\r\n\r\nolder".to_owned()),
         "/large" => Some(format!("{ok} {LARGE}\r\n\r\n{}", "x".repeat(LARGE))),
+        "/medium" => Some(format!("{ok} 1000000\r\n\r\n{}", "x".repeat(1_000_000))),
         "/both" => Some(format!("{ok} 5\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n{ok} 5\r\n\r\nEVIL!")),
         "/both-reversed" => Some(
             "HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ncontent-length: 5\r\n\r\n0\r\n\r\nEVIL!"

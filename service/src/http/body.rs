@@ -110,9 +110,14 @@ impl HttpBody for LimitedBody {
     }
 }
 
+/// The most bytes that are given to an HTTP/2 stream at once, a frame: of a larger piece, progress would be seen only at its end.
+const PIECE_MAX: usize = 16 * 1024;
+
 /// A response body with the guards that end once it is sent.
 pub(super) struct SentBody {
     body: Body,
+    /// The rest of a piece that was larger than a frame.
+    rest: Bytes,
     reader: Option<ResponseReader>,
     record: Option<PendingRecord>,
     _in_flight: RequestGuard,
@@ -130,7 +135,23 @@ impl SentBody {
         if let Some(reader) = &reader {
             reader.offer(0);
         }
-        Self { body, reader, record, _in_flight: in_flight, _active: active }
+        Self { body, rest: Bytes::new(), reader, record, _in_flight: in_flight, _active: active }
+    }
+
+    /// The next piece; over HTTP/2 at most a frame.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, axum::Error>>> {
+        if self.rest.is_empty() {
+            let piece = ready!(Pin::new(&mut self.body).poll_frame(cx));
+            let is_large = |frame: &Frame<Bytes>| frame.data_ref().is_some_and(|data| data.len() > PIECE_MAX);
+            match piece {
+                Some(Ok(frame)) if self.reader.is_some() && is_large(&frame) => {
+                    self.rest = frame.into_data().unwrap_or_default();
+                }
+                piece => return Poll::Ready(piece),
+            }
+        }
+        let size = self.rest.len().min(PIECE_MAX);
+        Poll::Ready(Some(Ok(Frame::data(self.rest.split_to(size)))))
     }
 
     fn count(&mut self, piece: &Poll<Option<Result<Frame<Bytes>, axum::Error>>>) {
@@ -158,7 +179,7 @@ impl HttpBody for SentBody {
         if let Some(reader) = &this.reader {
             reader.has_read();
         }
-        let piece = Pin::new(&mut this.body).poll_frame(cx);
+        let piece = this.poll_piece(cx);
         this.count(&piece);
         if let (Some(reader), Poll::Ready(Some(Ok(frame)))) = (&this.reader, &piece) {
             reader.offer(frame.data_ref().map_or(0, |data| data.len() as u64));
@@ -167,11 +188,17 @@ impl HttpBody for SentBody {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.rest.is_empty() && self.body.is_end_stream()
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.body.size_hint()
+        let mut hint = self.body.size_hint();
+        let rest = self.rest.len() as u64;
+        if let Some(upper) = hint.upper() {
+            hint.set_upper(upper.saturating_add(rest));
+        }
+        hint.set_lower(hint.lower().saturating_add(rest));
+        hint
     }
 }
 
@@ -179,7 +206,7 @@ impl Drop for SentBody {
     fn drop(&mut self) {
         let Some(PendingRecord { record, mut sent }) = self.record.take() else { return };
         // A body of known length is not polled again after its end.
-        sent.is_complete |= self.body.is_end_stream();
+        sent.is_complete |= self.is_end_stream();
         record.sent(sent);
     }
 }

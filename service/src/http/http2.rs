@@ -60,7 +60,7 @@ pub(super) async fn serve<H: Handler>(
     let activity = Arc::new(Activity::default());
     let socket = TimedSocket::new(stream, Arc::clone(&activity), &server.limits);
     let mut idle = Http2IdleTimeout::new(Arc::clone(&activity), &server.limits);
-    let http = builder(&server.limits, tasks.clone());
+    let http = builder(&server.limits, tasks.clone(), Arc::clone(&activity));
     let connection = Arc::new(ConnectionService::new(server, peer));
     let service = service_fn(move |request| {
         let connection = Arc::clone(&connection);
@@ -86,8 +86,8 @@ pub(super) async fn serve<H: Handler>(
     .await
 }
 
-fn builder(limits: &Limits, tasks: Tasks) -> http2::Builder<StreamExecutor> {
-    let mut http = http2::Builder::new(StreamExecutor { tasks, limits: Arc::new(limits.clone()) });
+fn builder(limits: &Limits, tasks: Tasks, activity: Arc<Activity>) -> http2::Builder<StreamExecutor> {
+    let mut http = http2::Builder::new(StreamExecutor { tasks, limits: Arc::new(limits.clone()), activity });
     let header_bytes = u32::try_from(limits.header_bytes_max).unwrap_or(u32::MAX);
     http.timer(TokioTimer::new())
         .max_concurrent_streams(STREAMS_MAX)

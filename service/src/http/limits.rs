@@ -38,7 +38,8 @@ pub struct Limits {
     /// How long a client may read nothing of its response, and how far it may fall behind `response_rate_min`. After that its connection
     /// is closed, or its stream reset over HTTP/2.
     pub write_stall_timeout: Duration,
-    /// The lowest rate in bytes per second at which a client reads a response that waits for it. Zero if any progress is enough.
+    /// The lowest rate in bytes per second at which a client reads what waits for it on a connection; the streams of HTTP/2 share it. Zero
+    /// if any progress is enough.
     pub response_rate_min: u32,
     /// Open connections; at the limit no more are accepted until one closes.
     pub connections_max: usize,

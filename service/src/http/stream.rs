@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::limits::Limits;
 use super::rate::MinimumRate;
+use super::timeouts::Activity;
 use crate::lazy::LazyTimer;
 use crate::tasks::Tasks;
 
@@ -23,7 +24,11 @@ tokio::task_local! {
 
 /// The client of one stream as it reads the response.
 #[derive(Debug, Clone)]
-pub(super) struct ResponseReader(Arc<Mutex<ReaderProgress>>);
+pub(super) struct ResponseReader {
+    progress: Arc<Mutex<ReaderProgress>>,
+    /// What happens on the connection.
+    activity: Arc<Activity>,
+}
 
 #[derive(Debug)]
 struct ReaderProgress {
@@ -33,9 +38,9 @@ struct ReaderProgress {
 }
 
 impl ResponseReader {
-    fn new(limits: &Limits) -> Self {
+    fn new(limits: &Limits, activity: Arc<Activity>) -> Self {
         let rate = MinimumRate::new(limits.response_rate_min, limits.write_stall_timeout);
-        Self(Arc::new(Mutex::new(ReaderProgress { rate, offered: 0 })))
+        Self { progress: Arc::new(Mutex::new(ReaderProgress { rate, offered: 0 })), activity }
     }
 
     /// The reader of the stream whose task this is; `None` over HTTP/1.1, where the socket itself stalls.
@@ -45,21 +50,21 @@ impl ResponseReader {
 
     /// From now on the client is to read so many bytes.
     pub(super) fn offer(&self, size: u64) {
-        let mut progress = self.0.lock();
+        let mut progress = self.progress.lock();
         progress.offered = size;
         progress.rate.wait();
     }
 
-    /// The client has read what it was offered.
+    /// The client has read what it was offered. The lowest rate is that of the connection, as over HTTP/1.1: its streams share it.
     pub(super) fn has_read(&self) {
-        let mut progress = self.0.lock();
+        let mut progress = self.progress.lock();
         let size = std::mem::take(&mut progress.offered);
-        progress.rate.transferred(size);
+        progress.rate.transferred(size.saturating_mul(self.activity.in_flight().max(1)));
     }
 
     /// The time until which the client may read nothing, if it is to read something.
     fn deadline(&self) -> Option<Instant> {
-        self.0.lock().rate.deadline()
+        self.progress.lock().rate.deadline()
     }
 }
 
@@ -68,11 +73,12 @@ impl ResponseReader {
 pub(super) struct StreamExecutor {
     pub(super) tasks: Tasks,
     pub(super) limits: Arc<Limits>,
+    pub(super) activity: Arc<Activity>,
 }
 
 impl<F: Future<Output = ()> + Send + 'static> Executor<F> for StreamExecutor {
     fn execute(&self, stream: F) {
-        let reader = ResponseReader::new(&self.limits);
+        let reader = ResponseReader::new(&self.limits, Arc::clone(&self.activity));
         let running = run(stream, reader.clone(), self.limits.stream_timeout);
         self.tasks.spawn_isolated("http stream", READER.scope(reader, running));
     }

@@ -40,6 +40,11 @@ impl Activity {
         RequestGuard(Arc::clone(self))
     }
 
+    /// Requests in flight, or a few more.
+    pub(super) fn in_flight(&self) -> u64 {
+        self.in_flight.load(Ordering::Relaxed)
+    }
+
     /// Counts a read that returned bytes.
     pub(super) fn count_read(&self) {
         increment(&self.reads);
