@@ -15,7 +15,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 
-use domain::{EventId, Number, Rng};
+use domain::{Epoch, EventId, Number, Rng};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
@@ -43,7 +43,12 @@ pub(crate) struct Journal {
 #[derive(Debug, Default)]
 struct KnownEvent {
     is_registered: bool,
+    /// No number is given any more, and every outcome is known: nothing needs to be kept.
+    is_settled: bool,
+    /// The last loss that the journal was replayed for, or is.
+    replayed_for: Epoch,
     numbers: NumberSet,
+    cancelled: NumberSet,
 }
 
 impl KnownEvent {
@@ -51,8 +56,13 @@ impl KnownEvent {
         match record {
             JournalRecord::Registered { .. } => self.is_registered = true,
             JournalRecord::Applied { number, .. } => drop(self.numbers.insert(*number)),
-            JournalRecord::Cancelled { .. } => {}
+            JournalRecord::Cancelled { number, .. } => drop(self.cancelled.insert(*number)),
         }
+    }
+
+    /// Whether the record was acknowledged by the queue before the loss that the journal was replayed for, and came too late for it.
+    fn missed_replay(&self, record: &JournalRecord) -> bool {
+        matches!(record, JournalRecord::Applied { epoch, .. } if *epoch < self.replayed_for)
     }
 }
 
@@ -100,7 +110,7 @@ impl Journal {
         if let Some(why) = self.failure() {
             return Err(why);
         }
-        if self.events.lock().get(event).is_some_and(|state| state.is_registered) {
+        if self.events.lock().get(event).is_some_and(|known| known.is_registered || known.is_settled) {
             return Ok(());
         }
         Err("the leader has not registered the journal of this process yet: try again in a moment".into())
@@ -108,6 +118,21 @@ impl Journal {
 
     pub(crate) fn is_registered(&self, event: &EventId) -> bool {
         self.events.lock().get(event).is_some_and(|state| state.is_registered)
+    }
+
+    /// Notes that the event is settled.
+    pub(crate) fn note_settled(&self, event: &EventId) {
+        self.events.lock().entry(event.clone()).or_default().is_settled = true;
+    }
+
+    /// Notes that a replay for this loss begins: an application of before that is written only now is not acknowledged.
+    pub(crate) fn begin_replay(&self, event: &EventId, lost_epoch: Epoch) {
+        self.events.lock().entry(event.clone()).or_default().replayed_for = lost_epoch;
+    }
+
+    /// Whether the journal has a cancel request for this number.
+    pub(crate) fn holds_cancel(&self, event: &EventId, number: Number) -> bool {
+        self.events.lock().get(event).is_some_and(|known| known.cancelled.contains(number))
     }
 
     /// The highest number that the journal has of each event.
@@ -135,6 +160,9 @@ impl Journal {
         let known = events.entry(event).or_default();
         for record in records {
             known.note(record);
+        }
+        if records.iter().any(|record| known.missed_replay(record)) {
+            return Err("the queue lost applications meanwhile: apply again".into());
         }
         Ok(())
     }

@@ -25,6 +25,7 @@ use service::health::Check;
 
 use crate::context::WorkerContext;
 use crate::error::Error;
+use gap_recount::GapRecount;
 use term::LeaderTerm;
 
 /// Pause after a round that found work.
@@ -108,7 +109,11 @@ async fn run_round(worker: &WorkerContext, term: &mut LeaderTerm, check: &Check)
         return Err(ledger::Error::Lost.into());
     }
     let event = recovery::judge_arming(worker, term, event, &snapshot).await?;
-    let event = term.journals.note(worker, event, now).await?;
+    let event = reconciliation::adopt_settings(worker, term, event, &snapshot).await?;
+    let (event, has_replayed) = term.journals.note(worker, event, now).await?;
+    if has_replayed {
+        term.recount = Some(GapRecount::default());
+    }
     report_health(term, &event, check);
     queue_status::report(worker, term, &snapshot, now).await?;
     if !term.gaps_filled && !recovery::fill_gaps(worker, term, &snapshot).await? {
@@ -119,7 +124,8 @@ async fn run_round(worker: &WorkerContext, term: &mut LeaderTerm, check: &Check)
         number_limit::keep_ahead(worker, term, &snapshot, &event).await?;
     }
     if !reconciliation::reconcile(worker, term, &event, &snapshot).await? {
-        return Ok(if event.frozen.is_some() { IDLE } else { BUSY });
+        projector::project_changes(worker, term, &event, &snapshot, now).await?;
+        return Ok(IDLE);
     }
     let handled = inbox::handle_inbox(worker, term, &event, &snapshot).await?;
     let mut admitted = 0;
@@ -148,15 +154,16 @@ fn report_health(term: &mut LeaderTerm, event: &EventRow, check: &Check) {
         )),
         None => None,
     };
-    if report == term.reported {
-        return;
-    }
     match &report {
         Some(message) => {
-            tracing::error!(event = %term.event, "{message}");
+            if term.reported.as_ref() != Some(message) {
+                tracing::error!(event = %term.event, "{message}");
+            }
+            // In every round: all events of the process share the check.
             check.warn(message.as_str());
         }
-        None => check.ok(),
+        None if term.reported.is_some() => check.ok(),
+        None => {}
     }
     term.reported = report;
 }

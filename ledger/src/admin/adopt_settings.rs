@@ -10,10 +10,11 @@ use crate::admin::save_event::{EventChange, save};
 use crate::leader::leader_lease::lock_led_event;
 use crate::store::ledger::Ledger;
 use crate::tables::event::EventRow;
+use crate::tables::seat_count;
 
 impl Ledger {
     /// Takes over the settings that the queue has under this rev, which is above the ledger's own: operators made changes that the
-    /// ledger has lost. Its seats are as many as the settings say afterwards.
+    /// ledger has lost. Its seats are as many as the settings say afterwards, but not fewer than are held and sold.
     pub async fn adopt_settings(
         &self,
         event: &EventId,
@@ -28,7 +29,9 @@ impl Ledger {
         }
         let mut after = EventDraft::of(&led.event);
         after.settings = settings.clone();
-        fit_seats(&mut tx, event, settings.capacity).await?;
+        let counted = seat_count::read(&mut tx, event).await?;
+        after.settings.capacity = settings.capacity.max(counted.held + counted.sold);
+        fit_seats(&mut tx, event, after.settings.capacity).await?;
         let by =
             ChangedBy { actor: "worker", reason: "the queue has later settings: the ledger was put back" };
         let before_last = EventRow { rev: rev - 1, ..led.event };

@@ -1,7 +1,7 @@
 //! A ledger that was put back to an older state, while the queue was not: it takes back from the queue what it has lost. Meanwhile
 //! nothing is admitted, since seats that look free may be sold.
 
-use domain::{AppKey, EventId, Fence, Millis, Number, Outcome};
+use domain::{AppKey, ApplicationState, EventId, Fence, Millis, Number, Outcome, Undo};
 use serde_json::json;
 
 use crate::leader::admission::free_seats;
@@ -13,8 +13,10 @@ use crate::store::column::count;
 use crate::store::error::Error;
 use crate::store::ledger::Ledger;
 use crate::store::transaction::Tx;
+use crate::tables::application::lock_application;
 use crate::tables::seat_changes::CounterShard;
 use crate::tables::seat_state::SeatState;
+use crate::tables::transition::start_undoing;
 
 /// An application that the queue knows as admitted or withdrawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,10 +66,7 @@ impl Ledger {
         for record in records {
             match known.compare(record.number, record.app_key) {
                 Comparison::Contradicts(why) => return freeze(self, tx, event, fence, why).await,
-                Comparison::Known if record.is_cancelled() => {
-                    cancel(&mut tx, event, record.app_key, led.now).await?;
-                }
-                Comparison::Known => {}
+                Comparison::Known => repeat_ending(&mut tx, event, record, led.now).await?,
                 Comparison::New => match record.outcome {
                     Some(outcome) if outcome != Outcome::Ordered => {
                         let QueueRecord { number, app_key, .. } = *record;
@@ -119,6 +118,33 @@ impl Ledger {
             .execute(&mut *tx)
             .await?;
         tx.commit().await
+    }
+}
+
+/// Repeats for a known application what ended it since. The older state may have it as not called yet, although it was: so it counts as
+/// called, and its order is deleted before its seat is free, unless the queue has the cancellation as done.
+async fn repeat_ending(tx: &mut Tx, event: &EventId, record: &QueueRecord, now: Millis) -> Result<(), Error> {
+    let was_rejected = record.outcome == Some(Outcome::Rejected);
+    if !was_rejected && !record.is_cancelled() {
+        return Ok(());
+    }
+    if record.outcome != Some(Outcome::Cancelled) {
+        sqlx::query(
+            "UPDATE application SET attempts = attempts + 1 WHERE event = $1 AND app_key = $2 AND state = 'ordering'",
+        )
+        .bind(event.as_str())
+        .bind(record.app_key.to_string())
+        .execute(&mut **tx)
+        .await?;
+    }
+    if !was_rejected {
+        return cancel(tx, event, record.app_key, now).await;
+    }
+    match lock_application(tx, event, record.app_key).await? {
+        Some(row) if matches!(row.state, ApplicationState::Ordering { .. }) => {
+            start_undoing(tx, &row, Undo::Reject).await
+        }
+        _ => Ok(()),
     }
 }
 

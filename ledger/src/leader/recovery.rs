@@ -1,7 +1,7 @@
 //! Whether the queue lost applications, and when all that can come back has come back. It is decided once for each epoch and kept
 //! here, so that a leader that ends leaves it to the next one.
 
-use domain::{Epoch, EventId, Fence, Millis, NO_JOURNAL};
+use domain::{Epoch, EventId, EventState, Fence, Millis, NO_JOURNAL};
 
 use crate::leader::leader_lease::lock_led_event;
 use crate::store::error::Error;
@@ -14,15 +14,19 @@ impl Ledger {
     pub async fn record_whole(&self, event: &EventId, fence: Fence, epoch: Epoch) -> Result<(), Error> {
         let mut tx = self.begin().await?;
         lock_led_event(self, &mut tx, event, fence).await?;
-        sqlx::query("UPDATE event SET judged_epoch = $2 WHERE id = $1 AND judged_epoch < $2")
-            .bind(event.as_str())
-            .bind(i64::from(epoch.0))
-            .execute(&mut *tx)
-            .await?;
+        // The epoch of a ledger that was put back to an older state is below the queue's.
+        sqlx::query(
+            "UPDATE event SET judged_epoch = $2, epoch = CASE WHEN epoch < $2 THEN $2 ELSE epoch END
+             WHERE id = $1 AND judged_epoch < $2",
+        )
+        .bind(event.as_str())
+        .bind(i64::from(epoch.0))
+        .execute(&mut *tx)
+        .await?;
         tx.commit().await
     }
 
-    /// Records that the queue lost applications before it was armed for this epoch. Admission waits until every awaited journal was
+    /// Records that the queue lost applications before it was armed for this epoch. A settled event waits for nothing. Otherwise admission waits until every awaited journal was
     /// replayed. If some process has no journal, it waits `grace_ms` as well, while receipts are presented.
     pub async fn record_loss(
         &self,
@@ -37,7 +41,7 @@ impl Ledger {
         let is_covered = !journals.is_empty() && journals.iter().all(|id| id != NO_JOURNAL);
         let until = if is_covered { led.now } else { led.now + grace_ms };
         sqlx::query(
-            "UPDATE event SET judged_epoch = $2, lost_epoch = $2, recover_until = CASE WHEN recover_until < $3 THEN $3 ELSE recover_until END
+            "UPDATE event SET judged_epoch = $2, lost_epoch = $2, epoch = CASE WHEN epoch < $2 THEN $2 ELSE epoch END, recover_until = CASE WHEN recover_until < $3 THEN $3 ELSE recover_until END
              WHERE id = $1 AND judged_epoch < $2",
         )
         .bind(event.as_str())
@@ -45,7 +49,14 @@ impl Ledger {
         .bind(until)
         .execute(&mut *tx)
         .await?;
-        journal::count_missing(&mut tx, event).await?;
+        if led.event.state == EventState::Settled {
+            sqlx::query("UPDATE event SET recovered_epoch = lost_epoch WHERE id = $1")
+                .bind(event.as_str())
+                .execute(&mut *tx)
+                .await?;
+        } else {
+            journal::count_missing(&mut tx, event).await?;
+        }
         tx.commit().await
     }
 

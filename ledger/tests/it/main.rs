@@ -76,6 +76,7 @@ cases! {
     reconciling {
         lost_applications_get_their_seats_back_as_called_before
         a_lost_cancel_request_is_repeated
+        an_order_that_was_made_since_is_deleted_before_its_seat_is_free
         too_few_seats_freeze_the_event_until_there_are_enough
         another_application_under_a_number_freezes_the_event
         later_settings_of_the_queue_are_adopted_with_their_seats
@@ -84,6 +85,7 @@ cases! {
         a_loss_waits_for_every_registered_journal
         a_loss_waits_for_receipts_where_a_process_has_no_journal
         an_arming_is_judged_once
+        a_settled_event_waits_for_no_journal
         an_accepted_recovery_gives_missing_journals_up_until_they_are_back
     }
     concurrency {

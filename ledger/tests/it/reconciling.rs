@@ -59,6 +59,23 @@ pub(crate) async fn a_lost_cancel_request_is_repeated(store: Store) {
     assert_eq!(second, ApplicationState::Ordering { attempts: 1 }, "it may have been called since");
 }
 
+pub(crate) async fn an_order_that_was_made_since_is_deleted_before_its_seat_is_free(store: Store) {
+    let harness = LedgerHarness::open(store, 4).await;
+    harness.admit(1..=3).await;
+    let records = [
+        record(1, Some(Outcome::Ordered), true),
+        record(2, Some(Outcome::Rejected), false),
+        record(3, Some(Outcome::Cancelled), true),
+    ];
+    assert_eq!(reconcile(&harness, &records).await.unwrap(), (0, 0));
+    for n in [1, 2] {
+        let state = state_of(&harness, n).await;
+        assert!(matches!(state, ApplicationState::Undoing { .. }), "{n}: {state:?}");
+    }
+    assert_eq!(state_of(&harness, 3).await, ApplicationState::Ended(Outcome::Cancelled), "deleted already");
+    assert_eq!(harness.seats().await, (2, 2, 0));
+}
+
 pub(crate) async fn too_few_seats_freeze_the_event_until_there_are_enough(store: Store) {
     let harness = LedgerHarness::open(store, 1).await;
     let records = [record(1, Some(Outcome::Ordered), false), record(2, None, false)];

@@ -65,6 +65,16 @@ pub(crate) async fn an_arming_is_judged_once(store: Store) {
     assert!(harness.now().await.is_recovering());
 }
 
+pub(crate) async fn a_settled_event_waits_for_no_journal(store: Store) {
+    let harness = LedgerHarness::open(store, 1).await;
+    record(&harness, &[report("a", 0)]).await;
+    let (url, schema) = harness.address();
+    let settle = format!("UPDATE {schema}event SET state = 'settled', settled_seq = 0");
+    crate::harness::execute_sql(&url, &settle).await.unwrap();
+    let event = lose(&harness, 2).await;
+    assert_eq!((event.is_recovering(), event.journals_missing), (false, 0));
+}
+
 pub(crate) async fn an_accepted_recovery_gives_missing_journals_up_until_they_are_back(store: Store) {
     let harness = LedgerHarness::open(store, 3).await;
     record(&harness, &[report("a", 0), report("gone", 0)]).await;

@@ -34,11 +34,20 @@ pub(super) fn list(folder: &Path) -> io::Result<Vec<u32>> {
 
 /// Creates a segment. The file and its name are durable when this returns.
 pub(super) fn create(folder: &Path, nth: u32, id: JournalId) -> io::Result<File> {
-    let mut file = File::options().append(true).create_new(true).open(path(folder, nth))?;
+    let path = path(folder, nth);
+    let mut file = File::options().append(true).create_new(true).open(&path)?;
+    let written = write_header(&mut file, folder, id);
+    if written.is_err() {
+        // An attempt each second would fill the folder with files. If it cannot be removed, the next attempt takes the next number.
+        drop(std::fs::remove_file(&path));
+    }
+    written.map(|()| file)
+}
+
+fn write_header(file: &mut File, folder: &Path, id: JournalId) -> io::Result<()> {
     file.write_all(format!("{FORMAT}{id}\n").as_bytes())?;
     file.sync_data()?;
-    File::open(folder)?.sync_all()?;
-    Ok(file)
+    File::open(folder)?.sync_all()
 }
 
 /// A segment as it was read.

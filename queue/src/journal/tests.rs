@@ -153,10 +153,9 @@ async fn nothing_is_acknowledged_while_the_disk_is_full_and_a_new_segment_is_use
     assert!(why.contains("the disk of the journal is full: free some space"), "{why}");
     assert!(!journal.holds(&event(), Number::new(2).unwrap()));
     assert_eq!(journal.accepts(&event()).unwrap_err(), why);
-    while journal.failure().is_some() {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    // The next write starts a new segment, and with it the journal is used again.
     journal.append(&[applied(2)]).await.unwrap();
+    assert_eq!(journal.failure(), None);
     let journal = reopen(&folder, journal);
     assert_eq!(records(&journal), [registered(), applied(1), applied(2)]);
 }
@@ -179,6 +178,29 @@ async fn a_journal_whose_folder_is_away_says_so_until_it_is_back() {
     }
     journal.append(&[applied(2)]).await.unwrap();
     assert_eq!(records(&journal), [registered(), applied(1), applied(2)]);
+}
+
+#[tokio::test]
+async fn what_is_written_too_late_for_the_replay_is_not_acknowledged() {
+    let folder = TempFolder::new("journal");
+    let journal = open(&folder);
+    journal.append(&[registered(), applied(1)]).await.unwrap();
+    journal.begin_replay(&event(), Epoch(2));
+    assert!(journal.append(&[applied(2)]).await.unwrap_err().contains("apply again"));
+    let JournalRecord::Applied { event, number, app_key, req_hash, contact, .. } = applied(3) else {
+        unreachable!()
+    };
+    let later = JournalRecord::Applied { event, epoch: Epoch(2), number, app_key, req_hash, contact };
+    journal.append(&[later]).await.unwrap();
+}
+
+#[test]
+fn a_settled_event_needs_no_registration() {
+    let folder = TempFolder::new("journal");
+    let journal = open(&folder);
+    journal.accepts(&event()).unwrap_err();
+    journal.note_settled(&event());
+    journal.accepts(&event()).unwrap();
 }
 
 #[tokio::test]

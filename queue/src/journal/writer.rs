@@ -76,13 +76,15 @@ impl JournalWriter {
             }
         }
         let written = if bytes.is_empty() { Ok(()) } else { self.append(&bytes, events) };
-        if let Err(error) = &written {
-            self.fail(error);
+        match &written {
+            Err(error) => self.fail(error),
+            Ok(()) if reports.is_empty() => {}
+            Ok(()) => self.files.report(None),
         }
         for report in reports {
             drop(report.send(written.as_ref().copied().map_err(describe)));
         }
-        if ends && self.current.is_some() {
+        if ends {
             self.start_segment();
         }
     }

@@ -109,7 +109,8 @@ impl Batcher {
     }
 
     /// Writes into the journal what it does not have yet of the waiting applications. One that was applied for before may have been
-    /// acknowledged by a process whose journal is lost.
+    /// acknowledged by a process whose journal is lost. A repetition without the secret is left out: its secret and contact are not
+    /// those of the application.
     async fn keep(
         &self,
         batch: &mut EventBatch,
@@ -119,7 +120,9 @@ impl Batcher {
         let mut records = Vec::new();
         for (PendingApply { applicant, .. }, ack) in batch.applications.iter_mut().zip(acks) {
             let Ok(ack) = ack else { continue };
-            if ack.state == QueueState::Waiting && !journal.holds(&batch.event, ack.number) {
+            let is_applicant = !ack.already_applied || ack.proven;
+            let waits = ack.state == QueueState::Waiting;
+            if waits && is_applicant && !journal.holds(&batch.event, ack.number) {
                 records.push(JournalRecord::Applied {
                     event: batch.event.clone(),
                     epoch: ack.epoch,

@@ -29,13 +29,13 @@ pub(super) struct JournalKeeper {
 }
 
 /// What the queue says of this journal and an event.
-struct Standing {
+struct JournalStatus {
     replayed: Option<Epoch>,
     lost_epoch: Epoch,
     is_settled: bool,
 }
 
-impl Standing {
+impl JournalStatus {
     fn parse(mut fields: ReplyFields) -> Result<Self, CallError> {
         Ok(Self {
             replayed: fields.replayed_epoch()?,
@@ -58,34 +58,41 @@ impl JournalKeeper {
     pub(super) async fn run(self) {
         let (mut settled, mut last_error) = (HashSet::new(), String::new());
         while self.handles.upgrade().is_some() {
-            // An error passes with the queue's restart, and is reported elsewhere; here once, since every tick repeats it.
-            if let Err(error) = self.look_after_all(&mut settled).await {
-                let error = error.to_string();
-                if error != last_error {
-                    tracing::debug!(error, "failed to look after the journal");
-                }
-                last_error = error;
+            let error = match self.sync_all(&mut settled).await {
+                Ok(()) => String::new(),
+                Err(error) => error.to_string(),
+            };
+            // Each tick repeats it, so only a new one is logged.
+            if error != last_error && !error.is_empty() {
+                tracing::warn!(error, "failed to register or replay the journal; retrying");
             }
+            last_error = error;
             tokio::time::sleep(PERIOD).await;
         }
     }
 
-    async fn look_after_all(&self, settled: &mut HashSet<EventId>) -> Result<(), QueueError> {
-        for event in super::read::catalogue(&self.client).await? {
+    /// Registers and replays the journal for every event. An error of one event does not stop the others; the last one is returned.
+    async fn sync_all(&self, settled: &mut HashSet<EventId>) -> Result<(), QueueError> {
+        let events = match super::read::catalogue(&self.client).await {
+            // The leader publishes the events after a restart.
+            Err(QueueError::NotArmed) => return Ok(()),
+            events => events?,
+        };
+        let mut result = Ok(());
+        for event in events {
             if settled.contains(&event) {
                 continue;
             }
-            match self.look_after(&event).await {
+            match self.sync(&event).await {
                 Ok(true) => drop(settled.insert(event)),
-                // Its leader arms the queue of one event; the others go on.
                 Ok(false) | Err(QueueError::NotArmed | QueueError::UnknownEvent) => {}
-                Err(error) => return Err(error),
+                Err(error) => result = Err(error),
             }
         }
         if let Some(journal) = self.journal() {
             journal.drop_settled(|event| settled.contains(event));
         }
-        Ok(())
+        result
     }
 
     fn journal(&self) -> Option<Arc<Journal>> {
@@ -93,10 +100,10 @@ impl JournalKeeper {
     }
 
     /// Registers the journal, and replays it if the queue has lost applications since. Returns whether the event is settled.
-    async fn look_after(&self, event: &EventId) -> Result<bool, QueueError> {
+    async fn sync(&self, event: &EventId) -> Result<bool, QueueError> {
         let Some(journal) = self.journal() else {
             let call = self.client.function_call("journal", event.as_str()).arg(NO_JOURNAL);
-            return Ok(Standing::parse(self.client.call(call).await?)?.is_settled);
+            return Ok(JournalStatus::parse(self.client.call(call).await?)?.is_settled);
         };
         let id = journal.id().to_string();
         let call = self.client.function_call("journal", event.as_str()).arg(&id);
@@ -104,17 +111,18 @@ impl JournalKeeper {
             Err(QueueError::NotArmed) => return self.report_number(event, &id).await,
             answer => answer?,
         };
-        let standing = Standing::parse(answer)?;
-        if standing.is_settled {
+        let status = JournalStatus::parse(answer)?;
+        if status.is_settled {
+            journal.note_settled(event);
             return Ok(true);
         }
-        let Some(replayed) = standing.replayed else { return Ok(false) };
+        let Some(replayed) = status.replayed else { return Ok(false) };
         if !journal.is_registered(event) {
             let record = JournalRecord::Registered { event: event.clone() };
             journal.append(&[record]).await.map_err(QueueError::Unavailable)?;
         }
-        if replayed < standing.lost_epoch {
-            self.replay(&journal, event, standing.lost_epoch).await?;
+        if replayed < status.lost_epoch {
+            self.replay(&journal, event, status.lost_epoch).await?;
         }
         Ok(false)
     }
@@ -133,10 +141,10 @@ impl JournalKeeper {
         lost_epoch: Epoch,
     ) -> Result<(), QueueError> {
         tracing::warn!(%event, "the queue of event {event} lost applications; replaying the journal of this process");
+        journal.begin_replay(event, lost_epoch);
         let (parts, mut read) = mpsc::channel(4);
         let (scanned, scanned_event) = (Arc::clone(journal), event.clone());
-        let scan =
-            tokio::task::spawn_blocking(move || send_parts(&scanned, &scanned_event, lost_epoch, &parts));
+        let scan = tokio::task::spawn_blocking(move || send_parts(&scanned, &scanned_event, &parts));
         let (mut cancelled, mut count, mut conflicts) = (Vec::new(), 0, 0);
         while let Some(part) = read.recv().await {
             let (mut call, mut size) = (self.replay_call(journal, event, lost_epoch, false), 0);
@@ -148,7 +156,11 @@ impl JournalKeeper {
                         call = call.arg(number.get()).arg(&app_key.0[..]).arg(&secret[..]).arg(&contact[..]);
                         size += 1;
                     }
-                    JournalRecord::Cancelled { number, app_key, .. } => cancelled.push((number, app_key)),
+                    JournalRecord::Cancelled { number, app_key, .. } => {
+                        // The application may be in the journal of another process, which is replayed later.
+                        call = call.arg(number.get()).arg(&app_key.0[..]).arg(&ReqHash::NONE.0[..]).arg("");
+                        cancelled.push((number, app_key));
+                    }
                     JournalRecord::Registered { .. } => {}
                 }
             }
@@ -191,18 +203,15 @@ impl JournalKeeper {
     }
 }
 
-/// Sends what was acknowledged before the loss, in parts.
+/// Sends the records of the event, in parts.
 fn send_parts(
     journal: &Journal,
     event: &EventId,
-    lost_epoch: Epoch,
     parts: &mpsc::Sender<Vec<JournalRecord>>,
 ) -> std::io::Result<()> {
     let mut part = Vec::with_capacity(PART);
     journal.scan(event, |record| {
-        if !matches!(&record, JournalRecord::Applied { epoch, .. } if *epoch >= lost_epoch) {
-            part.push(record);
-        }
+        part.push(record);
         part.len() < PART || parts.blocking_send(std::mem::take(&mut part)).is_ok()
     })?;
     // Fails only if the replay was given up.

@@ -906,8 +906,8 @@ end
 
 -- Without a flag, a function is refused as a whole while the memory is full. The functions that drain a full queue have the flag.
 register('apply', {}, apply)
-register('restore', {}, restore)
-register('replay', {}, replay)
+register('restore', { 'allow-oom' }, restore)
+register('replay', { 'allow-oom' }, replay)
 register('journal', { 'allow-oom' }, journal)
 register('canary_signup', { 'allow-oom' }, canary_signup)
 register('canary_worker', { 'allow-oom' }, canary_worker)

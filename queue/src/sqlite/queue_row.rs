@@ -110,7 +110,7 @@ impl QueueRow {
         }
         self.epoch = request.epoch;
         self.seq += skipped;
-        // RestoredApplication numbers may lie above every limit.
+        // Restored numbers may lie above every limit.
         self.number_limit = self.seq;
         ArmResult { seq: self.seq, skipped }
     }

@@ -23,20 +23,15 @@ pub(crate) async fn reconcile(
     snapshot: &QueueSnapshot,
 ) -> Result<bool, Error> {
     if snapshot.ledger_changes <= event.changes {
+        term.reconciled_through = None;
         return Ok(true);
     }
     if event.frozen.is_some() {
         return Ok(false);
     }
-    if term.reconciled_through == 0 {
-        tracing::error!(
-            event = %term.event, ledger = event.changes, queue = snapshot.ledger_changes,
-            "the ledger of event {} was put back to an older state: admission stops while it takes back from the queue what it has lost", term.event
-        );
-        adopt_settings(worker, term, event, snapshot).await?;
-    }
+    let through = term.reconciled_through.get_or_insert_with(|| begin(event, snapshot));
     for _ in 0..PAGES {
-        let entries = worker.queue.entries(&term.event, term.reconciled_through, PAGE).await?;
+        let entries = worker.queue.entries(&term.event, *through, PAGE).await?;
         let records: Vec<QueueRecord> = entries.iter().filter_map(record).collect();
         let Reconciled { added, without_seat } =
             worker.ledger.reconcile(&term.event, term.fence, &records).await?;
@@ -48,31 +43,47 @@ pub(crate) async fn reconcile(
         }
         let Some(last) = entries.last() else {
             worker.ledger.end_reconciliation(&term.event, term.fence, snapshot.ledger_changes).await?;
-            term.reconciled_through = 0;
-            tracing::warn!(event = %term.event, "the ledger of event {} has everything that the queue knows: admission goes on", term.event);
+            tracing::warn!(event = %term.event, "the ledger of event {} has everything that the queue has: admission goes on", term.event);
             return Ok(true);
         };
-        term.reconciled_through = last.number.get();
+        *through = last.number.get();
     }
     Ok(false)
 }
 
-/// Takes over the settings of the queue if they are newer: the lost changes may have added the seats that are needed now.
-async fn adopt_settings(
+/// Reports the reconciliation, which begins with the first number.
+fn begin(event: &EventRow, snapshot: &QueueSnapshot) -> u32 {
+    let id = &event.settings.id;
+    tracing::error!(
+        event = %id, ledger = event.changes, queue = snapshot.ledger_changes,
+        "the ledger of event {id} was put back to an older state: admission stops while it takes back from the queue what it has lost"
+    );
+    0
+}
+
+/// Takes over the settings of the queue if they are newer: the ledger has lost changes of operators, which may have added the seats
+/// that are needed now.
+pub(crate) async fn adopt_settings(
     worker: &WorkerContext,
     term: &LeaderTerm,
-    event: &EventRow,
+    event: EventRow,
     snapshot: &QueueSnapshot,
-) -> Result<(), Error> {
+) -> Result<EventRow, Error> {
     if snapshot.rev <= event.rev {
-        return Ok(());
+        return Ok(event);
     }
-    match worker.ledger.adopt_settings(&term.event, term.fence, snapshot.rev, &snapshot.settings).await {
-        Ok(()) => Ok(()),
+    tracing::error!(
+        event = %term.event, ledger = event.rev, queue = snapshot.rev,
+        "the ledger of event {} has lost changes of the settings and takes them over from the queue", term.event
+    );
+    let adopted =
+        worker.ledger.adopt_settings(&term.event, term.fence, snapshot.rev, &snapshot.settings).await;
+    match adopted {
+        Ok(()) => Ok(worker.ledger.event(&term.event).await?),
         Err(ChangeError::Ledger(error)) => Err(error.into()),
         Err(refused) => {
-            tracing::error!(event = %term.event, %refused, "the later settings of the queue cannot be taken over: {refused}");
-            Ok(())
+            tracing::error!(event = %term.event, %refused, "the settings of the queue cannot be taken over: {refused}");
+            Ok(event)
         }
     }
 }

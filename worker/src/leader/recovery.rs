@@ -104,10 +104,12 @@ pub(crate) async fn judge_arming(
     if event.judged_epoch >= snapshot.epoch {
         return Ok(event);
     }
-    let lost = match snapshot.unjudged {
-        Some(found) => found.lost_applications || is_behind(worker, term, found.reached).await?,
-        None => false,
-    };
+    // A ledger that was put back may have lost a loss that the queue still has.
+    let lost = snapshot.lost_epoch > event.lost_epoch
+        || match snapshot.unjudged {
+            Some(found) => found.lost_applications || is_behind(worker, term, found.reached).await?,
+            None => false,
+        };
     if lost {
         let grace_ms = worker.config.recover_grace_ms;
         tracing::error!(
@@ -143,7 +145,6 @@ pub(crate) async fn end_recovery(
         recount_gaps(worker, term, snapshot).await?;
         return Ok(true);
     }
-    term.recovering_since.get_or_insert(now);
     if event.journals_missing > 0 || now < event.recover_until {
         term.recount = None;
         return Ok(false);
@@ -176,9 +177,17 @@ async fn recount_gaps(
 
 /// Whether new numbers wait: an applicant whose application is only in a missing journal would get a second number by applying again.
 /// A journal that stays away delays new applicants for the grace period at most, and admission until an operator accepts the loss.
-pub(crate) fn holds_intake(worker: &WorkerContext, term: &LeaderTerm, event: &EventRow, now: Millis) -> bool {
-    let waited = term.recovering_since.map_or(0, |since| now - since);
-    event.is_recovering() && event.journals_missing > 0 && waited < worker.config.recover_grace_ms
+pub(crate) fn holds_intake(
+    worker: &WorkerContext,
+    term: &mut LeaderTerm,
+    event: &EventRow,
+    now: Millis,
+) -> bool {
+    if !event.is_recovering() {
+        return false;
+    }
+    let waited = now - *term.recovering_since.get_or_insert(now);
+    event.journals_missing > 0 && waited < worker.config.recover_grace_ms
 }
 
 /// Restores the applications of presented receipts whose numbers the queue does not have. Admission skips those that the ledger

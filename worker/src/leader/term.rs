@@ -27,8 +27,8 @@ pub(crate) struct LeaderTerm {
     pub(crate) unarmed_since: Option<Millis>,
     /// When this leader first found the event recovering.
     pub(crate) recovering_since: Option<Millis>,
-    /// While the ledger is behind, it has everything that the queue knows up to this number.
-    pub(crate) reconciled_through: u32,
+    /// While the ledger is behind, it has everything that the queue has up to this number.
+    pub(crate) reconciled_through: Option<u32>,
     /// The search for numbers in gaps that are in use, while it runs.
     pub(crate) recount: Option<GapRecount>,
     /// What the health check reports of this event.
@@ -51,8 +51,9 @@ impl LeaderTerm {
             journals: KnownJournals::default(),
             unarmed_since: None,
             recovering_since: None,
-            reconciled_through: 0,
-            recount: None,
+            reconciled_through: None,
+            // The leader before may have ended between a restoring and its recount.
+            recount: Some(GapRecount::default()),
             reported: None,
         }
     }
