@@ -147,6 +147,34 @@ async fn a_missing_journal_stops_admission_until_its_process_is_back() {
     judge(&mut processes, &crowd, &acks, SEATS as usize).await;
 }
 
+/// The journal of one signup service has the applications, that of the other the cancel requests, and the ledger has neither.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_cancel_request_that_another_process_took_is_not_lost_with_redis() {
+    let (mut processes, _, operator) = start(SEATS).await;
+    operator.run(&["release", "pause", "spring"]).unwrap();
+    let [first, second] = [0, 1].map(|nth| Crowd::before(&processes.urls()[nth], "spring"));
+    let acks = first.apply(0..20).await;
+    processes.postgres.kill().await.unwrap();
+    for ack in &acks[..10] {
+        second.cancel(ack).await;
+    }
+    processes.redis.kill().await.unwrap();
+    processes.redis.wipe().unwrap();
+    processes.postgres.restart().await.unwrap();
+    processes.redis.restart().await.unwrap();
+    processes.migrate();
+    testkit::until("the release to resume", async || operator.run(&["release", "resume", "spring"]).is_ok())
+        .await;
+    let numbers = |acks: &[Ack]| acks.iter().map(|ack| ack.number).collect::<Vec<_>>();
+    let (cancelled, ordered) = (numbers(&acks[..10]), numbers(&acks[10..]));
+    first
+        .until_ends(&acks, |ends| {
+            ends.get("cancelled") == Some(&cancelled) && ends.get("ordered") == Some(&ordered)
+        })
+        .await;
+    processes.stop_and_verify(&acks).await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_operator_goes_on_without_a_journal_whose_disk_is_gone() {
     let (mut processes, crowd, operator) = start(SEATS).await;
