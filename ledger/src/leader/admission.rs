@@ -67,6 +67,9 @@ impl Ledger {
         Ok(event.settings.in_flight_max.saturating_sub(count(&row, "ordering")?).min(count(&row, "free")?))
     }
 
+    /// Fails if the event has fewer than `changes_min` changes: then the ledger was put back to an older state, in which seats look free
+    /// that are not.
+    ///
     /// Gives each candidate a free seat, in the given order, as far as the seats reach. A candidate that the ledger already knows
     /// is only reported. If the queue has an application under another number than the ledger, the queue was put back to an
     /// earlier state: the event is frozen.
@@ -75,9 +78,11 @@ impl Ledger {
         event: &EventId,
         fence: Fence,
         candidates: &[Candidate],
+        changes_min: i64,
     ) -> Result<Admission, Error> {
         let mut tx = self.begin().await?;
         let led = lock_led_event(self, &mut tx, event, fence).await?;
+        led.event.require_changes(changes_min)?;
         if let Some(why) = led.event.frozen {
             return Err(Error::Frozen(why));
         }

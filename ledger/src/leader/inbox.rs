@@ -27,16 +27,18 @@ pub struct CancelRequest {
 
 impl Ledger {
     /// Handles requests to cancel, in order, and records that the inbox is handled through `through`, in one transaction. Returns the
-    /// event's count of changes after that.
+    /// event's count of changes after that. Fails if the event has fewer than `changes_min` before.
     pub async fn handle_inbox(
         &self,
         event: &EventId,
         fence: Fence,
         requests: &[CancelRequest],
         through: i64,
+        changes_min: i64,
     ) -> Result<i64, Error> {
         let mut tx = self.begin().await?;
         let led = lock_led_event(self, &mut tx, event, fence).await?;
+        led.event.require_changes(changes_min)?;
         let handled = led.event.inbox_through;
         let unhandled = || requests.iter().filter(|request| request.id > handled);
         let named = unhandled().map(|request| (request.number, request.app_key));

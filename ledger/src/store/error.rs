@@ -9,6 +9,9 @@ pub enum Error {
     /// The caller no longer leads the event and must stop.
     #[error("lost leadership of this event")]
     Lost,
+    /// The ledger was put back to an older state since the caller read it. The caller reads it again.
+    #[error("the ledger was put back to an older state")]
+    Behind,
     /// The queue contradicts the ledger. No application is admitted until an operator unfreezes the event.
     #[error("the event is frozen: {0}")]
     Frozen(String),

@@ -45,6 +45,11 @@ pub struct EventRow {
 }
 
 impl EventRow {
+    /// Fails if the ledger was put back to an older state since this count of changes was read.
+    pub(crate) fn require_changes(&self, changes_min: i64) -> Result<(), Error> {
+        if self.changes < changes_min { Err(Error::Behind) } else { Ok(()) }
+    }
+
     /// Whether applications that the queue lost may still be restored. No application is admitted meanwhile.
     pub fn is_recovering(&self) -> bool {
         self.recovered_epoch < self.lost_epoch

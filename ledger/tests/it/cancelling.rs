@@ -12,7 +12,7 @@ fn request(id: i64, number: u32) -> CancelRequest {
 impl LedgerHarness {
     async fn handle_inbox(&self, requests: &[CancelRequest]) {
         let through = requests.last().unwrap().id;
-        self.ledger.handle_inbox(&self.event, self.fence, requests, through).await.unwrap();
+        self.ledger.handle_inbox(&self.event, self.fence, requests, through, 0).await.unwrap();
     }
 }
 
@@ -79,10 +79,10 @@ pub(crate) async fn a_request_that_contradicts_the_ledger_freezes_the_event(stor
     let harness = LedgerHarness::open(store, 2).await;
     harness.admit([1]).await;
     let other = CancelRequest { id: 1, app_key: key(9), number: Number::new(1).unwrap() };
-    let frozen = harness.ledger.handle_inbox(&harness.event, harness.fence, &[other], 1).await;
+    let frozen = harness.ledger.handle_inbox(&harness.event, harness.fence, &[other], 1, 0).await;
     assert!(matches!(frozen, Err(Error::Frozen(_))));
     assert!(matches!(
-        harness.ledger.admit(&harness.event, harness.fence, &candidates([2])).await,
+        harness.ledger.admit(&harness.event, harness.fence, &candidates([2]), 0).await,
         Err(Error::Frozen(_))
     ));
 }

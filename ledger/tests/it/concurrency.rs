@@ -146,10 +146,12 @@ impl ConcurrencyTest {
         let (ledger, event) = (&self.harness.ledger, &self.harness.event);
         let admissible = ledger.admissible(&ledger.event(event).await?).await?.min(APPLICATIONS + 1 - *next);
         if admissible > 0 {
-            let admission = ledger.admit(event, fence, &candidates(*next..*next + admissible)).await?;
+            let admission = ledger.admit(event, fence, &candidates(*next..*next + admissible), 0).await?;
             *next += u32::try_from(admission.known.len()).unwrap();
         }
-        ledger.handle_inbox(event, fence, requests, requests.last().map_or(0, |request| request.id)).await?;
+        ledger
+            .handle_inbox(event, fence, requests, requests.last().map_or(0, |request| request.id), 0)
+            .await?;
         let outcomes = ledger.unprojected_outcomes(event, Epoch(1), 50).await?;
         ledger.mark_projected(event, Epoch(1), &outcomes).await?;
         ledger.mark_sent(&ledger.unsent(event, 50).await?).await

@@ -40,7 +40,8 @@ async fn a_deadlock_is_reported_and_the_operation_can_be_repeated() {
             &harness.event,
             harness.fence,
             &requests,
-            requests.last().map_or(0, |request| request.id)
+            requests.last().map_or(0, |request| request.id),
+            0
         ),
         close_the_cycle
     );
@@ -53,6 +54,7 @@ async fn a_deadlock_is_reported_and_the_operation_can_be_repeated() {
             harness.fence,
             &requests,
             requests.last().map_or(0, |request| request.id),
+            0,
         )
         .await
         .unwrap();
@@ -63,7 +65,7 @@ async fn a_deadlock_is_reported_and_the_operation_can_be_repeated() {
 async fn a_lock_that_is_held_too_long_is_reported() {
     let (harness, mut session) = open(2).await;
     session.run("BEGIN; UPDATE ledger.event SET rev = rev").await.unwrap();
-    let admission = harness.ledger.admit(&harness.event, harness.fence, &candidates([1])).await;
+    let admission = harness.ledger.admit(&harness.event, harness.fence, &candidates([1]), 0).await;
     assert_refused(&admission, "55P03");
     session.run("ROLLBACK").await.unwrap();
     assert_eq!(harness.admit([1]).await.seated, 1);
@@ -98,6 +100,7 @@ async fn a_cancel_waits_for_a_response_being_recorded() {
                 harness.fence,
                 &requests,
                 requests.last().map_or(0, |request| request.id),
+                0,
             )
             .await
     };
@@ -208,7 +211,8 @@ async fn a_commit_with_a_lost_reply_is_found_by_repeating() {
     let (harness, mut session) = open(2).await;
     let (ledger, event) = (&harness.ledger, &harness.event);
 
-    let unknown = cut_at_commit(&mut session, ledger.admit(event, harness.fence, &candidates([1, 2]))).await;
+    let unknown =
+        cut_at_commit(&mut session, ledger.admit(event, harness.fence, &candidates([1, 2]), 0)).await;
     assert!(matches!(unknown, Error::Unavailable(_)), "{unknown:?}");
     let repeated = harness.admit([1, 2]).await;
     assert_eq!((repeated.known.len(), repeated.seated, repeated.all), (2, 0, true));
@@ -223,11 +227,17 @@ async fn a_commit_with_a_lost_reply_is_found_by_repeating() {
     let requests = [CancelRequest { id: 1, app_key: key(2), number: domain::Number::new(2).unwrap() }];
     cut_at_commit(
         &mut session,
-        ledger.handle_inbox(event, harness.fence, &requests, requests.last().map_or(0, |request| request.id)),
+        ledger.handle_inbox(
+            event,
+            harness.fence,
+            &requests,
+            requests.last().map_or(0, |request| request.id),
+            0,
+        ),
     )
     .await;
     ledger
-        .handle_inbox(event, harness.fence, &requests, requests.last().map_or(0, |request| request.id))
+        .handle_inbox(event, harness.fence, &requests, requests.last().map_or(0, |request| request.id), 0)
         .await
         .unwrap();
     assert_eq!(harness.seats().await, (1, 0, 1));

@@ -180,7 +180,7 @@ impl LedgerHarness {
     }
 
     pub(crate) async fn admit(&self, numbers: impl IntoIterator<Item = u32>) -> Admission {
-        self.ledger.admit(&self.event, self.fence, &candidates(numbers)).await.unwrap()
+        self.ledger.admit(&self.event, self.fence, &candidates(numbers), 0).await.unwrap()
     }
 
     /// Advances the clock so that the pace allows a call, and leases it.
@@ -208,7 +208,7 @@ impl LedgerHarness {
             app_key: key(number),
             number: Number::new(number).unwrap(),
         };
-        self.ledger.handle_inbox(&self.event, self.fence, &[request], i64::from(number)).await.unwrap();
+        self.ledger.handle_inbox(&self.event, self.fence, &[request], i64::from(number), 0).await.unwrap();
     }
 
     /// Parks these numbers, which must be the lowest that are due: the last allowed call of each has no response.

@@ -79,6 +79,7 @@ cases! {
         an_order_that_was_made_since_is_deleted_before_its_seat_is_free
         too_few_seats_freeze_the_event_until_there_are_enough
         another_application_under_a_number_freezes_the_event
+        nothing_is_admitted_by_a_ledger_that_is_behind
         later_settings_of_the_queue_are_adopted_with_their_seats
     }
     recovering {

@@ -16,7 +16,7 @@ async fn an_operation_that_timed_out_frees_its_connection() {
     proxy.drop_all();
     let timed_out = tokio::time::timeout(
         Duration::from_millis(200),
-        ledger.admit(&harness.event, harness.fence, &candidates([1])),
+        ledger.admit(&harness.event, harness.fence, &candidates([1]), 0),
     )
     .await;
     assert!(timed_out.is_err(), "{timed_out:?}");
@@ -24,7 +24,7 @@ async fn an_operation_that_timed_out_frees_its_connection() {
     // The only connection is lost; the pool discards it a moment later and opens another.
     let retry_until_available = async {
         loop {
-            match ledger.admit(&harness.event, harness.fence, &candidates([1])).await {
+            match ledger.admit(&harness.event, harness.fence, &candidates([1]), 0).await {
                 Err(Error::Unavailable(sqlx::Error::PoolTimedOut)) => {}
                 other => break other.unwrap(),
             }

@@ -133,7 +133,7 @@ async fn a_write_succeeds_after_sqlite_has_ended_a_transaction() {
     for _ in 0..2 {
         let refused = harness
             .ledger
-            .admit(&harness.event, harness.fence, &candidates([1]))
+            .admit(&harness.event, harness.fence, &candidates([1]), 0)
             .await
             .unwrap_err()
             .to_string();

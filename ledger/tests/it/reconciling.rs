@@ -3,7 +3,7 @@
 use domain::{AppKey, ApplicationState, Outcome};
 use ledger::{Change, QueueRecord};
 
-use crate::harness::{LedgerHarness, Store, key};
+use crate::harness::{LedgerHarness, Store, candidates, key};
 
 fn record(n: u32, outcome: Option<Outcome>, cancel_requested: bool) -> QueueRecord {
     QueueRecord { number: domain::Number::new(n).unwrap(), app_key: key(n), outcome, cancel_requested }
@@ -93,6 +93,17 @@ pub(crate) async fn another_application_under_a_number_freezes_the_event(store: 
     harness.admit(1..=1).await;
     let other = QueueRecord { app_key: AppKey([9; 16]), ..record(1, None, false) };
     assert!(matches!(reconcile(&harness, &[other]).await, Err(ledger::Error::Frozen(_))));
+}
+
+pub(crate) async fn nothing_is_admitted_by_a_ledger_that_is_behind(store: Store) {
+    let harness = LedgerHarness::open(store, 3).await;
+    let changes = harness.admit(1..=1).await.changes;
+    let (ledger, event, fence) = (&harness.ledger, &harness.event, harness.fence);
+    let admitted = ledger.admit(event, fence, &candidates([2]), changes + 1).await;
+    assert!(matches!(admitted, Err(ledger::Error::Behind)), "{admitted:?}");
+    let handled = ledger.handle_inbox(event, fence, &[], 5, changes + 1).await;
+    assert!(matches!(handled, Err(ledger::Error::Behind)), "{handled:?}");
+    ledger.admit(event, fence, &candidates([2]), changes).await.unwrap();
 }
 
 pub(crate) async fn later_settings_of_the_queue_are_adopted_with_their_seats(store: Store) {

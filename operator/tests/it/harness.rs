@@ -165,7 +165,7 @@ impl OperatorHarness {
             req_hash: ReqHash::NONE,
             contact: String::new(),
         };
-        let admission = self.ledger.admit(&event, lead.fence, &[candidate]).await.unwrap();
+        let admission = self.ledger.admit(&event, lead.fence, &[candidate], 0).await.unwrap();
         assert_eq!(admission.seated, 1);
         loop {
             self.clock.advance(60_000);
@@ -189,7 +189,7 @@ impl OperatorHarness {
             req_hash: ReqHash::NONE,
             contact: String::new(),
         };
-        self.ledger.admit(&spring(), lead.fence, &[candidate(1)]).await.unwrap();
-        self.ledger.admit(&spring(), lead.fence, &[candidate(2)]).await.unwrap_err();
+        self.ledger.admit(&spring(), lead.fence, &[candidate(1)], 0).await.unwrap();
+        self.ledger.admit(&spring(), lead.fence, &[candidate(2)], 0).await.unwrap_err();
     }
 }

@@ -25,7 +25,8 @@ pub(crate) async fn admit_head(
         return skip_empty_head(worker, term, snapshot, &head).await;
     }
     let candidates: Vec<Candidate> = head.waiting.iter().map(candidate).collect();
-    let admission = worker.ledger.admit(&term.event, term.fence, &candidates).await?;
+    let admission =
+        worker.ledger.admit(&term.event, term.fence, &candidates, snapshot.ledger_changes).await?;
     let through =
         if admission.all { head.through } else { last_admitted(&head, admission.known.len(), snapshot) };
     worker.queue.admitted(&term.event, term.fence.0, through, &admission.known, admission.changes).await?;

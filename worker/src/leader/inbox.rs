@@ -37,7 +37,8 @@ pub(crate) async fn handle_inbox(
             term.recount = Some(GapRecount::default());
         }
     }
-    let changes = worker.ledger.handle_inbox(&term.event, term.fence, &requests, last).await?;
+    let changes =
+        worker.ledger.handle_inbox(&term.event, term.fence, &requests, last, snapshot.ledger_changes).await?;
     worker.queue.acknowledge(&term.event, term.fence.0, last, changes).await?;
     worker.orders_due.notify_waiters();
     Ok(requests.len() + presented.len())

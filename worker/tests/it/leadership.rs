@@ -49,7 +49,7 @@ async fn an_admitted_number_is_skipped_even_before_the_opening() {
         req_hash: ReqHash::NONE,
         contact: String::new(),
     };
-    harness.ledger.admit(&spring(), fence, &[candidate]).await.unwrap();
+    harness.ledger.admit(&spring(), fence, &[candidate], 0).await.unwrap();
     harness.ledger.step_down(&spring(), fence).await.unwrap();
 
     let worker = harness.start().await;

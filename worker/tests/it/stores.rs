@@ -138,7 +138,13 @@ impl Stores {
             .map(|entry| CancelRequest { id: entry.id, app_key: entry.app_key, number: entry.number })
             .collect();
         self.ledger
-            .handle_inbox(&spring(), self.fence, &requests, requests.last().map_or(0, |request| request.id))
+            .handle_inbox(
+                &spring(),
+                self.fence,
+                &requests,
+                requests.last().map_or(0, |request| request.id),
+                0,
+            )
             .await
             .unwrap();
         self.queue.acknowledge(&spring(), self.fence.0, requests.last().unwrap().id, 0).await.unwrap();
@@ -157,7 +163,7 @@ impl Stores {
                 contact: String::new(),
             })
             .collect();
-        let admission = self.ledger.admit(&spring(), self.fence, &candidates).await.unwrap();
+        let admission = self.ledger.admit(&spring(), self.fence, &candidates, 0).await.unwrap();
         assert_eq!((admission.seated, admission.all), (admissible, true));
         self.queue.admitted(&spring(), self.fence.0, head.through, &admission.known, 0).await.unwrap();
     }
