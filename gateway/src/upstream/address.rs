@@ -86,6 +86,11 @@ impl Address {
         None
     }
 
+    /// Whether there is an idle connection.
+    pub(super) fn has_idle(&self) -> bool {
+        !self.idle.lock().is_empty()
+    }
+
     /// Keeps a free connection.
     pub(super) fn put(&self, connection: Box<UpstreamConnection>, now: Instant) {
         connection.idle();

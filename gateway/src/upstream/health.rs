@@ -9,8 +9,10 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::time::Instant;
 
-/// So many requests in a row without a response end the use of an address, if another one is available.
+/// So many requests in a row without a response end the use of an address, if enough others are in use.
 const FAILURES_MAX: u32 = 3;
+/// How much later than a read another request probes an unresponsive address, because such a probe may be lost.
+const PROBE_PATIENCE: Duration = Duration::from_secs(5);
 /// How long an address that returns has less than its share.
 const SLOW_START: Duration = Duration::from_secs(10);
 /// The whole weight of an address, and the least one.
@@ -29,7 +31,7 @@ pub(super) struct Backoffs {
 /// Why an address is away.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum AwayReason {
-    /// It refuses connections at once, and may be tried as a last resort.
+    /// It refuses connections at once.
     Refusing,
     /// It sends no reply at all, so that each attempt takes the whole connect timeout.
     Silent,
@@ -91,22 +93,24 @@ impl AddressHealth {
         }
     }
 
-    /// Begins a probe if one is due.
-    pub(super) fn begin_probe(&self, now: Instant) -> bool {
+    /// Begins a probe if one is due. `is_read` if losing the request loses nothing; a connection that is not accepted loses no request.
+    pub(super) fn begin_probe(&self, now: Instant, is_read: bool) -> bool {
         let mut state = self.state.lock();
         let AddressState::Away { until, backoff, reason } = *state else { return false };
-        let is_due = now >= until;
+        let may_be_lost = !is_read && reason == AwayReason::Unresponsive;
+        let is_due = now >= if may_be_lost { until + PROBE_PATIENCE } else { until };
         if is_due {
             *state = AddressState::Probed { backoff, reason };
         }
         is_due
     }
 
-    /// Whether the address may be tried although it is away, because no other one is left.
-    pub(super) fn is_last_resort(&self) -> bool {
+    /// Whether the address is away because it sends no reply at all.
+    pub(super) fn is_silent(&self) -> bool {
         match *self.state.lock() {
-            AddressState::Away { reason, .. } => reason != AwayReason::Silent,
-            AddressState::Probed { reason, .. } => reason == AwayReason::Unresponsive,
+            AddressState::Away { reason, .. } | AddressState::Probed { reason, .. } => {
+                reason == AwayReason::Silent
+            }
             AddressState::Normal | AddressState::Returned { .. } => false,
         }
     }
@@ -144,10 +148,10 @@ impl AddressHealth {
         }
     }
 
-    /// A request got no response. True if the address is away from now on, which it is only if it can be replaced.
-    pub(super) fn failed(&self, now: Instant, is_probe: bool, is_replaceable: bool) -> bool {
+    /// A request got no response. True if the address is away from now on, which it is only if enough others are in use.
+    pub(super) fn failed(&self, now: Instant, is_probe: bool, is_ejectable: bool) -> bool {
         let failures = self.failures.fetch_add(1, Ordering::Relaxed) + 1;
-        if !is_probe && (failures < FAILURES_MAX || !is_replaceable) {
+        if !is_probe && (failures < FAILURES_MAX || !is_ejectable) {
             return false;
         }
         let has_left = self.leave(now, AwayReason::Unresponsive, is_probe);
@@ -234,15 +238,18 @@ mod tests {
             assert!(health.leave(now, reason, false));
             for backoff in backoffs {
                 assert!(
-                    !health.begin_probe(now + seconds(backoff) - Duration::from_millis(1)),
+                    !health.begin_probe(now + seconds(backoff) - Duration::from_millis(1), true),
                     "{backoff} s"
                 );
                 now += seconds(backoff);
-                assert!(health.begin_probe(now) && !health.begin_probe(now), "one probe at a time");
+                assert!(
+                    health.begin_probe(now, true) && !health.begin_probe(now, true),
+                    "one probe at a time"
+                );
                 assert_eq!(health.weight(now), 0);
                 assert!(health.leave(now, reason, true));
             }
-            assert!(health.begin_probe(now + seconds(60)));
+            assert!(health.begin_probe(now + seconds(60), true));
             health.responded(now + seconds(60), true);
             assert!(health.weight(now + seconds(60)) > 0);
         }
@@ -278,14 +285,14 @@ mod tests {
         for _ in 0..5 {
             health.refused(now, Silent, false);
         }
-        assert!(health.begin_probe(now + FIRST));
+        assert!(health.begin_probe(now + FIRST, true));
     }
 
     #[test]
     fn an_address_that_returns_takes_its_share_step_by_step() {
         let (health, now) = (health(), Instant::now());
         health.refused(now, Refusing, false);
-        assert!(health.begin_probe(now + FIRST));
+        assert!(health.begin_probe(now + FIRST, true));
         let back = now + FIRST;
         assert!(health.connected(back));
         let weights = [0, 1, 5, 10, 30].map(|after| health.weight(back + seconds(after)));
@@ -301,22 +308,24 @@ mod tests {
         let (health, mut now) = (health(), Instant::now());
         for backoff in [1, 2, 4, 8] {
             while !health.failed(now, false, true) {}
-            assert!(!health.begin_probe(now + seconds(backoff) - Duration::from_millis(1)), "{backoff} s");
+            assert!(
+                !health.begin_probe(now + seconds(backoff) - Duration::from_millis(1), true),
+                "{backoff} s"
+            );
             now += seconds(backoff);
-            assert!(health.begin_probe(now));
+            assert!(health.begin_probe(now, true));
             health.responded(now, true);
         }
     }
 
     #[test]
-    fn an_address_that_refuses_is_tried_as_a_last_resort() {
-        for (reason, is_tried) in [(Refusing, true), (Unresponsive, true), (Silent, false)] {
+    fn only_a_probe_that_may_be_lost_is_left_to_reads_for_a_while() {
+        for (reason, patience) in [(Refusing, 0), (Silent, 0), (Unresponsive, 5)] {
             let (health, now) = (health(), Instant::now());
-            assert!(!health.is_last_resort());
             health.leave(now, reason, false);
-            assert_eq!(health.is_last_resort(), is_tried, "{reason:?}");
-            assert!(health.begin_probe(now + FIRST));
-            assert_eq!(health.is_last_resort(), reason == Unresponsive, "{reason:?} under a probe");
+            let due = now + FIRST + seconds(patience);
+            assert!(!health.begin_probe(due - Duration::from_millis(1), false), "{reason:?}");
+            assert!(health.begin_probe(due, false), "{reason:?}");
         }
     }
 
@@ -325,21 +334,21 @@ mod tests {
         let (health, now) = (health(), Instant::now());
         health.leave(now, Unresponsive, false);
         let now = now + FIRST;
-        assert!(health.begin_probe(now));
+        assert!(health.begin_probe(now, true));
         health.probe_abandoned(now, false);
-        assert!(health.begin_probe(now));
+        assert!(health.begin_probe(now, true));
         health.probe_abandoned(now, true);
-        assert!(!health.begin_probe(now), "it got no response while its client waited");
-        assert!(health.begin_probe(now + FIRST));
+        assert!(!health.begin_probe(now, true), "it got no response while its client waited");
+        assert!(health.begin_probe(now + FIRST, true));
     }
 
     #[test]
     fn an_older_request_does_not_end_a_probe() {
         let (health, now) = (health(), Instant::now());
         health.refused(now, Silent, false);
-        assert!(health.begin_probe(now + FIRST));
+        assert!(health.begin_probe(now + FIRST, true));
         health.refused(now + FIRST, Silent, false);
-        assert!(!health.begin_probe(now + 5 * FIRST), "the probe is still in progress");
+        assert!(!health.begin_probe(now + 5 * FIRST, true), "the probe is still in progress");
         assert!(health.connected(now + FIRST));
         assert!(health.weight(now + FIRST) > 0);
     }

@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use metrics::Gauge;
+use parking_lot::Mutex;
 use tokio::net::TcpStream;
 use tokio::time::Instant;
 
@@ -19,8 +20,6 @@ use crate::meter::Counted;
 
 /// How long after a refused connection the second and last attempt follows: a restarting service is away for a moment.
 const RETRY_AFTER: Duration = Duration::from_millis(20);
-/// How long a request other than a read waits for a read that probes an address: a probe may be lost.
-const PROBE_PATIENCE: Duration = Duration::from_secs(5);
 /// A request whose client left after this time counts as one without a response, if the address has sent none to any request
 /// meanwhile: otherwise an address that hangs would look idle to impatient clients.
 const ABANDONED_AFTER: Duration = Duration::from_secs(1);
@@ -30,11 +29,22 @@ pub(super) struct Pool {
     addresses: Vec<Address>,
     /// The address at which the next search begins, so that equally busy ones take turns.
     next_address: AtomicUsize,
+    /// Held while an address leaves, so that no two leave because of each other.
+    leaving: Mutex<()>,
     concurrency: Arc<ConcurrencyLimit>,
     connections_max: usize,
     connect_timeout: Duration,
     idle_timeout: Duration,
     open: Gauge,
+}
+
+/// The addresses that accepted no connection for a request.
+#[derive(Debug, Clone, Copy, Default)]
+struct TriedAddresses {
+    /// The bit of each.
+    bits: u64,
+    /// Whether one of them was silent.
+    is_silent: bool,
 }
 
 /// One request at one address, until it is dropped.
@@ -52,6 +62,7 @@ impl Pool {
         Self {
             addresses: config.authorities.iter().map(address).collect(),
             next_address: AtomicUsize::new(0),
+            leaving: Mutex::new(()),
             concurrency,
             connections_max: config.connections_max,
             connect_timeout: config.connect_timeout,
@@ -60,32 +71,40 @@ impl Pool {
         }
     }
 
-    /// The address for the next request; `None` if all are away. `is_read` if losing the request loses nothing.
+    /// The address for the next request. `is_read` if losing the request loses nothing.
     pub(super) fn choose(self: &Arc<Self>, now: Instant, is_read: bool) -> Option<AddressUse> {
-        self.choose_untried(now, is_read, 0)
+        self.choose_untried(now, is_read, TriedAddresses::default())
     }
 
-    /// Like [`Self::choose`], without the addresses whose bit is set in `tried`.
-    fn choose_untried(self: &Arc<Self>, now: Instant, is_read: bool, tried: u64) -> Option<AddressUse> {
-        let probe_due = if is_read { Some(now) } else { now.checked_sub(PROBE_PATIENCE) };
+    /// Like [`Self::choose`], without the addresses that were tried; `None` if no other one is left.
+    fn choose_untried(
+        self: &Arc<Self>,
+        now: Instant,
+        is_read: bool,
+        tried: TriedAddresses,
+    ) -> Option<AddressUse> {
         let first = self.next_address.fetch_add(1, Ordering::Relaxed);
         let len = self.addresses.len();
-        let untried = (0..len).map(|nth| (first + nth) % len).filter(|at| tried & bit(*at) == 0);
+        let untried = (0..len).map(|nth| (first + nth) % len).filter(|at| tried.bits & bit(*at) == 0);
         let mut least = None;
         for at in untried.clone() {
             let address = &self.addresses[at];
             match address.load(now) {
                 Some(load) if least.is_none_or(|(least, _)| load < least) => least = Some((load, at)),
-                None if probe_due.is_some_and(|due| address.health.begin_probe(due)) => {
-                    return Some(self.begin(at, now, true));
-                }
+                None if address.health.begin_probe(now, is_read) => return Some(self.begin(at, now, true)),
                 Some(_) | None => {}
             }
         }
-        let last_resort =
-            || untried.clone().find(|at| self.addresses[*at].health.is_last_resort()).map(|at| (0, at));
-        let (_, at) = least.or_else(last_resort)?;
+        let at = least.map(|(_, at)| at).or_else(|| self.last_resort(untried, tried.is_silent))?;
         Some(self.begin(at, now, false))
+    }
+
+    /// The best of these addresses, which are all away: one with an idle connection, or one that refuses connections at once. One that
+    /// is silent costs the connect timeout, which is spent once for a request.
+    fn last_resort(&self, untried: impl Iterator<Item = usize>, has_waited: bool) -> Option<usize> {
+        let is_silent = |at: usize| self.addresses[at].health.is_silent();
+        let allowed = untried.filter(|at| !(has_waited && is_silent(*at)));
+        allowed.min_by_key(|at| (!self.addresses[*at].has_idle(), is_silent(*at)))
     }
 
     fn begin(self: &Arc<Self>, at: usize, now: Instant, is_probe: bool) -> AddressUse {
@@ -101,16 +120,19 @@ impl Pool {
         deadline: Instant,
         is_read: bool,
     ) -> io::Result<(AddressUse, Box<UpstreamConnection>)> {
-        let (mut tried, mut failed) = (0, None);
+        let (mut tried, mut failed) = (TriedAddresses::default(), None);
         loop {
             let chosen = chosen.take().or_else(|| self.choose_untried(Instant::now(), is_read, tried));
             let Some(address) = chosen else {
                 return Err(failed.unwrap_or_else(|| ErrorKind::TimedOut.into()));
             };
-            tried |= bit(address.at);
+            tried.bits |= bit(address.at);
             match self.connect_to(address, deadline).await {
                 Ok(connected) => return Ok(connected),
-                Err(error) => failed = Some(error),
+                Err(error) => {
+                    tried.is_silent |= error.kind() == ErrorKind::TimedOut;
+                    failed = Some(error);
+                }
             }
         }
     }
@@ -178,12 +200,16 @@ impl Pool {
         self.concurrency.set_max(max, now);
     }
 
-    /// Whether another address than `at` is available.
-    fn is_replaceable(&self, at: usize, now: Instant) -> bool {
-        self.addresses
-            .iter()
-            .enumerate()
-            .any(|(other, address)| other != at && address.health.weight(now) > 0)
+    /// How many addresses besides `at` are in use.
+    fn others_in_use(&self, at: usize, now: Instant) -> usize {
+        let others = self.addresses.iter().enumerate().filter(|(other, _)| *other != at);
+        others.filter(|(_, address)| address.health.weight(now) > 0).count()
+    }
+
+    /// Whether `at` may leave because it does not respond: at least half of the addresses must stay in use, because more of them hang
+    /// together only if something that they share does.
+    fn is_ejectable(&self, at: usize, now: Instant) -> bool {
+        2 * self.others_in_use(at, now) >= self.addresses.len()
     }
 }
 
@@ -212,11 +238,23 @@ impl AddressUse {
     }
 
     fn refused(&mut self, now: Instant, error: &io::Error) {
-        self.awaited = None;
-        let reason =
-            if error.kind() == ErrorKind::TimedOut { AwayReason::Silent } else { AwayReason::Refusing };
+        let awaited = self.awaited.take();
+        let is_silent = error.kind() == ErrorKind::TimedOut;
+        let reason = if is_silent { AwayReason::Silent } else { AwayReason::Refusing };
+        let leaving = self.pool.leaving.lock();
+        if is_silent && !self.is_probe && !self.may_leave_as_silent(now, awaited) {
+            return;
+        }
         self.address().health.refused(now, reason, self.is_probe);
+        drop(leaving);
         self.pool.adjust(now);
+    }
+
+    /// Whether one connect timeout takes the address out of use. It can be a single lost packet, so that the address stays if it has
+    /// responded meanwhile, or if no other one is left.
+    fn may_leave_as_silent(&self, now: Instant, awaited: Option<(Instant, u64)>) -> bool {
+        let has_responded = awaited.is_some_and(|(_, responses)| self.address().responses() != responses);
+        !has_responded && self.pool.others_in_use(self.at, now) > 0
     }
 
     /// The head of the response arrived.
@@ -235,7 +273,10 @@ impl AddressUse {
     pub(super) fn failed(&mut self, now: Instant) {
         self.awaited = None;
         let address = self.address();
-        if address.health.failed(now, self.is_probe, self.pool.is_replaceable(self.at, now)) {
+        let leaving = self.pool.leaving.lock();
+        let has_left = address.health.failed(now, self.is_probe, self.pool.is_ejectable(self.at, now));
+        drop(leaving);
+        if has_left {
             address.meter.count_ejection();
             tracing::warn!(address = address.text, "an address of an upstream does not respond, and is away");
             self.pool.adjust(now);
@@ -282,4 +323,88 @@ async fn dial(address: &str) -> io::Result<TcpStream> {
     let stream = TcpStream::connect(address).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::upstream::waiting::ClassQueues;
+
+    /// A pool of so many addresses, which are not connected to.
+    fn pool(addresses: usize) -> Arc<Pool> {
+        let second = Duration::from_secs(1);
+        let config = UpstreamConfig {
+            name: "test".into(),
+            authorities: (1..=addresses).map(|port| format!("127.0.0.1:{port}").parse().unwrap()).collect(),
+            connections_max: 64,
+            order_wait: second,
+            connect_timeout: second,
+            answer_timeout: second,
+            pause_timeout: second,
+            exchange_timeout: second,
+            idle_timeout: second,
+        };
+        let queues = ClassQueues::new(config.connections_max, config.order_wait);
+        let meter = crate::meter::UpstreamMeter::new("test");
+        let concurrency =
+            ConcurrencyLimit::new(config.connections_max, queues, meter.in_flight(), meter.queue());
+        Arc::new(Pool::new(&config, Arc::new(concurrency), Gauge::noop()))
+    }
+
+    fn in_use(pool: &Pool, now: Instant) -> usize {
+        pool.addresses.iter().filter(|address| address.health.weight(now) > 0).count()
+    }
+
+    fn time_out(pool: &Arc<Pool>, at: usize, now: Instant) {
+        pool.begin(at, now, false).refused(now, &ErrorKind::TimedOut.into());
+    }
+
+    #[test]
+    fn the_last_address_stays_in_use_when_it_is_silent() {
+        for addresses in [1, 2, 5] {
+            let (pool, now) = (pool(addresses), Instant::now());
+            for _ in 0..3 {
+                (0..addresses).for_each(|at| time_out(&pool, at, now));
+            }
+            assert_eq!(in_use(&pool, now), 1, "of {addresses}");
+            assert_eq!(pool.choose(now, false).unwrap().at, addresses - 1);
+        }
+    }
+
+    #[test]
+    fn an_address_that_responded_during_a_connect_timeout_is_not_silent() {
+        let (pool, now) = (pool(2), Instant::now());
+        let mut attempt = pool.begin(0, now, false);
+        pool.begin(0, now, false).responded(now);
+        attempt.refused(now, &ErrorKind::TimedOut.into());
+        assert_eq!(in_use(&pool, now), 2);
+        time_out(&pool, 0, now);
+        assert_eq!(in_use(&pool, now), 1);
+    }
+
+    #[test]
+    fn an_address_that_refuses_is_a_better_last_resort_than_a_silent_one() {
+        let (pool, now) = (pool(3), Instant::now());
+        (0..2).for_each(|at| time_out(&pool, at, now));
+        pool.begin(2, now, false).refused(now, &ErrorKind::ConnectionRefused.into());
+        assert_eq!(in_use(&pool, now), 0);
+        let mut tried = TriedAddresses::default();
+        assert_eq!(pool.choose(now, false).unwrap().at, 2);
+        tried.bits = bit(2);
+        let silent = pool.choose_untried(now, false, tried).unwrap().at;
+        assert!(silent < 2);
+        tried = TriedAddresses { bits: tried.bits | bit(silent), is_silent: true };
+        assert!(pool.choose_untried(now, false, tried).is_none(), "a request waits for one silent address");
+    }
+
+    #[test]
+    fn addresses_that_hang_together_are_ejected_up_to_half_of_them() {
+        for (addresses, ejected) in [(1, 0), (2, 1), (3, 1), (4, 2), (7, 3)] {
+            let (pool, now) = (pool(addresses), Instant::now());
+            for _ in 0..10 {
+                (0..addresses).for_each(|at| pool.begin(at, now, false).failed(now));
+            }
+            assert_eq!(in_use(&pool, now), addresses - ejected, "of {addresses}");
+        }
+    }
 }

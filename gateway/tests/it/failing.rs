@@ -1,6 +1,63 @@
 //! A shop that is away, slow, or breaks off: the client is told in time, and nothing is done twice.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
 use crate::harness::{GatewayHarness, until};
+
+/// Accepts one connection and responds to its requests, to `/held` only when notified.
+async fn serve_one(listener: &TcpListener, held: &Notify) {
+    let (mut stream, _) = listener.accept().await.unwrap();
+    let mut request = Vec::new();
+    while stream.read_buf(&mut request).await.unwrap() > 0 {
+        if request.ends_with(b"\r\n\r\n") {
+            if request.starts_with(b"GET /held ") {
+                held.notified().await;
+            }
+            stream.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok").await.unwrap();
+            request.clear();
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connect_timeout_leaves_the_idle_connections_of_the_only_process_in_use() {
+    let socket = TcpSocket::new_v4().unwrap();
+    socket.bind(([127, 0, 0, 1], 0).into()).unwrap();
+    let listener = socket.listen(1).unwrap();
+    let address = listener.local_addr().unwrap();
+    let url = format!("http://{address}");
+    let flags = [("upstream.shop.url", url.as_str()), ("upstream.shop.connect_timeout", "200ms")];
+    let harness = GatewayHarness::with(&flags).await;
+    let held = Arc::new(Notify::new());
+    let is_held = Arc::clone(&held);
+    let mut shop = JoinSet::new();
+    shop.spawn(async move { serve_one(&listener, &is_held).await });
+    let mut client = harness.client().await;
+    assert_eq!(client.get("/").await.status, 200);
+    // As when the packets of a connection are lost: the queue of connections to accept is full.
+    let mut queued = Vec::new();
+    while let Ok(stream) = tokio::time::timeout(Duration::from_millis(100), TcpStream::connect(address)).await
+    {
+        queued.push(stream.unwrap());
+        assert!(queued.len() < 100, "connections are still accepted");
+    }
+    client.send("GET /held HTTP/1.1\r\nhost: shop\r\n\r\n").await;
+    // The request is under way before the next one needs a connection.
+    tokio::time::sleep(Duration::from_millis(50)).await;
+    let mut other = harness.client().await;
+    assert_eq!(other.get("/").await.problem(), (503, "upstream-down".into()));
+    held.notify_one();
+    assert_eq!(client.response().await.status, 200);
+    for _ in 0..3 {
+        assert_eq!(other.get("/").await.status, 200, "over the idle connection");
+    }
+}
 
 #[tokio::test]
 async fn a_shop_that_is_away_is_503_with_a_wait() {
