@@ -55,6 +55,16 @@ impl ClientKeys {
     pub(crate) fn all(&self) -> impl Iterator<Item = (ClientKey, usize)> {
         std::iter::once(self.client).chain(self.networks.into_iter().flatten()).zip(ClientNetwork::TIMES)
     }
+
+    /// The same, where the networks have keys of their own for each upstream.
+    pub(crate) fn all_of_upstream(&self, upstream: usize) -> impl Iterator<Item = (ClientKey, usize)> {
+        // A large odd number, so that keys of two upstreams differ in all parts.
+        let salt = (upstream as u64).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        let salted = move |key: ClientKey| ClientKey(key.0.wrapping_add(salt));
+        self.all()
+            .enumerate()
+            .map(move |(nth, (key, times))| (if nth == 0 { key } else { salted(key) }, times))
+    }
 }
 
 impl Hash for ClientKey {

@@ -167,7 +167,11 @@ impl Gateway {
         client: &ClientKeys,
     ) -> Result<BegunRequest, Stop> {
         let counted = self.limits.count(route.limit, client).map_err(Stop::too_fast)?;
-        let in_flight = self.in_flight.begin(*client).ok_or(RefusalReason::TooManyAtOnce)?;
+        let upstream_max = self.upstreams[route.upstream].connections_max;
+        let Some(in_flight) = self.in_flight.begin(*client, route.upstream, upstream_max) else {
+            self.limits.refund(route.limit, client, counted);
+            return Err(RefusalReason::TooManyAtOnce.into());
+        };
         if !route.is_signup {
             let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
             let diverted = self.diverts.map_diverted(path, |divert| {
@@ -192,8 +196,11 @@ impl Gateway {
         let upstream = &self.upstreams[route.upstream];
         let body_start = BodyStart::read(request).await.map_err(|_| RefusalReason::BodyBroken)?;
         let headers = request.headers();
-        let class =
-            || if counted.is_crowded { RequestClass::Bot } else { RequestClass::of(route.class, headers) };
+        let class = || match RequestClass::of(route.class, headers) {
+            // Orders and signups are worth the same on a crowded network.
+            RequestClass::Browse if counted.is_crowded => RequestClass::Bot,
+            class => class,
+        };
         let reason = match upstream.acquire(class).await {
             // Last, so that a request that is refused anyway uses no part of the global rate.
             Some(permit) if self.limits.allows_any(route.limit) => {

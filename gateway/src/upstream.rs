@@ -42,6 +42,8 @@ use waiting::ClassQueues;
 pub(crate) struct Upstream {
     pool: Arc<Pool>,
     concurrency: Arc<ConcurrencyLimit>,
+    /// The most requests in flight.
+    pub(crate) connections_max: usize,
     body_readers: BodyReaders,
     answer_timeout: Duration,
     pause_timeout: Duration,
@@ -87,6 +89,7 @@ impl Upstream {
         Self {
             pool: Arc::new(Pool::new(config, Arc::clone(&concurrency), meter.connections())),
             concurrency,
+            connections_max: config.connections_max,
             body_readers: BodyReaders::default(),
             answer_timeout: config.answer_timeout,
             pause_timeout: config.pause_timeout,
@@ -301,7 +304,8 @@ mod tests {
 
     async fn exchange(upstream: &Upstream) -> Response {
         let permit = upstream.acquire(|| RequestClass::Browse).await.unwrap();
-        let in_flight = Arc::new(InFlight::new(1)).begin(ClientKeys::of([127, 0, 0, 1].into())).unwrap();
+        let in_flight =
+            Arc::new(InFlight::new(1)).begin(ClientKeys::of([127, 0, 0, 1].into()), 0, 1).unwrap();
         let permit = Permit::new(permit, in_flight);
         let outbound = OutboundRequest::new(Request::new(Body::empty()), BodyStart::default(), None, permit);
         upstream.exchange(outbound).await.unwrap()
@@ -364,7 +368,8 @@ mod tests {
     async fn a_request_body_is_sent_from_its_start_on() {
         let (upstream, listener) = upstream().await;
         let permit = upstream.acquire(|| RequestClass::Browse).await.unwrap();
-        let in_flight = Arc::new(InFlight::new(1)).begin(ClientKeys::of([127, 0, 0, 1].into())).unwrap();
+        let in_flight =
+            Arc::new(InFlight::new(1)).begin(ClientKeys::of([127, 0, 0, 1].into()), 0, 1).unwrap();
         let rest = Body::from_stream(stream::iter([Ok::<_, Infallible>("rest")]));
         let start = BodyStart { bytes: "start ".into(), is_whole: false };
         let request = axum::http::Request::post("/").body(rest).unwrap();

@@ -96,6 +96,24 @@ async fn requests_over_client_in_flight_max_get_429() {
 }
 
 #[tokio::test]
+async fn requests_over_client_in_flight_max_do_not_count_for_the_rate() {
+    let flags =
+        [("limit.browse.per_client", "1/m"), ("limit.browse.burst", "2"), ("client_in_flight_max", "1")];
+    let harness = GatewayHarness::with(&flags).await;
+    let mut waiting = harness.client().await;
+    waiting.send("GET /gate HTTP/1.1\r\nhost: shop\r\n\r\n").await;
+    until(async || harness.shop.count("/gate") == 1).await;
+    let mut client = harness.client().await;
+    for _ in 0..5 {
+        assert_eq!(client.get("/").await.problem(), (429, "too-many-at-once".into()));
+    }
+    harness.shop.let_through(1);
+    assert_eq!(waiting.response().await.status, 200);
+    until(async || client.get("/").await.status == 200).await;
+    assert_eq!(client.get("/").await.problem(), (429, "too-many-requests".into()));
+}
+
+#[tokio::test]
 async fn an_ipv6_network_over_its_share_of_requests_in_flight_gets_429() {
     let flags = [("client_in_flight_max", "1"), ("trusted_proxies", "127.0.0.1")];
     let harness = GatewayHarness::with(&flags).await;
@@ -121,7 +139,7 @@ async fn an_ipv6_network_over_its_share_of_requests_in_flight_gets_429() {
 }
 
 #[tokio::test]
-async fn an_ipv6_network_over_its_rate_is_still_served_and_never_waits() {
+async fn of_an_ipv6_network_over_its_rate_only_orders_wait() {
     let flags = [
         ("limit.browse.per_client", "1/m"),
         ("limit.browse.burst", "2"),
@@ -143,12 +161,14 @@ async fn an_ipv6_network_over_its_rate_is_still_served_and_never_waits() {
     let mut waiting = harness.client().await;
     waiting.send("GET /gate HTTP/1.1\r\nhost: shop\r\nx-forwarded-for: 192.0.2.1\r\n\r\n").await;
     until(async || harness.shop.count("/gate") == 1).await;
-    assert_eq!(get("/orders", "2001:db8:0:11::1").await, 503, "served like a crawler: at once or not at all");
-    let (order, ()) = tokio::join!(get("/orders", "2001:db8:0:100::1"), async {
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        harness.shop.let_through(1);
-    });
+    assert_eq!(get("/", "2001:db8:0:11::1").await, 503, "served like a crawler: at once or not at all");
+    let (order, crowded_order, ()) =
+        tokio::join!(get("/orders", "2001:db8:0:100::1"), get("/orders", "2001:db8:0:12::1"), async {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+            harness.shop.let_through(1);
+        });
     assert_eq!(order, 200, "an order of another /56 waits for its turn");
+    assert_eq!(crowded_order, 200, "and so does one of the crowded /56");
     assert_eq!(waiting.response().await.status, 200);
 }
 

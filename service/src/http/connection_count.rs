@@ -30,7 +30,8 @@ impl ConnectionCounts {
         }
         let mut counts = self.0.lock();
         let is_full = |(network, times): (ClientNetwork, usize)| {
-            counts.get(&network).is_some_and(|count| *count >= max.saturating_mul(times))
+            let max = ClientNetwork::share(max, times, limits.connections_max);
+            counts.get(&network).is_some_and(|count| *count >= max)
         };
         if ClientNetwork::all_of(peer).any(is_full) {
             return None;
@@ -95,5 +96,21 @@ mod tests {
         assert!(open("2001:db8:1::1".to_owned()).is_some(), "another /48");
         drop((of_56, of_48));
         assert!(counts.0.lock().is_empty());
+    }
+
+    #[test]
+    fn no_ipv6_network_occupies_all_connections() {
+        let open_by = |connections_max: usize, client_max: usize| {
+            let limits =
+                Limits { connections_max, connections_per_client_max: client_max, ..Limits::default() };
+            let counts = Arc::new(ConnectionCounts::default());
+            let addresses = (0..100).map(|n| format!("2001:db8:0:{n:x}00::1"));
+            let open = |peer: String| counts.open(peer.parse().unwrap(), &limits);
+            let held: Vec<_> = addresses.cycle().take(400).filter_map(open).collect();
+            held.len()
+        };
+        assert_eq!(open_by(100, 10), 50, "half of all");
+        assert_eq!(open_by(100, 3), 48, "16 times a client's limit");
+        assert_eq!(open_by(100, 60), 60, "what one client may have");
     }
 }

@@ -44,7 +44,8 @@ pub struct Limits {
     /// Open connections; at the limit no more are accepted until one closes.
     pub connections_max: usize,
     /// Open connections of one client, an IPv4 address or an IPv6 /64; one more is closed at once. A /56 may have 4 times as many, a
-    /// /48 16 times. Ignored if it is not lower than `connections_max`.
+    /// /48 16 times, but at most half of `connections_max` if that is more than one client may have. Ignored if it is not lower than
+    /// `connections_max`.
     pub connections_per_client_max: usize,
     /// Trusted proxies; their connections carry many clients and are not limited.
     pub proxies: Vec<Network>,

@@ -85,6 +85,12 @@ impl ClientNetwork {
     /// How many times a client's limit the client and its networks may have, from the smallest on.
     pub const TIMES: [usize; 3] = [1, 4, 16];
 
+    /// How many a client, or a network of `times` a client's limit, may have of `whole`. A network has at most half, so that it cannot
+    /// occupy all, and no less than one client.
+    pub fn share(client_max: usize, times: usize, whole: usize) -> usize {
+        client_max.saturating_mul(times).min(client_max.max(whole / 2))
+    }
+
     /// The client itself, and the networks that it is in, each with how many times a client's limit it may have.
     pub fn all_of(client: IpAddr) -> impl Iterator<Item = (Self, usize)> {
         let client = client.to_canonical();
