@@ -14,6 +14,7 @@ mod settings;
 mod verify;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -53,6 +54,9 @@ enum Command {
     Config(config::ConfigCommand),
 }
 
+/// How long the end of the process waits for calls that block, such as a write of the access log to a pipe that is full.
+const BLOCKED_CALLS_WAIT: Duration = Duration::from_secs(1);
+
 /// Runs the command.
 pub fn run(cli: Cli) -> ExitCode {
     let runtime = match tokio::runtime::Runtime::new() {
@@ -62,7 +66,9 @@ pub fn run(cli: Cli) -> ExitCode {
             return ExitCode::from(1);
         }
     };
-    match runtime.block_on(execute(cli.command)) {
+    let result = runtime.block_on(execute(cli.command));
+    runtime.shutdown_timeout(BLOCKED_CALLS_WAIT);
+    match result {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => error.report(),
     }

@@ -115,7 +115,9 @@ impl AccessLog {
         }
         let headers = request.headers();
         let authority = || HeaderValue::from_str(request.uri().authority()?.as_str()).ok();
-        line.host = headers.get(header::HOST).cloned().or_else(authority);
+        // Any other text may have a password in it.
+        let host = headers.get(header::HOST).cloned().or_else(authority);
+        line.host = host.filter(|host| crate::headers::is_host(host.as_bytes()));
         line.version = Some(request.version());
         let referer = headers.get(header::REFERER).map(|value| String::from_utf8_lossy(value.as_bytes()));
         line.referer = referer.map(|referer| redact::referer(&referer));

@@ -156,7 +156,8 @@ impl AcceptedFormats {
     }
 }
 
-/// How many different waits follow each least one, up to twice that: clients refused together retry at different times.
+/// How many different waits each least one has, so that clients refused together retry at different times: the least one, and 1 to 3
+/// times a third of it more, the third rounded up to whole seconds.
 const WAITS: u32 = 4;
 
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");

@@ -3,6 +3,8 @@
 
 use std::borrow::Cow;
 
+use crate::path::is_below;
+
 /// What stands for a secret.
 const SECRET: &str = "-";
 /// The prefixes below which a segment can be a receipt, and those below which it is one.
@@ -60,10 +62,6 @@ pub(super) fn referer(text: &str) -> String {
     let mut text = format!("{scheme}://{host}{}", address(&path, query));
     truncate(&mut text);
     text
-}
-
-fn is_below(path: &str, prefix: &str) -> bool {
-    path.strip_prefix(prefix).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
 }
 
 /// Whether a segment is a part of an address of the API: an area, a version, a verb, a resource, an event.

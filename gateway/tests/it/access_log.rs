@@ -119,6 +119,19 @@ async fn no_line_has_a_receipt_or_a_value_of_a_query() {
 }
 
 #[tokio::test]
+async fn no_line_has_a_password_before_a_host() {
+    let gateway = LoggedGateway::with(&[]).await;
+    for (target, host) in [("/", "kim:secret@shop"), ("http://kim:secret@shop/", "kim:secret@shop")] {
+        let mut client = gateway.harness.client().await;
+        client.send(format!("GET {target} HTTP/1.1\r\nhost: {host}\r\n\r\n")).await;
+        assert_eq!(client.response().await.status, 400);
+    }
+    for line in gateway.lines(2).await {
+        assert!(!line.contains("secret"), "{line}");
+    }
+}
+
+#[tokio::test]
 async fn a_client_that_leaves_has_a_line_too() {
     let gateway = LoggedGateway::with(&[]).await;
     let mut client = gateway.harness.client().await;
