@@ -15,7 +15,7 @@ use std::io;
 use std::path::Path;
 use std::sync::{Arc, mpsc};
 
-use domain::{Epoch, EventId, Number, Rng};
+use domain::{Epoch, EventId, Rng};
 use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
@@ -57,6 +57,15 @@ impl KnownEvent {
             JournalRecord::Registered { .. } => self.is_registered = true,
             JournalRecord::Applied { number, .. } => drop(self.numbers.insert(*number)),
             JournalRecord::Cancelled { number, .. } => drop(self.cancelled.insert(*number)),
+        }
+    }
+
+    /// Whether the journal has the record already.
+    fn has(&self, record: &JournalRecord) -> bool {
+        match record {
+            JournalRecord::Registered { .. } => self.is_registered,
+            JournalRecord::Applied { number, .. } => self.numbers.contains(*number),
+            JournalRecord::Cancelled { number, .. } => self.cancelled.contains(*number),
         }
     }
 
@@ -116,10 +125,6 @@ impl Journal {
         Err("the leader has not registered the journal of this process yet: try again in a moment".into())
     }
 
-    pub(crate) fn is_registered(&self, event: &EventId) -> bool {
-        self.events.lock().get(event).is_some_and(|state| state.is_registered)
-    }
-
     /// Notes that the event is settled.
     pub(crate) fn note_settled(&self, event: &EventId) {
         self.events.lock().entry(event.clone()).or_default().is_settled = true;
@@ -130,27 +135,17 @@ impl Journal {
         self.events.lock().entry(event.clone()).or_default().replayed_for = lost_epoch;
     }
 
-    /// Whether the journal has a cancel request for this number.
-    pub(crate) fn holds_cancel(&self, event: &EventId, number: Number) -> bool {
-        self.events.lock().get(event).is_some_and(|known| known.cancelled.contains(number))
-    }
-
     /// The highest number that the journal has of each event.
     pub(crate) fn last_numbers(&self) -> Vec<(EventId, u32)> {
         self.events.lock().iter().map(|(event, state)| (event.clone(), state.numbers.last())).collect()
     }
 
-    /// Whether the journal has an application with this number.
-    pub(crate) fn holds(&self, event: &EventId, number: Number) -> bool {
-        self.events.lock().get(event).is_some_and(|state| state.numbers.contains(number))
-    }
-
-    /// Writes records of one event. They are durable when this returns `Ok`.
+    /// Writes those of the records that the journal does not have; they are of one event. All are durable when this returns `Ok`.
     pub(crate) async fn append(&self, records: &[JournalRecord]) -> Result<(), String> {
         let Some(event) = records.first().map(|record| record.event().clone()) else { return Ok(()) };
-        let mut bytes = Vec::with_capacity(records.len() * RECORD_LEN);
-        for record in records {
-            record.encode(&mut bytes);
+        let bytes = self.encode_new(&event, records);
+        if bytes.is_empty() {
+            return Ok(());
         }
         let (report, written) = oneshot::channel();
         let request = Request::Append { bytes, event: event.clone(), report };
@@ -165,6 +160,16 @@ impl Journal {
             return Err("the queue lost applications meanwhile: apply again".into());
         }
         Ok(())
+    }
+
+    fn encode_new(&self, event: &EventId, records: &[JournalRecord]) -> Vec<u8> {
+        let events = self.events.lock();
+        let known = events.get(event);
+        let mut bytes = Vec::with_capacity(records.len() * RECORD_LEN);
+        for record in records.iter().filter(|record| known.is_none_or(|known| !known.has(record))) {
+            record.encode(&mut bytes);
+        }
+        bytes
     }
 
     /// Calls `visit` for each record of the event, in the order of writing, until it returns `false`. Blocks on the disk.
@@ -192,16 +197,16 @@ impl Journal {
         let mut segments = self.files.segments.lock();
         let current = segments.last().map(|(nth, _)| *nth);
         segments.retain(|(nth, events)| {
-            let goes = Some(*nth) != current && events.iter().all(&is_settled);
+            let is_unneeded = Some(*nth) != current && events.iter().all(&is_settled);
             // One that cannot be deleted is tried again after the next start.
-            if goes && let Err(error) = std::fs::remove_file(segment::path(&self.files.folder, *nth)) {
+            if is_unneeded && let Err(error) = std::fs::remove_file(segment::path(&self.files.folder, *nth)) {
                 tracing::warn!(%error, "failed to delete segment {nth} of the journal: {error}");
             }
-            !goes
+            !is_unneeded
         });
-        let ends =
+        let is_finished =
             segments.last().is_some_and(|(_, events)| !events.is_empty() && events.iter().all(&is_settled));
-        if ends {
+        if is_finished {
             // Fails only if the writer has ended, and then nothing is left to do.
             drop(self.requests.send(Request::EndSegment));
         }

@@ -255,7 +255,7 @@ impl Queue {
         }
     }
 
-    /// Returns the journals whose processes have reported since the queue's server started, each with the last number that the process
+    /// Returns the journals whose processes have reported since the queue was armed last, each with the last number that the process
     /// got from the queue; armed or not.
     pub async fn reports(&self, event: &EventId) -> Result<Vec<(String, u32)>, LeaderError> {
         match self {

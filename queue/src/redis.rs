@@ -119,7 +119,6 @@ impl RedisQueue {
         let entry = self.call_with_receipt("cancel", event, app_key, number).await?;
         if let Some(journal) = &self.journal
             && entry.is_some()
-            && !journal.holds_cancel(event, number)
         {
             let record = JournalRecord::Cancelled { event: event.clone(), number, app_key };
             journal.append(&[record]).await.map_err(QueueError::Unknown)?;

@@ -40,6 +40,20 @@ async fn wipe(processes: &mut ProcessHandles) {
     processes.migrate();
 }
 
+/// Redis loses all 400 applications while the first signup service is dead.
+async fn wipe_without_a_signup_service(
+    processes: &mut ProcessHandles,
+    crowd: &Crowd,
+    operator: &OperatorProcess,
+) -> Vec<Ack> {
+    operator.run(&["release", "pause", "spring"]).unwrap();
+    let acks = crowd.apply(0..400).await;
+    processes.kill_signup(0).await;
+    wipe(processes).await;
+    operator.run(&["release", "resume", "spring"]).unwrap();
+    acks
+}
+
 fn event(operator: &OperatorProcess) -> Value {
     serde_json::from_str(&operator.run(&["event", "get", "spring", "--json"]).unwrap()).unwrap()
 }
@@ -125,11 +139,7 @@ async fn an_older_copy_put_back_is_noticed_although_every_process_was_restarted(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_missing_journal_stops_admission_until_its_process_is_back() {
     let (mut processes, crowd, operator) = start(SEATS).await;
-    operator.run(&["release", "pause", "spring"]).unwrap();
-    let acks = crowd.apply(0..400).await;
-    processes.kill_signup(0).await;
-    wipe(&mut processes).await;
-    operator.run(&["release", "resume", "spring"]).unwrap();
+    let acks = wipe_without_a_signup_service(&mut processes, &crowd, &operator).await;
     let event = until(&operator, "one journal is missing", |event| {
         event["missing_journals"].as_array().is_some_and(|missing| missing.len() == 1)
     })
@@ -178,11 +188,7 @@ async fn a_cancel_request_that_another_process_took_is_not_lost_with_redis() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn an_operator_goes_on_without_a_journal_whose_disk_is_gone() {
     let (mut processes, crowd, operator) = start(SEATS).await;
-    operator.run(&["release", "pause", "spring"]).unwrap();
-    let acks = crowd.apply(0..400).await;
-    processes.kill_signup(0).await;
-    wipe(&mut processes).await;
-    operator.run(&["release", "resume", "spring"]).unwrap();
+    let acks = wipe_without_a_signup_service(&mut processes, &crowd, &operator).await;
     until(&operator, "one journal is missing", |event| event["missing_journals"] != Value::Array(Vec::new()))
         .await;
     operator.run(&["release", "accept", "spring", "--reason", "its disk is gone"]).unwrap();

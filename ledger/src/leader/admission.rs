@@ -144,18 +144,23 @@ async fn seat_candidates(
     )
     .bind(event.as_str()).bind(&rows).bind(now)
     .execute(&mut **tx).await?;
+    hold_seats(tx, event, &rows, seated.len()).await
+}
+
+/// Holds free seats for applications: `rows` is JSON with the `key` and the `seat` of each, `count` in all.
+pub(crate) async fn hold_seats(tx: &mut Tx, event: &EventId, rows: &str, count: usize) -> Result<(), Error> {
     let held = sqlx::query(
         "UPDATE seat SET state = 'held', app_key = one.value ->> 'key' FROM json_each($2) AS one
          WHERE event = $1 AND n = CAST(one.value ->> 'seat' AS BIGINT) AND state = 'free'",
     )
     .bind(event.as_str())
-    .bind(&rows)
+    .bind(rows)
     .execute(&mut **tx)
     .await?;
-    if held.rows_affected() != seated.len() as u64 {
+    if held.rows_affected() != count as u64 {
         return Err(Error::Inconsistent("a seat was assigned in spite of the event's lock".into()));
     }
-    let seats = i64::try_from(seated.len()).unwrap_or(i64::MAX);
+    let seats = i64::try_from(count).unwrap_or(i64::MAX);
     tx.seats.add(event, CounterShard::LOCKED_EVENT, SeatState::Free, -seats);
     tx.seats.add(event, CounterShard::LOCKED_EVENT, SeatState::Held, seats);
     Ok(())

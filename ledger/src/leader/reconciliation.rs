@@ -4,7 +4,7 @@
 use domain::{AppKey, ApplicationState, EventId, Fence, Millis, Number, Outcome, Undo};
 use serde_json::json;
 
-use crate::leader::admission::free_seats;
+use crate::leader::admission::{free_seats, hold_seats};
 use crate::leader::freeze::freeze;
 use crate::leader::inbox::{cancel, record_ended};
 use crate::leader::known_applications::{Comparison, KnownApplications};
@@ -14,8 +14,6 @@ use crate::store::error::Error;
 use crate::store::ledger::Ledger;
 use crate::store::transaction::Tx;
 use crate::tables::application::lock_application;
-use crate::tables::seat_changes::CounterShard;
-use crate::tables::seat_state::SeatState;
 use crate::tables::transition::start_undoing;
 
 /// An application that the queue knows as admitted or withdrawn.
@@ -180,16 +178,5 @@ async fn seat_again(
     )
     .bind(event.as_str()).bind(&rows).bind(now)
     .execute(&mut **tx).await?;
-    sqlx::query(
-        "UPDATE seat SET state = 'held', app_key = one.value ->> 'key' FROM json_each($2) AS one
-         WHERE event = $1 AND n = CAST(one.value ->> 'seat' AS BIGINT) AND state = 'free'",
-    )
-    .bind(event.as_str())
-    .bind(&rows)
-    .execute(&mut **tx)
-    .await?;
-    let seated = i64::try_from(records.len()).unwrap_or(i64::MAX);
-    tx.seats.add(event, CounterShard::LOCKED_EVENT, SeatState::Free, -seated);
-    tx.seats.add(event, CounterShard::LOCKED_EVENT, SeatState::Held, seated);
-    Ok(())
+    hold_seats(tx, event, &rows, records.len()).await
 }

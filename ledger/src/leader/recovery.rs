@@ -26,8 +26,9 @@ impl Ledger {
         tx.commit().await
     }
 
-    /// Records that the queue lost applications before it was armed for this epoch. A settled event waits for nothing. Otherwise admission waits until every awaited journal was
-    /// replayed. If some process has no journal, it waits `grace_ms` as well, while receipts are presented.
+    /// Records that the queue lost applications before it was armed for this epoch. A settled event waits for nothing. Otherwise
+    /// admission waits until every awaited journal was replayed. If some process has no journal, it waits `grace_ms` as well, while
+    /// receipts are presented.
     pub async fn record_loss(
         &self,
         event: &EventId,
@@ -37,11 +38,12 @@ impl Ledger {
     ) -> Result<(), Error> {
         let mut tx = self.begin().await?;
         let led = lock_led_event(self, &mut tx, event, fence).await?;
-        let journals = journal::ids(&mut tx, event).await?;
-        let is_covered = !journals.is_empty() && journals.iter().all(|id| id != NO_JOURNAL);
+        let journals = journal::all(&mut *tx, event).await?;
+        let is_covered = !journals.is_empty() && journals.iter().all(|journal| journal.id != NO_JOURNAL);
         let until = if is_covered { led.now } else { led.now + grace_ms };
         sqlx::query(
-            "UPDATE event SET judged_epoch = $2, lost_epoch = $2, epoch = CASE WHEN epoch < $2 THEN $2 ELSE epoch END, recover_until = CASE WHEN recover_until < $3 THEN $3 ELSE recover_until END
+            "UPDATE event SET judged_epoch = $2, lost_epoch = $2, epoch = CASE WHEN epoch < $2 THEN $2 ELSE epoch END,
+                 recover_until = CASE WHEN recover_until < $3 THEN $3 ELSE recover_until END
              WHERE id = $1 AND judged_epoch < $2",
         )
         .bind(event.as_str())

@@ -1,9 +1,9 @@
 //! Rows of the table `journal`.
 
 use domain::{Epoch, EventId, Millis, NO_JOURNAL};
-use sqlx::AnyPool;
+use sqlx::AnyExecutor;
 
-use crate::store::column::{count, int, text};
+use crate::store::column::{int, text};
 use crate::store::error::Error;
 use crate::store::transaction::Tx;
 use crate::tables::event::EventRow;
@@ -27,22 +27,13 @@ pub struct RegisteredJournal {
 }
 
 /// Returns all journals of the event.
-pub(crate) async fn all(reader: &AnyPool, event: &EventId) -> Result<Vec<RegisteredJournal>, Error> {
+pub(crate) async fn all(db: impl AnyExecutor<'_>, event: &EventId) -> Result<Vec<RegisteredJournal>, Error> {
     let rows = sqlx::query("SELECT id, awaited FROM journal WHERE event = $1")
         .bind(event.as_str())
-        .fetch_all(reader)
+        .fetch_all(db)
         .await?;
     let journal = |row| Ok(RegisteredJournal { id: text(row, "id")?, is_awaited: int(row, "awaited")? == 1 });
     rows.iter().map(journal).collect()
-}
-
-/// Returns the ids of all journals of the event.
-pub(crate) async fn ids(tx: &mut Tx, event: &EventId) -> Result<Vec<String>, Error> {
-    let rows = sqlx::query("SELECT id FROM journal WHERE event = $1")
-        .bind(event.as_str())
-        .fetch_all(&mut **tx)
-        .await?;
-    rows.iter().map(|row| text(row, "id")).collect()
 }
 
 /// Registers the journal if it is new, and records which loss it was replayed for. A new one has nothing from before the last loss.
@@ -72,14 +63,7 @@ pub(crate) async fn record(
 
 /// Counts the missing journals, and keeps the count in the event.
 pub(crate) async fn count_missing(tx: &mut Tx, event: &EventId) -> Result<u32, Error> {
-    let row = sqlx::query(
-        "SELECT COUNT(*) AS missing FROM journal WHERE event = $1 AND awaited = 1
-         AND replayed_epoch < (SELECT lost_epoch FROM event WHERE id = $1)",
-    )
-    .bind(event.as_str())
-    .fetch_one(&mut **tx)
-    .await?;
-    let missing = count(&row, "missing")?;
+    let missing = u32::try_from(missing(&mut **tx, event).await?.len()).unwrap_or(u32::MAX);
     sqlx::query("UPDATE event SET journals_missing = $2 WHERE id = $1")
         .bind(event.as_str())
         .bind(i64::from(missing))
@@ -101,13 +85,13 @@ pub(crate) async fn give_up_missing(tx: &mut Tx, event: &EventId) -> Result<(), 
 }
 
 /// Returns the ids of the missing journals, in order.
-pub(crate) async fn missing(reader: &AnyPool, event: &EventId) -> Result<Vec<String>, Error> {
+pub(crate) async fn missing(db: impl AnyExecutor<'_>, event: &EventId) -> Result<Vec<String>, Error> {
     let rows = sqlx::query(
         "SELECT id FROM journal WHERE event = $1 AND awaited = 1
          AND replayed_epoch < (SELECT lost_epoch FROM event WHERE id = $1) ORDER BY id",
     )
     .bind(event.as_str())
-    .fetch_all(reader)
+    .fetch_all(db)
     .await?;
     rows.iter().map(|row| text(row, "id")).collect()
 }

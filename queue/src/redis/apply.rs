@@ -108,7 +108,7 @@ impl Batcher {
         true
     }
 
-    /// Writes into the journal what it does not have yet of the waiting applications. One that was applied for before may have been
+    /// Writes the waiting applications into the journal, unless it has them. One that was applied for before may have been
     /// acknowledged by a process whose journal is lost. A repetition without the secret is left out: its secret and contact are not
     /// those of the application.
     async fn keep(
@@ -122,7 +122,7 @@ impl Batcher {
             let Ok(ack) = ack else { continue };
             let is_applicant = !ack.already_applied || ack.proven;
             let waits = ack.state == QueueState::Waiting;
-            if waits && is_applicant && !journal.holds(&batch.event, ack.number) {
+            if waits && is_applicant {
                 records.push(JournalRecord::Applied {
                     event: batch.event.clone(),
                     epoch: ack.epoch,

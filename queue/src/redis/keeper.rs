@@ -117,10 +117,8 @@ impl JournalKeeper {
             return Ok(true);
         }
         let Some(replayed) = status.replayed else { return Ok(false) };
-        if !journal.is_registered(event) {
-            let record = JournalRecord::Registered { event: event.clone() };
-            journal.append(&[record]).await.map_err(QueueError::Unavailable)?;
-        }
+        let record = JournalRecord::Registered { event: event.clone() };
+        journal.append(&[record]).await.map_err(QueueError::Unavailable)?;
         if replayed < status.lost_epoch {
             self.replay(&journal, event, status.lost_epoch).await?;
         }
@@ -196,7 +194,7 @@ impl JournalKeeper {
     async fn send(&self, call: FunctionCall) -> Result<u32, QueueError> {
         let mut fields = self.client.call(call).await?;
         if fields.int::<u8>()? == 0 {
-            // The queue lost applications once more: the next look starts again.
+            // The queue lost applications once more: the next tick starts again.
             return Err(unreadable("the replay is out of date").into());
         }
         Ok(fields.int()?)

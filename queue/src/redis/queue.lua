@@ -58,7 +58,7 @@ local INTEGER_FIELDS, TEXT_FIELDS, SNAPSHOT_FIELDS = stored(INTEGERS), stored(TE
 local armed_epochs = {}
 -- Queues with fewer numbers than they acknowledged, until they are armed again.
 local regressed = {}
--- By queue and journal, the last number that the process got from the queue.
+-- By queue and journal, the last number that the process got from the queue; only of reports since the last arming.
 local reported_numbers = {}
 local catalogue_armed = false
 
@@ -496,7 +496,7 @@ local function arm(keys, args)
   save(queue, changes)
   queue.exists, queue.armed = true, true
   close_if_due(queue)
-  armed_epochs[queue.base], regressed[queue.base] = epoch, nil
+  armed_epochs[queue.base], regressed[queue.base], reported_numbers[queue.base] = epoch, nil, nil
   return { args[1], 'OK', queue.seq, skipped }
 end
 
@@ -819,7 +819,7 @@ local function journals(keys, args)
   return { args[1], 'OK', unpack(redis.call('HGETALL', queue.base .. 'j')) }
 end
 
--- The reply has id and last number of each process that has reported since the server started.
+-- The reply has id and last number of each process that has reported since the last arming.
 local function reports(keys, args)
   local queue, refusal = open_for_reader(keys, args)
   if refusal then return refusal end

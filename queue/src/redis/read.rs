@@ -198,7 +198,7 @@ pub(super) async fn journals(
     Ok(journals)
 }
 
-/// Returns the journals whose processes have reported since the server started, each with the last number that it got.
+/// Returns the journals whose processes have reported since the last arming, each with the last number that it got.
 pub(super) async fn reports(
     client: &RedisClient,
     event: &EventId,
