@@ -100,6 +100,7 @@ CREATE TABLE audit (
     reason TEXT NOT NULL,
     before TEXT NOT NULL,
     after  TEXT NOT NULL,
+    hash   TEXT NOT NULL,                       -- SHA-256 over this row and the hash before it
     PRIMARY KEY (event, at)
 );
 CREATE INDEX audit_newest ON audit (at, rev);

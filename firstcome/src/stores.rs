@@ -57,6 +57,18 @@ pub(crate) async fn open_to_read(stores: &Stores, now: Now) -> anyhow::Result<(Q
     }
 }
 
+/// Opens the ledger alone for reading, which works beside a running program.
+pub(crate) async fn open_ledger_to_read(stores: &Stores, now: Now) -> anyhow::Result<Ledger> {
+    match stores {
+        Stores::Embedded { folder } => {
+            let file = folder.join("ledger.db");
+            ensure!(file.exists(), "no ledger in {}: name the data folder with --data", folder.display());
+            Ledger::open_sqlite(&file, now).await.context("cannot open the ledger")
+        }
+        Stores::External(servers) => open_ledger(servers).await,
+    }
+}
+
 /// Opens the queue for a gateway as soon as it can be reached. Until then the check shows the reason.
 pub(crate) async fn open_for_gateway(servers: ExternalStores, check: Check) -> Queue {
     let mut last_logged = String::new();

@@ -2,6 +2,7 @@
 
 pub(crate) mod adopt_settings;
 pub(crate) mod audit;
+pub(crate) mod audit_chain;
 pub(crate) mod capacity;
 pub(crate) mod change;
 pub(crate) mod change_error;

@@ -8,6 +8,7 @@ mod store;
 mod tables;
 
 pub use admin::audit::{AuditAction, AuditCursor, AuditRow, ChangedBy};
+pub use admin::audit_chain::{AuditChain, BrokenLink};
 pub use admin::change::{Change, EventPatch};
 pub use admin::change_error::ChangeError;
 pub use admin::change_event::ChangeResult;

@@ -198,6 +198,20 @@ async fn an_operator_runs_an_event_from_creation_to_settlement_by_command() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn audit_verify_reads_the_ledger_of_a_running_program() {
+    let harness = CliHarness::start().await;
+    harness.open_event().await;
+    let data = harness.folder.path().join("data");
+    let verify = ["audit", "verify", "--data", data.to_str().unwrap()];
+    let whole = harness.done(&verify);
+    let head = whole.trim().rsplit_once(' ').unwrap().1;
+    assert!(whole.contains("; the chain is whole"), "{whole}");
+    harness.done(&[&verify[..], &["--kept", head]].concat());
+    let foreign = "ab".repeat(32);
+    assert!(harness.ends_with(9, &[&verify[..], &["--kept", &foreign]].concat()).contains("MISSING ab"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_refusal_has_its_own_exit_code() {
     let harness = CliHarness::start().await;
     let create = [

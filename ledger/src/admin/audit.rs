@@ -7,6 +7,7 @@ use serde::{Serialize, Serializer};
 use serde_json::{Map, Value};
 use sqlx::any::AnyRow;
 
+use crate::admin::audit_chain::{self, StoredColumns};
 use crate::store::column::{int, parsed, text};
 use crate::store::error::Error;
 use crate::store::ledger::Ledger;
@@ -177,17 +178,32 @@ pub(crate) fn difference(before: &Value, after: &Value) -> Difference {
 }
 
 /// Writes a row, the last step before the commit. Its time is made later than that of every other row of all events, so that a list
-/// can continue from any row. Returns the row as written.
+/// can continue from any row, and its hash continues the chain. Returns the row as written.
 pub(crate) async fn write(tx: &mut Tx, mut row: AuditRow) -> Result<AuditRow, Error> {
     let dialect = tx.dialect.clone();
     dialect.lock_audit(tx).await?;
-    let last = sqlx::query("SELECT COALESCE(MAX(at), 0) AS last FROM audit").fetch_one(&mut **tx).await?;
-    row.at = row.at.max(int(&last, "last")? + 1);
+    let last =
+        sqlx::query("SELECT at, hash FROM audit ORDER BY at DESC LIMIT 1").fetch_optional(&mut **tx).await?;
+    if let Some(last) = &last {
+        row.at = row.at.max(int(last, "at")? + 1);
+    }
+    let (before, after) = (row.before.to_string(), row.after.to_string());
+    let columns = StoredColumns {
+        event: row.event.as_str(),
+        rev: row.rev,
+        at: row.at,
+        actor: &row.actor,
+        action: row.action.as_str(),
+        reason: &row.reason,
+        before: &before,
+        after: &after,
+    };
+    let hash = columns.hash(&audit_chain::previous(last.as_ref())?);
     sqlx::query(
-        "INSERT INTO audit (event, rev, at, actor, action, reason, before, after) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "INSERT INTO audit (event, rev, at, actor, action, reason, before, after, hash) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
     )
-    .bind(row.event.as_str()).bind(row.rev).bind(row.at).bind(&row.actor).bind(row.action.as_str()).bind(&row.reason)
-    .bind(row.before.to_string()).bind(row.after.to_string())
+    .bind(columns.event).bind(columns.rev).bind(columns.at).bind(columns.actor).bind(columns.action).bind(columns.reason)
+    .bind(columns.before).bind(columns.after).bind(&hash)
     .execute(&mut **tx).await?;
     Ok(row)
 }

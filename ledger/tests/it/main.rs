@@ -65,6 +65,8 @@ cases! {
     auditing {
         the_audit_is_paged_newest_first
         concurrent_changes_have_rising_audit_times
+        a_changed_or_removed_audit_row_breaks_the_chain
+        a_kept_hash_shows_that_the_end_of_the_audit_was_removed
     }
     parking {
         a_retried_application_may_already_have_an_order

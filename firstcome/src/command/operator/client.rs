@@ -55,6 +55,13 @@ pub(super) struct OperatorArgs {
     json: bool,
 }
 
+impl OperatorArgs {
+    /// Whether the output is JSON.
+    pub(super) fn is_json(&self) -> bool {
+        self.json
+    }
+}
+
 /// The arguments of a change without parameters, such as `release pause`.
 #[derive(Debug, Args)]
 pub(super) struct ChangeArgs {
