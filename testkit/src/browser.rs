@@ -1,6 +1,8 @@
 //! A real browser for tests of pages: headless Chromium as a phone, controlled through chromedriver (W3C `WebDriver`).
 //! It can reach only loopback addresses, so that a page that loads anything else fails its test.
 
+mod conditions;
+
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,6 +14,8 @@ use serde_json::{Value, json};
 use crate::folder::TempFolder;
 use crate::http::HttpClient;
 use crate::process::{ChildProcess, kill_tree};
+
+pub use conditions::{ENTER, TAB};
 
 /// The command that installs the browser.
 pub const INSTALL: &str =
@@ -97,8 +101,7 @@ impl Browser {
         let javascript = options.javascript;
         let browser = Self { http, session, javascript, _process: process, _driver: driver, _folder: folder };
         let scheme = if options.dark { "dark" } else { "light" };
-        let media = json!({"features": [{"name": "prefers-color-scheme", "value": scheme}]});
-        browser.devtools("Emulation.setEmulatedMedia", &media).await?;
+        browser.prefer(&[("prefers-color-scheme", scheme)]).await?;
         Ok(browser)
     }
 

@@ -1,6 +1,7 @@
 //! For tests only: private folders and servers, a manual clock, seeded randomness, child processes, HTTP clients and a browser.
 //! It uses none of the product's crates, so that each of them can use it in its tests.
 
+pub mod axe;
 pub mod bench;
 pub mod blackhole_proxy;
 pub mod browser;

@@ -140,3 +140,39 @@ async fn a_missing_element_or_text_is_reported_with_the_page() -> Result<()> {
     assert!(error.contains("#nowhere") && error.contains("no such element"), "{error}");
     Ok(())
 }
+
+#[tokio::test]
+async fn axe_finds_what_is_wrong_with_a_page() -> Result<()> {
+    let browser = Browser::start(Options::default()).await?;
+    browser.open(&site()).await?;
+    let violations = testkit::axe::violations(&browser).await?;
+    // The field of the page has no label.
+    let found = violations.iter().any(|line| line.starts_with("label (critical)"));
+    assert_eq!(found, testkit::axe::is_installed(), "{violations:?}");
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_tab_in_the_back_is_hidden_and_its_network_can_be_cut() -> Result<()> {
+    let site = site();
+    let browser = Browser::start(Options::default()).await?;
+    browser.open(&site).await?;
+    let first = browser.tab().await?;
+    browser.set_offline(true).await?;
+    assert_eq!(browser.script("return navigator.onLine").await?, json!(false));
+    browser.set_offline(false).await?;
+    browser
+        .script("window.hides = 0; document.addEventListener('visibilitychange', () => window.hides++)")
+        .await?;
+    let second = browser.open_tab().await?;
+    browser.open(&site).await?;
+    assert_eq!(browser.script("return document.hidden").await?, json!(false));
+    browser.show_tab(&first).await?;
+    assert_eq!(browser.script("return [document.hidden, window.hides]").await?, json!([false, 2]));
+    browser.show_tab(&second).await?;
+    browser.close_tab(&first).await?;
+    browser.script("document.querySelector('input').focus()").await?;
+    browser.press(testkit::browser::TAB).await?;
+    assert_eq!(browser.script("return document.activeElement.tagName").await?, json!("BUTTON"));
+    Ok(())
+}

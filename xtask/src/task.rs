@@ -24,7 +24,7 @@ pub(crate) struct CommandLine {
 pub(crate) enum Task {
     /// Run the tests. First lists what is missing on this machine.
     Test {
-        /// Install what is missing: apt-get (through sudo unless root), and pip into target/tools.
+        /// Install what is missing: apt-get (through sudo unless root), pip and npm into target/tools.
         #[arg(long)]
         install: bool,
         /// Run only the tests whose names contain one of these.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test whose setup fails stops there")]
 
+mod accessibility;
 mod apply;
 mod browser;
 mod cancel;
