@@ -144,3 +144,15 @@ CREATE TABLE queue_status (
     oldest_wait_ms   BIGINT,                    -- how long the first application of the queue has waited; NULL if none or unknown
     highest_seq      BIGINT NOT NULL            -- the highest `seq` that was ever reported; a queue with less has lost applications
 );
+
+-- What happened in each of the last 900 seconds, for the charts of the operator console: a ring, in which a second takes the row of the
+-- one 900 seconds before it. The leader writes the figures of the queue, and each dispatcher adds its order calls.
+CREATE TABLE activity (
+    event   TEXT NOT NULL REFERENCES event (id),
+    slot    BIGINT NOT NULL,                    -- the second modulo 900
+    at      BIGINT NOT NULL,                    -- the start of the second
+    applied BIGINT,                             -- numbers given, without skipped ones; NULL if no leader reported
+    waiting BIGINT,
+    calls   TEXT NOT NULL DEFAULT '',           -- JSON of the order calls that ended; empty if there are none
+    PRIMARY KEY (event, slot)
+);

@@ -35,7 +35,7 @@ GRANT USAGE ON SCHEMA ledger TO firstcome_worker, firstcome_operator, firstcome_
 GRANT SELECT ON ALL TABLES IN SCHEMA ledger TO firstcome_worker, firstcome_operator, firstcome_verify;
 GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA ledger TO firstcome_worker, firstcome_operator, firstcome_verify;
 
-GRANT INSERT, UPDATE ON ledger.event, ledger.seat, ledger.seat_count, ledger.application, ledger.outbox, ledger.placed_order, ledger.queue_status, ledger.journal TO firstcome_worker;
+GRANT INSERT, UPDATE ON ledger.event, ledger.seat, ledger.seat_count, ledger.application, ledger.outbox, ledger.placed_order, ledger.queue_status, ledger.journal, ledger.activity TO firstcome_worker;
 GRANT INSERT ON ledger.audit TO firstcome_worker;
 
 GRANT INSERT, UPDATE ON ledger.event, ledger.seat_count TO firstcome_operator;

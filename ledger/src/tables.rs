@@ -1,5 +1,6 @@
 //! The tables that more than one part of the ledger reads or writes, and the transitions of an application.
 
+pub(crate) mod activity;
 pub(crate) mod application;
 pub(crate) mod event;
 pub(crate) mod journal;

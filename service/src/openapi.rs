@@ -20,11 +20,11 @@ const SERVICES: [&str; 6] = ["event", "application", "gate", "order", "audit", "
 /// The areas: public, for operators, between services.
 const AREAS: [&str; 3] = ["com", "adm", "int"];
 /// The verbs that read, with GET.
-const READ_VERBS: [&str; 2] = ["get", "list"];
+const READ_VERBS: [&str; 3] = ["get", "list", "stream"];
 /// The verbs that act, with POST.
-const ACTION_VERBS: [&str; 14] = [
-    "accept", "cancel", "clone", "close", "create", "drain", "find", "open", "pause", "reject", "resume",
-    "retry", "settle", "unfreeze",
+const ACTION_VERBS: [&str; 16] = [
+    "accept", "cancel", "clone", "close", "create", "drain", "find", "open", "pause", "preview", "reject",
+    "resume", "retry", "settle", "undo", "unfreeze",
 ];
 /// The prefixes of pages, which are not part of the API.
 const PAGE_PREFIXES: [&str; 2] = ["/e/", "/a/"];

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use data_encoding::BASE64;
 use domain::person::Contact;
-use domain::{EventId, Kid, Millis};
-use ledger::{Call, CallKind, CallResult, OrderResponse};
+use domain::{EventId, Kid, Millis, Outcome};
+use ledger::{Call, CallActivity, CallKind, CallResult, OrderResponse};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
@@ -19,6 +19,8 @@ use circuit_breaker::CircuitBreaker;
 
 /// How often due calls are polled for at least: admissions by other workers send no wake-up to this one.
 const POLL_INTERVAL: Duration = Duration::from_millis(100);
+/// How often the calls are reported for the operator console, in milliseconds.
+const REPORT_EVERY_MS: Millis = 1000;
 /// Pause after the ledger failed.
 const RETRY: Duration = Duration::from_millis(500);
 /// Shortest wait before a call without a clear response is repeated.
@@ -31,12 +33,20 @@ const BACKOFF_MAX_MS: Millis = 30_000;
 struct DispatchState {
     circuit_breaker: Mutex<CircuitBreaker>,
     in_flight: AtomicU32,
+    /// The calls since they were last reported.
+    activity: Mutex<CallActivity>,
 }
 
 /// Dispatches the event's orders until the process stops. Calls in flight are finished.
 pub(crate) async fn dispatch_orders(worker: WorkerContext, event: EventId) {
     let dispatch = Arc::new(DispatchState::default());
+    let mut reported_at = (worker.context.now)();
     while !worker.is_stopping() {
+        let now = (worker.context.now)();
+        if now - reported_at >= REPORT_EVERY_MS {
+            report_activity(&worker, &dispatch, &event).await;
+            reported_at = now;
+        }
         let poll = worker.with_timeout(start_calls(&worker, &dispatch, &event));
         let (started, woken) = poll_and_listen(&worker.orders_due, poll).await;
         match started {
@@ -46,6 +56,17 @@ pub(crate) async fn dispatch_orders(worker: WorkerContext, event: EventId) {
                 worker.sleep(RETRY).await;
             }
         }
+    }
+}
+
+/// Adds the calls since the last report to those of all dispatchers. They are figures only: a report that fails is not repeated.
+async fn report_activity(worker: &WorkerContext, dispatch: &DispatchState, event: &EventId) {
+    let activity = std::mem::take(&mut *dispatch.activity.lock());
+    if activity == CallActivity::default() {
+        return;
+    }
+    if let Err(error) = worker.with_timeout(worker.ledger.record_calls(event, &activity)).await {
+        tracing::debug!(%event, %error, "failed to report the order calls of the last second");
     }
 }
 
@@ -104,6 +125,7 @@ fn start_call(worker: &WorkerContext, dispatch: &Arc<DispatchState>, call: Call)
 
 async fn call_order_service(worker: &WorkerContext, dispatch: &DispatchState, call: &Call) {
     let contact = open_contact(worker, call);
+    let began = (worker.context.now)();
     let response = match worker.order_service.send(call, contact.as_ref(), worker.config.call_timeout).await {
         OrderResponse::Unknown { .. } => {
             OrderResponse::Unknown { retry_in_ms: backoff_ms(call.attempts, &worker.context.rng) }
@@ -115,15 +137,26 @@ async fn call_order_service(worker: &WorkerContext, dispatch: &DispatchState, ca
         let mut circuit_breaker = dispatch.circuit_breaker.lock();
         *circuit_breaker = circuit_breaker.after(is_clear, (worker.context.now)());
     }
-    record(worker, call, &response).await;
+    let latency_ms = (worker.context.now)() - began;
+    let result = record(worker, call, &response).await;
+    let mut activity = dispatch.activity.lock();
+    activity.count_call(latency_ms);
+    activity.unclear += u32::from(!is_clear);
+    match result {
+        Some(CallResult::Ended(Outcome::Ordered)) => activity.ordered += 1,
+        Some(CallResult::Ended(Outcome::Rejected)) => activity.rejected += 1,
+        Some(CallResult::Ended(_)) => activity.cancelled += 1,
+        _ => {}
+    }
 }
 
 /// Records a response. One that cannot be recorded is not lost: the lease expires, and the same key brings the same response again.
-async fn record(worker: &WorkerContext, call: &Call, response: &OrderResponse) {
+async fn record(worker: &WorkerContext, call: &Call, response: &OrderResponse) -> Option<CallResult> {
     let guid = call.app_key.guid();
     let event = &call.event;
     let number = call.number.get();
-    match worker.with_timeout(worker.ledger.record_response(call, response)).await {
+    let result = worker.with_timeout(worker.ledger.record_response(call, response)).await;
+    match &result {
         Ok(CallResult::Ended(outcome)) => {
             metrics::counter!("firstcome_orders_total", "event" => event.to_string(), "outcome" => outcome.as_str()).increment(1);
             tracing::info!(target: "business", guid, %event, number, outcome = outcome.as_str(), "number {number} of event {event}: {}", outcome.as_str());
@@ -136,6 +169,7 @@ async fn record(worker: &WorkerContext, call: &Call, response: &OrderResponse) {
             tracing::warn!(guid, %event, number, %error, "failed to record the response for number {number}; the call is repeated");
         }
     }
+    result.ok()
 }
 
 /// Opens the contact for the order. The order is made even if the contact cannot be opened, since the seat is what was promised.

@@ -36,11 +36,12 @@ pub enum AuditAction {
     AdoptSettings,
     Retry,
     Reject,
+    Undo,
 }
 
 impl AuditAction {
     /// All of them.
-    pub const ALL: [Self; 19] = [
+    pub const ALL: [Self; 20] = [
         Self::Create,
         Self::Clone,
         Self::Update,
@@ -60,6 +61,7 @@ impl AuditAction {
         Self::AdoptSettings,
         Self::Retry,
         Self::Reject,
+        Self::Undo,
     ];
 
     /// The name that is stored and shown.
@@ -84,6 +86,7 @@ impl AuditAction {
             Self::AdoptSettings => "adopt_settings",
             Self::Retry => "retry",
             Self::Reject => "reject",
+            Self::Undo => "undo",
         }
     }
 }

@@ -3,6 +3,7 @@
 use domain::event::Text;
 use domain::{Millis, Pace};
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 
 use crate::admin::audit::AuditAction;
 
@@ -36,6 +37,8 @@ pub enum Change {
     AcceptRecovery,
     /// Continues a frozen event, after the operator has examined the reason.
     Unfreeze,
+    /// Sets these fields of the settings back to values that they had before, as the audit shows them.
+    Undo(Map<String, Value>),
 }
 
 impl Change {
@@ -55,6 +58,7 @@ impl Change {
             Self::Announcement(_) => AuditAction::Announcement,
             Self::AcceptRecovery => AuditAction::AcceptRecovery,
             Self::Unfreeze => AuditAction::Unfreeze,
+            Self::Undo(_) => AuditAction::Undo,
         }
     }
 }

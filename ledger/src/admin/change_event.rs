@@ -1,9 +1,10 @@
 //! Changing an event: one transaction locks it, checks the rev, decides, and writes settings, rev and audit, or nothing. The leader
 //! projects the change into the queue within a round.
 
-use domain::EventId;
+use domain::{EventId, Millis};
+use serde_json::{Value, json};
 
-use crate::admin::audit::{AuditRow, ChangedBy};
+use crate::admin::audit::{self, AuditRow, ChangedBy};
 use crate::admin::capacity::fit_seats;
 use crate::admin::change::Change;
 use crate::admin::change_error::ChangeError;
@@ -21,6 +22,31 @@ pub struct ChangeResult {
     pub event: EventRow,
     /// The audit row; `None` if the event already was as requested, and then the rev did not rise.
     pub change: Option<AuditRow>,
+}
+
+/// What a change would do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ChangePreview {
+    /// The event as it would be after the change.
+    pub event: EventRow,
+    /// The fields that would change, as they are.
+    pub before: Value,
+    /// The same fields after the change.
+    pub after: Value,
+}
+
+impl EventRow {
+    /// What the change would do to this event at this time, by the rules of [`Ledger::change`] except one: whether a lower capacity leaves
+    /// enough seats is decided by the seats.
+    pub fn preview(&self, change: &Change, now: Millis) -> Result<ChangePreview, ChangeError> {
+        let before = EventDraft::of(self);
+        let mut after = before.clone();
+        after.apply(change, now)?;
+        after.check(&before, now)?;
+        let difference = audit::difference(&json!(before), &json!(after));
+        let event = after.into_event(self, self.rev);
+        Ok(ChangePreview { event, before: difference.before, after: difference.after })
+    }
 }
 
 impl Ledger {

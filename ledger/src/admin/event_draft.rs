@@ -2,6 +2,7 @@
 
 use domain::{EventSettings, EventState, Millis, Release};
 use serde::Serialize;
+use serde_json::{Map, Value, json};
 
 use crate::admin::change::{Change, EventPatch};
 use crate::admin::change_error::ChangeError;
@@ -13,6 +14,9 @@ use crate::tables::outbox::{self, DomainEvent};
 /// A time that is less than this ahead, in milliseconds, cannot be moved: the queue gets a change a moment later, judges by its own
 /// clock, and never revokes an opening or a closing.
 const NEAR_MS: Millis = 2000;
+
+/// Settings that never change after the creation.
+const FIXED: [&str; 3] = ["id", "kind", "pepper"];
 
 /// The part of an event that a change may touch.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -66,6 +70,7 @@ impl EventDraft {
                 self.journals_missing = 0;
             }
             Change::Unfreeze => self.frozen = None,
+            Change::Undo(fields) => self.restore(fields, now)?,
         }
         Ok(())
     }
@@ -89,6 +94,24 @@ impl EventDraft {
         settings.settle_after_close = settle_after_close.unwrap_or(settings.settle_after_close);
         settings.diverts = diverts.unwrap_or_else(|| settings.diverts.clone());
         settings.intake = intake.unwrap_or(settings.intake);
+        Ok(())
+    }
+
+    /// Sets fields back. The times follow the rules of any other change of a time, so an event that has opened stays open.
+    fn restore(&mut self, fields: &Map<String, Value>, now: Millis) -> Result<(), ChangeError> {
+        let time = |name: &str| fields.get(name).and_then(Value::as_i64);
+        let times =
+            EventPatch { opens_at: time("opens_at"), closes_at: time("closes_at"), ..EventPatch::default() };
+        self.update(&times, now)?;
+        let mut settings = json!(self.settings);
+        for (name, value) in fields {
+            if FIXED.contains(&name.as_str()) || settings.get(name).is_none() {
+                return self.not_now(now, "this change cannot be undone");
+            }
+            settings[name] = value.clone();
+        }
+        self.settings = serde_json::from_value(settings)
+            .map_err(|error| Error::Inconsistent(format!("the values before a change: {error}")))?;
         Ok(())
     }
 

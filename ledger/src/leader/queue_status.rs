@@ -7,6 +7,7 @@ use crate::leader::leader_lease::lock_led_event;
 use crate::store::column::{count, event_state, int, maybe_count, maybe_int};
 use crate::store::error::Error;
 use crate::store::ledger::Ledger;
+use crate::tables::activity;
 
 /// The queue of an event at a point in time.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -88,6 +89,8 @@ impl Ledger {
         .bind(status.closed_seq.map(i64::from)).bind(i64::from(status.skipped_numbers)).bind(i64::from(status.armed))
         .bind(i64::from(status.sold_milli_per_s)).bind(status.oldest_wait_ms)
         .execute(&mut *tx).await?;
+        let applied = status.seq.saturating_sub(status.skipped_numbers);
+        activity::record_queue(&mut tx, event, led.now, applied, status.waiting).await?;
         tx.commit().await
     }
 }

@@ -246,3 +246,38 @@ pub(crate) async fn a_clone_is_a_new_event_with_the_same_settings(store: Store) 
     let unknown_event = harness.ledger.clone_event(&"autumn".parse().unwrap(), to, opens, closes, KIM).await;
     assert!(matches!(unknown_event, Err(ChangeError::Ledger(Error::UnknownEvent(_)))), "{unknown_event:?}");
 }
+
+pub(crate) async fn a_preview_is_what_the_change_does(store: Store) {
+    let harness = LedgerHarness::scheduled(store).await;
+    let event = harness.now().await;
+    let change = Change::Pace("2.5".parse().unwrap());
+    let preview = event.preview(&change, NOON).unwrap();
+    assert_eq!(harness.now().await, event, "a preview writes nothing");
+    let made = harness.changed(change).await;
+    assert_eq!((preview.before, preview.after), (made.before, made.after));
+    assert_eq!(preview.event.settings, harness.now().await.settings);
+    let refused = event.preview(&Change::Settle, NOON);
+    assert!(matches!(refused, Err(ChangeError::NotNow { .. })), "{refused:?}");
+}
+
+pub(crate) async fn an_undo_restores_the_fields_before_a_change(store: Store) {
+    let harness = LedgerHarness::scheduled(store).await;
+    let before = harness.now().await.settings;
+    for change in [
+        Change::Pause,
+        Change::Capacity(5),
+        Change::Announcement(Text::new("늦어요", "Slower")),
+        patch(EventPatch { intake: Some(false), closes_at: Some(NOON + 3 * HOUR), ..EventPatch::default() }),
+    ] {
+        let made = harness.changed(change).await;
+        let undone = harness.changed(Change::Undo(made.before.as_object().unwrap().clone())).await;
+        assert_eq!((undone.action.as_str(), &undone.after), ("undo", &made.before));
+        assert_eq!(harness.now().await.settings, before);
+    }
+    assert_eq!(harness.seat_numbers().await.len(), 3);
+    let opened = harness.changed(Change::Open).await;
+    let undo = Change::Undo(opened.before.as_object().unwrap().clone());
+    assert_eq!(harness.refused(undo).await.0, EventState::Open);
+    let foreign = json!({ "pepper": "k9" });
+    harness.refused(Change::Undo(foreign.as_object().unwrap().clone())).await;
+}

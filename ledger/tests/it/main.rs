@@ -44,6 +44,8 @@ cases! {
     changing {
         a_change_raises_the_rev_and_audits_the_changed_fields
         a_change_to_the_current_value_writes_nothing
+        a_preview_is_what_the_change_does
+        an_undo_restores_the_fields_before_a_change
         of_concurrent_changes_at_one_rev_one_succeeds_and_the_rest_are_stale
         a_change_that_cannot_be_audited_changes_nothing
         invalid_settings_change_nothing
@@ -74,6 +76,7 @@ cases! {
     }
     queue_status {
         writing_the_queue_status_extends_the_lease
+        the_seconds_of_an_event_are_kept_in_a_ring
     }
     reconciling {
         lost_applications_get_their_seats_back_as_called_before

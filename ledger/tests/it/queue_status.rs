@@ -1,7 +1,7 @@
-//! The status of the queue that the leader writes.
+//! The status of the queue that the leader writes, and what happened in each second.
 
 use domain::{Epoch, EventState, Fence};
-use ledger::{Error, QueueStatus};
+use ledger::{ACTIVITY_SECONDS, ActivityRow, CallActivity, Error, QueueStatus};
 
 use crate::harness::{LedgerHarness, NOON, Store};
 
@@ -46,4 +46,28 @@ pub(crate) async fn writing_the_queue_status_extends_the_lease(store: Store) {
     assert_eq!(ledger.acquire_leadership(event).await.unwrap(), None, "the lease was extended");
     let lost = ledger.write_queue_status(event, Fence(fence.0 - 1), &status()).await;
     assert!(matches!(lost, Err(Error::Lost)), "{lost:?}");
+}
+
+pub(crate) async fn the_seconds_of_an_event_are_kept_in_a_ring(store: Store) {
+    let harness = LedgerHarness::open(store, 1).await;
+    let (ledger, event) = (&harness.ledger, &harness.event);
+    let mut calls = CallActivity { ordered: 2, unclear: 1, ..CallActivity::default() };
+    calls.count_call(30);
+    // Two dispatchers and the leader write into one second, in any order.
+    ledger.record_calls(event, &calls).await.unwrap();
+    ledger.write_queue_status(event, harness.fence, &status()).await.unwrap();
+    ledger.record_calls(event, &calls).await.unwrap();
+    harness.clock.advance(1000);
+    ledger.record_calls(event, &calls).await.unwrap();
+    let mut both = calls.clone();
+    both.add(&calls);
+    let first = ActivityRow { at: NOON, applied: Some(200), waiting: Some(160), calls: both };
+    let second = ActivityRow { at: NOON + 1000, applied: None, waiting: None, calls: calls.clone() };
+    assert_eq!(ledger.activity(event, NOON).await.unwrap(), [first, second.clone()]);
+    assert_eq!(ledger.activity(event, NOON + 1).await.unwrap(), std::slice::from_ref(&second));
+    // The second that takes the row of the first one keeps nothing of it.
+    harness.clock.advance((i64::from(ACTIVITY_SECONDS) - 1) * 1000);
+    ledger.record_calls(event, &calls).await.unwrap();
+    let last = ActivityRow { at: NOON + i64::from(ACTIVITY_SECONDS) * 1000, ..second.clone() };
+    assert_eq!(ledger.activity(event, NOON).await.unwrap(), [second, last]);
 }

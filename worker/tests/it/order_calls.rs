@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use data_encoding::BASE64;
 use domain::Outcome;
+use ledger::CallActivity;
 use testkit::order_stub::{Behavior, StoredOrder};
 use testkit::until_some;
 use tokio::sync::Semaphore;
 
-use crate::applicants::{applicant, contact, key};
+use crate::applicants::{applicant, contact, key, spring};
 use crate::captured_log::CapturedLog;
 use crate::harness::{WorkerHarness, applicant_of};
 
@@ -263,4 +264,22 @@ async fn the_log_contains_no_personal_data_of_responses() {
             assert_eq!(log.count(secret), 0, "{secret} is in the log");
         }
     }
+}
+
+#[tokio::test]
+async fn the_calls_of_each_second_are_reported_with_their_latency() {
+    let mut harness = WorkerHarness::open(10).await;
+    let worker = harness.start().await;
+    harness.apply(1..=4).await;
+    let calls = until_some("the report of four orders", async || {
+        let mut calls = CallActivity::default();
+        for second in harness.ledger.activity(&spring(), 0).await.unwrap() {
+            calls.add(&second.calls);
+        }
+        (calls.ordered == 4).then_some(calls)
+    })
+    .await;
+    assert_eq!((calls.calls(), calls.unclear), (4, 0));
+    assert!(calls.percentile_ms(99).is_some());
+    harness.stop(worker).await;
 }
