@@ -103,6 +103,11 @@ impl Keyring {
         &self.current
     }
 
+    /// The IDs of all keys.
+    pub(crate) fn kids(&self) -> impl Iterator<Item = &Kid> {
+        self.roots.keys()
+    }
+
     pub(crate) fn root(&self, kid: &Kid) -> Result<&Root, KeyError> {
         self.roots.get(kid).ok_or_else(|| KeyError::Unknown(kid.0.clone()))
     }

@@ -5,7 +5,8 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::sync::Arc;
 use std::time::Duration;
 
-use domain::Keyring;
+use domain::{Keyring, PassVerifier};
+use gateway::RunningGateway;
 use ledger::Ledger;
 use queue::{Queue, Severity};
 use service::Context;
@@ -56,8 +57,14 @@ impl System {
             signup = start_signup(setup.signup, queue, keys, listeners.signup, context).await?;
         }
         let operator = start_operator(setup.operator, ledger.as_ref(), listeners.operator, context)?;
-        let gateway = start_gateway(setup.gateway, queue.as_ref(), setup.stores, listeners.gateway, context)?;
-        let routes = service::admin::routes(context);
+        let pass_keys = keys.as_deref().map(PassVerifier::of);
+        let queue_of_gateway = (queue.as_ref(), setup.stores);
+        let gateway = start_gateway(setup.gateway, queue_of_gateway, pass_keys, listeners.gateway, context)?;
+        let mut routes = service::admin::routes(context);
+        let gateway = gateway.map(|RunningGateway { address, internal_routes }| {
+            routes = std::mem::take(&mut routes).merge(internal_routes);
+            address
+        });
         let admin = service::http::serve(listeners.admin, routes, Limits::default(), context)?;
         Ok(Self { signup, operator, gateway, admin, queue, ledger })
     }
@@ -153,19 +160,20 @@ fn start_operator(
 /// Starts the gateway. On its own it connects to the queue in the background, so that it serves the shop without the queue.
 fn start_gateway(
     config: Option<gateway::Config>,
-    queue: Option<&Queue>,
-    stores: Stores,
+    (queue, stores): (Option<&Queue>, Stores),
+    pass_keys: Option<PassVerifier>,
     listener: Option<TcpListener>,
     context: &Context,
-) -> anyhow::Result<Option<SocketAddr>> {
+) -> anyhow::Result<Option<RunningGateway>> {
     let (Some(config), Some(listener)) = (config, listener) else { return Ok(None) };
     match (queue, stores) {
         (Some(queue), _) => {
-            gateway::start(config, std::future::ready(queue.clone()), listener, context).map(Some)
+            let queue = std::future::ready(queue.clone());
+            gateway::start(config, queue, pass_keys, listener, context).map(Some)
         }
         (None, Stores::External(servers)) => {
             let queue = stores::open_for_gateway(servers, context.health.check("gateway-queue"));
-            gateway::start(config, queue, listener, context).map(Some)
+            gateway::start(config, queue, pass_keys, listener, context).map(Some)
         }
         (None, Stores::Embedded { .. }) => Ok(None),
     }

@@ -30,11 +30,17 @@ impl RequestClass {
         }
     }
 
-    /// The class of a request on a route of class `route`. A header can be forged, so it may only lower the class. Only what the
-    /// gateway can verify, as a signed pass, may raise it; that check belongs here.
-    pub(crate) fn of(route: Self, headers: &HeaderMap) -> Self {
+    /// The class of a request on a route of class `route`. A header can be forged, so it may only lower the class. A verified pass
+    /// raises it: its holder was called, and is about to order.
+    pub(crate) fn of(route: Self, has_pass: bool, headers: &HeaderMap) -> Self {
         let mut agents = headers.get_all(header::USER_AGENT).iter();
-        if agents.any(|agent| is_crawler(agent.as_bytes())) { Self::Bot } else { route }
+        if agents.any(|agent| is_crawler(agent.as_bytes())) {
+            Self::Bot
+        } else if has_pass {
+            Self::Order
+        } else {
+            route
+        }
     }
 }
 
@@ -98,7 +104,10 @@ mod tests {
             "GPTBot",
         ] {
             for class in [Order, Signup, Browse] {
-                assert_eq!(RequestClass::of(class, &headers(&[("user-agent", agent)])), Bot, "{agent}");
+                for has_pass in [false, true] {
+                    let headers = headers(&[("user-agent", agent)]);
+                    assert_eq!(RequestClass::of(class, has_pass, &headers), Bot, "{agent}");
+                }
             }
         }
     }
@@ -113,17 +122,19 @@ mod tests {
             "",
         ] {
             for class in [Order, Signup, Browse] {
-                assert_eq!(RequestClass::of(class, &headers(&[("user-agent", agent)])), class, "{agent}");
+                let headers = headers(&[("user-agent", agent)]);
+                assert_eq!(RequestClass::of(class, false, &headers), class, "{agent}");
+                assert_eq!(RequestClass::of(class, true, &headers), Order, "{agent}");
             }
         }
-        assert_eq!(RequestClass::of(Order, &HeaderMap::new()), Order);
+        assert_eq!(RequestClass::of(Order, false, &HeaderMap::new()), Order);
     }
 
     #[test]
     fn no_header_raises_the_class() {
         let claims =
             [("x-class", "order"), ("priority", "u=0"), ("cookie", "class=order"), ("x-priority", "0")];
-        assert_eq!(RequestClass::of(Browse, &headers(&claims)), Browse);
+        assert_eq!(RequestClass::of(Browse, false, &headers(&claims)), Browse);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::http::Uri;
 use axum::http::uri::{Authority, Scheme};
+use domain::EventId;
 use service::config::Part;
 use service::http::{Limits, Network};
 
@@ -25,8 +26,13 @@ const ADDRESSES_MAX: usize = 64;
 /// How many of the routes are the signup service's own; they come first.
 pub(crate) const SIGNUP_ROUTES: usize = SIGNUP_PREFIXES.len();
 /// Prefix and limit of each route to the signup service. No configured route can override them.
-const SIGNUP_PREFIXES: [(&str, &str); 4] =
-    [("/e", "signup"), ("/a", "signup"), ("/application/com", "signup"), ("/event/com", "poll")];
+const SIGNUP_PREFIXES: [(&str, &str); 5] = [
+    ("/e", "signup"),
+    ("/a", "signup"),
+    ("/application/com", "signup"),
+    ("/event/com", "poll"),
+    ("/.well-known/jwks.json", "poll"),
+];
 
 /// The gateway's settings.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +58,8 @@ pub struct Config {
     pub events_wait: Duration,
     /// How long after the signal to stop the gateway goes on serving, so that load balancers learn of it from the health address.
     pub drain_delay: Duration,
+    /// The file with the public keys of passes, a JWKS. It is read again when it changes.
+    pub pass_keys: Option<PathBuf>,
     /// The access log.
     pub access_log: AccessLogConfig,
     /// The limits of a connection.
@@ -94,6 +102,8 @@ pub struct RouteConfig {
     pub limit: usize,
     /// Which requests the upstream serves first.
     pub class: RequestClass,
+    /// The event whose pass a request needs.
+    pub pass: Option<EventId>,
 }
 
 /// The rates of a group of routes.
@@ -171,20 +181,21 @@ impl Config {
             drain_delay: Duration::from_millis(
                 part.duration_ms("drain_delay", 0, 0..=600_000).unsigned_abs(),
             ),
+            pass_keys: part.optional_text("pass_keys").map(PathBuf::from),
             access_log: read_access_log(&mut part.part("access_log")),
             http,
         };
         for (prefix, limit) in SIGNUP_PREFIXES {
-            config.add(part, prefix, SIGNUP, limit, RequestClass::Signup);
+            config.add(part, prefix, SIGNUP, limit, (RequestClass::Signup, None));
         }
         for mut route in part.list("route") {
             let (prefix, upstream) = (prefix(&mut route), route.required_text("upstream"));
             let limit = route.text("limit", "browse");
-            let class = route.parse("class", "browse");
+            let class_and_pass = (route.parse("class", "browse"), route.optional("pass"));
             if config.routes.iter().any(|other| other.prefix == prefix) {
                 route.mistake("prefix", &format!("'{prefix}/' is routed already"));
             } else if is_name(&mut route, "upstream", &upstream) && is_name(&mut route, "limit", &limit) {
-                config.add(part, &prefix, &upstream, &limit, class);
+                config.add(part, &prefix, &upstream, &limit, class_and_pass);
             }
         }
         config
@@ -199,7 +210,14 @@ impl Config {
         }
     }
 
-    fn add(&mut self, part: &mut Part<'_>, prefix: &str, upstream: &str, limit: &str, class: RequestClass) {
+    fn add(
+        &mut self,
+        part: &mut Part<'_>,
+        prefix: &str,
+        upstream: &str,
+        limit: &str,
+        (class, pass): (RequestClass, Option<EventId>),
+    ) {
         let known = self.upstreams.iter().position(|known| known.name == upstream);
         let upstream = known.unwrap_or_else(|| {
             self.upstreams.push(read_upstream(&mut part.part("upstream").part(upstream), upstream));
@@ -210,7 +228,7 @@ impl Config {
             self.limits.push(read_limit(&mut part.part("limit").part(limit), limit));
             self.limits.len() - 1
         });
-        self.routes.push(RouteConfig { prefix: prefix.to_owned(), upstream, limit, class });
+        self.routes.push(RouteConfig { prefix: prefix.to_owned(), upstream, limit, class, pass });
     }
 }
 
@@ -325,7 +343,7 @@ mod tests {
     fn without_settings_only_the_signup_service_is_behind_the_gateway() {
         let config = read(&[]).unwrap();
         let prefixes: Vec<_> = config.routes.iter().map(|route| route.prefix.as_str()).collect();
-        assert_eq!(prefixes, ["/e", "/a", "/application/com", "/event/com"]);
+        assert_eq!(prefixes, ["/e", "/a", "/application/com", "/event/com", "/.well-known/jwks.json"]);
         assert_eq!(config.upstreams.len(), 1);
         assert_eq!(config.listen, "127.0.0.1:8000".parse().unwrap());
         assert_eq!((config.http.body_max, config.http.http2), (1024 * 1024, true));
@@ -345,6 +363,7 @@ mod tests {
             ("gateway.route.2.prefix", "/orders"),
             ("gateway.route.2.upstream", "product"),
             ("gateway.route.2.class", "order"),
+            ("gateway.route.2.pass", "spring"),
             ("gateway.upstream.product.order_wait", "200ms"),
             ("gateway.limit.main.per_client", "30/m"),
             ("gateway.limit.main.global", "2000/s"),
@@ -355,10 +374,12 @@ mod tests {
         assert_eq!(product.authorities[1].as_str(), "10.0.0.10");
         assert_eq!((product.authorities[0].as_str(), product.connections_max), ("10.0.0.9:8080", 7));
         let class = RequestClass::Browse;
-        assert_eq!(config.routes[5], RouteConfig { prefix: String::new(), upstream: 1, limit: 3, class });
+        let root = RouteConfig { prefix: String::new(), upstream: 1, limit: 3, class, pass: None };
+        assert_eq!(config.routes[6], root);
+        assert_eq!(config.routes[7].pass, Some("spring".parse().unwrap()));
         let classes: Vec<RequestClass> = config.routes.iter().map(|route| route.class).collect();
-        assert_eq!(classes[..4], [RequestClass::Signup; 4]);
-        assert_eq!(classes[4..], [RequestClass::Browse, RequestClass::Browse, RequestClass::Order]);
+        assert_eq!(classes[..5], [RequestClass::Signup; 5]);
+        assert_eq!(classes[5..], [RequestClass::Browse, RequestClass::Browse, RequestClass::Order]);
         assert_eq!(product.order_wait, Duration::from_millis(200));
         assert_eq!(config.limits[3].per_client.per, Duration::from_mins(1));
         assert_eq!(config.limits[3].global.unwrap().count.get(), 2000);
@@ -377,6 +398,7 @@ mod tests {
             ("gateway.route.2.prefix", "/x"),
             ("gateway.route.2.upstream", "product"),
             ("gateway.route.2.class", "signup"),
+            ("gateway.route.2.pass", "Spring!"),
             ("gateway.limit.signup.per_client", "0/s"),
             ("gateway.access_log.lines", "some"),
             ("gateway.access_log.format", "xml"),
@@ -391,6 +413,7 @@ mod tests {
             "gateway.route.1.prefix",
             "gateway.upstream.product.url",
             "gateway.route.2.class",
+            "gateway.route.2.pass",
             "gateway.limit.signup.per_client",
             "gateway.access_log.lines",
             "gateway.access_log.format",

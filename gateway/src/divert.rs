@@ -12,7 +12,7 @@ use service::Context;
 use service::health::Check;
 use tokio::sync::Notify;
 
-use crate::error::DivertResponses;
+use crate::error::EventResponses;
 use crate::page::RefusalPage;
 use crate::path;
 
@@ -56,9 +56,9 @@ impl EventSnapshot {
 
 /// One event with its responses.
 #[derive(Debug)]
-struct Divert {
+pub(crate) struct Divert {
     snapshot: EventSnapshot,
-    responses: DivertResponses,
+    pub(crate) responses: EventResponses,
 }
 
 /// All diverted paths as last read.
@@ -79,7 +79,7 @@ impl DivertTable {
         paths.sort_by_key(|(path, at)| (std::cmp::Reverse(path.len()), events_read[*at].opens_at));
         let page = RefusalPage::new();
         let divert = |snapshot: EventSnapshot| {
-            let responses = DivertResponses::new(&format!("/e/{}", snapshot.event), &page);
+            let responses = EventResponses::new(&snapshot.event, &page);
             Divert { snapshot, responses }
         };
         Self { diverts: events_read.into_iter().map(divert).collect(), paths }
@@ -207,13 +207,13 @@ impl Diverts {
     }
 
     /// The result of `f` if an event diverts the path now.
-    pub(crate) fn map_diverted<T>(&self, path: &str, f: impl FnOnce(&DivertResponses) -> T) -> Option<T> {
+    pub(crate) fn map_diverted<T>(&self, path: &str, f: impl FnOnce(&Divert) -> T) -> Option<T> {
         let table = self.table.load();
         let table = table.as_ref().filter(|table| !table.paths.is_empty())?;
         let now = (self.now)();
         let mut matching = table.paths.iter().filter(|(prefix, _)| path::is_below_any_case(path, prefix));
         let (_, at) = matching.find(|(_, at)| table.diverts[*at].snapshot.diverts(now))?;
-        Some(f(&table.diverts[*at].responses))
+        Some(f(&table.diverts[*at]))
     }
 }
 

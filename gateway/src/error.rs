@@ -1,6 +1,8 @@
 //! The gateway's own responses: each reason not to forward, with its status and message, rendered once at the start. A browser gets a
 //! page, which reloads by itself where a retry may help; any other client gets a problem document.
 
+mod event_responses;
+
 use axum::body::{Body, Bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
@@ -12,6 +14,8 @@ use crate::limit::RateExceeded;
 use crate::messages::{self, RefusalText};
 use crate::page::{Next, RefusalPage};
 use service::Language;
+
+pub(crate) use event_responses::EventResponses;
 
 /// Why a request was not forwarded, or its response not returned.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -48,10 +52,18 @@ pub(crate) enum RefusalReason {
     Loop,
     /// An event diverts the path.
     Diverted,
+    /// The path needs a pass, and the request has none.
+    PassRequired,
+    /// The path needs a pass, and that of the request has expired.
+    PassExpired,
+    /// The path needs a pass, and that of the request is not genuine, or no longer verifiable.
+    PassInvalid,
+    /// The path needs a pass of another event.
+    PassWrongEvent,
 }
 
 impl RefusalReason {
-    pub(crate) const ALL: [Self; 16] = [
+    pub(crate) const ALL: [Self; 20] = [
         Self::TooFast,
         Self::TooManyAtOnce,
         Self::Full,
@@ -68,6 +80,10 @@ impl RefusalReason {
         Self::TransferCoding,
         Self::Loop,
         Self::Diverted,
+        Self::PassRequired,
+        Self::PassExpired,
+        Self::PassInvalid,
+        Self::PassWrongEvent,
     ];
 
     /// Status and stable problem code; the code is also the metrics label.
@@ -89,6 +105,10 @@ impl RefusalReason {
             Self::TransferCoding => (StatusCode::NOT_IMPLEMENTED, "transfer-coding-not-supported"),
             Self::Loop => (StatusCode::LOOP_DETECTED, "loop"),
             Self::Diverted => (StatusCode::CONFLICT, "event-diverted"),
+            Self::PassRequired => (StatusCode::FORBIDDEN, "pass-required"),
+            Self::PassExpired => (StatusCode::FORBIDDEN, "pass-expired"),
+            Self::PassInvalid => (StatusCode::FORBIDDEN, "pass-invalid"),
+            Self::PassWrongEvent => (StatusCode::FORBIDDEN, "pass-wrong-event"),
         }
     }
 
@@ -113,6 +133,10 @@ impl RefusalReason {
             Self::UpstreamDown | Self::UpstreamSlow | Self::UpstreamBroken => messages.down,
             Self::NotFound => messages.not_found,
             Self::Diverted => messages.diverted,
+            Self::PassRequired => messages.pass_required,
+            Self::PassExpired => messages.pass_expired,
+            Self::PassInvalid => messages.pass_invalid,
+            Self::PassWrongEvent => messages.pass_wrong_event,
             _ => messages.unreadable,
         }
     }
@@ -146,7 +170,7 @@ impl AcceptedFormats {
     }
 
     /// Whether the client is a browser.
-    fn wants_page(&self) -> bool {
+    pub(crate) fn wants_page(&self) -> bool {
         let kinds = self.kinds.as_ref().map_or(&b""[..], HeaderValue::as_bytes);
         kinds.windows(9).any(|part| part.eq_ignore_ascii_case(b"text/html"))
     }
@@ -160,6 +184,7 @@ impl AcceptedFormats {
 /// times a third of it more, the third rounded up to whole seconds.
 const WAITS: u32 = 4;
 
+const X_FIRSTCOME_REASON: HeaderName = HeaderName::from_static("x-firstcome-reason");
 const RATE_LIMIT: HeaderName = HeaderName::from_static("ratelimit");
 const RATE_LIMIT_POLICY: HeaderName = HeaderName::from_static("ratelimit-policy");
 
@@ -199,6 +224,17 @@ impl ErrorResponses {
     /// The response in the accepted format and language.
     pub(crate) fn response(&self, reason: RefusalReason, accepted: &AcceptedFormats) -> Response {
         self.response_after(reason, 0, accepted)
+    }
+
+    /// The response to a proxy that asks whether a request has a valid pass.
+    pub(crate) fn unauthorized(reason: RefusalReason, language: Language) -> Response {
+        let ((_, code), message) = (reason.kind(), reason.message(language));
+        let problem = Problem::new(StatusCode::UNAUTHORIZED, code, message.head).detail(message.text);
+        let headers = [
+            (header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            (X_FIRSTCOME_REASON, HeaderValue::from_static(code)),
+        ];
+        (headers, problem).into_response()
     }
 
     /// The response to a client that exceeds its rate, which does not ask for a retry before the next request is due.
@@ -285,69 +321,6 @@ fn rendered(
         headers.insert(header::ALLOW, taken);
     }
     Rendered { headers, body }
-}
-
-/// The responses on a diverted path: reads are redirected to the event's page, writes are refused with a link to it.
-#[derive(Debug)]
-pub(crate) struct DivertResponses {
-    location: HeaderValue,
-    korean: Conflict,
-    english: Conflict,
-}
-
-/// The response to a write, in one language.
-#[derive(Debug)]
-struct Conflict {
-    page: Rendered,
-    problem: Rendered,
-}
-
-impl Conflict {
-    fn new(link: &str, language: Language, page: &RefusalPage) -> Self {
-        let problem = problem(RefusalReason::Diverted, language).with("link", link).to_json().to_string();
-        let html = RefusalPage::html(language, RefusalReason::Diverted.message(language), Next::Go(link));
-        let rendered =
-            |kind, body, policy| rendered(RefusalReason::Diverted, language, None, kind, body, policy);
-        Self {
-            page: rendered("text/html; charset=utf-8", Bytes::from(html), Some(page.policy())),
-            problem: rendered("application/problem+json", Bytes::from(problem), None),
-        }
-    }
-}
-
-impl DivertResponses {
-    pub(crate) fn new(link: &str, page: &RefusalPage) -> Self {
-        let location = HeaderValue::from_str(link)
-            .unwrap_or_else(|_| unreachable!("event ids fit in a header: a-z, 0-9 and dashes"));
-        Self {
-            location,
-            korean: Conflict::new(link, Language::Korean, page),
-            english: Conflict::new(link, Language::English, page),
-        }
-    }
-
-    /// For `GET` and `HEAD`.
-    pub(crate) fn redirect(&self) -> Response {
-        let headers = [
-            (header::LOCATION, self.location.clone()),
-            (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
-        ];
-        (StatusCode::SEE_OTHER, headers).into_response()
-    }
-
-    /// For all other methods.
-    pub(crate) fn conflict(&self, accepted: &AcceptedFormats) -> Response {
-        let conflict = match accepted.language() {
-            Language::Korean => &self.korean,
-            Language::English => &self.english,
-        };
-        let rendered = if accepted.wants_page() { &conflict.page } else { &conflict.problem };
-        let mut response = Response::new(Body::from(rendered.body.clone()));
-        *response.status_mut() = StatusCode::CONFLICT;
-        response.headers_mut().clone_from(&rendered.headers);
-        response.headers_mut().insert(header::LOCATION, self.location.clone());
-        response
-    }
 }
 
 #[cfg(test)]

@@ -36,6 +36,8 @@ fn is_reserved(name: &str) -> bool {
     matches!(name, "forwarded" | "x-real-ip" | "x-original-url" | "x-rewrite-url" | "proxy")
         || name.starts_with("x-forwarded-")
         || name.starts_with("x-internal-")
+        // Says whose pass was verified.
+        || name.starts_with("x-firstcome-")
 }
 
 /// Whether a request header is not forwarded. Some servers treat an underscore as a dash.
@@ -95,7 +97,7 @@ impl ForwardedHeaders {
 }
 
 /// The most headers that are added to a request.
-const ADDED_MAX: usize = 8;
+const ADDED_MAX: usize = 11;
 
 /// Prepares the headers of a request for forwarding.
 pub(crate) fn forward<B>(
@@ -245,6 +247,8 @@ mod tests {
             "x_real-ip",
             "forwarded",
             "x-internal-user",
+            "x-firstcome-pass",
+            "x_firstcome_number",
             "te",
             "expect",
         ] {

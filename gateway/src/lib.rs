@@ -3,6 +3,7 @@
 
 mod access_log;
 mod body_start;
+mod check;
 mod class;
 mod client;
 pub mod config;
@@ -14,6 +15,7 @@ mod limit;
 mod messages;
 mod meter;
 mod page;
+mod pass;
 mod path;
 mod peer;
 mod proxy;
@@ -24,26 +26,43 @@ mod upstream;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
 
+use axum::Router;
+use domain::PassVerifier;
 use queue::Queue;
 use service::Context;
 
 use access_log::AccessLog;
 pub use config::Config;
 use divert::Diverts;
+use pass::Passes;
 use proxy::Gateway;
 
+/// A gateway that runs.
+#[derive(Debug)]
+pub struct RunningGateway {
+    /// Its address.
+    pub address: SocketAddr,
+    /// The routes for other proxies, to be served on a listener that the public cannot reach.
+    pub internal_routes: Router,
+}
+
 /// Serves the gateway on the listener until the tasks are stopped. From the queue it needs only the list of events and the status of
-/// each; the queue may resolve later, because an unreachable queue must not keep the shop closed.
+/// each; the queue may resolve later, because an unreachable queue must not keep the shop closed. `pass_keys` are the public keys of
+/// passes, for a process that has them; otherwise the settings name a file.
 pub fn start(
     config: Config,
     queue: impl Future<Output = Queue> + Send + 'static,
+    pass_keys: Option<PassVerifier>,
     listener: TcpListener,
     ctx: &Context,
-) -> anyhow::Result<SocketAddr> {
+) -> anyhow::Result<RunningGateway> {
     let diverts = Diverts::start(queue, config.events_wait, ctx);
     ctx.tasks.set_drain_delay(config.drain_delay);
     let access_log = AccessLog::start(&config.access_log, meter::dropped_lines(), ctx)?;
-    let gateway = Arc::new(Gateway::new(&config, diverts, access_log, ctx));
+    let passes = Passes::start(pass_keys, config.pass_keys.as_deref(), ctx)?;
+    let internal_routes = check::routes(Arc::clone(&passes));
+    let gateway = Arc::new(Gateway::new(&config, (diverts, passes), access_log, ctx));
     Arc::clone(&gateway).start_upkeep(&ctx.tasks);
-    service::http::serve_handler(listener, gateway, config.http, ctx)
+    let address = service::http::serve_handler(listener, gateway, config.http, ctx)?;
+    Ok(RunningGateway { address, internal_routes })
 }

@@ -102,6 +102,20 @@ impl RateLimits {
         }
     }
 
+    /// Takes further requests of a limit of the client, as many as it has at most.
+    pub(crate) fn charge(&self, limit: usize, client: &ClientKeys, requests: u32) {
+        let limit = &self.groups[limit];
+        let now = self.clock.micros();
+        for (key, times) in client.all() {
+            let rate = limit.per_client.times(times);
+            for _ in 0..requests {
+                if self.table.take(limit.key(key), rate, now).is_err() {
+                    break;
+                }
+            }
+        }
+    }
+
     /// Takes one request of the limit of all clients; false if it is used up.
     pub(crate) fn allows_any(&self, limit: usize) -> bool {
         self.groups[limit].global.as_ref().is_none_or(|global| global.check().is_ok())
@@ -247,6 +261,16 @@ mod tests {
             limits.refund(0, &client(1), CountedRequest { buckets: 1, is_crowded: false });
             assert_eq!(granted(&limits, &client(1), 100), 40);
         }
+    }
+
+    #[test]
+    fn a_charge_takes_what_there_is_and_delays_no_longer() {
+        let (limits, clock) = limits("20/s", 40, None, 1000);
+        limits.charge(0, &client(1), 10);
+        assert_eq!(granted(&limits, &client(1), 100), 30);
+        limits.charge(0, &client(1), 1000);
+        clock.advance(500);
+        assert_eq!(granted(&limits, &client(1), 100), 10);
     }
 
     #[test]

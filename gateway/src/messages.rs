@@ -23,6 +23,14 @@ pub(crate) struct RefusalMessages {
     pub(crate) unreadable: RefusalText,
     /// An event diverts the path.
     pub(crate) diverted: RefusalText,
+    /// The path needs a pass.
+    pub(crate) pass_required: RefusalText,
+    /// The pass has expired.
+    pub(crate) pass_expired: RefusalText,
+    /// The pass is not genuine.
+    pub(crate) pass_invalid: RefusalText,
+    /// The pass is that of another event.
+    pub(crate) pass_wrong_event: RefusalText,
     /// Says that the page retries by itself, with the seconds in `{s}`.
     pub(crate) again: &'static str,
     /// The link that retries now.
@@ -47,6 +55,13 @@ const KOREAN: RefusalMessages = RefusalMessages {
     not_found: message("페이지를 찾을 수 없어요", "주소를 다시 확인해 주세요."),
     unreadable: message("요청을 읽을 수 없어요", "주소를 다시 확인해 주세요."),
     diverted: message("선착순 신청으로 판매하고 있어요", "이벤트 페이지에서 신청해 주세요."),
+    pass_required: message(
+        "차례가 되면 들어갈 수 있어요",
+        "이벤트 페이지에서 신청하고, 차례가 되면 그곳에서 입장해 주세요.",
+    ),
+    pass_expired: message("입장할 수 있는 시간이 지났어요", "이벤트 페이지에서 신청 상태를 확인해 주세요."),
+    pass_invalid: message("입장권을 확인할 수 없어요", "이벤트 페이지에서 다시 입장해 주세요."),
+    pass_wrong_event: message("다른 이벤트의 입장권이에요", "이 이벤트의 페이지에서 입장해 주세요."),
     again: "{s}초 뒤 자동으로 다시 시도해요.",
     now: "지금 다시 시도",
     send_again: "입력한 내용은 아직 전송되지 않았어요. {s}초 뒤에 뒤로 가서 다시 보내 주세요.",
@@ -63,6 +78,13 @@ const ENGLISH: RefusalMessages = RefusalMessages {
     not_found: message("There is nothing here", "Please check the address."),
     unreadable: message("We cannot read this request", "Please check the address."),
     diverted: message("This is sold first come, first served", "Please apply on the event's page."),
+    pass_required: message(
+        "This page opens when it is your turn",
+        "Apply on the event's page, and enter from there when you are called.",
+    ),
+    pass_expired: message("Your time to enter has ended", "See your application on the event's page."),
+    pass_invalid: message("This pass cannot be verified", "Please enter again from the event's page."),
+    pass_wrong_event: message("This pass is for another event", "Please enter from this event's page."),
     again: "Trying again by itself in {s} s.",
     now: "Try again now",
     send_again: "What you entered was not sent. Go back in {s} s and send the form again.",

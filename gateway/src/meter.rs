@@ -46,6 +46,15 @@ impl RouteMeter {
     }
 }
 
+/// Counts passes whose signature was wrong.
+pub(crate) fn forged_passes() -> Counter {
+    metrics::describe_counter!(
+        "firstcome_gateway_forged_passes_total",
+        "Passes whose signature was wrong; each costs its client further requests of its rate."
+    );
+    metrics::counter!("firstcome_gateway_forged_passes_total")
+}
+
 /// The metrics of one upstream.
 pub(crate) struct UpstreamMeter {
     latency: Histogram,

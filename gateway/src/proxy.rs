@@ -19,12 +19,13 @@ use crate::body_start::BodyStart;
 use crate::class::RequestClass;
 use crate::client::{ClientIdentity, ClientKeys};
 use crate::config::Config;
-use crate::divert::Diverts;
-use crate::error::{AcceptedFormats, ErrorResponses, RefusalReason};
+use crate::divert::{Divert, Diverts};
+use crate::error::{AcceptedFormats, ErrorResponses, EventResponses, RefusalReason};
 use crate::headers::{self, Via};
 use crate::health;
 use crate::limit::{CountedRequest, InFlight, InFlightGuard, RateExceeded, RateLimits};
 use crate::meter::{self, RouteMeter};
+use crate::pass::{Passes, VerifiedPass};
 use crate::path;
 use crate::peer::{ForwardedClient, Peer};
 use crate::route::{self, ProxyRoute};
@@ -33,6 +34,10 @@ use crate::upstream::{OutboundRequest, Permit, Upstream};
 
 /// How often idle connections are closed, and responses are read for clients that do not.
 const UPKEEP_PERIOD: Duration = Duration::from_secs(1);
+
+/// What a pass with a wrong signature costs its client, in requests of its rate. Of the 50 requests a second of a shopper, a client that
+/// forges passes has two and a half, and each takes 50 µs of the CPU to verify.
+const FORGED_PASS_COST: u32 = 20;
 
 /// The gateway's state, shared by all connections.
 pub(crate) struct Gateway {
@@ -45,6 +50,7 @@ pub(crate) struct Gateway {
     in_flight: Arc<InFlight>,
     error_responses: ErrorResponses,
     diverts: Arc<Diverts>,
+    passes: Arc<Passes>,
     trusted_proxies: Vec<Network>,
     via: Via,
     rng: Rng,
@@ -59,12 +65,14 @@ const UNROUTED: &str = "unrouted";
 struct BegunRequest {
     counted: CountedRequest,
     in_flight: InFlightGuard,
+    pass: Option<Arc<VerifiedPass>>,
 }
 
 /// What a request needs to be forwarded.
 struct Forwardable {
     permit: Permit,
     body_start: BodyStart,
+    pass: Option<Arc<VerifiedPass>>,
 }
 
 /// A response, and how it came about.
@@ -108,13 +116,23 @@ enum Stop {
     Refused(RefusalReason),
     /// The client exceeds its rate. Boxed, because it is large.
     TooFast(Box<RateExceeded>),
-    /// An event diverts its path; the response leads to the event's page.
-    Diverted(Box<Response>),
+    /// Its path belongs to an event; the response leads to the event's page.
+    ToEvent(RefusalReason, Box<Response>),
 }
 
 impl Stop {
     fn too_fast(exceeded: RateExceeded) -> Self {
         Self::TooFast(Box::new(exceeded))
+    }
+
+    /// A read of a browser is redirected; without a pass, other reads are refused, since a program does not go on to a page.
+    fn to_event(reason: RefusalReason, responses: &EventResponses, request: &Request) -> Self {
+        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
+        let accepted = AcceptedFormats::of(request);
+        let is_redirected = is_read && (reason == RefusalReason::Diverted || accepted.wants_page());
+        let response =
+            if is_redirected { responses.redirect() } else { responses.refusal(reason, &accepted) };
+        Self::ToEvent(reason, Box::new(response))
     }
 }
 
@@ -127,7 +145,7 @@ impl From<RefusalReason> for Stop {
 impl Gateway {
     pub(crate) fn new(
         config: &Config,
-        diverts: Arc<Diverts>,
+        (diverts, passes): (Arc<Diverts>, Arc<Passes>),
         access_log: Option<Arc<AccessLog>>,
         ctx: &Context,
     ) -> Self {
@@ -139,6 +157,7 @@ impl Gateway {
             in_flight: Arc::new(InFlight::new(config.client_in_flight_max)),
             error_responses: ErrorResponses::new(),
             diverts,
+            passes,
             trusted_proxies: config.trusted_proxies.clone(),
             via: Via::new(&ctx.rng),
             rng: Arc::clone(&ctx.rng),
@@ -172,16 +191,31 @@ impl Gateway {
             self.limits.refund(route.limit, client, counted);
             return Err(RefusalReason::TooManyAtOnce.into());
         };
-        if !route.is_signup {
-            let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-            let diverted = self.diverts.map_diverted(path, |divert| {
-                if is_read { divert.redirect() } else { divert.conflict(&AcceptedFormats::of(request)) }
-            });
-            if let Some(response) = diverted {
-                return Err(Stop::Diverted(Box::new(response)));
-            }
+        let pass = if route.is_signup { None } else { self.check_event(route, path, request, client)? };
+        Ok(BegunRequest { counted, in_flight, pass })
+    }
+
+    /// The valid pass of a request to the shop. Refuses the request if its path needs another pass, or if an event diverts it.
+    fn check_event(
+        &self,
+        route: &ProxyRoute,
+        path: &str,
+        request: &Request,
+        client: &ClientKeys,
+    ) -> Result<Option<Arc<VerifiedPass>>, Stop> {
+        let checked = self.passes.check(request.headers());
+        if checked.forged > 0 {
+            self.limits.charge(route.limit, client, checked.forged * FORGED_PASS_COST);
         }
-        Ok(BegunRequest { counted, in_flight })
+        if let Some(protection) = &route.protection {
+            let pass = checked.of_event(&protection.event);
+            pass.map_err(|reason| Stop::to_event(reason, &protection.responses, request))?;
+        }
+        let diverted = |divert: &Divert| Stop::to_event(RefusalReason::Diverted, &divert.responses, request);
+        match self.diverts.map_diverted(path, diverted) {
+            Some(stop) => Err(stop),
+            None => Ok(checked.into_valid()),
+        }
     }
 
     /// Reads the start of the body, and then acquires the permit to forward the request, unless the upstream or the global rate is at
@@ -191,12 +225,12 @@ impl Gateway {
         route: &ProxyRoute,
         request: &mut Request,
         client: &ClientKeys,
-        BegunRequest { counted, in_flight }: BegunRequest,
+        BegunRequest { counted, in_flight, pass }: BegunRequest,
     ) -> Result<Forwardable, Stop> {
         let upstream = &self.upstreams[route.upstream];
         let body_start = BodyStart::read(request).await.map_err(|_| RefusalReason::BodyBroken)?;
         let headers = request.headers();
-        let class = || match RequestClass::of(route.class, headers) {
+        let class = || match RequestClass::of(route.class, pass.is_some(), headers) {
             // Orders and signups are worth the same on a crowded network.
             RequestClass::Browse if counted.is_crowded => RequestClass::Bot,
             class => class,
@@ -204,7 +238,7 @@ impl Gateway {
         let reason = match upstream.acquire(class).await {
             // Last, so that a request that is refused anyway uses no part of the global rate.
             Some(permit) if self.limits.allows_any(route.limit) => {
-                return Ok(Forwardable { permit: Permit::new(permit, in_flight), body_start });
+                return Ok(Forwardable { permit: Permit::new(permit, in_flight), body_start, pass });
             }
             Some(_) => RefusalReason::Full,
             None => RefusalReason::UpstreamFull,
@@ -225,6 +259,9 @@ impl Gateway {
         let accepted = AcceptedFormats::of(&request).for_client(client.keys.client());
         let host = &self.upstreams[route.upstream].host;
         headers::forward(&mut request, &client.headers, host, &self.via, &self.rng);
+        if let Some(pass) = &forwardable.pass {
+            pass.add_headers(request.headers_mut());
+        }
         (OutboundRequest::new(request, forwardable.body_start, path, forwardable.permit), accepted)
     }
 
@@ -275,7 +312,7 @@ impl Gateway {
             Stop::TooFast(exceeded) => {
                 (RefusalReason::TooFast, self.error_responses.too_fast(*exceeded, accepted))
             }
-            Stop::Diverted(response) => (RefusalReason::Diverted, *response),
+            Stop::ToEvent(reason, response) => (reason, *response),
         };
         meter.refused(reason);
         meter.responded(response.status());
@@ -358,7 +395,10 @@ mod tests {
         let config = Config::read(&mut settings.part("gateway"));
         let gateway = Gateway::new(
             &config,
-            Diverts::start(std::future::ready(queue), config.events_wait, &ctx),
+            (
+                Diverts::start(std::future::ready(queue), config.events_wait, &ctx),
+                Passes::start(None, None, &ctx).unwrap(),
+            ),
             None,
             &ctx,
         );

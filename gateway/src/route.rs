@@ -2,7 +2,10 @@
 
 use crate::class::RequestClass;
 use crate::config::{self, Config};
+use crate::error::EventResponses;
 use crate::meter::RouteMeter;
+use crate::page::RefusalPage;
+use domain::EventId;
 
 /// The upstream and the limit of the paths below a prefix.
 pub(crate) struct ProxyRoute {
@@ -13,8 +16,22 @@ pub(crate) struct ProxyRoute {
     /// Whether it leads to the signup service, so that no event diverts it.
     pub(crate) is_signup: bool,
     pub(crate) class: RequestClass,
+    /// The event whose pass a request needs.
+    pub(crate) protection: Option<RouteProtection>,
     pub(crate) name: &'static str,
     pub(crate) meter: RouteMeter,
+}
+
+/// The event whose pass a route needs, with the responses to requests without it.
+pub(crate) struct RouteProtection {
+    pub(crate) event: EventId,
+    pub(crate) responses: EventResponses,
+}
+
+impl RouteProtection {
+    fn new(event: EventId) -> Self {
+        Self { responses: EventResponses::new(&event, &RefusalPage::new()), event }
+    }
 }
 
 /// All routes, the longest prefix first.
@@ -31,6 +48,7 @@ pub(crate) fn all(settings: &Config) -> Vec<ProxyRoute> {
             limit: route.limit,
             is_signup: at < config::SIGNUP_ROUTES,
             class: route.class,
+            protection: route.pass.clone().map(RouteProtection::new),
             name,
             meter: RouteMeter::new(name),
         });

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use axum::body::Bytes;
 use domain::keys::EventKeys;
-use domain::{EventId, Keyring, Kid, Millis, Now, Rng};
+use domain::{EventId, Keyring, Kid, Millis, Now, PassVerifier, Rng};
 use queue::{Queue, QueueError, QueueSnapshot};
 use service::health::Check;
 use service::{AttemptLimiter, Context};
@@ -31,6 +32,8 @@ pub struct SignupState {
     pub(crate) attempts: AttemptLimiter,
     pub(crate) shell: Shell,
     pub(crate) receipt_headers: ReceiptHeaders,
+    /// The public keys of passes, as a JWKS.
+    pub(crate) pass_keys: Bytes,
     now: Now,
     write_health: WriteHealth,
     catalogue: ArcSwap<Catalogue>,
@@ -64,6 +67,7 @@ impl SignupState {
             attempts: AttemptLimiter::new(&ctx.rng),
             shell: Shell::new(),
             receipt_headers: ReceiptHeaders::new(),
+            pass_keys: PassVerifier::of(&keys).to_jwks().into(),
             now: Arc::clone(&ctx.now),
             rng: Arc::clone(&ctx.rng),
             catalogue: ArcSwap::default(),

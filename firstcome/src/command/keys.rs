@@ -14,6 +14,11 @@ pub(super) enum KeysCommand {
         /// The file; it must not exist.
         file: PathBuf,
     },
+    /// Prints the public keys by which gateways, and services of the shop, verify passes: a JWKS.
+    Passes {
+        /// The key file.
+        file: PathBuf,
+    },
     /// Creates a token for the operator API and prints it once, with the lines for the settings file.
     Token {
         /// The operator's name, as recorded in the audit.
@@ -29,6 +34,10 @@ pub(super) enum KeysCommand {
 pub(super) fn run(command: KeysCommand) -> Result<(), CommandError> {
     match command {
         KeysCommand::Make { file } => make(&file),
+        KeysCommand::Passes { file } => {
+            print(domain::PassVerifier::of(&crate::keys::read(&file)?).to_jwks());
+            Ok(())
+        }
         KeysCommand::Token { name, role } => {
             print_token(&name, role);
             Ok(())

@@ -85,6 +85,11 @@ fn a_key_file_is_made_once() {
     let again = make();
     assert_eq!(again.status.code(), Some(1));
     assert!(output_text(&again).contains("never overwritten"), "{}", output_text(&again));
+    let public = output_text(&run(&["keys", "passes", file.to_str().unwrap()]));
+    assert!(public.contains("\"kid\":\"k1\"") && public.contains("Ed25519"), "{public}");
+    let secret = std::fs::read_to_string(&file).unwrap();
+    let secret = secret.split("k1 = \"").nth(1).unwrap().trim_end().trim_end_matches('"').to_owned();
+    assert!(secret.len() == 64 && !public.contains(&secret));
 }
 
 #[test]

@@ -203,7 +203,7 @@ pub(crate) fn serve(args: &[String]) {
         if args[0] == "gateway" {
             let queue = Queue::open_sqlite(args[3].as_ref(), context.now.clone()).await.unwrap();
             queue.publish(&[]).await.unwrap();
-            gateway::start(settings(&args[2]), std::future::ready(queue), listener, &context).unwrap();
+            gateway::start(settings(&args[2]), std::future::ready(queue), None, listener, &context).unwrap();
         } else {
             service::http::serve(listener, bare(&args[2]), service::http::Limits::default(), &context)
                 .unwrap();

@@ -133,7 +133,7 @@ pub(crate) fn serve(args: &[String]) {
         let listener = service::http::bind(args[0].parse().unwrap()).unwrap();
         let queue = Queue::open_sqlite(args[4].as_ref(), context.now.clone()).await.unwrap();
         queue.publish(&[]).await.unwrap();
-        gateway::start(config(args), std::future::ready(queue), listener, &context).unwrap();
+        gateway::start(config(args), std::future::ready(queue), None, listener, &context).unwrap();
         std::future::pending::<()>().await;
     });
 }

@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 
 use domain::event::Text;
-use domain::{Epoch, EventSettings, EventState, Kind, Release};
+use domain::keys::Root;
+use domain::{Epoch, EventSettings, EventState, Keyring, Kid, Kind, PassVerifier, Release};
 use gateway::Config;
 use queue::{ArmRequest, Continuity, Projection, Queue, SeatFigures};
 use service::{Context, Health, Settings, Tasks};
@@ -63,12 +64,20 @@ pub(crate) fn config(shop: SocketAddr, flags: &[(&str, &str)]) -> Config {
     config
 }
 
+/// A ring of one key.
+pub(crate) fn keys(kid: &str, root: u8) -> Keyring {
+    let kid = Kid::new(kid).unwrap();
+    Keyring::new(kid.clone(), [(kid, Root::new([root; 32]))]).unwrap()
+}
+
 pub(crate) struct GatewayHarness {
     pub(crate) clock: ManualClock,
     pub(crate) queue: Queue,
     pub(crate) ctx: Context,
     pub(crate) shop: Stub,
     pub(crate) address: SocketAddr,
+    /// The listener for other proxies.
+    pub(crate) internal: SocketAddr,
     _folder: TempFolder,
 }
 
@@ -102,8 +111,12 @@ impl GatewayHarness {
             reachable.await;
             reached
         };
-        let address = gateway::start(config, opening, listener, &ctx).unwrap();
-        Self { clock, queue, ctx, shop, address, _folder: folder }
+        let pass_keys = PassVerifier::of(&keys("k1", 1));
+        let running = gateway::start(config, opening, Some(pass_keys), listener, &ctx).unwrap();
+        let listener = service::http::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let limits = service::http::Limits::default();
+        let internal = service::http::serve(listener, running.internal_routes, limits, &ctx).unwrap();
+        Self { clock, queue, ctx, shop, address: running.address, internal, _folder: folder }
     }
 
     /// Arms the queue of an event.

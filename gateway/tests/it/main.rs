@@ -11,6 +11,7 @@ mod forwarding;
 mod framing;
 mod harness;
 mod limiting;
+mod passes;
 mod queueing;
 mod reusing;
 mod slow_readers;

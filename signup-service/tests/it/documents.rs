@@ -35,6 +35,16 @@ async fn the_progress_document_has_every_field_that_a_page_needs() {
 }
 
 #[tokio::test]
+async fn the_public_keys_of_passes_are_served_where_tools_look_for_them() {
+    let harness = SignupHarness::open().await;
+    let response = harness.get("/.well-known/jwks.json").await;
+    assert_eq!((response.status, response.header("content-type")), (200, "application/json"));
+    assert_eq!(response.header("cache-control"), "public, max-age=300");
+    let key = &response.json()["keys"][0];
+    assert_eq!((&key["alg"], &key["kid"]), (&json!("EdDSA"), &json!("k1")));
+}
+
+#[tokio::test]
 async fn a_poll_with_the_current_etag_gets_304_until_the_document_changes() {
     let mut harness = SignupHarness::open().await;
     let etag = harness.get(PROGRESS).await.header("etag").to_owned();
