@@ -10,6 +10,7 @@ pub mod eventually;
 pub mod folder;
 pub mod http;
 pub mod order_stub;
+pub mod peer_proxy;
 pub mod port;
 pub mod process;
 pub mod raw_client;

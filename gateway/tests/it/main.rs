@@ -12,6 +12,7 @@ mod framing;
 mod harness;
 mod limiting;
 mod passes;
+mod peer_proxies;
 mod queueing;
 mod reusing;
 mod slow_readers;

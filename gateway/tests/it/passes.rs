@@ -13,7 +13,7 @@ const PROTECTED: [(&str, &str); 3] =
     [("route.2.prefix", "/orders"), ("route.2.upstream", "shop"), ("route.2.pass", "spring")];
 
 /// A pass of an event, valid for a minute.
-fn pass_of(event: &str) -> String {
+pub(crate) fn pass_of(event: &str) -> String {
     signed(event, "k1", 1, OPENS + 60_000)
 }
 
@@ -28,12 +28,12 @@ fn signed(event: &str, kid: &str, root: u8, expires_at: i64) -> String {
 }
 
 /// The same pass with another signature.
-fn forged(pass: &str) -> String {
+pub(crate) fn forged(pass: &str) -> String {
     let end = if pass.ends_with("AAAA") { "BBBA" } else { "AAAA" };
     format!("{}{end}", &pass[..pass.len() - 4])
 }
 
-fn cookie(pass: &str) -> String {
+pub(crate) fn cookie(pass: &str) -> String {
     format!("cookie: a=b; firstcome_pass={pass}\r\n")
 }
 
