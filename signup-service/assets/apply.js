@@ -64,7 +64,7 @@ const watchHold = async () => {
   if (body && body.intake && body.state === 'open') showPhase('open');
   else setTimeout(watchHold, D.far * (.8 + Math.random() * .4));
 };
-const showCountdown = () => { showPhase('before', ''); show('clock', true); tick(); };
+const showCountdown = () => { showPhase('before', ''); tick(); };
 const showRetry = (text, n) => { put('retry', fill(text, { s: left, n })); show('retry', true); };
 const retryIn = seconds => {
   clearTimeout(timer);

@@ -3,6 +3,8 @@
 use service::config::Part;
 use service::http::Network;
 
+use crate::messages::Tone;
+
 /// The settings in `[signup]`.
 #[derive(Debug, Clone)]
 pub struct Config {
@@ -16,6 +18,8 @@ pub struct Config {
     pub refresh_ms: i64,
     /// The maximum number of applications being written to the queue at once. Further ones get 503.
     pub apply_calls_max: usize,
+    /// How the Korean texts address applicants.
+    pub tone: Tone,
     /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<Network>,
 }
@@ -28,6 +32,7 @@ impl Default for Config {
             poll_far_ms: 10_000,
             refresh_ms: 250,
             apply_calls_max: 2000,
+            tone: Tone::default(),
             trusted_proxies: Vec::new(),
         }
     }
@@ -49,6 +54,7 @@ impl Config {
             refresh_ms: part.duration_ms("refresh", defaults.refresh_ms, 50..=10_000),
             apply_calls_max: usize::try_from(part.integer("apply_calls_max", 1..=1_000_000, 2000))
                 .unwrap_or(defaults.apply_calls_max),
+            tone: part.parse("tone", "friendly"),
             trusted_proxies: Network::read_all(part, "trusted_proxies"),
         }
     }

@@ -7,10 +7,9 @@ use domain::{Millis, Rng};
 use queue::QueueError;
 use serde::Serialize;
 use serde_json::json;
-use service::Language;
 use service::problem::{Problem, jittered};
 
-use crate::messages::{self, PageText, TitledText, fill};
+use crate::messages::{PageText, TitledText, fill};
 use crate::response::add_language;
 use crate::timestamp;
 
@@ -193,16 +192,16 @@ impl Error {
     }
 
     /// The title.
-    pub(crate) fn title(&self, language: Language) -> &'static str {
-        self.template(messages::of(language)).title
+    pub(crate) fn title(&self, text: &'static PageText) -> &'static str {
+        self.template(text).title
     }
 
     /// The sentence below the title, with its values.
-    pub(crate) fn detail(&self, language: Language) -> String {
-        let template = self.template(messages::of(language)).text;
+    pub(crate) fn detail(&self, text: &'static PageText) -> String {
+        let template = self.template(text).text;
         match self {
             Self::EventNotOpen { opens_at, .. } => {
-                fill(template, &[("date", &timestamp::date(*opens_at, language))])
+                fill(template, &[("date", &timestamp::date(*opens_at, text.language))])
             }
             Self::TooManyAttempts { retry_s } => fill(template, &[("s", &retry_s.to_string())]),
             _ => template.to_owned(),
@@ -225,9 +224,9 @@ impl Error {
     }
 
     /// The response as `application/problem+json`.
-    pub(crate) fn problem(&self, language: Language, rng: &Rng) -> Response {
+    pub(crate) fn problem(&self, text: &'static PageText, rng: &Rng) -> Response {
         let (status, code) = self.kind();
-        let mut problem = Problem::new(status, code, self.title(language)).detail(self.detail(language));
+        let mut problem = Problem::new(status, code, self.title(text)).detail(self.detail(text));
         problem.retry_after_s = self.retry_after(rng);
         problem = match self {
             Self::EventNotOpen { opens_at, now } => {
@@ -236,11 +235,11 @@ impl Error {
             Self::EventClosed { closed_at } => problem.with("closed_at", json!(closed_at)),
             // `OutcomeUnknown` has no `registered`: neither true nor false would be right.
             Self::IntakeOnHold | Self::Busy => problem.with("registered", json!(false)),
-            Self::Invalid(fields) => problem.with("errors", invalid_fields(fields, messages::of(language))),
+            Self::Invalid(fields) => problem.with("errors", invalid_fields(fields, text)),
             _ => problem,
         };
         let mut response = problem.into_response();
-        add_language(response.headers_mut(), language);
+        add_language(response.headers_mut(), text.language);
         response
     }
 }

@@ -16,7 +16,7 @@ pub(crate) fn complete_error(
 ) -> Response {
     let extensions = response.extensions_mut();
     if let Some(error) = extensions.remove::<Error>() {
-        return error.problem(Language::preferred(accept_language), &signup.rng);
+        return error.problem(signup.text(Language::preferred(accept_language)), &signup.rng);
     }
     if let Some(error) = extensions.remove::<PageError>() {
         let allow = response.headers_mut().remove(header::ALLOW);

@@ -29,6 +29,7 @@ use service::Context;
 
 pub use config::Config;
 pub use handler::SignupHandler;
+pub use messages::Tone;
 pub use router::document;
 pub use state::SignupState;
 

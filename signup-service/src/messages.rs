@@ -2,20 +2,46 @@
 
 mod english;
 mod korean;
+mod korean_formal;
 mod page_text;
 
 use service::Language;
 
 use english::ENGLISH;
-use korean::KOREAN;
+use korean_formal::KOREAN_FORMAL;
 
 pub(crate) use page_text::{PageText, TitledText};
 
-/// The texts of a language.
-pub(crate) fn of(language: Language) -> &'static PageText {
-    match language {
-        Language::Korean => &KOREAN,
-        Language::English => &ENGLISH,
+/// How the Korean texts address applicants. English has one tone.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Tone {
+    /// 해요체, as most shops write.
+    #[default]
+    Friendly,
+    /// 합니다체, as the public sector and finance require.
+    Formal,
+}
+
+impl std::str::FromStr for Tone {
+    type Err = &'static str;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        match name {
+            "friendly" => Ok(Self::Friendly),
+            "formal" => Ok(Self::Formal),
+            _ => Err("must be friendly or formal"),
+        }
+    }
+}
+
+static KOREAN: PageText = korean::KOREAN;
+
+/// The texts of a language, in a tone.
+pub(crate) fn of(language: Language, tone: Tone) -> &'static PageText {
+    match (language, tone) {
+        (Language::Korean, Tone::Friendly) => &KOREAN,
+        (Language::Korean, Tone::Formal) => &KOREAN_FORMAL,
+        (Language::English, _) => &ENGLISH,
     }
 }
 
@@ -34,9 +60,24 @@ mod tests {
     }
 
     #[test]
+    fn each_tone_is_kept_throughout() {
+        // Every verb at the end of a sentence or a title: 해요체 ends with 요, 합니다체 with 다, 오 or 까.
+        let has = |text: &PageText, verbs: &[&str]| -> Vec<String> {
+            let text = format!("{text:?}");
+            let words = text.split(|c: char| c.is_whitespace() || ".,\"?!…(){}:".contains(c));
+            words.filter(|word| verbs.iter().any(|verb| word.ends_with(verb))).map(str::to_owned).collect()
+        };
+        assert_eq!(has(&KOREAN_FORMAL, &["요"]), [] as [&str; 0]);
+        assert_eq!(has(&KOREAN, &["니다", "십시오", "니까"]), [] as [&str; 0]);
+    }
+
+    #[test]
     fn a_temporary_error_says_that_nothing_is_registered() {
-        for (text, claim) in [(&KOREAN, "아직 접수되지 않았어요"), (&ENGLISH, "not registered yet")]
-        {
+        for (text, claim) in [
+            (&KOREAN, "아직 접수되지 않았어요"),
+            (&KOREAN_FORMAL, "아직 접수되지 않았습니다"),
+            (&ENGLISH, "not registered yet"),
+        ] {
             assert!(text.busy.text.contains(claim) && text.intake_on_hold.text.contains(claim));
         }
         assert!(KOREAN.lookup_failed.text.contains("번호는 그대로예요"));
@@ -46,6 +87,7 @@ mod tests {
     fn an_unknown_outcome_claims_nothing_and_says_to_press_again() {
         for (text, again, claim) in [
             (&KOREAN, "다시 눌러 주세요", "접수되지 않았어요"),
+            (&KOREAN_FORMAL, "다시 눌러 주십시오", "접수되지 않았습니다"),
             (&ENGLISH, "Press again: you keep the same place", "not registered"),
         ] {
             let unknown = text.outcome_unknown;

@@ -58,6 +58,8 @@ pub(crate) fn router(signup: Arc<SignupState>) -> anyhow::Result<Router> {
         .route("/e/{event}", get(pages::event::get))
         .route("/e/{event}/calendar.ics", get(pages::calendar::get))
         .route("/a/{receipt}", get(pages::receipt::get))
+        .route("/signup/int/v1/list/preview", get(pages::preview::list))
+        .route("/signup/int/v1/get/preview/{state}", get(pages::preview::get))
         .method_not_allowed_fallback(pages::unmatched::method);
     let routes = api.merge(service::openapi::routes(&described(doc))?).merge(pages);
     Ok(routes.fallback(pages::unmatched::path).with_state(signup))

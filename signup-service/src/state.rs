@@ -10,13 +10,14 @@ use domain::keys::EventKeys;
 use domain::{EventId, Keyring, Kid, Millis, Now, PassVerifier, Rng};
 use queue::{Queue, QueueError, QueueSnapshot};
 use service::health::Check;
-use service::{AttemptLimiter, Context};
+use service::{AttemptLimiter, Context, Language};
 use tokio::sync::Semaphore;
 
 use crate::catalogue::{Catalogue, DocumentsByEvent};
 use crate::config::Config;
 use crate::documents::EventDocuments;
 use crate::error::Error;
+use crate::messages::{self, PageText};
 use crate::pages::shell::Shell;
 use crate::response::ReceiptHeaders;
 use crate::write_health::WriteHealth;
@@ -158,6 +159,11 @@ impl SignupState {
     /// The documents of the event with this id.
     pub(crate) fn documents(&self, event: &str) -> Result<Arc<EventDocuments>, Error> {
         self.catalogue.load().find(event)
+    }
+
+    /// The texts in a language, in the tone as set.
+    pub(crate) fn text(&self, language: Language) -> &'static PageText {
+        messages::of(language, self.config.tone)
     }
 
     /// The time of this process's clock.

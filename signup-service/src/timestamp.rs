@@ -50,6 +50,12 @@ pub(crate) fn clock(at: Millis) -> String {
     format!("{:02}:{:02}:{:02}", t.hour(), t.minute(), t.second())
 }
 
+/// `00:01:40`, as a countdown shows it: a second that has begun counts.
+pub(crate) fn duration(millis: Millis) -> String {
+    let seconds = millis.max(0).unsigned_abs().div_ceil(1000);
+    format!("{:02}:{:02}:{:02}", seconds / 3600, seconds / 60 % 60, seconds % 60)
+}
+
 /// `20261122T110000Z`.
 pub(crate) fn utc(at: Millis) -> String {
     let t = in_korea(at).to_offset(UtcOffset::UTC);
@@ -83,6 +89,10 @@ mod tests {
         assert_eq!(date(EIGHT, Language::English), "Sun, Nov 22, 8:00 PM");
         assert_eq!(clock(EIGHT + 61_000), "20:01:01");
         assert_eq!(utc(EIGHT + 61_000), "20261122T110101Z");
+        assert_eq!(
+            [duration(100_000), duration(3_599_001), duration(-1)],
+            ["00:01:40", "01:00:00", "00:00:00"]
+        );
         let midnight = EIGHT + 4 * 3_600_000;
         assert_eq!(date(midnight, Language::Korean), "11월 23일(월) 오전 12:00");
         assert_eq!(time_of_day(midnight + 12 * 3_600_000, Language::English), "12:00 PM");

@@ -101,7 +101,7 @@ async fn respond_to_json(call: &ApplyCall<'_>, parsed: ParsedApplication) -> Han
         Ok(AcceptedApplication { view, again }) => {
             handled(respond_with_receipt(signup, &view, again, parsed.language), true)
         }
-        Err(error) => handled(error.problem(parsed.language, &signup.rng), false),
+        Err(error) => handled(error.problem(signup.text(parsed.language), &signup.rng), false),
     }
 }
 

@@ -1,8 +1,11 @@
 //! The English texts: plain and calm.
 
+use service::Language;
+
 use super::page_text::{PageText, titled};
 
 pub(super) static ENGLISH: PageText = PageText {
+    language: Language::English,
     html_lang: "en",
     other_lang: "ko",
     other_lang_name: "한국어",
@@ -87,8 +90,8 @@ pub(super) static ENGLISH: PageText = PageText {
         "The event ended before your turn came. Thank you for waiting.",
     ),
     number: "Your number",
-    in_range: "Within the available quantity",
-    waitlist_number: "You are number {n} on the waitlist",
+    in_range: "Within the stock",
+    waitlist_number: "Waitlist number {n}",
     ahead: "People ahead",
     people: "{n}",
     expected_wait: "Estimated wait",
@@ -118,6 +121,7 @@ pub(super) static ENGLISH: PageText = PageText {
     cancel_warning: "Cancelling gives up your place and cannot be undone.",
     cancel_confirm: "Yes, cancel",
     check_now: "Check now",
+    checks_again: "Keep this page open: it checks again by itself.",
     offline: "You’re offline. Your place is safe. We will check as soon as you are back.",
     offline_before: "You’re offline. We will go on as soon as you are back.",
     to_event: "See the event",
@@ -129,6 +133,7 @@ pub(super) static ENGLISH: PageText = PageText {
     state_scheduled: "Soon",
     state_open: "Open",
     state_closed: "Closed",
+    preview: titled("Preview of the pages", "Every state, with sample data. Nothing is sent from here."),
     unknown_event: titled("This event does not exist", "Please check the address."),
     invalid_receipt: titled(
         "This address does not work",
@@ -147,7 +152,10 @@ pub(super) static ENGLISH: PageText = PageText {
     queue_full: titled("No more applications", "This event has as many applications as it can take."),
     intake_on_hold: titled("Applying is paused", "You are not registered yet. Please try again in a moment."),
     busy: titled("A lot of people are applying", "You are not registered yet. Please try again in a moment."),
-    lookup_failed: titled("We cannot check right now", "Your place is safe. Please check again in a moment."),
+    lookup_failed: titled(
+        "We are keeping your place safe",
+        "Your place is safe. The latest status is not available right now. Please check again in a moment.",
+    ),
     not_ready: titled("Getting ready", "Please check again in a moment."),
     invalid: titled("Please check again", "Correct the marked fields. You are not registered yet."),
     malformed: titled("The request cannot be parsed", "It is not well-formed JSON."),

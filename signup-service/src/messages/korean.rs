@@ -1,8 +1,11 @@
 //! The Korean texts, in 해요체: active, short, without blame.
 
+use service::Language;
+
 use super::page_text::{PageText, titled};
 
-pub(super) static KOREAN: PageText = PageText {
+pub(super) const KOREAN: PageText = PageText {
+    language: Language::Korean,
     html_lang: "ko",
     other_lang: "en",
     other_lang_name: "English",
@@ -19,7 +22,7 @@ pub(super) static KOREAN: PageText = PageText {
     remaining: "남음",
     add_to_calendar: "캘린더에 추가",
     calendar_entry: "{title} 신청 시작",
-    clock: "서버 시각 {t} KST (오차 ±{e}초)",
+    clock: "서버 시각 {t} KST ±{e}초",
     name_label: "이름",
     phone_label: "휴대폰 번호",
     phone_hint: "010-1234-5678",
@@ -106,6 +109,7 @@ pub(super) static KOREAN: PageText = PageText {
     cancel_warning: "취소하면 번호가 사라지고 되돌릴 수 없어요.",
     cancel_confirm: "취소할게요",
     check_now: "지금 확인",
+    checks_again: "이 화면을 열어 두면 자동으로 다시 확인할게요.",
     offline: "인터넷 연결이 끊겼어요. 번호는 그대로예요. 연결되면 바로 확인할게요.",
     offline_before: "인터넷 연결이 끊겼어요. 연결되면 바로 이어서 진행할게요.",
     to_event: "이벤트 보기",
@@ -117,6 +121,10 @@ pub(super) static KOREAN: PageText = PageText {
     state_scheduled: "예정",
     state_open: "접수 중",
     state_closed: "마감",
+    preview: titled(
+        "화면 미리보기",
+        "모든 상태를 예시 데이터로 보여 줘요. 여기에서는 아무것도 전송되지 않아요.",
+    ),
     unknown_event: titled("이벤트를 찾을 수 없어요", "주소를 다시 확인해 주세요."),
     invalid_receipt: titled(
         "이 주소로는 찾을 수 없어요",
@@ -135,7 +143,10 @@ pub(super) static KOREAN: PageText = PageText {
     queue_full: titled("더 접수할 수 없어요", "접수할 수 있는 인원이 모두 찼어요."),
     intake_on_hold: titled("접수를 잠시 멈췄어요", "아직 접수되지 않았어요. 잠시 뒤 다시 시도해 주세요."),
     busy: titled("지금 신청이 몰리고 있어요", "아직 접수되지 않았어요. 잠시 뒤 다시 시도해 주세요."),
-    lookup_failed: titled("지금은 확인할 수 없어요", "번호는 그대로예요. 잠시 뒤 다시 확인해 주세요."),
+    lookup_failed: titled(
+        "번호를 안전하게 보관하고 있어요",
+        "번호는 그대로예요. 지금은 진행 상황을 불러오지 못하고 있어요. 잠시 뒤 다시 확인해 주세요.",
+    ),
     not_ready: titled("잠시 준비하고 있어요", "잠시 뒤 다시 확인해 주세요."),
     invalid: titled("다시 확인해 주세요", "표시된 항목을 고쳐 주세요. 아직 접수되지 않았어요."),
     malformed: titled("요청을 읽을 수 없어요", "올바른 JSON이 아니에요."),

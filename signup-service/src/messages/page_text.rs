@@ -1,5 +1,7 @@
 //! The fields of a language: a text that is missing in one of the languages does not compile.
 
+use service::Language;
+
 /// A title and the sentence below it.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct TitledText {
@@ -16,6 +18,7 @@ pub(super) const fn titled(title: &'static str, text: &'static str) -> TitledTex
 /// All texts of one language. `fill` replaces the names in braces by values.
 #[derive(Debug)]
 pub(crate) struct PageText {
+    pub(crate) language: Language,
     pub(crate) html_lang: &'static str,
     pub(crate) other_lang: &'static str,
     pub(crate) other_lang_name: &'static str,
@@ -94,6 +97,7 @@ pub(crate) struct PageText {
     pub(crate) cancel_warning: &'static str,
     pub(crate) cancel_confirm: &'static str,
     pub(crate) check_now: &'static str,
+    pub(crate) checks_again: &'static str,
     pub(crate) offline: &'static str,
     pub(crate) offline_before: &'static str,
     pub(crate) to_event: &'static str,
@@ -106,6 +110,7 @@ pub(crate) struct PageText {
     pub(crate) state_scheduled: &'static str,
     pub(crate) state_open: &'static str,
     pub(crate) state_closed: &'static str,
+    pub(crate) preview: TitledText,
     // Errors.
     pub(crate) unknown_event: TitledText,
     pub(crate) invalid_receipt: TitledText,

@@ -10,7 +10,7 @@ use service::Language;
 use super::context::PageContext;
 use super::error::PageError;
 use crate::documents::EventDocuments;
-use crate::messages::{self, fill};
+use crate::messages::fill;
 use crate::request::PathParameter;
 use crate::response::add_language;
 use crate::state::SignupState;
@@ -38,7 +38,7 @@ pub(crate) async fn get(
 fn calendar(signup: &SignupState, documents: &EventDocuments, language: Language) -> String {
     let settings = &documents.snapshot.settings;
     let title = settings.title.in_language(language.tag());
-    let summary = escaped(&fill(messages::of(language).calendar_entry, &[("title", title)]));
+    let summary = escaped(&fill(signup.text(language).calendar_entry, &[("title", title)]));
     let base = signup.config.public_url.as_str();
     let (event, rev) = (&settings.id, documents.snapshot.rev);
     let host = base.split("://").nth(1).unwrap_or("firstcome");

@@ -8,7 +8,7 @@ use super::frame::{Frame, RELOAD_S, json_for_script, render};
 use super::response::PageResponse;
 use super::templates::MessageTemplate;
 use crate::error::Error;
-use crate::messages;
+use crate::messages::PageText;
 use crate::state::SignupState;
 
 /// An error on the way to a page. The outermost layer renders it.
@@ -31,26 +31,35 @@ impl PageError {
         Self { error: error.clone(), context: context.clone(), reloads: false }
     }
 
-    /// The page. It reloads by itself if the error may pass.
+    /// The page as a response. It reloads by itself if the error may pass.
     pub(crate) fn page(&self, signup: &SignupState) -> PageResponse {
-        let language = self.context.language;
-        let (status, code) = self.error.kind();
-        let title = self.error.title(language);
         let retry_after = self.error.retry_after(&signup.rng);
-        let mut frame = Frame::new(&signup.shell.wait, language, title, code);
+        let html = self.html(signup, signup.text(self.context.language), retry_after);
+        PageResponse::new(&self.context, &signup.shell.wait, html)
+            .with_error(self.error.kind().0, retry_after)
+    }
+
+    /// The page as text. It says when it tries again.
+    pub(super) fn html(
+        &self,
+        signup: &SignupState,
+        text: &'static PageText,
+        retry_after: Option<u32>,
+    ) -> String {
+        let title = self.error.title(text);
+        let mut frame = Frame::new(&signup.shell.wait, text, title, self.error.kind().1);
         title.clone_into(&mut frame.heading);
         // The heading stands below the header, which would repeat it.
-        messages::of(language).list.title.clone_into(&mut frame.brand);
-        frame.lede = self.error.detail(language);
+        text.list.title.clone_into(&mut frame.brand);
+        frame.lede = self.error.detail(text);
         if let Some(seconds) = retry_after.filter(|_| self.reloads) {
             frame.reload_s = Some(RELOAD_S);
             frame.data = json_for_script(&json!({
-                "event": "", "now": signup.now(), "lang": language.tag(), "retry": seconds, "text": {},
+                "event": "", "now": signup.now(), "lang": text.html_lang, "retry": seconds, "text": {},
             }));
         }
         // An error that does not pass leads nowhere without a link.
-        let html = render(&MessageTemplate { frame, has_front_page_link: retry_after.is_none() });
-        PageResponse::new(&self.context, &signup.shell.wait, html).with_error(status, retry_after)
+        render(&MessageTemplate { frame, has_front_page_link: retry_after.is_none() })
     }
 }
 

@@ -6,7 +6,6 @@ use axum::extract::State;
 use axum::response::IntoResponse;
 use domain::{EventState, Millis, Stock};
 use serde_json::{Value, json};
-use service::Language;
 
 use super::context::PageContext;
 use super::error::PageError;
@@ -15,7 +14,7 @@ use super::response::PageResponse;
 use super::templates::EventTemplate;
 use crate::documents::EventDocuments;
 use crate::error::{Error, InvalidField};
-use crate::messages::{self, PageText, TitledText, fill};
+use crate::messages::{PageText, TitledText, fill};
 use crate::request::{FormFields, PathParameter};
 use crate::state::SignupState;
 use crate::timestamp;
@@ -27,7 +26,7 @@ pub(crate) async fn get(
     context: PageContext,
 ) -> Result<impl IntoResponse, PageError> {
     let documents = signup.documents(&event).map_err(|error| PageError::new(error, &context))?;
-    let mut page = EventPage::new(&signup, &documents, context.language);
+    let mut page = EventPage::new(&signup, &documents, signup.text(context.language));
     page.find_open |= context.query.contains("find");
     Ok(PageResponse::new(&context, &signup.shell.apply, page.html()))
 }
@@ -36,7 +35,6 @@ pub(crate) async fn get(
 pub(super) struct EventPage<'a> {
     signup: &'a SignupState,
     documents: &'a EventDocuments,
-    language: Language,
     text: &'static PageText,
     state: &'static str,
     heading: &'static str,
@@ -50,8 +48,11 @@ pub(super) struct EventPage<'a> {
 
 impl<'a> EventPage<'a> {
     /// The page as of now, with an empty form.
-    pub(super) fn new(signup: &'a SignupState, documents: &'a EventDocuments, language: Language) -> Self {
-        let text = messages::of(language);
+    pub(super) fn new(
+        signup: &'a SignupState,
+        documents: &'a EventDocuments,
+        text: &'static PageText,
+    ) -> Self {
         let settings = &documents.snapshot.settings;
         let (state, heading, at) = match documents.state(signup.now()) {
             EventState::Scheduled => ("before", text.before, settings.opens_at),
@@ -66,11 +67,10 @@ impl<'a> EventPage<'a> {
         Self {
             signup,
             documents,
-            language,
             text,
             state,
             heading: heading.title,
-            lede: fill(heading.text, &[("date", &timestamp::date(at, language))]),
+            lede: fill(heading.text, &[("date", &timestamp::date(at, text.language))]),
             retry_s: None,
             form: FormFields::default(),
             invalid: Vec::new(),
@@ -79,13 +79,19 @@ impl<'a> EventPage<'a> {
         }
     }
 
+    /// The page in a state that only its script knows.
+    pub(super) fn with_phase(self, state: &'static str, heading: fn(&PageText) -> TitledText) -> Self {
+        let heading = heading(self.text);
+        Self { state, heading: heading.title, lede: heading.text.to_owned(), ..self }
+    }
+
     /// The page after a refused application: the form keeps its fields and its key.
     pub(super) fn with_apply_error(self, form: &FormFields, error: &Error, retry_s: Option<u32>) -> Self {
         let state = state_after(error);
         Self {
             state,
-            heading: error.title(self.language),
-            lede: error.detail(self.language),
+            heading: error.title(self.text),
+            lede: error.detail(self.text),
             retry_s,
             form: form.clone(),
             invalid: if let Error::Invalid(fields) = error { fields.clone() } else { Vec::new() },
@@ -97,7 +103,7 @@ impl<'a> EventPage<'a> {
     /// The page after a failed find request: the find form is open and shows the reason.
     pub(super) fn with_find_error(self, form: &FormFields, error: &Error) -> Self {
         Self {
-            find_error: format!("{}. {}", error.title(self.language), error.detail(self.language)),
+            find_error: format!("{}. {}", error.title(self.text), error.detail(self.text)),
             find_open: true,
             // The fields of the find form do not belong in the form for applications. The phone number may be corrected.
             form: form.only("phone"),
@@ -109,16 +115,19 @@ impl<'a> EventPage<'a> {
     pub(super) fn html(&self) -> String {
         let settings = &self.documents.snapshot.settings;
         let text = self.text;
-        let closes_at = timestamp::date(settings.closes_at, self.language);
+        let closes_at = timestamp::date(settings.closes_at, text.language);
         let key = self.form.get("key");
         let phone = self.form.get("phone");
         let find_failed = !self.find_error.is_empty();
+        let now = self.documents.queue_time(self.signup.now());
         render(&EventTemplate {
             frame: self.frame(),
             event: settings.id.as_str(),
-            announcement: settings.announcement.in_language(self.language.tag()),
+            announcement: settings.announcement.in_language(self.text.html_lang),
             capacity: fill(text.capacity, &[("n", &timestamp::grouped(settings.capacity))]),
             closes: fill(text.closes, &[("date", &closes_at)]),
+            countdown: timestamp::duration(settings.opens_at - now),
+            server_clock: fill(text.clock, &[("t", &timestamp::clock(now)), ("e", "1.0")]),
             key: if key.is_empty() { self.signup.random_id() } else { key.to_owned() },
             name: self.form.get("name"),
             phone: if find_failed { "" } else { phone },
@@ -152,14 +161,14 @@ impl<'a> EventPage<'a> {
 
     fn frame(&self) -> Frame<'a> {
         let settings = &self.documents.snapshot.settings;
-        let title = settings.title.in_language(self.language.tag());
+        let title = settings.title.in_language(self.text.html_lang);
         Frame {
             heading: self.heading.to_owned(),
             lede: self.lede.clone(),
             // After a form, `?lang=` alone would lead to the form's own address, which has no GET.
             language_href: format!("/e/{}?lang={}", settings.id, self.text.other_lang),
             data: json_for_script(&self.data()),
-            ..Frame::new(&self.signup.shell.apply, self.language, title, self.state)
+            ..Frame::new(&self.signup.shell.apply, self.text, title, self.state)
         }
     }
 
@@ -167,7 +176,7 @@ impl<'a> EventPage<'a> {
         let settings = &self.documents.snapshot.settings;
         json!({
             "event": settings.id,
-            "lang": self.language.tag(),
+            "lang": self.text.html_lang,
             "now": self.documents.queue_time(self.signup.now()),
             "opens": settings.opens_at,
             "far": self.signup.config.poll_far_ms,
@@ -182,10 +191,10 @@ impl<'a> EventPage<'a> {
         let text = self.text;
         let opens_at = self.documents.snapshot.settings.opens_at;
         let heading = |heading: TitledText, at: Millis| {
-            let date = timestamp::date(at, self.language);
+            let date = timestamp::date(at, text.language);
             json!([heading.title, fill(heading.text, &[("date", &date)])])
         };
-        let opens = timestamp::time_of_day(opens_at, self.language);
+        let opens = timestamp::time_of_day(opens_at, text.language);
         json!({
             "before": heading(text.before, opens_at),
             "open": heading(open_heading(self.documents, text), 0),

@@ -67,11 +67,11 @@ mod tests {
     use service::Language;
 
     use super::*;
-    use crate::messages;
+    use crate::messages::{self, Tone};
 
     fn at_pace(ahead: u32, pace: f64) -> String {
         let rate = AdmissionRate { low: pace * 0.7, high: pace };
-        expected_wait(ahead, Some(rate), messages::of(Language::Korean))
+        expected_wait(ahead, Some(rate), messages::of(Language::Korean, Tone::Friendly))
     }
 
     #[test]
@@ -100,7 +100,7 @@ mod tests {
 
     #[test]
     fn an_unknown_or_endless_wait_is_not_shown() {
-        let text = messages::of(Language::English);
+        let text = messages::of(Language::English, Tone::Friendly);
         assert_eq!(expected_wait(5, None, text), "");
         assert_eq!(at_pace(1000, 0.001), "");
         let rate = AdmissionRate { low: 3.0, high: 4.0 };

@@ -23,8 +23,11 @@ pub(crate) fn apply_error(
         return PageError::new(error.clone(), &context).page(signup);
     };
     let retry_after = error.retry_after(&signup.rng);
-    let page =
-        EventPage::new(signup, &documents, context.language).with_apply_error(form, error, retry_after);
+    let page = EventPage::new(signup, &documents, signup.text(context.language)).with_apply_error(
+        form,
+        error,
+        retry_after,
+    );
     PageResponse::new(&context, &signup.shell.apply, page.html()).with_error(error.kind().0, retry_after)
 }
 
@@ -40,7 +43,7 @@ pub(crate) fn find_error(
         return PageError::new(error.clone(), &context).page(signup);
     };
     let retry_after = error.retry_after(&signup.rng);
-    let page = EventPage::new(signup, &documents, context.language).with_find_error(form, error);
+    let page = EventPage::new(signup, &documents, signup.text(context.language)).with_find_error(form, error);
     PageResponse::new(&context, &signup.shell.apply, page.html()).with_error(error.kind().0, retry_after)
 }
 

@@ -2,10 +2,9 @@
 
 use askama::Template;
 use serde_json::Value;
-use service::Language;
 
 use super::shell::Assets;
-use crate::messages::{self, PageText};
+use crate::messages::PageText;
 
 /// Seconds after which a page reloads in a browser without JavaScript.
 pub(super) const RELOAD_S: u32 = 20;
@@ -33,8 +32,7 @@ pub(super) struct Frame<'a> {
 
 impl<'a> Frame<'a> {
     /// A frame without heading and data.
-    pub(super) fn new(assets: &'a Assets, language: Language, brand: &str, state: &'static str) -> Self {
-        let text = messages::of(language);
+    pub(super) fn new(assets: &'a Assets, text: &'static PageText, brand: &str, state: &'static str) -> Self {
         Self {
             text,
             css: &assets.css,

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::{IntoResponse as _, Response};
 use domain::EventState;
-use service::Language;
 
 use super::context::PageContext;
 use super::error::PageError;
@@ -13,7 +12,7 @@ use super::frame::{Frame, render};
 use super::response::PageResponse;
 use super::templates::{ListItem, ListTemplate};
 use crate::documents::EventDocuments;
-use crate::messages;
+use crate::messages::{self, PageText};
 use crate::response::see_other;
 use crate::state::SignupState;
 use crate::timestamp;
@@ -28,21 +27,20 @@ pub(crate) async fn get(
     if let [only] = events {
         return Ok(see_other(&format!("/e/{only}")));
     }
-    let language = context.language;
-    let items: Vec<_> = catalogue.documents().map(|documents| item(&signup, documents, language)).collect();
-    let text = messages::of(language);
+    let text = signup.text(context.language);
+    let items: Vec<_> = catalogue.documents().map(|documents| item(&signup, documents, text)).collect();
     let lede = if items.is_empty() { text.list_empty } else { text.list.text };
     let frame = Frame {
         heading: text.list.title.to_owned(),
         lede: lede.to_owned(),
-        ..Frame::new(&signup.shell.wait, language, text.list.title, "list")
+        ..Frame::new(&signup.shell.wait, text, text.list.title, "list")
     };
     let html = render(&ListTemplate { frame, items });
     Ok(PageResponse::new(&context, &signup.shell.wait, html).into_response())
 }
 
-fn item(signup: &SignupState, documents: &EventDocuments, language: Language) -> ListItem {
-    let text = messages::of(language);
+fn item(signup: &SignupState, documents: &EventDocuments, text: &'static PageText) -> ListItem {
+    let language = text.language;
     let settings = &documents.snapshot.settings;
     let opens = timestamp::date(settings.opens_at, language);
     let closes = timestamp::date(settings.closes_at, language);

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::response::IntoResponse;
 use serde_json::{Value, json};
-use service::Language;
 
 use super::context::PageContext;
 use super::error::PageError;
@@ -16,7 +15,7 @@ use super::response::PageResponse;
 use super::templates::ReceiptTemplate;
 use super::view_only;
 use crate::application::{ApplicationView, PublicState};
-use crate::messages::{self, PageText, fill};
+use crate::messages::{PageText, fill};
 use crate::request::PathParameter;
 use crate::state::SignupState;
 use crate::timestamp;
@@ -41,22 +40,22 @@ pub(crate) async fn get(
 ) -> Result<impl IntoResponse, PageError> {
     let application = signup.application(&receipt).await;
     let application = application.map_err(|error| PageError::new(error, &context))?;
+    let text = signup.text(context.language);
     let cancel_requested = context.query.get("asked") == "cancel";
     let (assets, html) = match application.state {
         Some(state) => {
-            let page = ReceiptPage::new(&signup, &application, state, context.language, cancel_requested);
+            let page = ReceiptPage::new(&signup, &application, state, text, cancel_requested);
             (&signup.shell.wait, page.html())
         }
-        None => (&signup.shell.apply, view_only::html(&signup, &application, context.language)),
+        None => (&signup.shell.apply, view_only::html(&signup, &application, text)),
     };
     Ok(PageResponse::new(&context, assets, html))
 }
 
 /// The page of a full receipt.
-struct ReceiptPage<'a> {
+pub(super) struct ReceiptPage<'a> {
     signup: &'a SignupState,
     application: &'a ApplicationView,
-    language: Language,
     text: &'static PageText,
     state: PublicState,
     page_state: ReceiptPageState,
@@ -65,19 +64,19 @@ struct ReceiptPage<'a> {
 
 impl<'a> ReceiptPage<'a> {
     /// The page of an application. After a cancel request it shows the request until the outcome is known.
-    fn new(
+    pub(super) fn new(
         signup: &'a SignupState,
         application: &'a ApplicationView,
         state: PublicState,
-        language: Language,
+        text: &'static PageText,
         cancel_requested: bool,
     ) -> Self {
         let page_state = ReceiptPageState::of(application, state, cancel_requested);
-        let text = messages::of(language);
-        Self { signup, application, language, text, state, page_state, cancel_requested }
+        Self { signup, application, text, state, page_state, cancel_requested }
     }
 
-    fn html(&self) -> String {
+    /// The page as text.
+    pub(super) fn html(&self) -> String {
         let ApplicationView { receipt, documents, .. } = self.application;
         let text = self.text;
         let position = documents.position(receipt.number);
@@ -100,7 +99,7 @@ impl<'a> ReceiptPage<'a> {
             expected_wait: expected_wait(position.ahead, documents.admission_rate(), text),
             checked: timestamp::clock(documents.queue_time(self.signup.now())),
             order_no: self.application.order_no.as_deref().unwrap_or(""),
-            announcement: documents.snapshot.settings.announcement.in_language(self.language.tag()),
+            announcement: documents.snapshot.settings.announcement.in_language(self.text.html_lang),
             cancel_label: match self.page_state {
                 ReceiptPageState::Waitlisted | ReceiptPageState::Claimed => text.leave_waitlist,
                 _ => text.cancel,
@@ -119,7 +118,7 @@ impl<'a> ReceiptPage<'a> {
 
     fn frame(&self) -> Frame<'a> {
         let settings = &self.application.documents.snapshot.settings;
-        let title = settings.title.in_language(self.language.tag());
+        let title = settings.title.in_language(self.text.html_lang);
         let heading = self.page_state.heading(self.text);
         Frame {
             heading: heading.title.to_owned(),
@@ -128,14 +127,14 @@ impl<'a> ReceiptPage<'a> {
             reload_s: self.page_state.may_change().then_some(RELOAD_S),
             support_code: Some(self.application.support_code()),
             data: json_for_script(&self.data()),
-            ..Frame::new(&self.signup.shell.wait, self.language, title, self.page_state.as_str())
+            ..Frame::new(&self.signup.shell.wait, self.text, title, self.page_state.as_str())
         }
     }
 
     fn data(&self) -> Value {
         let ApplicationView { receipt, documents, .. } = self.application;
         let settings = &documents.snapshot.settings;
-        let tag = self.language.tag();
+        let tag = self.text.html_lang;
         let mut progress: Value = serde_json::from_slice(&documents.progress.body).unwrap_or(Value::Null);
         // The page shows one language, so the announcement in the other one is left out, and so is what the script does not use.
         progress["announcement"] = json!({ tag: settings.announcement.in_language(tag) });

@@ -36,6 +36,11 @@ impl PageResponse {
         }
     }
 
+    /// The page under another policy.
+    pub(super) fn with_policy(self, policy: HeaderValue) -> Self {
+        Self { policy, ..self }
+    }
+
     /// The page of an error, with the seconds until the next attempt.
     pub(super) fn with_error(self, status: StatusCode, retry_after_s: Option<u32>) -> Self {
         Self { status, retry_after_s, ..self }

@@ -21,6 +21,8 @@ pub(crate) struct Shell {
     pub(super) apply: Assets,
     /// For pages without a form: a receipt's page.
     pub(super) wait: Assets,
+    /// The script of previews.
+    pub(super) preview: String,
 }
 
 impl Shell {
@@ -31,21 +33,23 @@ impl Shell {
         let assets = |css: &str, script: &str| {
             let css = minified(&format!("{base}\n{css}"));
             let script = compact(&minified(&format!("{core}\n{script}")));
-            let policy = policy(&css, &script);
+            let policy = policy(&css, &script, "'self'", "");
             Assets { css, script, policy }
         };
         let apply = assets(include_str!("../../assets/form.css"), include_str!("../../assets/apply.js"));
         let wait = assets(include_str!("../../assets/receipt.css"), include_str!("../../assets/wait.js"));
-        Self { apply, wait }
+        let preview = minified(include_str!("../../assets/preview.js"));
+        Self { apply, wait, preview }
     }
 }
 
-/// The hashes allow only this style and this script: text that was not escaped by mistake cannot run.
-fn policy(css: &str, script: &str) -> HeaderValue {
+/// The hashes allow only this style and this script: text that was not escaped by mistake cannot run. Requests and forms may go to
+/// `target`, and images come from `images` only.
+pub(super) fn policy(css: &str, script: &str, target: &str, images: &str) -> HeaderValue {
     let hash = |text: &str| data_encoding::BASE64.encode(&Sha256::digest(text.as_bytes()));
     let policy = format!(
-        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; connect-src 'self'; img-src data:; \
-         form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+        "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; connect-src {target}; \
+         img-src data: {images}; form-action {target}; base-uri 'none'; frame-ancestors 'none'",
         hash(css),
         hash(script)
     );

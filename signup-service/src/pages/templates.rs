@@ -13,6 +13,9 @@ pub(super) struct EventTemplate<'a> {
     pub(super) announcement: &'a str,
     pub(super) capacity: String,
     pub(super) closes: String,
+    /// The time that is left until the opening.
+    pub(super) countdown: String,
+    pub(super) server_clock: String,
     pub(super) key: String,
     /// Whether an earlier response to this form may be lost.
     pub(super) unsure: bool,
@@ -80,6 +83,20 @@ pub(super) struct ListItem {
 pub(super) struct ListTemplate<'a> {
     pub(super) frame: Frame<'a>,
     pub(super) items: Vec<ListItem>,
+}
+
+/// The previews of a state: address and name.
+pub(super) struct PreviewRow {
+    pub(super) state: &'static str,
+    pub(super) links: Vec<(String, String)>,
+}
+
+/// The list of previews.
+#[derive(Template)]
+#[template(path = "preview_list.html")]
+pub(super) struct PreviewListTemplate<'a> {
+    pub(super) frame: Frame<'a>,
+    pub(super) rows: Vec<PreviewRow>,
 }
 
 /// The page of an error.

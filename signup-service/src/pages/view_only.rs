@@ -1,25 +1,22 @@
 //! The page of a view receipt: that the phone number has applied, and how to get the full receipt. It never changes.
 
-use service::Language;
-
 use super::frame::{Frame, render};
 use super::templates::ViewOnlyTemplate;
 use crate::application::ApplicationView;
-use crate::messages;
+use crate::messages::PageText;
 use crate::state::SignupState;
 use crate::timestamp;
 
 /// The page as text.
-pub(super) fn html(signup: &SignupState, application: &ApplicationView, language: Language) -> String {
-    let text = messages::of(language);
-    let title = application.documents.snapshot.settings.title.in_language(language.tag());
+pub(super) fn html(signup: &SignupState, application: &ApplicationView, text: &'static PageText) -> String {
+    let title = application.documents.snapshot.settings.title.in_language(text.html_lang);
     render(&ViewOnlyTemplate {
         frame: Frame {
             heading: text.view_only.title.to_owned(),
             lede: text.view_only.text.to_owned(),
             language_href: format!("/a/{}?lang={}", application.receipt_text, text.other_lang),
             support_code: Some(application.support_code()),
-            ..Frame::new(&signup.shell.apply, language, title, "view")
+            ..Frame::new(&signup.shell.apply, text, title, "view")
         },
         event: application.receipt.event.as_str(),
         number: timestamp::grouped(application.receipt.number.get()),

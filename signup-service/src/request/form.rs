@@ -14,6 +14,11 @@ impl FormFields {
         Self(fields.map(|(name, value)| (name.into_owned(), value.into_owned())).collect())
     }
 
+    /// These fields.
+    pub(crate) fn of(fields: &[(&str, &str)]) -> Self {
+        Self(fields.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect())
+    }
+
     /// This field alone.
     pub(crate) fn only(&self, field: &str) -> Self {
         Self(self.0.iter().filter(|(name, _)| name == field).cloned().collect())

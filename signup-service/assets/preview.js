@@ -1,0 +1,7 @@
+'use strict';
+// Shows what the script of the page would show in this state. It sends nothing.
+const D = JSON.parse(document.getElementById('data').textContent);
+const element = id => document.getElementById(id) || {};
+for (const id in D.put) element(id).textContent = D.put[id];
+for (const id of D.show) element(id).hidden = false;
+if (D.off) document.getElementById('apply').setAttribute('aria-disabled', 'true');
