@@ -64,9 +64,11 @@ CREATE TABLE application (
     event       TEXT NOT NULL REFERENCES event (id),
     app_key     TEXT NOT NULL,
     number      BIGINT NOT NULL CHECK (number > 0),
-    state       TEXT NOT NULL CHECK (state IN ('ordering', 'undoing', 'parked', 'ended')),
+    state       TEXT NOT NULL CHECK (state IN ('called', 'ordering', 'undoing', 'parked', 'ended')),
     undo        TEXT CHECK (undo IN ('cancel', 'reject')),
     seat        BIGINT,
+    called_until BIGINT,                        -- when the time of a called applicant ends, by the queue's clock; kept afterwards
+    extended    BIGINT NOT NULL DEFAULT 0 CHECK (extended IN (0, 1)), -- whether that time was extended
     fence       BIGINT NOT NULL DEFAULT 0,      -- rises with every call lease and every decision
     lease_until BIGINT NOT NULL DEFAULT 0,
     next_try_at BIGINT NOT NULL DEFAULT 0,
@@ -77,17 +79,20 @@ CREATE TABLE application (
     req_hash    TEXT NOT NULL DEFAULT '',       -- the hash of the client's secret, for a queue that has lost it; empty if unknown
     admitted_at BIGINT NOT NULL,
     ended_at    BIGINT,
-    projected_epoch BIGINT NOT NULL DEFAULT 0,  -- the last epoch of the queue that has this outcome
+    projected_epoch BIGINT NOT NULL DEFAULT 0,  -- the last epoch of the queue that has this outcome, or the called state
     PRIMARY KEY (event, app_key),
     UNIQUE (event, number),
     CHECK (state <> 'ended' OR outcome IS NOT NULL),
     CHECK (outcome IS NULL OR state = 'ended' OR outcome = 'ordered'),  -- an order that is being undone is still ordered
     CHECK ((outcome = 'ordered') = (order_no IS NOT NULL)),
-    CHECK ((state = 'undoing') = (undo IS NOT NULL) OR state = 'parked')
+    CHECK ((state = 'undoing') = (undo IS NOT NULL) OR state = 'parked'),
+    CHECK (state <> 'called' OR called_until IS NOT NULL)
 );
 CREATE INDEX application_due ON application (event, number) WHERE state IN ('ordering', 'undoing');
+CREATE INDEX application_called ON application (event, called_until) WHERE state = 'called';
 CREATE INDEX application_parked ON application (event) WHERE state = 'parked';
 CREATE INDEX application_unprojected ON application (event, projected_epoch) WHERE outcome IS NOT NULL;
+CREATE INDEX application_called_unprojected ON application (event, projected_epoch) WHERE called_until IS NOT NULL AND outcome IS NULL;
 
 -- Append-only. `at` rises with every row, even if the clock goes back, so that it identifies a row and a list can continue from
 -- any row. Ending a parked application adds a row without raising the rev.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use crate::outcome::Outcome;
+use crate::time::Millis;
 
 /// Why the order of an application is deleted at the order service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -24,6 +25,24 @@ impl Undo {
     }
 }
 
+/// The time that a called applicant has, as the queue shows it to the applicant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CalledWindow {
+    /// When it ends, by the queue's clock.
+    pub until: Millis,
+    /// Whether it was extended.
+    pub extended: bool,
+    /// Whether the applicant confirmed in time. Then the order is being made.
+    pub confirmed: bool,
+}
+
+impl CalledWindow {
+    /// Whether the applicant may still confirm at this time.
+    pub fn is_open(self, now: Millis) -> bool {
+        !self.confirmed && now < self.until
+    }
+}
+
 /// The state of an application.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ApplicationState {
@@ -31,6 +50,13 @@ pub enum ApplicationState {
     Waiting,
     /// In the queue, withdrawn by the applicant before it was admitted. The ledger will record `cancelled`.
     Withdrawn,
+    /// In the ledger with a seat, while the applicant has time to confirm.
+    Called {
+        /// When this time ends, by the queue's clock.
+        until: Millis,
+        /// Whether it was extended.
+        extended: bool,
+    },
     /// In the ledger with a seat, while the order is made.
     Ordering {
         /// Order calls made since this state was entered.
@@ -55,8 +81,30 @@ pub enum ApplicationState {
 /// A step between two states.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
-    /// Admission assigns a seat.
+    /// Admission assigns a seat, and the order is made.
     Admit,
+    /// Admission assigns a seat, and the applicant has time to confirm.
+    CallApplicant {
+        /// When this time ends.
+        until: Millis,
+    },
+    /// The applicant requests to go on.
+    Confirm {
+        /// When the queue wrote the request.
+        at: Millis,
+    },
+    /// The applicant requests more time.
+    Extend {
+        /// When the queue wrote the request.
+        at: Millis,
+        /// How much more, in milliseconds.
+        by: Millis,
+    },
+    /// Every request of before this time is handled.
+    Expire {
+        /// The time.
+        now: Millis,
+    },
     /// The applicant requests to cancel.
     RequestCancel,
     /// The inbox records the cancellation of a withdrawn application.
@@ -82,16 +130,21 @@ pub enum Step {
 impl ApplicationState {
     /// The state after the step; `None` if the step is not possible in this state.
     pub fn after(self, step: Step) -> Option<Self> {
-        use ApplicationState::{Ended, Ordering, Parked, Undoing, Waiting, Withdrawn};
+        use ApplicationState::{Called, Ended, Ordering, Parked, Undoing, Waiting, Withdrawn};
         Some(match (self, step) {
-            (Waiting, Step::Admit) => Ordering { attempts: 0 },
+            (Called { until, .. }, Step::Confirm { at }) if at >= until => return None,
+            (Waiting, Step::Admit) | (Called { .. }, Step::Confirm { .. }) => Ordering { attempts: 0 },
+            (Waiting, Step::CallApplicant { until }) => Called { until, extended: false },
+            (Called { until, extended: false }, Step::Extend { at, by }) if at < until && by > 0 => {
+                Called { until: until + by, extended: true }
+            }
+            (Called { until, .. }, Step::Expire { now }) if now >= until => Ended(Outcome::Expired),
             (Waiting, Step::RequestCancel) => Withdrawn,
             (Waiting, Step::Settle) => Ended(Outcome::SoldOut),
             (Ordering { attempts }, Step::Call) => Ordering { attempts: attempts + 1 },
             (Ordering { .. }, Step::OrderAccepted) => Ended(Outcome::Ordered),
-            (Withdrawn, Step::RecordCancel) | (Ordering { attempts: 0 }, Step::RequestCancel) => {
-                Ended(Outcome::Cancelled)
-            }
+            (Withdrawn, Step::RecordCancel)
+            | (Called { .. } | Ordering { attempts: 0 }, Step::RequestCancel) => Ended(Outcome::Cancelled),
             (Ordering { attempts: 1 }, Step::OrderRejected) => Ended(Outcome::Rejected),
             (Ordering { .. }, Step::OrderRejected) | (Parked { undo: None }, Step::Reject) => {
                 Undoing { undo: Undo::Reject, attempts: 0 }
@@ -118,7 +171,8 @@ impl ApplicationState {
     pub fn has_seat(self) -> bool {
         matches!(
             self,
-            Self::Ordering { .. }
+            Self::Called { .. }
+                | Self::Ordering { .. }
                 | Self::Undoing { .. }
                 | Self::Parked { .. }
                 | Self::Ended(Outcome::Ordered)
@@ -130,6 +184,7 @@ impl ApplicationState {
         match self {
             Self::Waiting => "waiting",
             Self::Withdrawn => "withdrawn",
+            Self::Called { .. } => "called",
             Self::Ordering { .. } => "ordering",
             Self::Undoing { .. } => "undoing",
             Self::Parked { .. } => "parked",
@@ -141,12 +196,16 @@ impl ApplicationState {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use ApplicationState::{Ended, Ordering, Parked, Undoing, Waiting, Withdrawn};
+    use ApplicationState::{Called, Ended, Ordering, Parked, Undoing, Waiting, Withdrawn};
 
     #[test]
     fn an_outcome_is_final_except_that_an_order_can_be_cancelled() {
         let steps = [
             Step::Admit,
+            Step::CallApplicant { until: 1 },
+            Step::Confirm { at: 0 },
+            Step::Extend { at: 0, by: 1 },
+            Step::Expire { now: 1 },
             Step::RequestCancel,
             Step::RecordCancel,
             Step::Call,
@@ -182,6 +241,21 @@ mod tests {
         for step in [Step::Retry, Step::Reject] {
             assert_eq!(cancelling.after(step), Some(Undoing { undo: Undo::Cancel, attempts: 0 }));
         }
+    }
+
+    #[test]
+    fn a_request_counts_until_the_called_time_ends_and_not_at_its_end() {
+        let called = Waiting.after(Step::CallApplicant { until: 100 }).unwrap();
+        assert_eq!(called.after(Step::Confirm { at: 99 }), Some(Ordering { attempts: 0 }));
+        assert_eq!(called.after(Step::Confirm { at: 100 }), None);
+        assert_eq!(called.after(Step::Expire { now: 99 }), None);
+        assert_eq!(called.after(Step::Expire { now: 100 }), Some(Ended(Outcome::Expired)));
+        assert_eq!(called.after(Step::Extend { at: 100, by: 10 }), None);
+        assert_eq!(called.after(Step::Extend { at: 99, by: 0 }), None, "the event allows no extension");
+        let extended = called.after(Step::Extend { at: 99, by: 10 }).unwrap();
+        assert_eq!(extended, Called { until: 110, extended: true });
+        assert_eq!(extended.after(Step::Extend { at: 100, by: 10 }), None, "one extension");
+        assert_eq!(extended.after(Step::Confirm { at: 109 }), Some(Ordering { attempts: 0 }));
     }
 
     #[test]

@@ -1,5 +1,8 @@
 //! An event: its settings, their limits, and its states.
 
+use std::ops::RangeInclusive;
+use std::str::FromStr;
+
 use serde::{Deserialize, Serialize};
 
 use crate::id::EventId;
@@ -15,12 +18,39 @@ pub const TEXT_MAX: usize = 200;
 /// The maximum number of paths of the shop that one event may divert.
 pub const DIVERTS_MAX: usize = 32;
 
-/// What happens to an application once it is admitted.
+/// The shortest and the longest time that a called applicant has, in milliseconds: one second to seven days.
+pub const CALLED_FOR_MS: RangeInclusive<Millis> = 1_000..=7 * 86_400_000;
+/// The longest extension, in milliseconds: seven days.
+pub const EXTENSION_MAX_MS: Millis = 7 * 86_400_000;
+
+/// What happens to an application once it is admitted. Fixed when the event is created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
     /// The order is made at once.
     Order,
+    /// The applicant is called and has to confirm in time; then the order is made.
+    Confirm,
+}
+
+impl Kind {
+    /// All kinds.
+    pub const ALL: [Self; 2] = [Self::Order, Self::Confirm];
+
+    /// The name that is stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Order => "order",
+            Self::Confirm => "confirm",
+        }
+    }
+}
+
+impl FromStr for Kind {
+    type Err = &'static str;
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name).ok_or("is order or confirm")
+    }
 }
 
 /// The release of an event: whether applications are admitted and ordered.
@@ -66,6 +96,12 @@ pub struct EventSettings {
     pub title: Text,
     /// What happens to an application once it is admitted.
     pub kind: Kind,
+    /// How long a called applicant has, in milliseconds. A change counts for those called after it.
+    #[serde(default = "default_called_for_ms")]
+    pub called_for_ms: Millis,
+    /// By how much a called applicant may extend that time, once, in milliseconds; 0 allows no extension.
+    #[serde(default = "default_extension_ms")]
+    pub extension_ms: Millis,
     /// The number of seats.
     pub capacity: u32,
     /// When applications begin.
@@ -94,6 +130,14 @@ pub struct EventSettings {
     pub pepper: String,
 }
 
+fn default_called_for_ms() -> Millis {
+    600_000
+}
+
+fn default_extension_ms() -> Millis {
+    300_000
+}
+
 /// An invalid setting.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum BadSettings {
@@ -119,6 +163,12 @@ pub enum BadSettings {
         "diverts has at most {DIVERTS_MAX} paths, each as the shop writes it: '/products/spring', of letters, digits and -._~/, not '/' itself, without '//', '.' or '..'"
     )]
     Diverts,
+    /// See the message.
+    #[error("called_for must be between 1 second and 7 days")]
+    CalledFor,
+    /// See the message.
+    #[error("extension must be between 0, which allows none, and 7 days")]
+    Extension,
 }
 
 /// Whether a path is normalised and below the root, so that it can be compared with a normalised request path.
@@ -129,13 +179,15 @@ fn is_plain_path(path: &str) -> bool {
 }
 
 impl EventSettings {
-    /// An event with these times, and the defaults of everything else: 100 seats, 10 order calls per second with at most 20
+    /// An event with these times, and the defaults of everything else: kind `order`, 100 seats, 10 order calls per second with at most 20
     /// in flight, at most 1,000,000 applications, intake and release on, keys derived from `k1`.
     pub fn new(id: EventId, title: Text, opens_at: Millis, closes_at: Millis) -> Self {
         Self {
             id,
             title,
             kind: Kind::Order,
+            called_for_ms: default_called_for_ms(),
+            extension_ms: default_extension_ms(),
             capacity: 100,
             opens_at,
             closes_at,
@@ -168,6 +220,8 @@ impl EventSettings {
                 self.diverts.len() > DIVERTS_MAX || !self.diverts.iter().all(|path| is_plain_path(path)),
                 BadSettings::Diverts,
             ),
+            (!CALLED_FOR_MS.contains(&self.called_for_ms), BadSettings::CalledFor),
+            (!(0..=EXTENSION_MAX_MS).contains(&self.extension_ms), BadSettings::Extension),
         ];
         checks.into_iter().filter_map(|(wrong, mistake)| wrong.then_some(mistake)).collect()
     }
@@ -243,6 +297,24 @@ mod tests {
         assert_eq!(settings().mistakes(), []);
         let bad = EventSettings { capacity: 0, in_flight_max: 0, closes_at: 1000, ..settings() };
         assert_eq!(bad.mistakes(), [BadSettings::Capacity, BadSettings::InFlight, BadSettings::Times]);
+    }
+
+    #[test]
+    fn a_called_applicant_has_a_time_and_at_most_one_extension_of_bounded_length() {
+        let with = |called_for_ms, extension_ms| {
+            EventSettings { called_for_ms, extension_ms, ..settings() }.mistakes()
+        };
+        assert_eq!(with(1_000, 0), []);
+        assert_eq!(with(999, -1), [BadSettings::CalledFor, BadSettings::Extension]);
+        assert_eq!(with(604_800_001, 604_800_001), [BadSettings::CalledFor, BadSettings::Extension]);
+    }
+
+    #[test]
+    fn settings_of_before_the_kinds_have_the_default_times() {
+        let mut json = serde_json::to_value(settings()).unwrap();
+        let fields = json.as_object_mut().unwrap();
+        (fields.remove("called_for_ms"), fields.remove("extension_ms"));
+        assert_eq!(serde_json::from_value::<EventSettings>(json).unwrap(), settings());
     }
 
     #[test]

@@ -13,7 +13,7 @@ pub mod position;
 pub mod receipt;
 pub mod time;
 
-pub use application::{ApplicationState, Undo};
+pub use application::{ApplicationState, CalledWindow, Undo};
 pub use event::{EventSettings, EventState, Kind, Release};
 pub use id::{AppKey, Epoch, EventId, Fence, NO_JOURNAL, Number, ReqHash};
 pub use keys::{Keyring, Kid};

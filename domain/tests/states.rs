@@ -19,6 +19,7 @@ fn drawn(nth: usize) -> BTreeSet<String> {
 fn states() -> Vec<ApplicationState> {
     let mut all = vec![ApplicationState::Waiting, ApplicationState::Withdrawn];
     all.extend([None, Some(Undo::Cancel), Some(Undo::Reject)].map(|undo| ApplicationState::Parked { undo }));
+    all.extend([false, true].map(|extended| ApplicationState::Called { until: 1, extended }));
     for attempts in 0..3 {
         all.push(ApplicationState::Ordering { attempts });
         all.extend([Undo::Cancel, Undo::Reject].map(|undo| ApplicationState::Undoing { undo, attempts }));
@@ -27,8 +28,12 @@ fn states() -> Vec<ApplicationState> {
     all
 }
 
-const STEPS: [(Step, &str); 11] = [
+const STEPS: [(Step, &str); 15] = [
     (Step::Admit, "admit"),
+    (Step::CallApplicant { until: 1 }, "admit"),
+    (Step::Confirm { at: 0 }, "confirm"),
+    (Step::Extend { at: 0, by: 1 }, "extend"),
+    (Step::Expire { now: 1 }, "expire"),
     (Step::RequestCancel, "request cancel"),
     (Step::RecordCancel, "record cancel"),
     (Step::Call, "call"),

@@ -1,6 +1,7 @@
 //! The transactions of an event's leader: each checks the leader's fence and extends its lease.
 
 pub(crate) mod admission;
+pub(crate) mod called;
 pub(crate) mod epoch;
 pub(crate) mod freeze;
 pub(crate) mod inbox;

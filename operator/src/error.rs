@@ -29,6 +29,8 @@ impl From<BadSettings> for FieldError {
             BadSettings::Times => ("/closes_at", "out_of_order"),
             BadSettings::Text => ("/title", "too_long"),
             BadSettings::Diverts => ("/diverts", "invalid"),
+            BadSettings::CalledFor => ("/called_for_ms", "out_of_range"),
+            BadSettings::Extension => ("/extension_ms", "out_of_range"),
         };
         Self { pointer: pointer.into(), code, detail: bad.to_string() }
     }

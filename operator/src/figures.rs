@@ -13,6 +13,7 @@ const FRESH_MS: Millis = 1000;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct EventFigures {
     pub(crate) seats: Seats,
+    pub(crate) called: u32,
     pub(crate) ordering: u32,
     pub(crate) parked: u32,
 }

@@ -95,7 +95,8 @@ impl OperatorState {
         }
         let seats = self.read(self.ledger.seats(id)).await?;
         let open = self.read(self.ledger.open_applications(id)).await?;
-        let figures = EventFigures { seats, ordering: open.under_way, parked: open.parked };
+        let figures =
+            EventFigures { seats, called: open.called, ordering: open.under_way, parked: open.parked };
         self.figures.store(id, event.rev, now, figures);
         Ok(figures)
     }

@@ -201,6 +201,7 @@ async fn open(queue: &Queue, event: &EventId, n: u32) -> Result<()> {
         settled_seq: None,
         judged_epoch: Epoch(0),
         lost_epoch: Epoch(0),
+        called: Vec::new(),
         outcomes: Vec::new(),
     };
     Ok(queue.project(event, 1, projection).await?)

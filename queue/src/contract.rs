@@ -1,7 +1,9 @@
 //! The types of the queue's contract. The two stores keep the contract by different means and never differ in what they do:
 //! `tests/contract` runs the same suite over each.
 
-use domain::{AppKey, Epoch, EventId, EventSettings, EventState, Gaps, Millis, Number, Outcome, ReqHash};
+use domain::{
+    AppKey, CalledWindow, Epoch, EventId, EventSettings, EventState, Gaps, Millis, Number, Outcome, ReqHash,
+};
 use serde::{Deserialize, Serialize};
 
 /// The numbers of a block, from 1: 1 to 4096, and so on. The head of the queue is read by blocks.
@@ -199,30 +201,6 @@ pub struct WaitingApplication {
     pub contact: Vec<u8>,
 }
 
-/// The kind of an applicant's request. It travels through the inbox and is decided in the ledger.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum InboxKind {
-    /// Cancel the application.
-    Cancel,
-    /// Restore an application whose receipt was presented to a queue that does not have it.
-    PresentReceipt,
-}
-
-/// A request in the inbox.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct InboxEntry {
-    /// Its position in the inbox; positions only rise.
-    pub id: i64,
-    /// When it was written, by the queue's clock.
-    pub at: Millis,
-    /// The application.
-    pub app_key: AppKey,
-    /// The number of the application.
-    pub number: Number,
-    /// What is requested.
-    pub kind: InboxKind,
-}
-
 /// An outcome as the ledger projected it into the queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ProjectedOutcome {
@@ -267,6 +245,8 @@ pub struct Projection {
     pub judged_epoch: Epoch,
     /// The last epoch at whose arming applications were lost; 0 if there is none. Journals are replayed for it.
     pub lost_epoch: Epoch,
+    /// Called applicants whose time the queue does not have yet. An application with an outcome stays as it is.
+    pub called: Vec<(Number, CalledWindow)>,
     /// Outcomes that the queue does not have yet.
     pub outcomes: Vec<(Number, ProjectedOutcome)>,
 }
@@ -308,6 +288,8 @@ pub struct QueueEntry {
     pub state: QueueState,
     /// The outcome, once the ledger has projected it. Applications that still wait in a settled event are `sold_out`.
     pub outcome: Option<ProjectedOutcome>,
+    /// The time of a called applicant without an outcome, once the ledger has projected it.
+    pub called: Option<CalledWindow>,
     /// Whether the applicant requested to cancel it.
     pub cancel_requested: bool,
 }

@@ -49,6 +49,7 @@ struct KnownEvent {
     replayed_for: Epoch,
     numbers: NumberSet,
     cancelled: NumberSet,
+    confirmed: NumberSet,
 }
 
 impl KnownEvent {
@@ -57,6 +58,7 @@ impl KnownEvent {
             JournalRecord::Registered { .. } => self.is_registered = true,
             JournalRecord::Applied { number, .. } => drop(self.numbers.insert(*number)),
             JournalRecord::Cancelled { number, .. } => drop(self.cancelled.insert(*number)),
+            JournalRecord::Confirmed { number, .. } => drop(self.confirmed.insert(*number)),
         }
     }
 
@@ -66,6 +68,7 @@ impl KnownEvent {
             JournalRecord::Registered { .. } => self.is_registered,
             JournalRecord::Applied { number, .. } => self.numbers.contains(*number),
             JournalRecord::Cancelled { number, .. } => self.cancelled.contains(*number),
+            JournalRecord::Confirmed { number, .. } => self.confirmed.contains(*number),
         }
     }
 

@@ -3,16 +3,18 @@
 //! outcomes are a projection of the ledger.
 
 mod contract;
+mod inbox;
 mod journal;
 mod queue;
 mod redis;
 mod sqlite;
 
 pub use contract::{
-    Applicant, ApplyAck, ArmRequest, ArmResult, BLOCK, Closing, Continuity, InboxEntry, InboxKind,
-    LeaderError, ProjectedOutcome, Projection, QueueEntry, QueueError, QueueHead, QueueJournal,
-    QueueSnapshot, QueueState, RestoredApplication, SeatFigures, UnjudgedArming, WaitingApplication,
+    Applicant, ApplyAck, ArmRequest, ArmResult, BLOCK, Closing, Continuity, LeaderError, ProjectedOutcome,
+    Projection, QueueEntry, QueueError, QueueHead, QueueJournal, QueueSnapshot, QueueState,
+    RestoredApplication, SeatFigures, UnjudgedArming, WaitingApplication,
 };
+pub use inbox::{CalledReply, CalledRequest, InboxEntry, InboxKind};
 pub use journal::{JournalId, JournalRecord, JournalSummary, JournaledEvent};
 pub use queue::Queue;
 pub use redis::{Durability, RedisOptions, RedisQueue, RedisRole, ServerFinding, Severity, redis_acl};

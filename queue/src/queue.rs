@@ -5,9 +5,10 @@ use std::path::Path;
 use domain::{AppKey, EventId, Gaps, Now, Number};
 
 use crate::contract::{
-    Applicant, ApplyAck, ArmRequest, ArmResult, Closing, InboxEntry, LeaderError, Projection, QueueEntry,
-    QueueError, QueueHead, QueueJournal, QueueSnapshot, RestoredApplication,
+    Applicant, ApplyAck, ArmRequest, ArmResult, Closing, LeaderError, Projection, QueueEntry, QueueError,
+    QueueHead, QueueJournal, QueueSnapshot, RestoredApplication,
 };
+use crate::inbox::{CalledReply, CalledRequest, InboxEntry};
 use crate::redis::{RedisOptions, RedisQueue, ServerFinding};
 use crate::sqlite::SqliteQueue;
 
@@ -83,6 +84,24 @@ impl Queue {
         match self {
             Self::Sqlite(queue) => queue.cancel(event, app_key, number).await,
             Self::Redis(queue) => queue.cancel(event, app_key, number).await,
+        }
+    }
+
+    /// Writes the request of a called applicant into the inbox, once, stamped with the queue's clock, unless the applicant's time is
+    /// over, or the applicant is not called, has confirmed or requested to cancel. More time is given once only. A confirmation that was
+    /// accepted is in [`domain::CalledWindow::confirmed`] from then on.
+    ///
+    /// Without an application of this key and number it returns `None` and writes nothing.
+    pub async fn request_called(
+        &self,
+        event: &EventId,
+        app_key: AppKey,
+        number: Number,
+        request: CalledRequest,
+    ) -> Result<Option<CalledReply>, QueueError> {
+        match self {
+            Self::Sqlite(queue) => queue.request_called(event, app_key, number, request).await,
+            Self::Redis(queue) => queue.request_called(event, app_key, number, request).await,
         }
     }
 

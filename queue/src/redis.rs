@@ -24,9 +24,10 @@ use self::keeper::JournalKeeper;
 pub use self::library::{RedisRole, redis_acl};
 pub use self::options::{Durability, RedisOptions};
 use crate::contract::{
-    Applicant, ApplyAck, ArmRequest, ArmResult, Closing, InboxEntry, LeaderError, Projection, QueueEntry,
-    QueueError, QueueHead, QueueJournal, QueueSnapshot, RestoredApplication,
+    Applicant, ApplyAck, ArmRequest, ArmResult, Closing, LeaderError, Projection, QueueEntry, QueueError,
+    QueueHead, QueueJournal, QueueSnapshot, RestoredApplication,
 };
+use crate::inbox::{CalledReply, CalledRequest, InboxEntry};
 use crate::journal::{Journal, JournalRecord};
 
 /// Applications that may wait; at the rate of one disk this is a fraction of a second.
@@ -124,6 +125,30 @@ impl RedisQueue {
             journal.append(&[record]).await.map_err(QueueError::Unknown)?;
         }
         Ok(entry)
+    }
+
+    pub(crate) async fn request_called(
+        &self,
+        event: &EventId,
+        app_key: AppKey,
+        number: Number,
+        request: CalledRequest,
+    ) -> Result<Option<CalledReply>, QueueError> {
+        if let Some(journal) = &self.journal {
+            journal.accepts(event).map_err(QueueError::Unavailable)?;
+        }
+        let call =
+            self.client.function_call("request_called", event.as_str()).arg(&app_key.0[..]).arg(number.get());
+        let call = call.arg(request.inbox_kind().as_str());
+        let Some(reply) = self.client.call(call).await?.called_reply(app_key)? else { return Ok(None) };
+        if let Some(journal) = &self.journal
+            && reply.accepted
+            && request == CalledRequest::Confirm
+        {
+            let record = JournalRecord::Confirmed { event: event.clone(), number, app_key, at: reply.now };
+            journal.append(&[record]).await.map_err(QueueError::Unknown)?;
+        }
+        Ok(Some(reply))
     }
 
     pub(crate) async fn present_receipt(

@@ -28,9 +28,10 @@ use self::loaded_queue::{LoadedQueue, ProcessState};
 use self::step::Reply;
 use self::writer::{PendingWrite, Write, Writer};
 use crate::contract::{
-    Applicant, ApplyAck, ArmRequest, ArmResult, Closing, InboxEntry, LeaderError, Projection, QueueEntry,
-    QueueError, QueueHead, QueueSnapshot, RestoredApplication,
+    Applicant, ApplyAck, ArmRequest, ArmResult, Closing, LeaderError, Projection, QueueEntry, QueueError,
+    QueueHead, QueueSnapshot, RestoredApplication,
 };
+use crate::inbox::{CalledReply, CalledRequest, InboxEntry};
 
 /// Writes that may wait; at the rate of one disk this is a fraction of a second.
 const WAITING_MAX: usize = 4096;
@@ -98,6 +99,19 @@ impl SqliteQueue {
         number: Number,
     ) -> Result<Option<QueueEntry>, QueueError> {
         let write = |reply| Write::Applicant(event.clone(), ApplicantWrite::Cancel(app_key, number, reply));
+        self.write(write).await
+    }
+
+    pub(crate) async fn request_called(
+        &self,
+        event: &EventId,
+        app_key: AppKey,
+        number: Number,
+        request: CalledRequest,
+    ) -> Result<Option<CalledReply>, QueueError> {
+        let write = |reply| {
+            Write::Applicant(event.clone(), ApplicantWrite::RequestCalled(app_key, number, request, reply))
+        };
         self.write(write).await
     }
 

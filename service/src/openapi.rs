@@ -22,9 +22,9 @@ const AREAS: [&str; 3] = ["com", "adm", "int"];
 /// The verbs that read, with GET.
 const READ_VERBS: [&str; 3] = ["get", "list", "stream"];
 /// The verbs that act, with POST.
-const ACTION_VERBS: [&str; 16] = [
-    "accept", "cancel", "clone", "close", "create", "drain", "find", "open", "pause", "preview", "reject",
-    "resume", "retry", "settle", "undo", "unfreeze",
+const ACTION_VERBS: [&str; 18] = [
+    "accept", "cancel", "clone", "close", "confirm", "create", "drain", "extend", "find", "open", "pause",
+    "preview", "reject", "resume", "retry", "settle", "undo", "unfreeze",
 ];
 /// The prefixes of pages, which are not part of the API.
 const PAGE_PREFIXES: [&str; 2] = ["/e/", "/a/"];

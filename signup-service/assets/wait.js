@@ -12,7 +12,7 @@ const isFinal = () => ['rejected', 'cancelled', 'withdrawn', 'expired', 'sold_ou
 const pageState = waitlisted => {
   const { state } = application;
   if (state === 'withdrawn') return 'cancelled';
-  if (state === 'ordering' || state === 'ordered') return D.cancel_requested ? 'cancelling' : state;
+  if (state === 'called' || state === 'ordering' || state === 'ordered') return D.cancel_requested ? 'cancelling' : state;
   if (state !== 'waiting') return state;
   if (waitlisted && doc.stock === 'sold_out') return 'claimed';
   return doc.paused ? 'paused' : waitlisted ? 'waitlisted' : 'waiting';

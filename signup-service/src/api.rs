@@ -1,6 +1,7 @@
 //! The handlers of the API.
 
 pub(crate) mod apply;
+pub(crate) mod called;
 pub(crate) mod cancel;
 mod enqueue;
 pub(crate) mod events;

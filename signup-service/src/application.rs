@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use domain::{Outcome, Receipt, Right};
+use domain::{CalledWindow, Outcome, Receipt, Right};
 use queue::{QueueEntry, QueueState};
 
 use crate::documents::EventDocuments;
@@ -16,26 +16,31 @@ pub(crate) enum PublicState {
     Waiting,
     /// Cancelled before its turn.
     Withdrawn,
-    /// Admitted; the outcome is not known yet.
+    /// Called: the applicant has to confirm in time.
+    Called(CalledWindow),
+    /// Admitted, and confirmed if the event requires it; the outcome is not known yet.
     Ordering,
     /// Ended with this outcome.
     Ended(Outcome),
 }
 
 impl PublicState {
-    /// The state by the queue's state and the outcome that the queue shows.
-    pub(crate) fn of(state: QueueState, outcome: Option<Outcome>) -> Self {
-        match (outcome, state) {
-            (Some(outcome), _) => Self::Ended(outcome),
-            (None, QueueState::Waiting) => Self::Waiting,
-            (None, QueueState::Withdrawn) => Self::Withdrawn,
-            (None, QueueState::Admitted) => Self::Ordering,
+    /// The state by the queue's state alone, without what the ledger has projected.
+    pub(crate) fn of(state: QueueState) -> Self {
+        match state {
+            QueueState::Waiting => Self::Waiting,
+            QueueState::Withdrawn => Self::Withdrawn,
+            QueueState::Admitted => Self::Ordering,
         }
     }
 
     /// The state of an entry of the queue.
     pub(crate) fn of_entry(entry: &QueueEntry) -> Self {
-        Self::of(entry.state, entry.outcome.as_ref().map(|projected| projected.outcome))
+        match (&entry.outcome, entry.called) {
+            (Some(projected), _) => Self::Ended(projected.outcome),
+            (None, Some(window)) if !window.confirmed => Self::Called(window),
+            (None, _) => Self::of(entry.state),
+        }
     }
 
     /// The state in the API.
@@ -43,6 +48,7 @@ impl PublicState {
         match self {
             Self::Waiting => "waiting",
             Self::Withdrawn => "withdrawn",
+            Self::Called(_) => "called",
             Self::Ordering => "ordering",
             Self::Ended(outcome) => outcome.as_str(),
         }

@@ -101,6 +101,12 @@ pub(crate) enum Error {
     CrossSite,
     /// A view receipt was used where a full receipt is required.
     ViewOnly,
+    /// The applicant is not called.
+    NotCalled,
+    /// The called applicant's time is over.
+    TimeOver,
+    /// The event allows no more time.
+    NoExtension,
     /// Phone and recovery code do not belong together. Which of them is wrong stays secret.
     NoMatch,
     /// Too many attempts were made.
@@ -160,6 +166,9 @@ impl Error {
             Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
             Self::CrossSite => (StatusCode::FORBIDDEN, "cross-site"),
             Self::ViewOnly => (StatusCode::FORBIDDEN, "view-only"),
+            Self::NotCalled => (StatusCode::CONFLICT, "not-called"),
+            Self::TimeOver => (StatusCode::GONE, "time-over"),
+            Self::NoExtension => (StatusCode::CONFLICT, "no-extension"),
             Self::NoMatch => (StatusCode::NOT_FOUND, "no-match"),
             Self::TooManyAttempts { .. } => (StatusCode::TOO_MANY_REQUESTS, "too-many-tries"),
         }
@@ -186,6 +195,9 @@ impl Error {
             Self::UnsupportedMediaType => text.unsupported_media_type,
             Self::CrossSite => text.cross_site,
             Self::ViewOnly => text.view_only_receipt,
+            Self::NotCalled => text.not_called,
+            Self::TimeOver => text.time_over,
+            Self::NoExtension => text.no_extension,
             Self::NoMatch => text.no_match,
             Self::TooManyAttempts { .. } => text.too_many_attempts,
         }

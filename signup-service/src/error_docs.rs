@@ -42,6 +42,24 @@ impl IntoResponses for ReceiptErrors {
     }
 }
 
+/// Errors of the requests of a called applicant.
+pub(crate) struct CalledErrors;
+
+impl IntoResponses for CalledErrors {
+    fn responses() -> Responses {
+        extended(
+            ReceiptErrors::responses(),
+            &[
+                (
+                    409,
+                    "`not-called`: the applicant is not called; `no-extension`: the event allows no more time",
+                ),
+                (410, "`time-over`: the time of the applicant is over"),
+            ],
+        )
+    }
+}
+
 /// Errors of applying.
 pub(crate) struct ApplyErrors;
 

@@ -11,7 +11,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::{apply, cancel, events, find, status};
+use crate::api::{apply, called, cancel, events, find, status};
 use crate::pages;
 use crate::state::SignupState;
 
@@ -27,6 +27,8 @@ fn routes() -> OpenApiRouter<Arc<SignupState>> {
         .routes(routes!(apply::create))
         .routes(routes!(status::get))
         .routes(routes!(cancel::cancel))
+        .routes(routes!(called::confirm))
+        .routes(routes!(called::extend))
         .routes(routes!(find::find))
         .routes(routes!(events::list))
         .routes(routes!(events::event))

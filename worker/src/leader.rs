@@ -1,7 +1,8 @@
-//! The leader of one event: acquires the leadership, then runs rounds (arm, inbox, admission, lifecycle, projection) until it loses
+//! The leader of one event: acquires the leadership, then runs rounds (arm, inbox, expiry, admission, lifecycle, projection) until it loses
 //! the leadership or the process stops.
 
 mod admission;
+mod called;
 mod gap_recount;
 mod inbox;
 mod journals;
@@ -128,8 +129,9 @@ async fn run_round(worker: &WorkerContext, term: &mut LeaderTerm, check: &Check)
         return Ok(IDLE);
     }
     let handled = inbox::handle_inbox(worker, term, &event, &snapshot).await?;
-    let mut admitted = 0;
+    let (mut admitted, mut expired) = (0, 0);
     if recovery::end_recovery(worker, term, &event, &snapshot, now).await? {
+        expired = called::expire(worker, term, &event, &snapshot, handled.until).await?;
         if event.state < EventState::Settled {
             admitted = admission::admit_head(worker, term, &event, &snapshot).await?;
         }
@@ -137,7 +139,7 @@ async fn run_round(worker: &WorkerContext, term: &mut LeaderTerm, check: &Check)
     }
     let projected = projector::project_changes(worker, term, &event, &snapshot, now).await?;
     Ok(match event.state {
-        _ if handled > 0 || admitted > 0 || projected > 0 => BUSY,
+        _ if handled.count > 0 || expired > 0 || admitted > 0 || projected > 0 => BUSY,
         EventState::Settled => SETTLED,
         _ => IDLE,
     })

@@ -1,6 +1,6 @@
 //! Events in the settings. They are the first rev of an event; afterwards only the ledger counts.
 
-use domain::event::{BadSettings, CAPACITY_MAX, IN_FLIGHT_MAX, Text};
+use domain::event::{BadSettings, CALLED_FOR_MS, CAPACITY_MAX, EXTENSION_MAX_MS, IN_FLIGHT_MAX, Text};
 use domain::{EventSettings, Kind, Millis, Pace, Release};
 use service::config::Part;
 
@@ -8,13 +8,16 @@ use service::config::Part;
 pub(super) fn read(part: &mut Part<'_>, now: Millis) -> Option<EventSettings> {
     let id = part.required("id");
     let pace = part.parse::<Pace>("pace", "10");
+    let kind = part.parse::<Kind>("kind", "order");
     let capacity = whole(part, "capacity", CAPACITY_MAX, 100);
     let title = Text { ko: part.required_text("title_ko"), en: part.required_text("title_en") };
     let mut settings = EventSettings {
         // Reading continues without an id, so that the other mistakes are reported too.
         id: NO_ID.parse().unwrap_or_else(|_| unreachable!("it is an event id")),
         title,
-        kind: Kind::Order,
+        kind,
+        called_for_ms: part.duration_ms("called_for", 600_000, CALLED_FOR_MS),
+        extension_ms: part.duration_ms("extension", 300_000, 0..=EXTENSION_MAX_MS),
         capacity,
         opens_at: part.time("opens_at", now),
         closes_at: part.time("closes_at", now),
@@ -51,6 +54,8 @@ fn key_of(mistake: BadSettings) -> &'static str {
         BadSettings::Times => "closes_at",
         BadSettings::Text => "title_ko",
         BadSettings::Diverts => "diverts",
+        BadSettings::CalledFor => "called_for",
+        BadSettings::Extension => "extension",
     }
 }
 
@@ -60,6 +65,8 @@ pub fn demo_event(opens_at: Millis) -> EventSettings {
         id: "demo".parse().unwrap_or_else(|_| unreachable!("'demo' is an event id")),
         title: Text { ko: "봄맞이 특가 세트".into(), en: "Spring special set".into() },
         kind: Kind::Order,
+        called_for_ms: 600_000,
+        extension_ms: 300_000,
         capacity: 100,
         opens_at,
         closes_at: opens_at + 3_600_000,

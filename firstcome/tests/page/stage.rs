@@ -46,6 +46,8 @@ impl Stage {
             id: "spring".parse().unwrap(),
             title: Text { ko: "봄맞이 특가 세트".into(), en: "Spring special set".into() },
             kind: Kind::Order,
+            called_for_ms: 600_000,
+            extension_ms: 300_000,
             capacity: play.capacity,
             opens_at: now + play.opens_in_ms,
             closes_at: now + play.opens_in_ms + play.open_for_ms,

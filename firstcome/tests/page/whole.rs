@@ -81,6 +81,8 @@ fn event(opens_at: i64) -> EventSettings {
         id: "spring".parse().unwrap(),
         title: Text { ko: "봄맞이 특가 세트".into(), en: "Spring special set".into() },
         kind: Kind::Order,
+        called_for_ms: 600_000,
+        extension_ms: 300_000,
         capacity: 100,
         opens_at,
         closes_at: opens_at + 600_000,

@@ -25,6 +25,8 @@ pub(crate) fn event(capacity: u32, open_for_ms: i64) -> EventSettings {
         id: "spring".parse().unwrap(),
         title: Text { ko: "봄".into(), en: "Spring".into() },
         kind: Kind::Order,
+        called_for_ms: 600_000,
+        extension_ms: 300_000,
         capacity,
         opens_at: now - 1000,
         closes_at: now + open_for_ms,

@@ -23,6 +23,8 @@ pub(crate) fn settings(id: &str, diverts: &[&str]) -> EventSettings {
         id: id.parse().unwrap(),
         title: Text { ko: "봄".into(), en: "Spring".into() },
         kind: Kind::Order,
+        called_for_ms: 600_000,
+        extension_ms: 300_000,
         capacity: 2,
         opens_at: OPENS,
         closes_at: CLOSES,
@@ -145,6 +147,7 @@ impl GatewayHarness {
             settled_seq: (state == EventState::Settled).then_some(0),
             judged_epoch: Epoch(0),
             lost_epoch: Epoch(0),
+            called: Vec::new(),
             outcomes: Vec::new(),
         };
         self.queue.project(&event, 1, projection).await.unwrap();

@@ -81,6 +81,10 @@ pub struct EventPatch {
     pub diverts: Option<Vec<String>>,
     /// Whether people may apply.
     pub intake: Option<bool>,
+    /// How long applicants have who are called from now on.
+    pub called_for_ms: Option<Millis>,
+    /// By how much they may extend that time.
+    pub extension_ms: Option<Millis>,
 }
 
 #[cfg(test)]

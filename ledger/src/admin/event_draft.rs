@@ -76,8 +76,9 @@ impl EventDraft {
     }
 
     fn update(&mut self, patch: &EventPatch, now: Millis) -> Result<(), ChangeError> {
-        let EventPatch { title, opens_at, closes_at, applications_max, settle_after_close, diverts, intake } =
-            patch.clone();
+        let patch = patch.clone();
+        let EventPatch { title, opens_at, closes_at, applications_max, settle_after_close, diverts, .. } =
+            patch;
         if let Some(opens_at) = opens_at.filter(|at| *at != self.settings.opens_at) {
             self.check_may_open(now)?;
             self.check_future(opens_at, now, "opens_at must be in the future; to open it now, use open")?;
@@ -93,7 +94,9 @@ impl EventDraft {
         settings.applications_max = applications_max.unwrap_or(settings.applications_max);
         settings.settle_after_close = settle_after_close.unwrap_or(settings.settle_after_close);
         settings.diverts = diverts.unwrap_or_else(|| settings.diverts.clone());
-        settings.intake = intake.unwrap_or(settings.intake);
+        settings.intake = patch.intake.unwrap_or(settings.intake);
+        settings.called_for_ms = patch.called_for_ms.unwrap_or(settings.called_for_ms);
+        settings.extension_ms = patch.extension_ms.unwrap_or(settings.extension_ms);
         Ok(())
     }
 

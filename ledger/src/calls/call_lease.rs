@@ -1,7 +1,7 @@
 //! Leases of order calls. Dispatchers lease due calls, lowest number first, and take a token for each call in the same transaction:
 //! the pace holds for all workers together, across crashes and changes of the leader.
 
-use domain::{AppKey, EventId, Millis, Number, Release};
+use domain::{AppKey, EventId, Kind, Millis, Number, Release};
 use sqlx::any::AnyRow;
 
 use crate::calls::pace_bucket::{read_bucket, save_bucket};
@@ -13,6 +13,9 @@ use crate::tables::event::{lock_known_event, settings};
 
 /// How long a dispatcher has for one call, without its retries, in milliseconds. It is longer than the timeout of the order service.
 pub const CALL_LEASE_MS: i64 = 10_000;
+
+/// How long a dispatcher waits while as many calls are in flight as may be, in milliseconds.
+const FULL_WAIT_MS: Millis = 5;
 
 /// The kind of an order call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -74,6 +77,15 @@ impl Ledger {
         }
         let now = self.now(&mut tx).await?;
         let bucket = read_bucket(&row)?.refilled(settings.pace, now);
+        let max = match settings.kind {
+            Kind::Order => max,
+            Kind::Confirm => {
+                max.min(settings.in_flight_max.saturating_sub(in_flight(&mut tx, event, now).await?))
+            }
+        };
+        if max == 0 {
+            return Ok(LeasedCalls { calls: Vec::new(), next_token_in_ms: Some(FULL_WAIT_MS) });
+        }
         let calls = lease_due(&mut tx, event, bucket.whole().min(max), now, &settings.pepper).await?;
         let paid = u32::try_from(calls.len()).unwrap_or(u32::MAX);
         let left = bucket.take(paid);
@@ -84,6 +96,15 @@ impl Ledger {
         let next_token_in_ms = Some(left.unwrap_or(bucket).wait_ms(settings.pace));
         Ok(LeasedCalls { calls, next_token_in_ms })
     }
+}
+
+/// The number of calls whose lease has not ended. In an event of kind `order` the admission keeps it below `in_flight_max`.
+async fn in_flight(tx: &mut Tx, event: &EventId, now: Millis) -> Result<u32, Error> {
+    let row = sqlx::query(
+        "SELECT COUNT(*) AS leased FROM application WHERE event = $1 AND state IN ('ordering', 'undoing') AND lease_until > $2",
+    )
+    .bind(event.as_str()).bind(now).fetch_one(&mut **tx).await?;
+    count(&row, "leased")
 }
 
 async fn lease_due(

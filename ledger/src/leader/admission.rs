@@ -1,6 +1,6 @@
 //! Admission: one transaction gives the head of the queue its seats, in order.
 
-use domain::{AppKey, EventId, EventState, Fence, Millis, Number, Release, ReqHash};
+use domain::{AppKey, EventId, EventState, Fence, Kind, Millis, Number, Release, ReqHash};
 use serde_json::json;
 
 use crate::leader::freeze::freeze;
@@ -11,6 +11,7 @@ use crate::store::error::Error;
 use crate::store::ledger::Ledger;
 use crate::store::transaction::Tx;
 use crate::tables::event::{EventRow, raise_changes};
+use crate::tables::outbox::{self, DomainEvent};
 use crate::tables::seat_changes::CounterShard;
 use crate::tables::seat_state::SeatState;
 
@@ -43,6 +44,15 @@ pub struct Admission {
     pub changes: i64,
 }
 
+/// What the leader read of the queue before a transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct QueueReading {
+    /// The queue's clock.
+    pub now: Millis,
+    /// The count of changes that the queue was told. A ledger with fewer was put back to an older state.
+    pub changes: i64,
+}
+
 /// A candidate and the seat that it gets.
 struct Seating<'a> {
     candidate: &'a Candidate,
@@ -50,7 +60,8 @@ struct Seating<'a> {
 }
 
 impl Ledger {
-    /// Returns how many applications may be admitted now: the free seats or the room below `in_flight_max`, whichever is less.
+    /// Returns how many applications may be admitted now: the free seats. In an event of kind `order`, no more than the room below
+    /// `in_flight_max`. A called applicant has no order call, so in kind `confirm` that limit applies to the lease of calls.
     pub async fn admissible(&self, event: &EventRow) -> Result<u32, Error> {
         let is_admitting = event.settings.release == Release::Running
             && event.frozen.is_none()
@@ -64,26 +75,30 @@ impl Ledger {
         )
         .bind(event.settings.id.as_str()).bind(i64::from(ADMIT_MAX))
         .fetch_one(self.reader()).await?;
-        Ok(event.settings.in_flight_max.saturating_sub(count(&row, "ordering")?).min(count(&row, "free")?))
+        let free = count(&row, "free")?;
+        Ok(match event.settings.kind {
+            Kind::Order => event.settings.in_flight_max.saturating_sub(count(&row, "ordering")?).min(free),
+            Kind::Confirm => free,
+        })
     }
 
-    /// Fails if the event has fewer than `changes_min` changes: then the ledger was put back to an older state, in which seats look free
-    /// that are not.
+    /// Fails if the event has fewer changes than the queue was told: then the ledger was put back to an older state, in which seats look
+    /// free that are not.
     ///
-    /// Gives each candidate a free seat, in the given order, as far as the seats reach. A candidate that the ledger already knows
-    /// is only reported. If the queue has an application under another number than the ledger, the queue was put back to an
+    /// Gives each candidate a free seat, in the given order, as far as the seats reach. In kind `confirm` the applicants are called
+    /// with that. A candidate that the ledger already knows is only reported. If the queue has an application under another number than the ledger, the queue was put back to an
     /// earlier state: the event is frozen.
     pub async fn admit(
         &self,
         event: &EventId,
         fence: Fence,
         candidates: &[Candidate],
-        changes_min: i64,
+        queue: QueueReading,
     ) -> Result<Admission, Error> {
         let mut tx = self.begin().await?;
         let led = lock_led_event(self, &mut tx, event, fence).await?;
-        led.event.require_changes(changes_min)?;
-        if let Some(why) = led.event.frozen {
+        led.event.require_changes(queue.changes)?;
+        if let Some(why) = led.event.frozen.clone() {
             return Err(Error::Frozen(why));
         }
         let named = candidates.iter().map(|candidate| (candidate.number, candidate.app_key));
@@ -108,11 +123,20 @@ impl Ledger {
         }
         admission.seated = u32::try_from(seated.len()).unwrap_or(u32::MAX);
         if !seated.is_empty() {
-            seat_candidates(&mut tx, event, &seated, led.now).await?;
+            let called_until = called_until(&led.event, queue.now);
+            seat_candidates(&mut tx, event, &seated, called_until, led.now).await?;
             admission.changes = raise_changes(&mut tx, event).await?;
         }
         tx.commit().await?;
         Ok(admission)
+    }
+}
+
+/// When the time of an applicant ends who is called now; `None` in an event of kind `order`.
+pub(crate) fn called_until(event: &EventRow, queue_now: Millis) -> Option<Millis> {
+    match event.settings.kind {
+        Kind::Order => None,
+        Kind::Confirm => Some(queue_now + event.settings.called_for_ms),
     }
 }
 
@@ -127,24 +151,32 @@ pub(crate) async fn free_seats(tx: &mut Tx, event: &EventId, max: usize) -> Resu
     rows.iter().map(|row| int(row, "n")).collect()
 }
 
-/// Inserts the applications and holds their seats.
+/// Inserts the applications and holds their seats. With `called_until` the applicants are called.
 async fn seat_candidates(
     tx: &mut Tx,
     event: &EventId,
     seated: &[Seating<'_>],
+    called_until: Option<Millis>,
     now: Millis,
 ) -> Result<(), Error> {
     let json = |Seating { candidate, seat }: &Seating<'_>| json!({ "number": candidate.number, "key": candidate.app_key.to_string(), "secret": candidate.req_hash.to_string(), "contact": candidate.contact, "seat": seat });
     let rows = json!(seated.iter().map(json).collect::<Vec<_>>()).to_string();
     sqlx::query(
-        "INSERT INTO application (event, app_key, number, state, seat, req_hash, contact, admitted_at)
-         SELECT $1, value ->> 'key', CAST(value ->> 'number' AS BIGINT), 'ordering', CAST(value ->> 'seat' AS BIGINT), value ->> 'secret',
-             value ->> 'contact', $3
+        "INSERT INTO application (event, app_key, number, state, seat, req_hash, contact, admitted_at, called_until)
+         SELECT $1, value ->> 'key', CAST(value ->> 'number' AS BIGINT), $4, CAST(value ->> 'seat' AS BIGINT), value ->> 'secret',
+             value ->> 'contact', $3, $5
          FROM json_each($2) AS one",
     )
     .bind(event.as_str()).bind(&rows).bind(now)
+    .bind(if called_until.is_some() { "called" } else { "ordering" }).bind(called_until)
     .execute(&mut **tx).await?;
-    hold_seats(tx, event, &rows, seated.len()).await
+    hold_seats(tx, event, &rows, seated.len()).await?;
+    let Some(until) = called_until else { return Ok(()) };
+    for Seating { candidate, .. } in seated {
+        let called = DomainEvent::called(event, candidate.app_key, candidate.number, until);
+        outbox::post(tx, &called, now).await?;
+    }
+    Ok(())
 }
 
 /// Holds free seats for applications: `rows` is JSON with the `key` and the `seat` of each, `count` in all.

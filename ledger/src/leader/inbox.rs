@@ -1,7 +1,7 @@
 //! The inbox: requests of applicants are decided in the ledger, and only here.
 
 use domain::application::Step;
-use domain::{AppKey, ApplicationState, EventId, Fence, Millis, Number, Outcome};
+use domain::{AppKey, ApplicationState, EventId, EventSettings, Fence, Millis, Number, Outcome};
 
 use crate::leader::freeze::freeze;
 use crate::leader::known_applications::{Comparison, KnownApplications};
@@ -10,15 +10,30 @@ use crate::store::error::Error;
 use crate::store::ledger::Ledger;
 use crate::store::transaction::Tx;
 use crate::tables::application::lock_application;
-use crate::tables::event::raise_changes;
+use crate::tables::event::{EventRow, raise_changes};
 use crate::tables::outbox::{self, DomainEvent};
-use crate::tables::transition::{end, start_undoing};
+use crate::tables::transition::{confirm, end, extend, start_undoing};
 
-/// A request to cancel, from the queue's inbox.
+/// What an applicant requests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InboxAction {
+    /// To cancel the application.
+    Cancel,
+    /// To go on: the called applicant confirms.
+    Confirm,
+    /// More time to confirm.
+    Extend,
+}
+
+/// A request of an applicant, from the queue's inbox.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CancelRequest {
+pub struct InboxRequest {
     /// The position in the inbox.
     pub id: i64,
+    /// When the queue wrote it.
+    pub at: Millis,
+    /// What is requested.
+    pub action: InboxAction,
     /// The key of the application.
     pub app_key: AppKey,
     /// The number of the application.
@@ -26,13 +41,13 @@ pub struct CancelRequest {
 }
 
 impl Ledger {
-    /// Handles requests to cancel, in order, and records that the inbox is handled through `through`, in one transaction. Returns the
+    /// Handles requests, in order, and records that the inbox is handled through `through`, in one transaction. Returns the
     /// event's count of changes after that. Fails if the event has fewer than `changes_min` before.
     pub async fn handle_inbox(
         &self,
         event: &EventId,
         fence: Fence,
-        requests: &[CancelRequest],
+        requests: &[InboxRequest],
         through: i64,
         changes_min: i64,
     ) -> Result<i64, Error> {
@@ -45,12 +60,14 @@ impl Ledger {
         let mut known = KnownApplications::read(&mut tx, event, named).await?;
         for request in unhandled() {
             match known.compare(request.number, request.app_key) {
-                Comparison::New => {
+                Comparison::New if request.action == InboxAction::Cancel => {
                     let (number, app_key) = (request.number, request.app_key);
                     record_ended(&mut tx, event, number, app_key, Outcome::Cancelled, led.now).await?;
                     known.add(number, app_key);
                 }
-                Comparison::Known => cancel(&mut tx, event, request.app_key, led.now).await?,
+                // Who is not in the ledger was not called.
+                Comparison::New => {}
+                Comparison::Known => decide(&mut tx, &led.event, request, led.now).await?,
                 Comparison::Contradicts(why) => return freeze(self, tx, event, fence, why).await,
             }
         }
@@ -62,6 +79,22 @@ impl Ledger {
         let changes = raise_changes(&mut tx, event).await?;
         tx.commit().await?;
         Ok(changes)
+    }
+}
+
+/// Decides a request about an application of the ledger.
+async fn decide(tx: &mut Tx, event: &EventRow, request: &InboxRequest, now: Millis) -> Result<(), Error> {
+    let EventSettings { id, extension_ms, .. } = &event.settings;
+    let step = match request.action {
+        InboxAction::Cancel => return cancel(tx, id, request.app_key, now).await,
+        InboxAction::Confirm => Step::Confirm { at: request.at },
+        InboxAction::Extend => Step::Extend { at: request.at, by: *extension_ms },
+    };
+    let Some(row) = lock_application(tx, id, request.app_key).await? else { return Ok(()) };
+    match row.state.after(step) {
+        Some(ApplicationState::Ordering { .. }) => confirm(tx, &row, now).await,
+        Some(ApplicationState::Called { until, .. }) => extend(tx, &row, until).await,
+        _ => Ok(()),
     }
 }
 

@@ -53,7 +53,7 @@ impl Ledger {
         tx.commit().await
     }
 
-    /// Settles an event that is settling, unless an application is ordering, undoing or parked, a seat is held, or a seat is free
+    /// Settles an event that is settling, unless an application is called, ordering, undoing or parked, a seat is held, or a seat is free
     /// while `applications_wait`. An order that is being undone counts although its seat is sold: the seat becomes free for the
     /// next number. Once the event is settled, every application that still waits up to the last number is `sold_out`: one write
     /// for all of them.

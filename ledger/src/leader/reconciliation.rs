@@ -1,7 +1,7 @@
 //! A ledger that was put back to an older state, while the queue was not: it takes back from the queue what it has lost. Meanwhile
 //! nothing is admitted, since seats that look free may be sold.
 
-use domain::{AppKey, ApplicationState, EventId, Fence, Millis, Number, Outcome, Undo};
+use domain::{AppKey, ApplicationState, CalledWindow, EventId, Fence, Millis, Number, Outcome, Undo};
 use serde_json::json;
 
 use crate::leader::admission::{free_seats, hold_seats};
@@ -13,8 +13,8 @@ use crate::store::column::count;
 use crate::store::error::Error;
 use crate::store::ledger::Ledger;
 use crate::store::transaction::Tx;
-use crate::tables::application::lock_application;
-use crate::tables::transition::start_undoing;
+use crate::tables::application::{ApplicationRow, lock_application};
+use crate::tables::transition::{confirm, end, start_undoing};
 
 /// An application that the queue knows as admitted or withdrawn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,6 +25,8 @@ pub struct QueueRecord {
     pub app_key: AppKey,
     /// The outcome that the queue has; a withdrawn application is cancelled.
     pub outcome: Option<Outcome>,
+    /// In an event that calls applicants, the time of one without an outcome.
+    pub called: Option<CalledWindow>,
     /// Whether the applicant requested to cancel it.
     pub cancel_requested: bool,
 }
@@ -42,13 +44,27 @@ impl QueueRecord {
     fn is_cancelled(&self) -> bool {
         self.cancel_requested || self.outcome == Some(Outcome::Cancelled)
     }
+
+    /// Whether the applicant did not confirm. Then there is no order.
+    fn is_unconfirmed(&self) -> bool {
+        self.called.is_some_and(|window| !window.confirmed)
+    }
+
+    /// How the application ended without an order.
+    fn ended_without_order(&self) -> Option<Outcome> {
+        match self.outcome {
+            Some(Outcome::Ordered) => None,
+            None if self.is_unconfirmed() && self.cancel_requested => Some(Outcome::Cancelled),
+            outcome => outcome,
+        }
+    }
 }
 
 impl Ledger {
     /// Adds the applications that the ledger does not have, and repeats cancel requests that it has lost.
     ///
-    /// An added application may have an order. It gets a seat at once, and counts as called before: its next order call finds the
-    /// order, and a rejection or a cancellation deletes it first. Without a free seat it waits for one, as long as an application is
+    /// An added application may have an order. It gets a seat at once, and counts as if an order call was made before: its next order call
+    /// finds the order, and a rejection or a cancellation deletes it first. An applicant who did not confirm is called again. Without a free seat it waits for one, as long as an application is
     /// under way; after that the event is frozen.
     pub async fn reconcile(
         &self,
@@ -65,13 +81,13 @@ impl Ledger {
             match known.compare(record.number, record.app_key) {
                 Comparison::Contradicts(why) => return freeze(self, tx, event, fence, why).await,
                 Comparison::Known => repeat_ending(&mut tx, event, record, led.now).await?,
-                Comparison::New => match record.outcome {
-                    Some(outcome) if outcome != Outcome::Ordered => {
+                Comparison::New => match record.ended_without_order() {
+                    Some(outcome) => {
                         let QueueRecord { number, app_key, .. } = *record;
                         record_ended(&mut tx, event, number, app_key, outcome, led.now).await?;
                         ended += 1;
                     }
-                    _ => to_seat.push(record),
+                    None => to_seat.push(record),
                 },
             }
         }
@@ -122,6 +138,7 @@ impl Ledger {
 /// Repeats for a known application what ended it since. The older state may have it as not called yet, although it was: so it counts as
 /// called, and its order is deleted before its seat is free, unless the queue has the cancellation as done.
 async fn repeat_ending(tx: &mut Tx, event: &EventId, record: &QueueRecord, now: Millis) -> Result<(), Error> {
+    repeat_called(tx, event, record, now).await?;
     let was_rejected = record.outcome == Some(Outcome::Rejected);
     if !was_rejected && !record.is_cancelled() {
         return Ok(());
@@ -146,10 +163,36 @@ async fn repeat_ending(tx: &mut Tx, event: &EventId, record: &QueueRecord, now: 
     }
 }
 
+/// Repeats for an application that the older state has as called what happened to it since.
+async fn repeat_called(tx: &mut Tx, event: &EventId, record: &QueueRecord, now: Millis) -> Result<(), Error> {
+    let Some(row) = lock_application(tx, event, record.app_key).await? else { return Ok(()) };
+    if !matches!(row.state, ApplicationState::Called { .. }) {
+        return Ok(());
+    }
+    match (record.outcome, record.called) {
+        (Some(outcome @ Outcome::Expired), _) => end(tx, &row, outcome, None, now).await,
+        (Some(Outcome::Ordered | Outcome::Rejected), _) => confirm(tx, &row, now).await,
+        (None, Some(window)) if window.confirmed => confirm(tx, &row, now).await,
+        (None, Some(window)) => raise_window(tx, &row, window).await,
+        _ => Ok(()),
+    }
+}
+
+/// Gives a called applicant the time that the queue shows, if that is longer.
+async fn raise_window(tx: &mut Tx, row: &ApplicationRow, window: CalledWindow) -> Result<(), Error> {
+    sqlx::query(
+        "UPDATE application SET called_until = $3, extended = CASE WHEN extended < $4 THEN $4 ELSE extended END, projected_epoch = 0
+         WHERE event = $1 AND app_key = $2 AND called_until < $3",
+    )
+    .bind(row.event.as_str()).bind(row.app_key.to_string()).bind(window.until).bind(i64::from(window.extended))
+    .execute(&mut **tx).await?;
+    Ok(())
+}
+
 /// Whether an application is under way that may free its seat.
 async fn is_under_way(tx: &mut Tx, event: &EventId) -> Result<bool, Error> {
     let row = sqlx::query(
-        "SELECT COUNT(*) AS under_way FROM application WHERE event = $1 AND state IN ('ordering', 'undoing')",
+        "SELECT COUNT(*) AS under_way FROM application WHERE event = $1 AND state IN ('called', 'ordering', 'undoing')",
     )
     .bind(event.as_str())
     .fetch_one(&mut **tx)
@@ -157,7 +200,7 @@ async fn is_under_way(tx: &mut Tx, event: &EventId) -> Result<bool, Error> {
     Ok(count(&row, "under_way")? > 0)
 }
 
-/// Inserts applications that were called before, each with a held seat.
+/// Inserts applications, each with a held seat: one that did not confirm as called, any other as if an order call was made before.
 async fn seat_again(
     tx: &mut Tx,
     event: &EventId,
@@ -168,12 +211,24 @@ async fn seat_again(
     if records.is_empty() {
         return Ok(());
     }
-    let row = |(record, seat): (&&QueueRecord, &i64)| json!({ "number": record.number, "key": record.app_key.to_string(), "seat": seat, "undo": record.is_cancelled().then_some("cancel") });
+    let row = |(record, seat): (&&QueueRecord, &i64)| {
+        let state = match record.is_cancelled() {
+            _ if record.is_unconfirmed() => "called",
+            true => "undoing",
+            false => "ordering",
+        };
+        json!({
+            "number": record.number, "key": record.app_key.to_string(), "seat": seat, "state": state,
+            "undo": (state == "undoing").then_some("cancel"), "attempts": i32::from(state != "called"),
+            "until": record.called.map(|window| window.until), "extended": i32::from(record.called.is_some_and(|window| window.extended)),
+        })
+    };
     let rows = json!(records.iter().zip(seats).map(row).collect::<Vec<_>>()).to_string();
     sqlx::query(
-        "INSERT INTO application (event, app_key, number, state, undo, seat, attempts, admitted_at)
-         SELECT $1, value ->> 'key', CAST(value ->> 'number' AS BIGINT), CASE WHEN value ->> 'undo' IS NULL THEN 'ordering' ELSE 'undoing' END,
-             value ->> 'undo', CAST(value ->> 'seat' AS BIGINT), 1, $3
+        "INSERT INTO application (event, app_key, number, state, undo, seat, attempts, admitted_at, called_until, extended)
+         SELECT $1, value ->> 'key', CAST(value ->> 'number' AS BIGINT), value ->> 'state', value ->> 'undo',
+             CAST(value ->> 'seat' AS BIGINT), CAST(value ->> 'attempts' AS BIGINT), $3,
+             CAST(value ->> 'until' AS BIGINT), CAST(value ->> 'extended' AS BIGINT)
          FROM json_each($2) AS one",
     )
     .bind(event.as_str()).bind(&rows).bind(now)

@@ -3,6 +3,7 @@
 
 use domain::{Epoch, EventId, EventState, Fence, Millis, NO_JOURNAL};
 
+use crate::leader::called::renew_called;
 use crate::leader::leader_lease::lock_led_event;
 use crate::store::error::Error;
 use crate::store::ledger::Ledger;
@@ -10,10 +11,20 @@ use crate::tables::event::EventRow;
 use crate::tables::journal::{self, JournalReport, RegisteredJournal};
 
 impl Ledger {
-    /// Records that the queue lost nothing before it was armed for this epoch.
-    pub async fn record_whole(&self, event: &EventId, fence: Fence, epoch: Epoch) -> Result<(), Error> {
+    /// Records that the queue lost nothing before it was armed for this epoch. The queue was away until `queue_now`, by its clock, so
+    /// the time of called applicants starts again.
+    pub async fn record_whole(
+        &self,
+        event: &EventId,
+        fence: Fence,
+        epoch: Epoch,
+        queue_now: Millis,
+    ) -> Result<(), Error> {
         let mut tx = self.begin().await?;
-        lock_led_event(self, &mut tx, event, fence).await?;
+        let led = lock_led_event(self, &mut tx, event, fence).await?;
+        if led.event.judged_epoch < epoch {
+            renew_called(&mut tx, &led.event, queue_now).await?;
+        }
         // The epoch of a ledger that was put back to an older state is below the queue's.
         sqlx::query(
             "UPDATE event SET judged_epoch = $2, epoch = CASE WHEN epoch < $2 THEN $2 ELSE epoch END
@@ -28,16 +39,20 @@ impl Ledger {
 
     /// Records that the queue lost applications before it was armed for this epoch. A settled event waits for nothing. Otherwise
     /// admission waits until every awaited journal was replayed. If some process has no journal, it waits `grace_ms` as well, while
-    /// receipts are presented.
+    /// receipts are presented. The time of called applicants starts again, as in [`Self::record_whole`].
     pub async fn record_loss(
         &self,
         event: &EventId,
         fence: Fence,
         epoch: Epoch,
+        queue_now: Millis,
         grace_ms: Millis,
     ) -> Result<(), Error> {
         let mut tx = self.begin().await?;
         let led = lock_led_event(self, &mut tx, event, fence).await?;
+        if led.event.judged_epoch < epoch {
+            renew_called(&mut tx, &led.event, queue_now).await?;
+        }
         let journals = journal::all(&mut *tx, event).await?;
         let is_covered = !journals.is_empty() && journals.iter().all(|journal| journal.id != NO_JOURNAL);
         let until = if is_covered { led.now } else { led.now + grace_ms };

@@ -52,6 +52,10 @@ impl ApplicationRow {
 fn state(row: &AnyRow, outcome: Option<Outcome>, attempts: u32) -> Result<ApplicationState, Error> {
     let undo = maybe_text(row, "undo")?.as_deref().and_then(parse_undo);
     match (text(row, "state")?.as_str(), undo, outcome) {
+        ("called", _, _) => {
+            let until = maybe_int(row, "called_until")?.unwrap_or(0);
+            Ok(ApplicationState::Called { until, extended: int(row, "extended")? == 1 })
+        }
         ("ordering", _, _) => Ok(ApplicationState::Ordering { attempts }),
         ("undoing", Some(undo), _) => Ok(ApplicationState::Undoing { undo, attempts }),
         ("parked", undo, _) => Ok(ApplicationState::Parked { undo }),
@@ -89,6 +93,8 @@ pub(crate) async fn lock_application(
 /// The number of applications that have not ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct OpenApplications {
+    /// Called applicants who have not confirmed.
+    pub called: u32,
     /// Applications whose order call has no definite response yet.
     pub under_way: u32,
     /// Parked applications.
@@ -151,12 +157,17 @@ impl Ledger {
 
     /// Returns how many applications have not ended.
     pub async fn open_applications(&self, event: &EventId) -> Result<OpenApplications, Error> {
-        // Two counts, each over its own index: ended applications are most of a big event and are not read.
+        // Three counts, each over its own index: ended applications are most of a big event and are not read.
         let row = sqlx::query(
-            "SELECT (SELECT COUNT(*) FROM application WHERE event = $1 AND state IN ('ordering', 'undoing')) AS under_way,
+            "SELECT (SELECT COUNT(*) FROM application WHERE event = $1 AND state = 'called') AS called,
+                    (SELECT COUNT(*) FROM application WHERE event = $1 AND state IN ('ordering', 'undoing')) AS under_way,
                     (SELECT COUNT(*) FROM application WHERE event = $1 AND state = 'parked') AS parked",
         )
         .bind(event.as_str()).fetch_one(self.reader()).await?;
-        Ok(OpenApplications { under_way: count(&row, "under_way")?, parked: count(&row, "parked")? })
+        Ok(OpenApplications {
+            called: count(&row, "called")?,
+            under_way: count(&row, "under_way")?,
+            parked: count(&row, "parked")?,
+        })
     }
 }

@@ -36,6 +36,28 @@ impl DomainEvent {
         Self { event: event.clone(), app_key: app_key.to_string(), kind, payload: payload.to_string() }
     }
 
+    /// The domain event of an applicant who is called and has time until `until`.
+    pub(crate) fn called(event: &EventId, app_key: AppKey, number: Number, until: Millis) -> Self {
+        let payload = json!({ "event": event, "guid": app_key.guid(), "number": number, "until_ms": until });
+        Self {
+            event: event.clone(),
+            app_key: app_key.to_string(),
+            kind: "application.called".into(),
+            payload: payload.to_string(),
+        }
+    }
+
+    /// The domain event of an applicant who confirmed.
+    pub(crate) fn confirmed(row: &ApplicationRow) -> Self {
+        let payload = json!({ "event": row.event, "guid": row.app_key.guid(), "number": row.number });
+        Self {
+            event: row.event.clone(),
+            app_key: row.app_key.to_string(),
+            kind: "application.confirmed".into(),
+            payload: payload.to_string(),
+        }
+    }
+
     /// The domain event of an application that was parked.
     pub(crate) fn parked(row: &ApplicationRow) -> Self {
         let payload = json!({ "event": row.event, "guid": row.app_key.guid(), "number": row.number });

@@ -59,6 +59,27 @@ pub(crate) async fn start_undoing(tx: &mut Tx, row: &ApplicationRow, undo: Undo)
     Ok(())
 }
 
+/// Has the order made that a called applicant confirmed.
+pub(crate) async fn confirm(tx: &mut Tx, row: &ApplicationRow, now: Millis) -> Result<(), Error> {
+    sqlx::query(
+        "UPDATE application SET state = 'ordering', fence = fence + 1, attempts = 0, next_try_at = 0, projected_epoch = 0
+         WHERE event = $1 AND app_key = $2",
+    )
+    .bind(row.event.as_str()).bind(row.app_key.to_string())
+    .execute(&mut **tx).await?;
+    outbox::post(tx, &DomainEvent::confirmed(row), now).await
+}
+
+/// Gives a called applicant time until `until`.
+pub(crate) async fn extend(tx: &mut Tx, row: &ApplicationRow, until: Millis) -> Result<(), Error> {
+    sqlx::query(
+        "UPDATE application SET called_until = $3, extended = 1, fence = fence + 1, projected_epoch = 0 WHERE event = $1 AND app_key = $2",
+    )
+    .bind(row.event.as_str()).bind(row.app_key.to_string()).bind(until)
+    .execute(&mut **tx).await?;
+    Ok(())
+}
+
 /// Has a parked application ordered again.
 pub(crate) async fn order_again(tx: &mut Tx, row: &ApplicationRow, attempts: u32) -> Result<(), Error> {
     sqlx::query(

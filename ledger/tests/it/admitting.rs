@@ -1,7 +1,7 @@
 //! Events, leadership and admission.
 
 use domain::{Fence, Number, Release, ReqHash};
-use ledger::{Admission, Candidate, CreateResult, Error};
+use ledger::{Admission, Candidate, CreateResult, Error, QueueReading};
 
 use crate::harness::{LedgerHarness, NOON, Store, candidates, key, settings};
 
@@ -29,7 +29,8 @@ pub(crate) async fn a_leader_whose_lease_expired_is_refused_after_the_next_one(s
     harness.clock.advance(3001);
     let next_leader = harness.ledger.acquire_leadership(&harness.event).await.unwrap().unwrap();
     assert_eq!(next_leader.fence, Fence(harness.fence.0 + 1));
-    let outdated = harness.ledger.admit(&harness.event, harness.fence, &candidates([1]), 0).await;
+    let outdated =
+        harness.ledger.admit(&harness.event, harness.fence, &candidates([1]), QueueReading::default()).await;
     assert!(matches!(outdated, Err(Error::Lost)), "{outdated:?}");
     assert_eq!(harness.seats().await, (10, 0, 0));
 }
@@ -99,14 +100,18 @@ pub(crate) async fn a_queue_that_contradicts_the_ledger_freezes_the_event(store:
         harness.admit(1..=3).await;
         let mut head = candidates([4]);
         head.push(contradiction);
-        let frozen = harness.ledger.admit(&harness.event, harness.fence, &head, 0).await;
+        let frozen =
+            harness.ledger.admit(&harness.event, harness.fence, &head, QueueReading::default()).await;
         assert!(matches!(frozen, Err(Error::Frozen(_))), "{frozen:?}");
         assert_eq!(harness.state_of(4).await, "absent", "the whole round is rolled back");
         let event = harness.ledger.event(&harness.event).await.unwrap();
         assert!(event.frozen.as_ref().unwrap().contains("earlier state"));
         assert_eq!(harness.ledger.admissible(&event).await.unwrap(), 0);
         assert!(matches!(
-            harness.ledger.admit(&harness.event, harness.fence, &candidates([4]), 0).await,
+            harness
+                .ledger
+                .admit(&harness.event, harness.fence, &candidates([4]), QueueReading::default())
+                .await,
             Err(Error::Frozen(_))
         ));
         assert_eq!(harness.domain_events().await, ["event.frozen"]);

@@ -1,16 +1,22 @@
 //! Requests to cancel, in each state of the application.
 
 use domain::Number;
-use ledger::{CallKind, CallResult, CancelRequest, Error, OrderResponse};
+use ledger::{CallKind, CallResult, Error, InboxAction, InboxRequest, OrderResponse, QueueReading};
 
 use crate::harness::{LedgerHarness, Store, candidates, key};
 
-fn request(id: i64, number: u32) -> CancelRequest {
-    CancelRequest { id, app_key: key(number), number: Number::new(number).unwrap() }
+fn request(id: i64, number: u32) -> InboxRequest {
+    InboxRequest {
+        at: 0,
+        action: InboxAction::Cancel,
+        id,
+        app_key: key(number),
+        number: Number::new(number).unwrap(),
+    }
 }
 
 impl LedgerHarness {
-    async fn handle_inbox(&self, requests: &[CancelRequest]) {
+    async fn handle_inbox(&self, requests: &[InboxRequest]) {
         let through = requests.last().unwrap().id;
         self.ledger.handle_inbox(&self.event, self.fence, requests, through, 0).await.unwrap();
     }
@@ -78,11 +84,17 @@ pub(crate) async fn a_cancel_of_a_rejected_application_changes_nothing(store: St
 pub(crate) async fn a_request_that_contradicts_the_ledger_freezes_the_event(store: Store) {
     let harness = LedgerHarness::open(store, 2).await;
     harness.admit([1]).await;
-    let other = CancelRequest { id: 1, app_key: key(9), number: Number::new(1).unwrap() };
+    let other = InboxRequest {
+        at: 0,
+        action: InboxAction::Cancel,
+        id: 1,
+        app_key: key(9),
+        number: Number::new(1).unwrap(),
+    };
     let frozen = harness.ledger.handle_inbox(&harness.event, harness.fence, &[other], 1, 0).await;
     assert!(matches!(frozen, Err(Error::Frozen(_))));
     assert!(matches!(
-        harness.ledger.admit(&harness.event, harness.fence, &candidates([2]), 0).await,
+        harness.ledger.admit(&harness.event, harness.fence, &candidates([2]), QueueReading::default()).await,
         Err(Error::Frozen(_))
     ));
 }

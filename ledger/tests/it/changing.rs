@@ -96,10 +96,13 @@ pub(crate) async fn a_change_raises_the_rev_and_audits_the_changed_fields(store:
         settle_after_close: Some(false),
         diverts: Some(vec!["/p/spring".into()]),
         intake: Some(false),
+        called_for_ms: Some(60_000),
+        extension_ms: Some(0),
     };
     let row = harness.changed(patch(all)).await;
     let fields: Vec<_> = row.after.as_object().unwrap().keys().map(String::as_str).collect();
-    assert_eq!(fields, ["applications_max", "closes_at", "diverts", "intake", "settle_after_close", "title"]);
+    let changed = ["applications_max", "called_for_ms", "closes_at", "diverts", "extension_ms", "intake"];
+    assert_eq!(fields, [&changed[..], &["settle_after_close", "title"]].concat());
     let now = harness.now().await;
     let kept = (now.rev, now.settings.in_flight_max, now.settings.announcement, now.settings.opens_at);
     assert_eq!(kept, (5, 7, text("느려요"), NOON));

@@ -6,7 +6,10 @@ use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
 use domain::{AppKey, Epoch, Fence, Number, Outcome};
-use ledger::{Call, CallKind, CallResult, CancelRequest, Error, OpenApplications, OrderResponse, SeatState};
+use ledger::{
+    Call, CallKind, CallResult, Error, InboxAction, InboxRequest, OpenApplications, OrderResponse,
+    QueueReading, SeatState,
+};
 use tokio::sync::Notify;
 
 use crate::harness::{LedgerHarness, Store, candidates, key, settings};
@@ -141,12 +144,14 @@ impl ConcurrencyTest {
         &self,
         fence: Fence,
         next: &mut u32,
-        requests: &[CancelRequest],
+        requests: &[InboxRequest],
     ) -> Result<(), Error> {
         let (ledger, event) = (&self.harness.ledger, &self.harness.event);
         let admissible = ledger.admissible(&ledger.event(event).await?).await?.min(APPLICATIONS + 1 - *next);
         if admissible > 0 {
-            let admission = ledger.admit(event, fence, &candidates(*next..*next + admissible), 0).await?;
+            let admission = ledger
+                .admit(event, fence, &candidates(*next..*next + admissible), QueueReading::default())
+                .await?;
             *next += u32::try_from(admission.known.len()).unwrap();
         }
         ledger
@@ -167,8 +172,10 @@ impl ConcurrencyTest {
     async fn is_done(&self) -> bool {
         let (ledger, event) = (&self.harness.ledger, &self.harness.event);
         // In this order: no seat changes while no application is open.
-        matches!(ledger.open_applications(event).await, Ok(OpenApplications { under_way: 0, parked: 0 }))
-            && matches!(ledger.seats(event).await, Ok(seats) if seats.free == 0)
+        matches!(
+            ledger.open_applications(event).await,
+            Ok(OpenApplications { called: 0, under_way: 0, parked: 0 })
+        ) && matches!(ledger.seats(event).await, Ok(seats) if seats.free == 0)
     }
 
     pub(crate) async fn run(self: &Arc<Self>) {
@@ -217,8 +224,14 @@ impl ConcurrencyTest {
     }
 }
 
-fn request(id: i64, number: u32) -> CancelRequest {
-    CancelRequest { id, app_key: key(number), number: Number::new(number).unwrap() }
+fn request(id: i64, number: u32) -> InboxRequest {
+    InboxRequest {
+        at: 0,
+        action: InboxAction::Cancel,
+        id,
+        app_key: key(number),
+        number: Number::new(number).unwrap(),
+    }
 }
 
 pub(crate) async fn concurrent_dispatchers_admission_and_cancels_end_in_exact_counts(store: Store) {

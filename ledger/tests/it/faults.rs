@@ -4,7 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use domain::{Epoch, EventState};
-use ledger::{CallResult, CancelRequest, Change, Error, OrderResponse, SettleResult};
+use ledger::{
+    CallResult, Change, Error, InboxAction, InboxRequest, OrderResponse, QueueReading, SettleResult,
+};
 
 use crate::concurrency::ConcurrencyTest;
 use crate::harness::{LedgerHarness, Session, Store, candidates, key};
@@ -29,7 +31,13 @@ async fn a_deadlock_is_reported_and_the_operation_can_be_repeated() {
         .run("SET deadlock_timeout = '100s'; BEGIN; UPDATE ledger.application SET fence = fence")
         .await
         .unwrap();
-    let request = CancelRequest { id: 1, app_key: key(1), number: domain::Number::new(1).unwrap() };
+    let request = InboxRequest {
+        at: 0,
+        action: InboxAction::Cancel,
+        id: 1,
+        app_key: key(1),
+        number: domain::Number::new(1).unwrap(),
+    };
     let requests = [request];
     let close_the_cycle = async {
         session.wait_until(1, "wait_event_type = 'Lock'").await;
@@ -65,7 +73,8 @@ async fn a_deadlock_is_reported_and_the_operation_can_be_repeated() {
 async fn a_lock_that_is_held_too_long_is_reported() {
     let (harness, mut session) = open(2).await;
     session.run("BEGIN; UPDATE ledger.event SET rev = rev").await.unwrap();
-    let admission = harness.ledger.admit(&harness.event, harness.fence, &candidates([1]), 0).await;
+    let admission =
+        harness.ledger.admit(&harness.event, harness.fence, &candidates([1]), QueueReading::default()).await;
     assert_refused(&admission, "55P03");
     session.run("ROLLBACK").await.unwrap();
     assert_eq!(harness.admit([1]).await.seated, 1);
@@ -87,7 +96,8 @@ async fn a_cancel_waits_for_a_response_being_recorded() {
     let (harness, mut session) = open(2).await;
     harness.admit([1]).await;
     let call = harness.lease_one().await;
-    let requests = [CancelRequest { id: 1, app_key: key(1), number: call.number }];
+    let requests =
+        [InboxRequest { at: 0, action: InboxAction::Cancel, id: 1, app_key: key(1), number: call.number }];
     // The response has changed the application and waits for the seat; the request arrives then.
     session.run("BEGIN; UPDATE ledger.seat SET state = state WHERE n = 1").await.unwrap();
     let (arrived, has_arrived) = tokio::sync::oneshot::channel();
@@ -211,8 +221,11 @@ async fn a_commit_with_a_lost_reply_is_found_by_repeating() {
     let (harness, mut session) = open(2).await;
     let (ledger, event) = (&harness.ledger, &harness.event);
 
-    let unknown =
-        cut_at_commit(&mut session, ledger.admit(event, harness.fence, &candidates([1, 2]), 0)).await;
+    let unknown = cut_at_commit(
+        &mut session,
+        ledger.admit(event, harness.fence, &candidates([1, 2]), QueueReading::default()),
+    )
+    .await;
     assert!(matches!(unknown, Error::Unavailable(_)), "{unknown:?}");
     let repeated = harness.admit([1, 2]).await;
     assert_eq!((repeated.known.len(), repeated.seated, repeated.all), (2, 0, true));
@@ -224,7 +237,13 @@ async fn a_commit_with_a_lost_reply_is_found_by_repeating() {
     assert_eq!(harness.record(&call, created).await, CallResult::Stale);
     assert_eq!((harness.state_of(1).await.as_str(), harness.seats().await), ("ordered", (0, 1, 1)));
 
-    let requests = [CancelRequest { id: 1, app_key: key(2), number: domain::Number::new(2).unwrap() }];
+    let requests = [InboxRequest {
+        at: 0,
+        action: InboxAction::Cancel,
+        id: 1,
+        app_key: key(2),
+        number: domain::Number::new(2).unwrap(),
+    }];
     cut_at_commit(
         &mut session,
         ledger.handle_inbox(

@@ -7,7 +7,8 @@ use std::time::Duration;
 use domain::event::Text;
 use domain::{AppKey, EventId, EventSettings, Fence, Kind, Number, Release, ReqHash};
 use ledger::{
-    ATTEMPTS_MAX, Admission, Call, CallResult, CancelRequest, Candidate, Ledger, OrderResponse, SeatState,
+    ATTEMPTS_MAX, Admission, Call, CallResult, Candidate, InboxAction, InboxRequest, Ledger, OrderResponse,
+    QueueReading, SeatState,
 };
 use sqlx::{ConnectOptions, Connection};
 use testkit::{ManualClock, Postgres, TempFolder};
@@ -106,6 +107,8 @@ pub(crate) fn settings(capacity: u32) -> EventSettings {
         id: "spring".parse().unwrap(),
         title: Text { ko: "봄".into(), en: "Spring".into() },
         kind: Kind::Order,
+        called_for_ms: 600_000,
+        extension_ms: 300_000,
         capacity,
         opens_at: NOON,
         closes_at: NOON + 3_600_000,
@@ -180,7 +183,10 @@ impl LedgerHarness {
     }
 
     pub(crate) async fn admit(&self, numbers: impl IntoIterator<Item = u32>) -> Admission {
-        self.ledger.admit(&self.event, self.fence, &candidates(numbers), 0).await.unwrap()
+        self.ledger
+            .admit(&self.event, self.fence, &candidates(numbers), QueueReading::default())
+            .await
+            .unwrap()
     }
 
     /// Advances the clock so that the pace allows a call, and leases it.
@@ -203,7 +209,9 @@ impl LedgerHarness {
 
     /// Handles a request to cancel this number.
     pub(crate) async fn cancel(&self, number: u32) {
-        let request = CancelRequest {
+        let request = InboxRequest {
+            at: 0,
+            action: InboxAction::Cancel,
             id: i64::from(number),
             app_key: key(number),
             number: Number::new(number).unwrap(),

@@ -4,6 +4,7 @@
 
 mod admitting;
 mod auditing;
+mod calling;
 mod cancelling;
 mod capacity;
 mod changing;
@@ -70,6 +71,19 @@ cases! {
         a_changed_or_removed_audit_row_breaks_the_chain
         a_kept_hash_shows_that_the_end_of_the_audit_was_removed
     }
+    calling {
+        a_called_applicant_has_a_seat_and_the_order_is_made_once_confirmed
+        a_request_counts_by_when_the_queue_wrote_it
+        the_time_is_extended_once
+        an_expired_seat_is_free_for_the_next_number
+        a_called_applicant_who_cancels_frees_the_seat_at_once
+        settling_waits_for_called_applicants
+        the_capacity_is_not_lowered_below_the_called_applicants
+        in_flight_max_limits_the_calls_and_not_the_called_applicants
+        a_frozen_event_and_an_older_ledger_expire_no_application
+        after_an_outage_of_the_queue_the_time_starts_again
+        each_change_of_a_called_applicant_is_projected_once
+    }
     parking {
         a_retried_application_may_already_have_an_order
         an_application_parked_while_undoing_is_still_cancelled
@@ -80,6 +94,7 @@ cases! {
     }
     reconciling {
         lost_applications_get_their_seats_back_as_called_before
+        a_called_applicant_is_called_again_unless_confirmed
         a_lost_cancel_request_is_repeated
         an_order_that_was_made_since_is_deleted_before_its_seat_is_free
         too_few_seats_freeze_the_event_until_there_are_enough

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use ledger::{Error, Ledger};
+use ledger::{Error, Ledger, QueueReading};
 use testkit::BlackholeProxy;
 
 use crate::harness::{LedgerHarness, Store, candidates};
@@ -16,7 +16,7 @@ async fn an_operation_that_timed_out_frees_its_connection() {
     proxy.drop_all();
     let timed_out = tokio::time::timeout(
         Duration::from_millis(200),
-        ledger.admit(&harness.event, harness.fence, &candidates([1]), 0),
+        ledger.admit(&harness.event, harness.fence, &candidates([1]), QueueReading::default()),
     )
     .await;
     assert!(timed_out.is_err(), "{timed_out:?}");
@@ -24,7 +24,8 @@ async fn an_operation_that_timed_out_frees_its_connection() {
     // The only connection is lost; the pool discards it a moment later and opens another.
     let retry_until_available = async {
         loop {
-            match ledger.admit(&harness.event, harness.fence, &candidates([1]), 0).await {
+            match ledger.admit(&harness.event, harness.fence, &candidates([1]), QueueReading::default()).await
+            {
                 Err(Error::Unavailable(sqlx::Error::PoolTimedOut)) => {}
                 other => break other.unwrap(),
             }

@@ -1,6 +1,6 @@
 //! Opening the ledger: schema version, durability, passwords and the clock.
 
-use ledger::{Error, Ledger};
+use ledger::{Error, Ledger, QueueReading};
 use testkit::Postgres;
 
 use crate::harness::{LedgerHarness, Store, candidates, execute_sql};
@@ -133,7 +133,7 @@ async fn a_write_succeeds_after_sqlite_has_ended_a_transaction() {
     for _ in 0..2 {
         let refused = harness
             .ledger
-            .admit(&harness.event, harness.fence, &candidates([1]), 0)
+            .admit(&harness.event, harness.fence, &candidates([1]), QueueReading::default())
             .await
             .unwrap_err()
             .to_string();

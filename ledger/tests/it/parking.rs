@@ -43,7 +43,7 @@ pub(crate) async fn a_retried_application_may_already_have_an_order(store: Store
     assert_eq!(harness.record(&call, OrderResponse::Deleted).await, CallResult::Ended(Outcome::Rejected));
     assert_eq!(
         (harness.seats().await, harness.ledger.open_applications(&harness.event).await.unwrap()),
-        ((2, 1, 0), OpenApplications { under_way: 1, parked: 0 })
+        ((2, 1, 0), OpenApplications { called: 0, under_way: 1, parked: 0 })
     );
     assert_eq!(harness.audited().await, ["reject", "retry", "create"]);
 }

@@ -1,12 +1,20 @@
 //! A ledger that was put back to an older state takes back from the queue what it has lost.
 
-use domain::{AppKey, ApplicationState, Outcome};
-use ledger::{Change, QueueRecord};
+use domain::{AppKey, ApplicationState, CalledWindow, EventSettings, Kind, Outcome};
+use ledger::{Change, QueueReading, QueueRecord};
 
-use crate::harness::{LedgerHarness, Store, candidates, key};
+use crate::harness::{LedgerHarness, NOON, Store, candidates, key, settings};
+
+const UNTIL: i64 = NOON + 3_600_000;
 
 fn record(n: u32, outcome: Option<Outcome>, cancel_requested: bool) -> QueueRecord {
-    QueueRecord { number: domain::Number::new(n).unwrap(), app_key: key(n), outcome, cancel_requested }
+    QueueRecord {
+        number: domain::Number::new(n).unwrap(),
+        app_key: key(n),
+        outcome,
+        called: None,
+        cancel_requested,
+    }
 }
 
 async fn state_of(harness: &LedgerHarness, n: u32) -> ApplicationState {
@@ -99,11 +107,12 @@ pub(crate) async fn nothing_is_admitted_by_a_ledger_that_is_behind(store: Store)
     let harness = LedgerHarness::open(store, 3).await;
     let changes = harness.admit(1..=1).await.changes;
     let (ledger, event, fence) = (&harness.ledger, &harness.event, harness.fence);
-    let admitted = ledger.admit(event, fence, &candidates([2]), changes + 1).await;
+    let admitted =
+        ledger.admit(event, fence, &candidates([2]), QueueReading { now: 0, changes: changes + 1 }).await;
     assert!(matches!(admitted, Err(ledger::Error::Behind)), "{admitted:?}");
     let handled = ledger.handle_inbox(event, fence, &[], 5, changes + 1).await;
     assert!(matches!(handled, Err(ledger::Error::Behind)), "{handled:?}");
-    ledger.admit(event, fence, &candidates([2]), changes).await.unwrap();
+    ledger.admit(event, fence, &candidates([2]), QueueReading { now: 0, changes }).await.unwrap();
 }
 
 pub(crate) async fn later_settings_of_the_queue_are_adopted_with_their_seats(store: Store) {
@@ -120,4 +129,31 @@ pub(crate) async fn later_settings_of_the_queue_are_adopted_with_their_seats(sto
     assert_eq!(harness.audited().await[0], "adopt_settings");
     adopt(event.rev + 4, &event.settings).await;
     assert_eq!(harness.now().await.settings.capacity, 5, "not twice under one rev");
+}
+
+pub(crate) async fn a_called_applicant_is_called_again_unless_confirmed(store: Store) {
+    let settings = EventSettings { kind: Kind::Confirm, ..settings(6) };
+    let harness = LedgerHarness::open_with(store, settings).await;
+    harness.admit(1..=3).await;
+    let window = |confirmed| Some(CalledWindow { until: UNTIL, extended: true, confirmed });
+    let records = [
+        QueueRecord { called: window(false), ..record(1, None, false) },
+        QueueRecord { called: window(true), ..record(2, None, false) },
+        record(3, Some(Outcome::Expired), false),
+        QueueRecord { called: window(false), ..record(4, None, false) },
+        QueueRecord { called: window(true), ..record(5, None, false) },
+        QueueRecord { called: window(false), ..record(6, None, true) },
+        QueueRecord { called: window(true), ..record(7, None, true) },
+    ];
+    assert_eq!(reconcile(&harness, &records).await.unwrap(), (4, 0));
+    assert_eq!(reconcile(&harness, &records).await.unwrap(), (0, 0), "repeating it adds nothing");
+    let state = async |n: u32| state_of(&harness, n).await;
+    let called = ApplicationState::Called { until: UNTIL, extended: true };
+    assert_eq!((state(1).await, state(4).await), (called, called));
+    assert_eq!(state(2).await, ApplicationState::Ordering { attempts: 0 }, "counted at the end");
+    assert_eq!(state(3).await, ApplicationState::Ended(Outcome::Expired));
+    assert_eq!(state(5).await, ApplicationState::Ordering { attempts: 1 }, "there may be an order");
+    assert_eq!(state(6).await, ApplicationState::Ended(Outcome::Cancelled), "there is none");
+    assert!(matches!(state(7).await, ApplicationState::Undoing { .. }), "there may be an order");
+    assert_eq!(harness.seats().await, (1, 5, 0));
 }

@@ -16,7 +16,7 @@ async fn record(harness: &LedgerHarness, reports: &[JournalReport]) -> EventRow 
 }
 
 async fn lose(harness: &LedgerHarness, epoch: u32) -> EventRow {
-    harness.ledger.record_loss(&harness.event, harness.fence, Epoch(epoch), GRACE).await.unwrap();
+    harness.ledger.record_loss(&harness.event, harness.fence, Epoch(epoch), 0, GRACE).await.unwrap();
     harness.now().await
 }
 
@@ -55,13 +55,13 @@ pub(crate) async fn a_loss_waits_for_receipts_where_a_process_has_no_journal(sto
 pub(crate) async fn an_arming_is_judged_once(store: Store) {
     let harness = LedgerHarness::open(store, 3).await;
     let (ledger, event, fence) = (&harness.ledger, &harness.event, harness.fence);
-    ledger.record_whole(event, fence, Epoch(4)).await.unwrap();
+    ledger.record_whole(event, fence, Epoch(4), 0).await.unwrap();
     assert_eq!((harness.now().await.judged_epoch, harness.now().await.lost_epoch), (Epoch(4), Epoch(0)));
     // A leader that was delayed decides nothing about an epoch that is judged.
     let late = lose(&harness, 4).await;
     assert!(!late.is_recovering(), "{late:?}");
     assert_eq!(lose(&harness, 5).await.lost_epoch, Epoch(5));
-    ledger.record_whole(event, fence, Epoch(5)).await.unwrap();
+    ledger.record_whole(event, fence, Epoch(5), 0).await.unwrap();
     assert!(harness.now().await.is_recovering());
 }
 

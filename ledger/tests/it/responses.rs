@@ -89,7 +89,7 @@ pub(crate) async fn a_call_that_never_succeeds_is_parked_and_delays_no_other(sto
     assert_eq!((harness.seats().await, harness.state_of(1).await), ((1, 1, 0), "parked".to_owned()));
     assert_eq!(
         harness.ledger.open_applications(&harness.event).await.unwrap(),
-        OpenApplications { under_way: 0, parked: 1 }
+        OpenApplications { called: 0, under_way: 0, parked: 1 }
     );
     harness.order(2).await;
     assert_eq!(harness.domain_events().await, ["application.ordered", "application.parked"]);

@@ -1,6 +1,6 @@
 //! The Postgres roles and their rights.
 
-use ledger::{Change, EndParked, EventTimes, Ledger, OrderResponse};
+use ledger::{Change, EndParked, EventTimes, Ledger, OrderResponse, QueueReading};
 use testkit::Postgres;
 
 use crate::changing::KIM;
@@ -101,7 +101,10 @@ async fn the_worker_role_is_sufficient_for_a_worker() {
     ledger.write_queue_status(&harness.event, fence, &crate::queue_status::status()).await.unwrap();
     let times = EventTimes { opens_at: NOON, closes_at: NOON + 1 };
     ledger.keep_times(&harness.event, fence, 1, times).await.unwrap();
-    ledger.admit(&harness.event, fence, &crate::harness::candidates([1]), 0).await.unwrap();
+    ledger
+        .admit(&harness.event, fence, &crate::harness::candidates([1]), QueueReading::default())
+        .await
+        .unwrap();
     harness.clock.advance(2000);
     let call = ledger.lease_calls(&harness.event, 1).await.unwrap().calls.remove(0);
     let created = ledger.put_order(&harness.event, call.app_key, call.number).await.unwrap();

@@ -75,7 +75,7 @@ pub(crate) async fn an_operator_settles_only_a_closed_unfrozen_event_after_recov
     let harness =
         LedgerHarness::open_with(store, EventSettings { settle_after_close: false, ..settings(3) }).await;
     assert_eq!(harness.refused(Change::Settle).await.0, EventState::Open);
-    harness.ledger.record_loss(&harness.event, harness.fence, Epoch(1), 2 * HOUR).await.unwrap();
+    harness.ledger.record_loss(&harness.event, harness.fence, Epoch(1), 0, 2 * HOUR).await.unwrap();
     harness.clock.advance(HOUR);
     assert!(harness.refused(Change::Settle).await.1.contains("accept the recovery"));
     let recovery = harness.changed(Change::AcceptRecovery).await;

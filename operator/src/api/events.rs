@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use domain::event::CAPACITY_MAX;
-use domain::{EventId, EventSettings};
+use domain::{EventId, EventSettings, Kind};
 use ledger::{Change, CreateResult, EventPatch};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -36,6 +36,18 @@ pub(crate) struct NewEvent {
     #[schema(value_type = String, pattern = "^[a-z0-9][a-z0-9-]{0,39}$")]
     id: EventId,
     title: Title,
+    /// What happens to an application that is admitted: `order` (default) makes the order at once; with `confirm` the applicant has to
+    /// confirm first, within `called_for_ms`. It cannot be changed.
+    #[schema(value_type = Option<String>, pattern = "^(order|confirm)$")]
+    kind: Option<Kind>,
+    /// How long a called applicant has, in milliseconds; 600000 (ten minutes) by default.
+    #[schema(minimum = 1000, maximum = 604_800_000)]
+    #[serde(default, deserialize_with = "optional_whole_number")]
+    called_for_ms: Option<u32>,
+    /// By how much a called applicant may extend that time, once, in milliseconds; 300000 (five minutes) by default, 0 allows none.
+    #[schema(minimum = 0, maximum = 604_800_000)]
+    #[serde(default, deserialize_with = "optional_whole_number")]
+    extension_ms: Option<u32>,
     /// Seats.
     #[schema(minimum = 1, maximum = 10_000_000)]
     #[serde(deserialize_with = "whole_number")]
@@ -67,6 +79,9 @@ impl NewEvent {
         let default_max = self.capacity.clamp(1_000_000, CAPACITY_MAX);
         let defaults = EventSettings::new(self.id, self.title.0, self.opens_at.0, self.closes_at.0);
         EventSettings {
+            kind: self.kind.unwrap_or(defaults.kind),
+            called_for_ms: self.called_for_ms.map_or(defaults.called_for_ms, Into::into),
+            extension_ms: self.extension_ms.map_or(defaults.extension_ms, Into::into),
             capacity: self.capacity,
             intake: self.intake.unwrap_or(defaults.intake),
             pace: self.pace.0,
@@ -95,6 +110,13 @@ pub(crate) struct EventUpdate {
     applications_max: Option<u32>,
     /// Whether the event accepts applications while it is open.
     intake: Option<bool>,
+    /// How long applicants have who are called from now on, in milliseconds.
+    #[schema(minimum = 1000, maximum = 604_800_000)]
+    #[serde(default, deserialize_with = "optional_whole_number")]
+    called_for_ms: Option<u32>,
+    #[schema(minimum = 0, maximum = 604_800_000)]
+    #[serde(default, deserialize_with = "optional_whole_number")]
+    extension_ms: Option<u32>,
     settle_after_close: Option<bool>,
     #[schema(max_items = 32)]
     diverts: Option<Vec<DivertPath>>,
@@ -118,6 +140,8 @@ impl EventUpdate {
             settle_after_close: self.settle_after_close,
             diverts: self.diverts.clone().map(divert_paths),
             intake: self.intake,
+            called_for_ms: self.called_for_ms.map(Into::into),
+            extension_ms: self.extension_ms.map(Into::into),
         }
     }
 }

@@ -42,6 +42,8 @@ pub struct SeatCounts {
 /// Admitted applications that have not ended.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct PendingCounts {
+    /// The applicant is called and has not confirmed.
+    pub called: u32,
     /// The order call got no response yet.
     pub ordering: u32,
     /// Its order calls got no clear response too often: an operator or the applicant must end it.
@@ -107,9 +109,13 @@ pub struct EventResponse {
     pub state: EventState,
     /// The title.
     pub title: LocalizedText,
-    /// What happens when a number is called.
+    /// What happens to an application that is admitted: `order` makes the order at once, `confirm` waits for the applicant.
     #[schema(value_type = String)]
     pub kind: Kind,
+    /// How long a called applicant has to confirm, in milliseconds.
+    pub called_for_ms: i64,
+    /// By how much a called applicant may extend that time, once, in milliseconds; 0 allows none.
+    pub extension_ms: i64,
     /// Seats.
     pub capacity: u32,
     /// When applying becomes possible.
@@ -160,13 +166,15 @@ impl EventResponse {
     ) -> Self {
         let state = event.state.at(&event.settings, now);
         let settings = event.settings;
-        let EventFigures { seats, ordering, parked } = figures;
+        let EventFigures { seats, called, ordering, parked } = figures;
         Self {
             id: settings.id.to_string(),
             rev: event.rev,
             state,
             title: settings.title.into(),
             kind: settings.kind,
+            called_for_ms: settings.called_for_ms,
+            extension_ms: settings.extension_ms,
             capacity: settings.capacity,
             opens_at: timestamp::format(settings.opens_at),
             closes_at: timestamp::format(settings.closes_at),
@@ -179,7 +187,7 @@ impl EventResponse {
             settle_after_close: settings.settle_after_close,
             diverts: settings.diverts,
             seats: SeatCounts { free: seats.free, held: seats.held, sold: seats.sold },
-            under_way: PendingCounts { ordering, parked },
+            under_way: PendingCounts { called, ordering, parked },
             queue: queue.map(Into::into),
             frozen: event.frozen,
             missing_journals,

@@ -149,7 +149,7 @@ async fn a_recovery_shows_its_end_and_is_accepted_with_a_reason() {
     let journal = JournalReport { id: "4f1c".into(), replayed: Epoch(0) };
     let without = JournalReport { id: NO_JOURNAL.into(), replayed: Epoch(0) };
     harness.ledger.record_journals(&spring(), lead.fence, &[journal, without]).await.unwrap();
-    harness.ledger.record_loss(&spring(), lead.fence, Epoch(3), 60_000).await.unwrap();
+    harness.ledger.record_loss(&spring(), lead.fence, Epoch(3), 0, 60_000).await.unwrap();
     let event = harness.get(GET).await.json();
     assert_eq!(event["recover_until"], "2026-11-22T11:01:00.000Z");
     assert_eq!(event["missing_journals"], json!(["4f1c"]));

@@ -10,7 +10,7 @@ use axum::http::{HeaderMap, Request};
 use domain::event::Text;
 use domain::{AppKey, EventId, EventSettings, Number, ReqHash};
 use http_body_util::BodyExt as _;
-use ledger::{CallResult, Candidate, Ledger, OrderResponse};
+use ledger::{CallResult, Candidate, Ledger, OrderResponse, QueueReading};
 use operator::{Config, OperatorState, Role, Token, router};
 use serde_json::{Value, json};
 use service::{Context, Health, Tasks};
@@ -165,7 +165,8 @@ impl OperatorHarness {
             req_hash: ReqHash::NONE,
             contact: String::new(),
         };
-        let admission = self.ledger.admit(&event, lead.fence, &[candidate], 0).await.unwrap();
+        let admission =
+            self.ledger.admit(&event, lead.fence, &[candidate], QueueReading::default()).await.unwrap();
         assert_eq!(admission.seated, 1);
         loop {
             self.clock.advance(60_000);
@@ -189,7 +190,7 @@ impl OperatorHarness {
             req_hash: ReqHash::NONE,
             contact: String::new(),
         };
-        self.ledger.admit(&spring(), lead.fence, &[candidate(1)], 0).await.unwrap();
-        self.ledger.admit(&spring(), lead.fence, &[candidate(2)], 0).await.unwrap_err();
+        self.ledger.admit(&spring(), lead.fence, &[candidate(1)], QueueReading::default()).await.unwrap();
+        self.ledger.admit(&spring(), lead.fence, &[candidate(2)], QueueReading::default()).await.unwrap_err();
     }
 }

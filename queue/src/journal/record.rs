@@ -1,12 +1,13 @@
 //! One record of a journal: a length, a checksum and the content. Everything is little-endian.
 
-use domain::{AppKey, Epoch, EventId, Number, ReqHash};
+use domain::{AppKey, Epoch, EventId, Millis, Number, ReqHash};
 
 /// Length and checksum in front of the content.
 const FRAME: usize = 6;
 const APPLIED: u8 = 1;
 const CANCELLED: u8 = 2;
 const REGISTERED: u8 = 3;
+const CONFIRMED: u8 = 4;
 
 /// What a journal keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,13 +41,27 @@ pub enum JournalRecord {
         /// The application.
         app_key: AppKey,
     },
+    /// A confirmation that was acknowledged.
+    Confirmed {
+        /// The event.
+        event: EventId,
+        /// The number of the application.
+        number: Number,
+        /// The application.
+        app_key: AppKey,
+        /// When the queue wrote it.
+        at: Millis,
+    },
 }
 
 impl JournalRecord {
     /// The event that the record is about.
     pub fn event(&self) -> &EventId {
         match self {
-            Self::Registered { event } | Self::Applied { event, .. } | Self::Cancelled { event, .. } => event,
+            Self::Registered { event }
+            | Self::Applied { event, .. }
+            | Self::Cancelled { event, .. }
+            | Self::Confirmed { event, .. } => event,
         }
     }
 
@@ -72,6 +87,12 @@ impl JournalRecord {
                 head(bytes, CANCELLED, event);
                 bytes.extend(number.get().to_le_bytes());
                 bytes.extend(app_key.0);
+            }
+            Self::Confirmed { event, number, app_key, at } => {
+                head(bytes, CONFIRMED, event);
+                bytes.extend(number.get().to_le_bytes());
+                bytes.extend(app_key.0);
+                bytes.extend(at.to_le_bytes());
             }
         }
         let content = &bytes[start + FRAME..];
@@ -109,6 +130,12 @@ impl JournalRecord {
                 event,
                 number: Number::new(content.int()?)?,
                 app_key: AppKey(content.take()?),
+            },
+            CONFIRMED => Self::Confirmed {
+                event,
+                number: Number::new(content.int()?)?,
+                app_key: AppKey(content.take()?),
+                at: Millis::from_le_bytes(content.take()?),
             },
             _ => return None,
         };
@@ -160,9 +187,18 @@ mod tests {
             number: Number::new(n).unwrap(),
             app_key: AppKey(key),
         });
+        let confirmed = (1..u32::MAX, any::<[u8; 16]>(), any::<i64>()).prop_map(|(n, key, at)| {
+            JournalRecord::Confirmed {
+                event: "spring".parse().unwrap(),
+                number: Number::new(n).unwrap(),
+                app_key: AppKey(key),
+                at,
+            }
+        });
         prop_oneof![
             applied,
             cancelled,
+            confirmed,
             Just(JournalRecord::Registered { event: "summer-2027".parse().unwrap() })
         ]
     }

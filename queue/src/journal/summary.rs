@@ -35,6 +35,8 @@ pub struct JournaledEvent {
     pub last_number: u32,
     /// The number of cancel requests.
     pub cancel_requests: u64,
+    /// The number of confirmations of called applicants.
+    pub confirmations: u64,
     #[serde(skip)]
     numbers: NumberSet,
 }
@@ -65,6 +67,7 @@ impl JournalSummary {
         match record {
             JournalRecord::Registered { .. } => event.registered = true,
             JournalRecord::Cancelled { .. } => event.cancel_requests += 1,
+            JournalRecord::Confirmed { .. } => event.confirmations += 1,
             JournalRecord::Applied { number, .. } => {
                 event.applications += u64::from(event.numbers.insert(*number));
                 event.last_number = event.last_number.max(number.get());

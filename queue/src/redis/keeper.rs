@@ -143,7 +143,7 @@ impl JournalKeeper {
         let (parts, mut read) = mpsc::channel(4);
         let (scanned, scanned_event) = (Arc::clone(journal), event.clone());
         let scan = tokio::task::spawn_blocking(move || send_parts(&scanned, &scanned_event, &parts));
-        let (mut cancelled, mut count, mut conflicts) = (Vec::new(), 0, 0);
+        let (mut cancelled, mut confirmed, mut count, mut conflicts) = (Vec::new(), Vec::new(), 0, 0);
         while let Some(part) = read.recv().await {
             let (mut call, mut size) = (self.replay_call(journal, event, lost_epoch, false), 0);
             for record in part {
@@ -159,6 +159,10 @@ impl JournalKeeper {
                         call = call.arg(number.get()).arg(&app_key.0[..]).arg(&ReqHash::NONE.0[..]).arg("");
                         cancelled.push((number, app_key));
                     }
+                    // Only who was called has confirmed, so the ledger has the application.
+                    JournalRecord::Confirmed { number, app_key, at, .. } => {
+                        confirmed.push((number, app_key, at));
+                    }
                     JournalRecord::Registered { .. } => {}
                 }
             }
@@ -173,6 +177,10 @@ impl JournalKeeper {
             let call =
                 self.client.function_call("cancel", event.as_str()).arg(&app_key.0[..]).arg(number.get());
             self.client.call(call).await?;
+        }
+        for (number, app_key, at) in confirmed {
+            let call = self.client.function_call("replay_confirm", event.as_str());
+            self.client.call(call.arg(&app_key.0[..]).arg(number.get()).arg(at)).await?;
         }
         conflicts += self.send(self.replay_call(journal, event, lost_epoch, true)).await?;
         tracing::warn!(%event, count, conflicts, cancelled = cancelled.len(), "replayed {count} applications into the queue of event {event}");

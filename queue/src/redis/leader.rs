@@ -4,7 +4,7 @@ use domain::{AppKey, EventId, EventSettings, Gaps};
 
 use super::client::{FunctionCall, RedisClient};
 use super::error::{CallError, unreadable};
-use super::reply::stored_outcome;
+use super::reply::{stored_called, stored_outcome};
 use crate::contract::{
     ArmRequest, ArmResult, Closing, Continuity, LeaderError, Projection, QueueState, RestoredApplication,
 };
@@ -74,7 +74,10 @@ pub(super) async fn project(
     projection: &Projection,
 ) -> Result<(), LeaderError> {
     let settled_seq = projection.settled_seq.map(|seq| seq.to_string()).unwrap_or_default();
-    for piece in pieces(&projection.outcomes) {
+    let called = projection.called.iter().map(|(number, window)| (*number, stored_called(*window)));
+    let outcomes = projection.outcomes.iter().map(|(number, outcome)| (*number, stored_outcome(outcome)));
+    let texts: Vec<_> = called.chain(outcomes).collect();
+    for piece in pieces(&texts) {
         let call = fenced_call(client, "project", event, fence).arg(projection.rev);
         let mut call = with_settings(call, &projection.settings)?
             .arg(projection.state.as_str())
@@ -84,8 +87,8 @@ pub(super) async fn project(
             .arg(&settled_seq)
             .arg(projection.judged_epoch.0)
             .arg(projection.lost_epoch.0);
-        for (number, outcome) in piece {
-            call = call.arg(number.get()).arg(stored_outcome(outcome));
+        for (number, text) in piece {
+            call = call.arg(number.get()).arg(text);
         }
         client.call_as_leader(call).await?;
     }

@@ -10,8 +10,17 @@ const CLOCK_BY_HAND: &str = "local HAND_CLOCK = true";
 /// The functions of each role that reads applications.
 const READS: [&str; 6] = ["catalogue", "snapshot", "entry", "app_key_of", "entries", "canary_read"];
 /// The functions that the signup service calls in addition.
-const SIGNUP: [&str; 7] =
-    ["apply", "cancel", "present_receipt", "journal", "replay", "report_number", "canary_signup"];
+const SIGNUP: [&str; 9] = [
+    "apply",
+    "cancel",
+    "request_called",
+    "present_receipt",
+    "journal",
+    "replay",
+    "replay_confirm",
+    "report_number",
+    "canary_signup",
+];
 /// The functions of the gateway: the events, and the state of each.
 const GATEWAY: [&str; 3] = ["catalogue", "snapshot", "canary_gateway"];
 /// The functions that the leader calls in addition.

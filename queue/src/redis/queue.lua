@@ -11,7 +11,8 @@
 --   q:{event}:p        HASH    app_keys of presented receipts whose applications are missing, until they are restored
 --   q:{event}:j        HASH    id of a journal -> the last loss of applications that it was replayed for; empty before the leader knows it
 --   q:{event}:i        STREAM  the inbox; the first half of an id is the position
---   q:{event}:o        HASH    number -> outcome, or outcome:order number
+--   q:{event}:o        HASH    number -> outcome, or outcome:order number, or called:until:flags while the applicant is called; the
+--                              flags are x (extended), c (confirmed) and e (more time requested)
 -- The states are W (waiting), A (admitted) and X (withdrawn).
 -- Every function takes the keys `q:catalogue` and `q:{event}:m` and the arguments nonce, now, ... Every reply starts with the
 -- nonce. Without keys a function answers PROBE, which shows that the caller may call it.
@@ -269,11 +270,35 @@ local function key_with_number(queue, number)
   if packed and packed_number(packed) == number then return key end
 end
 
--- The outcome of an application, from what q:{event}:o has for its number.
+-- When the time of a called applicant ends, and the flags; nil for an outcome.
+local function parse_called(text)
+  local until_at, flags = string.match(text or '', '^called:(%d+):(%a*)$')
+  if until_at then return tonumber(until_at), flags end
+end
+
+local function has_flag(flags, flag)
+  return string.find(flags, flag, 1, true) ~= nil
+end
+
+local function called_text(until_at, flags)
+  return 'called:' .. integer(until_at) .. ':' .. flags
+end
+
+-- What to keep of a called applicant when the ledger projects the time again: requests that it may not have handled yet.
+local function merge_called(before, after)
+  local _, old_flags = parse_called(before)
+  local until_at, flags = parse_called(after)
+  if not old_flags then return after end
+  if has_flag(old_flags, 'c') and not has_flag(flags, 'c') then flags = flags .. 'c' end
+  if has_flag(old_flags, 'e') then flags = flags .. 'e' end
+  return called_text(until_at, flags)
+end
+
+-- The outcome of an application, or the time of a called applicant, from what q:{event}:o has for its number.
 local function outcome_from(queue, number, state, stored_outcome)
-  if stored_outcome then return stored_outcome end
+  if stored_outcome and not parse_called(stored_outcome) then return stored_outcome end
   if state == 'W' and queue.ending == 'settled' and queue.settled_seq and number <= queue.settled_seq then return 'sold_out' end
-  return ''
+  return stored_outcome or ''
 end
 
 local function outcome_of(queue, number, state)
@@ -364,13 +389,13 @@ local function is_in_inbox(queue, packed)
   return #redis.call('XRANGE', queue.base .. 'i', id, id) > 0
 end
 
--- Returns the packed id of the request.
-local function post_to_inbox(queue, key, number, kind)
+-- Returns the packed id of the request. It is stamped with the queue's clock, unless a journal has an earlier time.
+local function post_to_inbox(queue, key, number, kind, at)
   -- The ids of an epoch lie above all ids of earlier ones, also of those that were lost.
   local id = math.max(queue.inbox_last, queue.epoch * 2147483648) + 1
   save(queue, { inbox_last = id })
   redis.call(
-    'XADD', queue.base .. 'i', integer(id) .. '-0', 'n', integer(number), 'k', key, 't', kind, 'a', integer(queue.now)
+    'XADD', queue.base .. 'i', integer(id) .. '-0', 'n', integer(number), 'k', key, 't', kind, 'a', integer(at or queue.now)
   )
   return struct.pack('>d', id)
 end
@@ -388,7 +413,7 @@ local function cancel(keys, args)
   if queue.ending ~= 'settled' and state ~= 'X' then
     local after, withdraws = packed, state == 'W' and number > queue.admitted_through
     if withdraws then after, state = with_state(packed, 'X'), 'X' end
-    local can_change = outcome == '' or string.sub(outcome, 1, 7) == 'ordered'
+    local can_change = outcome == '' or parse_called(outcome) or string.sub(outcome, 1, 7) == 'ordered'
     if can_change and not is_in_inbox(queue, packed) then
       after = string.sub(after, 1, 13) .. post_to_inbox(queue, key, number, 'cancel')
     end
@@ -401,6 +426,38 @@ local function cancel(keys, args)
     end
   end
   return { args[1], 'OK', number, STATE_CODES[state], outcome, cancel_requested(packed) }
+end
+
+-- Whether a called applicant has made this request before.
+local function is_repeated(kind, flags)
+  if kind == 'confirm' then return has_flag(flags, 'c') end
+  return not has_flag(flags, 'c') and (has_flag(flags, 'x') or has_flag(flags, 'e'))
+end
+
+-- A called applicant confirms or requests more time. args: app_key, number on its receipt, confirm or extend. The reply has whether the
+-- request is accepted, the time, and the application.
+local function request_called(keys, args)
+  local queue, refusal = open_for_applicant(keys, args)
+  if refusal then return refusal end
+  local key, kind, accepted = args[3], args[5], false
+  local packed = find(queue, key)
+  if not packed or packed_number(packed) ~= tonumber(args[4]) then return { args[1], 'OK' } end
+  local number, state = packed_number(packed), packed_state(packed)
+  local outcome = outcome_of(queue, number, state)
+  local until_at, flags = parse_called(outcome)
+  if until_at and is_repeated(kind, flags) then
+    accepted = true
+    -- As in `apply`: the reply waits until the request of another connection is durable.
+    redis.call('HINCRBY', keys[2], 'barrier', 1)
+  elseif until_at and queue.now < until_at and not has_flag(flags, 'c') and cancel_requested(packed) == 0 then
+    accepted = true
+    post_to_inbox(queue, key, number, kind)
+    outcome = called_text(until_at, flags .. (kind == 'confirm' and 'c' or 'e'))
+    redis.call('HSET', queue.base .. 'o', integer(number), outcome)
+  end
+  return {
+    args[1], 'OK', accepted and 1 or 0, queue.now, number, STATE_CODES[state], outcome, cancel_requested(packed),
+  }
 end
 
 -- args: app_key, number on its receipt. A missing application is requested from the leader, once, unless its number belongs to
@@ -432,6 +489,15 @@ local function journal(keys, args)
   if redis.call('HEXISTS', name, args[3]) == 0 then redis.call('HSET', name, args[3], '') end
   local replayed = redis.call('HGET', name, args[3])
   return { args[1], 'OK', replayed, queue.lost_epoch or 0, queue.ending == 'settled' and 1 or 0 }
+end
+
+-- Puts a confirmation of a journal into the inbox again. The ledger decides by the time at which it was first written. args: app_key,
+-- number, that time.
+local function replay_confirm(keys, args)
+  local queue, refusal = open_for_applicant(keys, args)
+  if refusal then return refusal end
+  if queue.ending ~= 'settled' then post_to_inbox(queue, args[3], tonumber(args[4]), 'confirm', tonumber(args[5])) end
+  return { args[1], 'OK' }
 end
 
 -- ---- writes of the leader
@@ -501,7 +567,7 @@ local function arm(keys, args)
 end
 
 -- args: fence, rev, settings, opens_at, closes_at, intake, applications_max, state, number_limit, round, figures, settled_seq,
--- judged_epoch, lost_epoch, then number and outcome of each.
+-- judged_epoch, lost_epoch, then number and text for q:{event}:o of each.
 local function project(keys, args)
   local queue, refusal = open_fenced(keys, args, false)
   if refusal then return refusal end
@@ -527,7 +593,9 @@ local function project(keys, args)
   for i = 17, #args, 2 do
     local before, after = redis.call('HGET', name, args[i]), args[i + 1]
     local cancels_order = before and string.sub(before, 1, 7) == 'ordered' and string.sub(after, 1, 9) == 'cancelled'
-    if not before or cancels_order then redis.call('HSET', name, args[i], after) end
+    local was_called = parse_called(before)
+    if was_called and parse_called(after) then after = merge_called(before, after) end
+    if not before or was_called or cancels_order then redis.call('HSET', name, args[i], after) end
   end
   return { args[1], 'OK' }
 end
@@ -912,6 +980,8 @@ register('journal', { 'allow-oom' }, journal)
 register('canary_signup', { 'allow-oom' }, canary_signup)
 register('canary_worker', { 'allow-oom' }, canary_worker)
 register('cancel', { 'allow-oom' }, cancel)
+register('request_called', { 'allow-oom' }, request_called)
+register('replay_confirm', { 'allow-oom' }, replay_confirm)
 register('present_receipt', { 'allow-oom' }, present_receipt)
 register('arm', { 'allow-oom' }, arm)
 register('project', { 'allow-oom' }, project)

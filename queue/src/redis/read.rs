@@ -7,9 +7,10 @@ use super::client::RedisClient;
 use super::error::{CallError, unreadable};
 use super::reply::ReplyFields;
 use crate::contract::{
-    Closing, InboxEntry, InboxKind, LeaderError, QueueEntry, QueueError, QueueHead, QueueJournal,
-    QueueSnapshot, SeatFigures, UnjudgedArming, WaitingApplication,
+    Closing, LeaderError, QueueEntry, QueueError, QueueHead, QueueJournal, QueueSnapshot, SeatFigures,
+    UnjudgedArming, WaitingApplication,
 };
+use crate::inbox::{InboxEntry, InboxKind};
 
 /// The maximum number of applications that one call of `entries` returns.
 const ENTRIES_PAGE_MAX: u32 = 1_000;
@@ -154,13 +155,10 @@ pub(super) async fn entries(
         after = fields.int()?;
         let seq: u32 = fields.int()?;
         while !fields.is_empty() && entries.len() < max as usize {
-            entries.push(QueueEntry {
-                number: fields.number()?,
-                app_key: fields.app_key()?,
-                state: fields.queue_state()?,
-                outcome: fields.outcome()?,
-                cancel_requested: fields.int::<u8>()? == 1,
-            });
+            let (number, app_key, state) = (fields.number()?, fields.app_key()?, fields.queue_state()?);
+            let (outcome, called) = fields.projected()?;
+            let cancel_requested = fields.int::<u8>()? == 1;
+            entries.push(QueueEntry { number, app_key, state, outcome, called, cancel_requested });
         }
         if entries.len() >= max as usize || after >= seq {
             return Ok(entries);
@@ -234,9 +232,5 @@ pub(super) async fn inbox(
 }
 
 fn kind(word: &str) -> Result<InboxKind, CallError> {
-    match word {
-        "cancel" => Ok(InboxKind::Cancel),
-        "present" => Ok(InboxKind::PresentReceipt),
-        other => Err(unreadable(other)),
-    }
+    InboxKind::parse(word).ok_or_else(|| unreadable(word))
 }

@@ -1,10 +1,11 @@
 //! The replies of the Redis functions in `queue.lua`, read field by field from the front. Only the caller knows what the fields mean.
 
-use domain::{AppKey, Epoch, Number, Outcome, ReqHash};
+use domain::{AppKey, CalledWindow, Epoch, Number, Outcome, ReqHash};
 use redis::Value;
 
 use super::error::{CallError, unreadable};
 use crate::contract::{LeaderError, ProjectedOutcome, QueueEntry, QueueError, QueueState};
+use crate::inbox::CalledReply;
 
 /// The reply of a function, without its nonce.
 #[derive(Debug)]
@@ -126,18 +127,33 @@ impl ReplyFields {
         queue_state(self.int()?)
     }
 
-    /// Parses `outcome` or `outcome:order_no`; an empty field is `None`.
-    pub(super) fn outcome(&mut self) -> Result<Option<ProjectedOutcome>, CallError> {
+    /// Parses what the ledger has projected of an application: `outcome`, `outcome:order_no` or `called:until:flags`; an empty field is
+    /// neither.
+    pub(super) fn projected(
+        &mut self,
+    ) -> Result<(Option<ProjectedOutcome>, Option<CalledWindow>), CallError> {
         let text = self.text()?;
         if text.is_empty() {
-            return Ok(None);
+            return Ok((None, None));
+        }
+        if let Some(window) = text.strip_prefix(CALLED) {
+            return Ok((None, Some(called_window(window)?)));
         }
         let (word, order_no) = match text.split_once(':') {
             Some((word, order_no)) => (word, Some(order_no.to_owned())),
             None => (text.as_str(), None),
         };
         let outcome = Outcome::parse(word).ok_or_else(|| unreadable(word))?;
-        Ok(Some(ProjectedOutcome { outcome, order_no }))
+        Ok((Some(ProjectedOutcome { outcome, order_no }), None))
+    }
+
+    /// The result of a called applicant's request; `None` if no field is left.
+    pub(super) fn called_reply(&mut self, app_key: AppKey) -> Result<Option<CalledReply>, CallError> {
+        if self.is_empty() {
+            return Ok(None);
+        }
+        let (accepted, now) = (self.int::<u8>()? == 1, self.int()?);
+        Ok(self.entry(app_key)?.map(|entry| CalledReply { entry, accepted, now }))
     }
 
     /// The application with this key; `None` if no field is left.
@@ -145,14 +161,26 @@ impl ReplyFields {
         if self.is_empty() {
             return Ok(None);
         }
-        Ok(Some(QueueEntry {
-            number: self.number()?,
-            app_key,
-            state: self.queue_state()?,
-            outcome: self.outcome()?,
-            cancel_requested: self.int::<u8>()? == 1,
-        }))
+        let (number, state) = (self.number()?, self.queue_state()?);
+        let (outcome, called) = self.projected()?;
+        let cancel_requested = self.int::<u8>()? == 1;
+        Ok(Some(QueueEntry { number, app_key, state, outcome, called, cancel_requested }))
     }
+}
+
+/// What the text of a called applicant begins with.
+const CALLED: &str = "called:";
+
+/// The time of a called applicant as it is stored.
+pub(super) fn stored_called(window: CalledWindow) -> String {
+    let flag = |is_set: bool, flag: &'static str| if is_set { flag } else { "" };
+    format!("{CALLED}{}:{}{}", window.until, flag(window.extended, "x"), flag(window.confirmed, "c"))
+}
+
+fn called_window(text: &str) -> Result<CalledWindow, CallError> {
+    let (until, flags) = text.split_once(':').ok_or_else(|| unreadable(text))?;
+    let until = until.parse().map_err(|_| unreadable(text))?;
+    Ok(CalledWindow { until, extended: flags.contains('x'), confirmed: flags.contains('c') })
 }
 
 /// An outcome as it is stored.

@@ -8,13 +8,15 @@ use super::loaded_queue::LoadedQueue;
 use super::queue_row::{Ending, QueueRow};
 use super::read;
 use super::step::{Reply, StepError, report};
-use crate::contract::{Applicant, ApplyAck, InboxKind, QueueEntry, QueueError, QueueState};
+use crate::contract::{Applicant, ApplyAck, QueueEntry, QueueError, QueueState};
+use crate::inbox::{CalledReply, CalledRequest, InboxKind};
 
 /// A write of an applicant.
 #[derive(Debug)]
 pub(super) enum ApplicantWrite {
     Apply(Applicant, Reply<ApplyAck, QueueError>),
     Cancel(AppKey, Number, Reply<Option<QueueEntry>, QueueError>),
+    RequestCalled(AppKey, Number, CalledRequest, Reply<Option<CalledReply>, QueueError>),
     PresentReceipt(AppKey, Number, Reply<Option<QueueEntry>, QueueError>),
 }
 
@@ -29,6 +31,9 @@ pub(super) async fn carry_out(
         ApplicantWrite::Apply(applicant, reply) => report(reply, apply(conn, queue, applicant, now).await),
         ApplicantWrite::Cancel(app_key, number, reply) => {
             report(reply, cancel(conn, queue, app_key, number, now).await)
+        }
+        ApplicantWrite::RequestCalled(app_key, number, request, reply) => {
+            report(reply, request_called(conn, queue, app_key, number, request, now).await)
         }
         ApplicantWrite::PresentReceipt(app_key, number, reply) => {
             report(reply, present_receipt(conn, queue, app_key, number, now).await)
@@ -145,6 +150,64 @@ async fn cancel(
     Ok(Some(entry))
 }
 
+/// Writes the request of a called applicant into the inbox, once, unless the applicant's time is over, or the applicant is not called,
+/// has confirmed or requested to cancel.
+async fn request_called(
+    conn: &mut SqliteConnection,
+    queue: &mut LoadedQueue,
+    app_key: AppKey,
+    number: Number,
+    request: CalledRequest,
+    now: Millis,
+) -> Result<Option<CalledReply>, StepError<QueueError>> {
+    let (row, _) = queue.open()?;
+    let entry = read::entry(conn, row, app_key).await?;
+    let Some(mut entry) = entry.filter(|entry| entry.number == number) else { return Ok(None) };
+    let Some(window) = &mut entry.called else {
+        return Ok(Some(CalledReply { entry, accepted: false, now }));
+    };
+    let is_repeated = match request {
+        CalledRequest::Confirm => window.confirmed,
+        CalledRequest::Extend => {
+            !window.confirmed && (window.extended || more_time_was_requested(conn, row.id, number).await?)
+        }
+    };
+    let accepted = is_repeated || (window.is_open(now) && !entry.cancel_requested);
+    if accepted && !is_repeated {
+        post_to_inbox(conn, row, app_key, number, request.inbox_kind(), now).await?;
+        note_called_request(conn, row.id, number, request).await?;
+        window.confirmed |= request == CalledRequest::Confirm;
+    }
+    Ok(Some(CalledReply { entry, accepted, now }))
+}
+
+async fn more_time_was_requested(
+    conn: &mut SqliteConnection,
+    queue: i64,
+    number: Number,
+) -> sqlx::Result<bool> {
+    sqlx::query_scalar("SELECT more_time_requested FROM called WHERE queue = ? AND number = ?")
+        .bind(queue)
+        .bind(number.get())
+        .fetch_one(conn)
+        .await
+}
+
+/// Keeps that the request was made, also after its entry of the inbox is handled.
+async fn note_called_request(
+    conn: &mut SqliteConnection,
+    queue: i64,
+    number: Number,
+    request: CalledRequest,
+) -> sqlx::Result<()> {
+    let statement = match request {
+        CalledRequest::Confirm => "UPDATE called SET confirmed = 1 WHERE queue = ? AND number = ?",
+        CalledRequest::Extend => "UPDATE called SET more_time_requested = 1 WHERE queue = ? AND number = ?",
+    };
+    sqlx::query(statement).bind(queue).bind(number.get()).execute(conn).await?;
+    Ok(())
+}
+
 /// Returns the application of the receipt. For a missing one, a request to restore it is written into the inbox, unless the event is
 /// settled, or the number belongs to another application or was never given.
 async fn present_receipt(
@@ -200,7 +263,7 @@ async fn post_to_inbox(
     .bind(queue.id)
     .bind(id)
     .bind(number.get())
-    .bind(kind_word(kind))
+    .bind(kind.as_str())
     .bind(now)
     .bind(&app_key.0[..])
     .execute(conn)
@@ -209,11 +272,4 @@ async fn post_to_inbox(
         queue.inbox_last = id;
     }
     Ok(())
-}
-
-fn kind_word(kind: InboxKind) -> &'static str {
-    match kind {
-        InboxKind::Cancel => "cancel",
-        InboxKind::PresentReceipt => "present",
-    }
 }

@@ -1,6 +1,6 @@
 //! The leader's writes. Each carries the leader's fence, and a refused one changes nothing.
 
-use domain::{AppKey, EventId, Gaps, Millis, Number, ReqHash};
+use domain::{AppKey, CalledWindow, EventId, Gaps, Millis, Number, ReqHash};
 use sqlx::Row;
 use sqlx::sqlite::SqliteConnection;
 
@@ -115,9 +115,34 @@ async fn project(
     let is_armed = queue.is_armed();
     let row = fenced(queue, fence)?;
     row.project(fence, &projection, now, is_armed);
+    for (number, window) in projection.called {
+        write_called(conn, row.id, number, window).await?;
+    }
     for (number, projected) in projection.outcomes {
         write_outcome(conn, row.id, number, projected).await?;
     }
+    Ok(())
+}
+
+/// Writes the time of a called applicant. A confirmation stays, since the ledger may not have handled it yet.
+async fn write_called(
+    conn: &mut SqliteConnection,
+    queue: i64,
+    number: Number,
+    window: CalledWindow,
+) -> sqlx::Result<()> {
+    sqlx::query(
+        "INSERT INTO called (queue, number, until, extended, confirmed) VALUES (?, ?, ?, ?, ?) \
+         ON CONFLICT (queue, number) DO UPDATE SET until = excluded.until, extended = excluded.extended, \
+         confirmed = max(confirmed, excluded.confirmed)",
+    )
+    .bind(queue)
+    .bind(number.get())
+    .bind(window.until)
+    .bind(window.extended)
+    .bind(window.confirmed)
+    .execute(conn)
+    .await?;
     Ok(())
 }
 

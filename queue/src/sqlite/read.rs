@@ -1,15 +1,15 @@
 //! The reads of the queue. Each result comes from committed rows only.
 
-use domain::{AppKey, EventId, Millis, Number, Outcome, ReqHash};
+use domain::{AppKey, CalledWindow, EventId, Millis, Number, Outcome, ReqHash};
 use sqlx::Row;
 use sqlx::sqlite::{SqliteConnection, SqliteRow};
 
 use super::loaded_queue::LoadedQueue;
 use super::queue_row::QueueRow;
 use crate::contract::{
-    BLOCK, InboxEntry, InboxKind, ProjectedOutcome, QueueEntry, QueueError, QueueHead, QueueSnapshot,
-    QueueState, WaitingApplication,
+    BLOCK, ProjectedOutcome, QueueEntry, QueueError, QueueHead, QueueSnapshot, QueueState, WaitingApplication,
 };
+use crate::inbox::{InboxEntry, InboxKind};
 
 /// Returns the queue of the event at this moment.
 pub(super) fn snapshot(
@@ -55,8 +55,9 @@ pub(super) async fn entry(
     app_key: AppKey,
 ) -> sqlx::Result<Option<QueueEntry>> {
     let row = sqlx::query(
-        "SELECT a.number, a.state, a.app_key, a.cancel_requested, o.outcome, o.order_no FROM application a \
-         LEFT JOIN outcome o ON o.queue = a.queue AND o.number = a.number WHERE a.queue = ? AND a.app_key = ?",
+        "SELECT a.number, a.state, a.app_key, a.cancel_requested, o.outcome, o.order_no, c.until, c.extended, c.confirmed \
+         FROM application a LEFT JOIN outcome o ON o.queue = a.queue AND o.number = a.number \
+         LEFT JOIN called c ON c.queue = a.queue AND c.number = a.number WHERE a.queue = ? AND a.app_key = ?",
     )
     .bind(queue.id)
     .bind(&app_key.0[..])
@@ -74,7 +75,13 @@ fn entry_from(row: &SqliteRow, queue: &QueueRow) -> sqlx::Result<QueueEntry> {
         None => sold_out.then_some(ProjectedOutcome { outcome: Outcome::SoldOut, order_no: None }),
     };
     let (app_key, cancel_requested) = (AppKey(bytes(row, "app_key")?), row.try_get("cancel_requested")?);
-    Ok(QueueEntry { number, app_key, state, outcome, cancel_requested })
+    let called = if outcome.is_none() { called_window(row)? } else { None };
+    Ok(QueueEntry { number, app_key, state, outcome, called, cancel_requested })
+}
+
+fn called_window(row: &SqliteRow) -> sqlx::Result<Option<CalledWindow>> {
+    let Some(until) = row.try_get("until")? else { return Ok(None) };
+    Ok(Some(CalledWindow { until, extended: row.try_get("extended")?, confirmed: row.try_get("confirmed")? }))
 }
 
 /// Returns the head of the queue. Restored applications that wait at or below `admitted_through` have lower numbers than all
@@ -145,11 +152,8 @@ pub(super) async fn inbox(
 }
 
 fn inbox_entry_from(row: &SqliteRow) -> sqlx::Result<InboxEntry> {
-    let kind = match row.try_get("kind")? {
-        "cancel" => InboxKind::Cancel,
-        "present" => InboxKind::PresentReceipt,
-        other => return Err(decode(format!("unknown kind of request: {other:?}"))),
-    };
+    let word: &str = row.try_get("kind")?;
+    let kind = InboxKind::parse(word).ok_or_else(|| decode(format!("unknown kind of request: {word:?}")))?;
     Ok(InboxEntry {
         id: row.try_get("id")?,
         at: row.try_get("at")?,
@@ -167,8 +171,9 @@ pub(super) async fn entries(
     max: u32,
 ) -> sqlx::Result<Vec<QueueEntry>> {
     let rows = sqlx::query(
-        "SELECT a.number, a.state, a.app_key, a.cancel_requested, o.outcome, o.order_no FROM application a \
-         LEFT JOIN outcome o ON o.queue = a.queue AND o.number = a.number \
+        "SELECT a.number, a.state, a.app_key, a.cancel_requested, o.outcome, o.order_no, c.until, c.extended, c.confirmed \
+         FROM application a LEFT JOIN outcome o ON o.queue = a.queue AND o.number = a.number \
+         LEFT JOIN called c ON c.queue = a.queue AND c.number = a.number \
          WHERE a.queue = ? AND a.number > ? ORDER BY a.number LIMIT ?",
     )
     .bind(queue.id)

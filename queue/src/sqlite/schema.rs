@@ -9,7 +9,7 @@ use sqlx::{ConnectOptions, Row};
 
 use super::error::describe;
 
-const VERSION: i64 = 3;
+const VERSION: i64 = 4;
 
 /// Longer than any checkpoint: only another program on the file makes the writer wait that long.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -62,10 +62,19 @@ CREATE TABLE inbox (
     id      INTEGER NOT NULL,
     app_key BLOB    NOT NULL,
     number  INTEGER NOT NULL,
-    kind    TEXT    NOT NULL CHECK (kind IN ('cancel', 'present')),
+    kind    TEXT    NOT NULL CHECK (kind IN ('cancel', 'confirm', 'extend', 'present')),
     at      INTEGER NOT NULL,
     PRIMARY KEY (queue, id),
     UNIQUE (queue, number, kind)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE called (
+    queue     INTEGER NOT NULL REFERENCES queue (id),
+    number    INTEGER NOT NULL,
+    until     INTEGER NOT NULL,
+    extended  INTEGER NOT NULL,
+    confirmed INTEGER NOT NULL,
+    more_time_requested INTEGER NOT NULL DEFAULT 0,
+    PRIMARY KEY (queue, number)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE outcome (
     queue    INTEGER NOT NULL REFERENCES queue (id),
@@ -74,7 +83,7 @@ CREATE TABLE outcome (
     order_no TEXT,
     PRIMARY KEY (queue, number)
 ) STRICT, WITHOUT ROWID;
-PRAGMA user_version = 3;
+PRAGMA user_version = 4;
 COMMIT;
 ";
 

@@ -215,6 +215,7 @@ pub(crate) fn projection() -> Projection {
         settled_seq: None,
         judged_epoch: Epoch(0),
         lost_epoch: Epoch(0),
+        called: Vec::new(),
         outcomes: Vec::new(),
     }
 }

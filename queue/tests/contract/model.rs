@@ -1,12 +1,12 @@
 //! The model of the queue: one event, a map, and no store. Every store must return what the model returns.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use domain::{Epoch, EventSettings, EventState, Gaps, Millis, Number, Outcome, ReqHash};
+use domain::{CalledWindow, Epoch, EventSettings, EventState, Gaps, Millis, Number, Outcome, ReqHash};
 use queue::{
-    Applicant, ApplyAck, ArmRequest, ArmResult, BLOCK, Closing, Continuity, InboxEntry, InboxKind,
-    LeaderError, ProjectedOutcome, Projection, QueueEntry, QueueError, QueueHead, QueueSnapshot, QueueState,
-    RestoredApplication, SeatFigures, UnjudgedArming, WaitingApplication,
+    Applicant, ApplyAck, ArmRequest, ArmResult, BLOCK, CalledReply, CalledRequest, Closing, Continuity,
+    InboxEntry, InboxKind, LeaderError, ProjectedOutcome, Projection, QueueEntry, QueueError, QueueHead,
+    QueueSnapshot, QueueState, RestoredApplication, SeatFigures, UnjudgedArming, WaitingApplication,
 };
 
 use crate::harness::event;
@@ -41,6 +41,9 @@ pub(crate) struct ModelQueue {
     unjudged: Option<UnjudgedArming>,
     lost_epoch: Epoch,
     outcomes: BTreeMap<u32, ProjectedOutcome>,
+    called: BTreeMap<u32, CalledWindow>,
+    /// Who has requested more time.
+    asked_for_time: BTreeSet<u32>,
 }
 
 #[derive(Debug, Clone)]
@@ -69,7 +72,8 @@ impl ModelQueue {
         let outcome =
             self.outcomes.get(&n).cloned().or((settled && state == QueueState::Waiting).then_some(sold_out));
         let (number, cancel_requested) = (Number::new(n).unwrap(), *cancel_requested);
-        QueueEntry { number, app_key: applicant.app_key, state, outcome, cancel_requested }
+        let called = self.called.get(&n).copied().filter(|_| outcome.is_none());
+        QueueEntry { number, app_key: applicant.app_key, state, outcome, called, cancel_requested }
     }
     fn close(&mut self, closed_at: Millis) -> Closing {
         *self.closed.get_or_insert(Closing { closed_seq: self.seq, closed_at, closed_inbox: self.inbox_last })
@@ -182,7 +186,8 @@ impl Model {
             queue.set_state(n, QueueState::Withdrawn);
         }
         let is_final = before.outcome.is_some_and(|projected| projected.outcome != Outcome::Ordered);
-        if !is_final && queue.inbox.iter().all(|entry| entry.number.get() != n) {
+        let is_cancel = |entry: &InboxEntry| entry.number.get() == n && entry.kind == InboxKind::Cancel;
+        if !is_final && !queue.inbox.iter().any(is_cancel) {
             queue.inbox_last += 1;
             let (id, number) = (queue.inbox_last, before.number);
             queue.inbox.push(InboxEntry { id, at, app_key: key, number, kind: InboxKind::Cancel });
@@ -191,6 +196,37 @@ impl Model {
             queue.people.get_mut(&n).unwrap().cancel_requested = true;
         }
         Ok(Some(queue.entry(n)))
+    }
+
+    pub(crate) fn request_called(
+        &mut self,
+        key: domain::AppKey,
+        number: Number,
+        request: CalledRequest,
+    ) -> Result<Option<CalledReply>, QueueError> {
+        let now = self.now;
+        let queue = self.open_queue()?;
+        let found = queue.find(key).filter(|(n, _)| *n == number.get());
+        let Some((n, person)) = found else { return Ok(None) };
+        let cancels = person.cancel_requested;
+        let window = queue.entry(n).called;
+        let repeated = window.is_some_and(|window| match request {
+            CalledRequest::Confirm => window.confirmed,
+            CalledRequest::Extend => {
+                !window.confirmed && (window.extended || queue.asked_for_time.contains(&n))
+            }
+        });
+        let accepted = repeated || (window.is_some_and(|window| window.is_open(now)) && !cancels);
+        if accepted && !repeated {
+            match request {
+                CalledRequest::Confirm => queue.called.get_mut(&n).unwrap().confirmed = true,
+                CalledRequest::Extend => drop(queue.asked_for_time.insert(n)),
+            }
+            queue.inbox_last += 1;
+            let id = queue.inbox_last;
+            queue.inbox.push(InboxEntry { id, at: now, app_key: key, number, kind: request.inbox_kind() });
+        }
+        Ok(Some(CalledReply { entry: queue.entry(n), accepted, now }))
     }
 
     pub(crate) fn arm(&mut self, fence: i64, arming: &ArmRequest) -> Result<ArmResult, LeaderError> {
@@ -246,6 +282,11 @@ impl Model {
         }
         if queue.ending >= EventState::Settling {
             queue.close(now.min(queue.settings.closes_at));
+        }
+        for (n, window) in projection.called {
+            let confirmed = queue.called.get(&n.get()).is_some_and(|before| before.confirmed);
+            let window = CalledWindow { confirmed: confirmed || window.confirmed, ..window };
+            queue.called.insert(n.get(), window);
         }
         for (n, projected) in projection.outcomes {
             let before = queue.outcomes.get(&n.get());
@@ -386,6 +427,8 @@ impl ModelQueue {
             ending: EventState::Scheduled,
             settled_seq: None,
             outcomes: BTreeMap::new(),
+            called: BTreeMap::new(),
+            asked_for_time: BTreeSet::new(),
         }
     }
 }

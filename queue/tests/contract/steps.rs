@@ -3,12 +3,12 @@
 
 use std::collections::BTreeMap;
 
-use domain::{EventState, Number, Outcome, ReqHash};
+use domain::{CalledWindow, EventState, Number, Outcome, ReqHash};
 use proptest::prelude::*;
 use proptest_state_machine::{ReferenceStateMachine, StateMachineTest, prop_state_machine};
 use queue::{
-    Applicant, ApplyAck, ArmRequest, ArmResult, Closing, Continuity, InboxEntry, LeaderError, Projection,
-    QueueEntry, QueueError, QueueHead, QueueState, RestoredApplication, SeatFigures,
+    Applicant, ApplyAck, ArmRequest, ArmResult, CalledReply, CalledRequest, Closing, Continuity, InboxEntry,
+    LeaderError, Projection, QueueEntry, QueueError, QueueHead, QueueState, RestoredApplication, SeatFigures,
 };
 use testkit::RedisKind;
 
@@ -32,6 +32,11 @@ enum Step {
     Cancel {
         person: u32,
         number: Number,
+    },
+    RequestCalled {
+        person: u32,
+        number: Number,
+        request: CalledRequest,
     },
     Arm {
         fence: i64,
@@ -70,6 +75,7 @@ enum Reply {
     Nothing,
     Ack(Result<ApplyAck, QueueError>),
     Entry(Result<Option<QueueEntry>, QueueError>),
+    Called(Result<Option<CalledReply>, QueueError>),
     Armed(Result<ArmResult, LeaderError>),
     Written(Result<(), LeaderError>),
     AdmittedHead(Result<(QueueHead, Result<(), LeaderError>), LeaderError>),
@@ -113,6 +119,9 @@ fn step_model(model: &mut Model, step: &Step) -> Reply {
         }
         Step::Apply(applicant) => Reply::Ack(model.apply(applicant)),
         Step::Cancel { person, number } => Reply::Entry(model.cancel(key(person), number)),
+        Step::RequestCalled { person, number, request } => {
+            Reply::Called(model.request_called(key(person), number, request))
+        }
         Step::Arm { fence, arming } => Reply::Armed(model.arm(fence, &arming)),
         Step::Project { fence, projection } => Reply::Written(model.project(fence, projection)),
         Step::AdmitHead { fence, n } => Reply::AdmittedHead(model.head(n as usize).map(|head| {
@@ -162,6 +171,9 @@ impl RealQueue {
             }
             Step::Apply(applicant) => Reply::Ack(queue.apply(event, applicant).await),
             Step::Cancel { person, number } => Reply::Entry(queue.cancel(event, key(person), number).await),
+            Step::RequestCalled { person, number, request } => {
+                Reply::Called(queue.request_called(event, key(person), number, request).await)
+            }
             Step::Arm { fence, arming } => Reply::Armed(queue.arm(event, fence, arming).await),
             Step::Project { fence, projection } => {
                 Reply::Written(queue.project(event, fence, projection).await)
@@ -237,6 +249,7 @@ impl ReferenceStateMachine for Steps {
                 app_key: key(person), req_hash: ReqHash([secret; 8]), contact: contact(person),
             })),
             4 => cancels(&reference.model),
+            4 => called_requests(&reference.model),
             if armed { 1 } else { 20 } => (fence.clone(), epoch..epoch + 3, number_limit, any::<bool>())
                 .prop_map(|(fence, epoch, limit, unopened)| {
                     let continuity = if unopened { Continuity::Unopened } else { Continuity::Unknown };
@@ -269,20 +282,46 @@ fn cancels(model: &Model) -> impl Strategy<Value = Step> + use<> {
     })
 }
 
+/// Requests of called applicants, most of them under the number that the person has.
+fn called_requests(model: &Model) -> impl Strategy<Value = Step> + use<> {
+    (cancels(model), any::<bool>()).prop_map(|(cancel, confirms)| {
+        let Step::Cancel { person, number } = cancel else { unreachable!("it is one") };
+        let request = if confirms { CalledRequest::Confirm } else { CalledRequest::Extend };
+        Step::RequestCalled { person, number, request }
+    })
+}
+
+/// The windows of called applicants.
+fn windows() -> impl Strategy<Value = Vec<(Number, CalledWindow)>> {
+    let window = (0..20i64, any::<bool>(), prop::bool::weighted(0.2))
+        .prop_map(|(until, extended, confirmed)| CalledWindow { until: until * 500, extended, confirmed });
+    prop::collection::vec((1..10u32, window), 0..3)
+        .prop_map(|all| all.into_iter().map(|(n, window)| (number(n), window)).collect())
+}
+
 fn projections(seq: u32, rev: i64) -> impl Strategy<Value = Projection> {
     let times = (0..4i64, 1..8i64).prop_map(|(opens, more)| (opens * 600, opens * 600 + more * 2_500));
     let controls = (prop::bool::weighted(0.8), prop_oneof![1 => Just(4), 2 => Just(100_000)]);
     let state = prop_oneof![30 => Just(EventState::Open), 1 => Just(EventState::Settling), 1 => Just(EventState::Settled)];
     let ended = (state, prop::option::of(0..seq + 2));
     let outcomes = prop::collection::vec((1..10u32, prop::sample::select(Outcome::ALL.to_vec())), 0..3);
+    let outcomes = (outcomes, windows());
     let figures = (0..3i64, 0..3u32);
     (rev - 1..rev + 3, 0..8u32, times, controls, ended, (outcomes, figures)).prop_map(
-        move |(rev, more, (opens_at, closes_at), (intake, applications_max), ended, (outcomes, figures))| {
+        move |(
+            rev,
+            more,
+            (opens_at, closes_at),
+            (intake, applications_max),
+            ended,
+            ((outcomes, called), figures),
+        )| {
             let mut p = projection();
             (p.rev, p.number_limit, p.state, p.settled_seq) = (rev, seq + more, ended.0, ended.1);
             (p.settings.opens_at, p.settings.closes_at) = (opens_at, closes_at);
             (p.settings.intake, p.settings.applications_max) = (intake, applications_max);
             (p.round, p.figures) = (figures.0, SeatFigures { sold: figures.1, ..SeatFigures::default() });
+            p.called = called;
             p.outcomes = outcomes.into_iter().map(|(n, outcome)| (number(n), projected(outcome))).collect();
             p
         },

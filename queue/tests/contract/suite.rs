@@ -3,6 +3,7 @@
 mod admission;
 mod applying;
 mod arming;
+mod called;
 mod closing;
 mod inbox;
 mod projection;
@@ -11,6 +12,7 @@ mod restoring;
 pub(crate) use admission::*;
 pub(crate) use applying::*;
 pub(crate) use arming::*;
+pub(crate) use called::*;
 pub(crate) use closing::*;
 pub(crate) use inbox::*;
 pub(crate) use projection::*;
@@ -43,6 +45,12 @@ macro_rules! cases {
             a_cancel_under_another_number_changes_nothing
             a_processed_application_is_not_withdrawn_by_its_cancel
             a_cancel_that_can_change_nothing_is_not_written
+            a_called_applicant_confirms_once
+            a_called_applicant_requests_more_time_once
+            a_request_after_the_called_time_is_refused
+            who_is_not_called_or_has_cancelled_cannot_confirm
+            an_outcome_ends_the_called_time_for_good
+            a_confirmation_stays_when_the_time_is_projected_again
             inbox_positions_rise_over_epochs
             older_settings_figures_and_limits_change_nothing
             a_time_that_took_effect_does_not_move

@@ -194,6 +194,7 @@ async fn open(queue: &Queue, settings: EventSettings) {
         settled_seq: None,
         judged_epoch: Epoch(0),
         lost_epoch: Epoch(0),
+        called: Vec::new(),
         outcomes: Vec::new(),
     };
     queue.project(&event, 1, projection).await.unwrap();

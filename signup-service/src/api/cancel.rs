@@ -47,7 +47,7 @@ pub(crate) async fn cancel(
                 see_other(&format!("/a/{receipt}?asked=cancel"))
             }
             Ok(_) => see_other(&format!("/a/{receipt}")),
-            Err(error) => pages::forms::cancel_error(&signup, &headers, &error).into_response(),
+            Err(error) => pages::forms::receipt_error(&signup, &headers, &error).into_response(),
         });
     }
     let body = result?;
@@ -90,7 +90,10 @@ async fn request_cancel(
 fn state_after_request(state: PublicState) -> &'static str {
     match state {
         PublicState::Withdrawn | PublicState::Ended(Outcome::Cancelled) => "cancelled",
-        PublicState::Waiting | PublicState::Ordering | PublicState::Ended(Outcome::Ordered) => "cancelling",
+        PublicState::Waiting
+        | PublicState::Called(_)
+        | PublicState::Ordering
+        | PublicState::Ended(Outcome::Ordered) => "cancelling",
         PublicState::Ended(outcome) => outcome.as_str(),
     }
 }

@@ -148,7 +148,7 @@ async fn accept(
     let text = receipt.sign(&signup.keys);
     let view = match entry {
         Some(entry) => ApplicationView::of_entry(text, receipt, entry, documents),
-        None => ApplicationView::new(text, receipt, PublicState::of(applied.state, None), None, documents),
+        None => ApplicationView::new(text, receipt, PublicState::of(applied.state), None, documents),
     };
     AcceptedApplication { view, again: applied.already_applied }
 }

@@ -70,6 +70,7 @@ pub(super) static ENGLISH: PageText = PageText {
         "Everything has been claimed",
         "If someone cancels, the place goes to the next in line. Your place is safe.",
     ),
+    called: titled("It’s your turn", "Please confirm in time. Once you confirm, we place your order."),
     ordering: titled("It’s your turn", "We are placing your order. There is nothing you need to do."),
     ordered: titled("Your order is placed", "Here is your order number."),
     rejected: titled(
@@ -166,9 +167,18 @@ pub(super) static ENGLISH: PageText = PageText {
     too_large: titled("The request is too large", "Send name, phone and consent only."),
     unsupported_media_type: titled("This content type is not supported", "Send application/json."),
     cross_site: titled("The request came from another site", "Please apply on the event's own page."),
+    not_called: titled(
+        "There is nothing to confirm now",
+        "You can confirm when it is your turn. If you have confirmed already, please wait for the result.",
+    ),
+    time_over: titled(
+        "The time to confirm is over",
+        "It was not confirmed in time, so the place went to the next number.",
+    ),
+    no_extension: titled("There is no more time", "This event does not allow more time to confirm."),
     view_only_receipt: titled(
         "This receipt can only be viewed",
-        "To cancel, use the device you applied with, or find your place with the recovery code.",
+        "To cancel or confirm, use the device you applied with, or find your place with the recovery code.",
     ),
     no_match: titled("No application matches", "Please check the mobile number and the recovery code."),
     too_many_attempts: titled(

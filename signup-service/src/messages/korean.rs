@@ -61,6 +61,7 @@ pub(super) const KOREAN: PageText = PageText {
         "준비한 수량이 모두 소진됐어요",
         "취소된 자리가 나오면 번호 순서대로 주문해 드려요. 번호는 그대로예요.",
     ),
+    called: titled("차례가 왔어요", "정해진 시간 안에 확인해 주세요. 확인하면 주문을 넣어 드려요."),
     ordering: titled("차례가 왔어요", "주문을 넣고 있어요. 따로 하실 일은 없어요."),
     ordered: titled("주문이 접수됐어요", "주문번호를 확인해 주세요."),
     rejected: titled(
@@ -157,9 +158,18 @@ pub(super) const KOREAN: PageText = PageText {
     too_large: titled("요청이 너무 커요", "이름, 휴대폰 번호, 동의만 보내 주세요."),
     unsupported_media_type: titled("지원하지 않는 형식이에요", "application/json으로 보내 주세요."),
     cross_site: titled("다른 사이트에서 보낸 요청이에요", "이벤트 화면에서 직접 신청해 주세요."),
+    not_called: titled(
+        "지금은 확인할 수 없어요",
+        "차례가 오면 확인할 수 있어요. 이미 확인하셨다면 결과를 기다려 주세요.",
+    ),
+    time_over: titled(
+        "확인 시간이 지났어요",
+        "정해진 시간 안에 확인하지 않아서 자리가 다음 번호로 넘어갔어요.",
+    ),
+    no_extension: titled("시간을 더 드릴 수 없어요", "이 이벤트에서는 확인 시간을 늘릴 수 없어요."),
     view_only_receipt: titled(
         "보기만 할 수 있어요",
-        "취소하려면 처음 신청한 기기에서 하거나 복구 코드로 신청을 찾아 주세요.",
+        "취소나 확인을 하려면 처음 신청한 기기에서 하거나 복구 코드로 신청을 찾아 주세요.",
     ),
     no_match: titled("일치하는 신청이 없어요", "휴대폰 번호와 복구 코드를 다시 확인해 주세요."),
     too_many_attempts: titled(

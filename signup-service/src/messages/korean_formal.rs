@@ -55,6 +55,7 @@ pub(super) static KOREAN_FORMAL: PageText = PageText {
         "준비한 수량이 모두 소진되었습니다",
         "취소된 자리가 생기면 번호 순서대로 주문을 진행합니다. 번호는 그대로 유지됩니다.",
     ),
+    called: titled("차례가 되었습니다", "정해진 시간 안에 확인해 주십시오. 확인하시면 주문을 접수합니다."),
     ordering: titled("차례가 되었습니다", "주문을 접수하고 있습니다. 따로 하실 일은 없습니다."),
     ordered: titled("주문이 접수되었습니다", "주문번호를 확인해 주십시오."),
     rejected: titled(
@@ -136,9 +137,18 @@ pub(super) static KOREAN_FORMAL: PageText = PageText {
     too_large: titled("요청이 너무 큽니다", "이름, 휴대폰 번호, 동의만 보내 주십시오."),
     unsupported_media_type: titled("지원하지 않는 형식입니다", "application/json으로 보내 주십시오."),
     cross_site: titled("다른 사이트에서 보낸 요청입니다", "이벤트 화면에서 직접 신청해 주십시오."),
+    not_called: titled(
+        "지금은 확인하실 수 없습니다",
+        "차례가 되면 확인하실 수 있습니다. 이미 확인하셨다면 결과를 기다려 주십시오.",
+    ),
+    time_over: titled(
+        "확인 시간이 지났습니다",
+        "정해진 시간 안에 확인하지 않으셔서 자리가 다음 번호로 넘어갔습니다.",
+    ),
+    no_extension: titled("시간을 더 드릴 수 없습니다", "이 이벤트에서는 확인 시간을 연장하실 수 없습니다."),
     view_only_receipt: titled(
         "조회만 하실 수 있습니다",
-        "취소하시려면 처음 신청하신 기기를 이용하시거나 복구 코드로 신청을 찾아 주십시오.",
+        "취소나 확인을 하시려면 처음 신청하신 기기를 이용하시거나 복구 코드로 신청을 찾아 주십시오.",
     ),
     no_match: titled("일치하는 신청이 없습니다", "휴대폰 번호와 복구 코드를 다시 확인해 주십시오."),
     too_many_attempts: titled(

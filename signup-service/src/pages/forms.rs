@@ -47,8 +47,8 @@ pub(crate) fn find_error(
     PageResponse::new(&context, &signup.shell.apply, page.html()).with_error(error.kind().0, retry_after)
 }
 
-/// The page of a cancel request that was refused.
-pub(crate) fn cancel_error(signup: &SignupState, headers: &HeaderMap, error: &Error) -> PageResponse {
+/// The page of a request with a receipt that was refused.
+pub(crate) fn receipt_error(signup: &SignupState, headers: &HeaderMap, error: &Error) -> PageResponse {
     let context = PageContext::of_form(&FormFields::default(), headers);
     PageError::of_form(error, &context).page(signup)
 }

@@ -14,6 +14,8 @@ pub(super) enum ReceiptPageState {
     Paused,
     /// Waitlisted, with no seat left: a seat may still come back.
     Claimed,
+    /// The applicant has to confirm in time.
+    Called,
     Ordering,
     Cancelling,
     Ended(Outcome),
@@ -21,11 +23,12 @@ pub(super) enum ReceiptPageState {
 
 impl ReceiptPageState {
     /// All states that the script may have to show.
-    pub(super) const ALL: [Self; 11] = [
+    pub(super) const ALL: [Self; 12] = [
         Self::Waiting,
         Self::Waitlisted,
         Self::Paused,
         Self::Claimed,
+        Self::Called,
         Self::Ordering,
         Self::Cancelling,
         Self::Ended(Outcome::Ordered),
@@ -41,9 +44,12 @@ impl ReceiptPageState {
         let is_waitlisted = documents.waitlist_number(application.receipt.number).is_some();
         match state {
             PublicState::Withdrawn => Self::Ended(Outcome::Cancelled),
-            PublicState::Ordering | PublicState::Ended(Outcome::Ordered) if cancel_requested => {
+            PublicState::Called(_) | PublicState::Ordering | PublicState::Ended(Outcome::Ordered)
+                if cancel_requested =>
+            {
                 Self::Cancelling
             }
+            PublicState::Called(_) => Self::Called,
             PublicState::Ordering => Self::Ordering,
             PublicState::Ended(outcome) => Self::Ended(outcome),
             PublicState::Waiting if is_waitlisted && documents.stock() == Stock::SoldOut => Self::Claimed,
@@ -60,6 +66,7 @@ impl ReceiptPageState {
             Self::Waitlisted => "waitlisted",
             Self::Paused => "paused",
             Self::Claimed => "claimed",
+            Self::Called => "called",
             Self::Ordering => "ordering",
             Self::Cancelling => "cancelling",
             Self::Ended(outcome) => outcome.as_str(),
@@ -73,6 +80,7 @@ impl ReceiptPageState {
             Self::Waitlisted => text.waitlisted,
             Self::Paused => text.paused,
             Self::Claimed => text.claimed,
+            Self::Called => text.called,
             Self::Ordering => text.ordering,
             Self::Cancelling => text.cancelling,
             Self::Ended(Outcome::Ordered) => text.ordered,

@@ -19,9 +19,17 @@ pub(crate) struct ApplicationStatus<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(
         nullable = false,
-        pattern = "^(waiting|withdrawn|ordering|ordered|rejected|cancelled|expired|sold_out)$"
+        pattern = "^(waiting|withdrawn|called|ordering|ordered|rejected|cancelled|expired|sold_out)$"
     )]
     state: Option<&'static str>,
+    /// When the time of a called applicant ends, by the queue's clock, as `server_time_ms`. Only in state `called`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    called_until_ms: Option<Millis>,
+    /// By how much that time may still be extended; 0 if it was extended, or if the event allows none. Only in state `called`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    extension_ms: Option<Millis>,
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(nullable = false)]
     order_no: Option<&'a str>,
@@ -49,11 +57,18 @@ impl<'a> ApplicationStatus<'a> {
         let state = application.state;
         let position = documents.position(number);
         let waitlist_number = position.waitlisted(documents.snapshot.settings.capacity);
+        let extension_ms = documents.snapshot.settings.extension_ms;
+        let window = match state {
+            Some(PublicState::Called(window)) => Some(window),
+            _ => None,
+        };
         let standing = if waitlist_number.is_some() { "waitlisted" } else { "in_range" };
         Self {
             event: application.receipt.event.as_str(),
             number,
             state: state.map(PublicState::as_str),
+            called_until_ms: window.map(|window| window.until),
+            extension_ms: window.map(|window| if window.extended { 0 } else { extension_ms }),
             order_no: application.order_no.as_deref(),
             standing: state.map(|_| standing),
             waitlist_number: waitlist_number.filter(|_| state.is_some()),

@@ -3,6 +3,7 @@
 use axum::body::Body;
 use axum::http::StatusCode;
 use axum::response::Response;
+use domain::Kind;
 use serde::{Serialize, Serializer};
 use service::Language;
 use utoipa::ToSchema;
@@ -23,6 +24,13 @@ pub(crate) struct ReceiptLinks<'a> {
     status: ReceiptLink<'a>,
     #[schema(value_type = String)]
     cancel: ReceiptLink<'a>,
+    /// Only in events that call applicants, as is `extend`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, nullable = false)]
+    confirm: Option<ReceiptLink<'a>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, nullable = false)]
+    extend: Option<ReceiptLink<'a>>,
 }
 
 #[derive(Debug)]
@@ -70,6 +78,7 @@ impl<'a> ReceiptResponse<'a> {
     ) -> Self {
         let receipt = application.receipt_text.as_str();
         let link = |path| ReceiptLink { base: &signup.config.public_url, path, receipt };
+        let calls = application.documents.snapshot.settings.kind != Kind::Order;
         Self {
             status: ApplicationStatus::of(application, signup),
             receipt,
@@ -79,6 +88,8 @@ impl<'a> ReceiptResponse<'a> {
                 page: link("/a/"),
                 status: link("/application/com/v1/get/application/"),
                 cancel: link("/application/com/v1/cancel/application/"),
+                confirm: calls.then(|| link("/application/com/v1/confirm/application/")),
+                extend: calls.then(|| link("/application/com/v1/extend/application/")),
             },
         }
     }

@@ -135,6 +135,7 @@ impl SignupHarness {
             settled_seq: None,
             judged_epoch: Epoch(0),
             lost_epoch: Epoch(0),
+            called: Vec::new(),
             outcomes: Vec::new(),
         };
         Self { clock, queue, signup, ctx, projection, _folder: None }

@@ -5,6 +5,7 @@
 mod accessibility;
 mod apply;
 mod browser;
+mod called;
 mod cancel;
 mod documents;
 mod errors;

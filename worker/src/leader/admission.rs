@@ -2,7 +2,7 @@
 //! popped: after a crash between two steps, the steps are repeated and nothing needs repair.
 
 use data_encoding::BASE64;
-use ledger::{ADMIT_MAX, Candidate, EventRow};
+use ledger::{ADMIT_MAX, Candidate, EventRow, QueueReading};
 use queue::{QueueHead, QueueSnapshot, WaitingApplication};
 
 use super::term::LeaderTerm;
@@ -25,8 +25,7 @@ pub(crate) async fn admit_head(
         return skip_empty_head(worker, term, snapshot, &head).await;
     }
     let candidates: Vec<Candidate> = head.waiting.iter().map(candidate).collect();
-    let admission =
-        worker.ledger.admit(&term.event, term.fence, &candidates, snapshot.ledger_changes).await?;
+    let admission = worker.ledger.admit(&term.event, term.fence, &candidates, reading(snapshot)).await?;
     let through =
         if admission.all { head.through } else { last_admitted(&head, admission.known.len(), snapshot) };
     worker.queue.admitted(&term.event, term.fence.0, through, &admission.known, admission.changes).await?;
@@ -37,6 +36,11 @@ pub(crate) async fn admit_head(
         tracing::debug!(event = %term.event, seated = admission.seated, through, "admitted {} applications", admission.seated);
     }
     Ok(admission.known.len())
+}
+
+/// What a transaction of the ledger needs of the queue.
+pub(crate) fn reading(snapshot: &QueueSnapshot) -> QueueReading {
+    QueueReading { now: snapshot.now, changes: snapshot.ledger_changes }
 }
 
 fn candidate(waiting: &WaitingApplication) -> Candidate {

@@ -1,11 +1,11 @@
 //! The projector: writes the ledger's settings, figures and outcomes into the queue. It decides nothing.
 
 use domain::Millis;
-use ledger::{EventRow, OutcomeProjection};
+use ledger::{CalledProjection, EventRow, OutcomeProjection};
 use queue::{ProjectedOutcome, Projection, QueueSnapshot, SeatFigures};
 
-use super::outbox;
 use super::term::LeaderTerm;
+use super::{called, outbox};
 use crate::context::WorkerContext;
 use crate::error::Error;
 
@@ -31,30 +31,52 @@ pub(crate) async fn project_changes(
     if !(stale || changed || term.projected.has_more) {
         return Ok(0);
     }
-    let outcomes = worker.ledger.unprojected_outcomes(&term.event, snapshot.epoch, BATCH).await?;
+    let decided = Decided {
+        called: called::unprojected(worker, event, snapshot, BATCH).await?,
+        outcomes: worker.ledger.unprojected_outcomes(&term.event, snapshot.epoch, BATCH).await?,
+    };
     if stale {
         let seats = worker.ledger.seats(&term.event).await?;
         term.projected.figures =
             SeatFigures { sold: seats.sold, free: seats.free, held: seats.held, at: now };
         record_gauges(event, snapshot, term.projected.figures);
     }
-    if stale || changed || !outcomes.is_empty() {
-        project(worker, term, event, snapshot, &outcomes).await?;
-        worker.ledger.mark_projected(&term.event, snapshot.epoch, &outcomes).await?;
+    if stale || changed || decided.count() > 0 {
+        project(worker, term, event, snapshot, &decided).await?;
+        worker.ledger.mark_called_projected(&term.event, snapshot.epoch, &decided.called).await?;
+        worker.ledger.mark_projected(&term.event, snapshot.epoch, &decided.outcomes).await?;
     }
     let published = outbox::publish(worker, event).await?;
-    term.projected.has_more = outcomes.len() == BATCH as usize || published == outbox::BATCH;
-    Ok(outcomes.len() + published)
+    term.projected.has_more = decided.is_full() || published == outbox::BATCH;
+    Ok(decided.count() + published)
 }
 
-/// Projects settings, limit and figures at once, without outcomes.
+/// What the ledger has decided and the queue does not have yet.
+#[derive(Debug, Default)]
+struct Decided {
+    called: Vec<CalledProjection>,
+    outcomes: Vec<OutcomeProjection>,
+}
+
+impl Decided {
+    fn count(&self) -> usize {
+        self.called.len() + self.outcomes.len()
+    }
+
+    /// Whether there may be more of it.
+    fn is_full(&self) -> bool {
+        self.called.len().max(self.outcomes.len()) == BATCH as usize
+    }
+}
+
+/// Projects settings, limit and figures at once, and nothing that was decided.
 pub(crate) async fn project_settings(
     worker: &WorkerContext,
     term: &mut LeaderTerm,
     event: &EventRow,
     snapshot: &QueueSnapshot,
 ) -> Result<(), Error> {
-    project(worker, term, event, snapshot, &[]).await
+    project(worker, term, event, snapshot, &Decided::default()).await
 }
 
 async fn project(
@@ -62,9 +84,11 @@ async fn project(
     term: &mut LeaderTerm,
     event: &EventRow,
     snapshot: &QueueSnapshot,
-    outcomes: &[OutcomeProjection],
+    decided: &Decided,
 ) -> Result<(), Error> {
-    let outcomes = outcomes
+    let called = decided.called.iter().map(|row| (row.number, row.window)).collect();
+    let outcomes = decided
+        .outcomes
         .iter()
         .map(|row| (row.number, ProjectedOutcome { outcome: row.outcome, order_no: row.order_no.clone() }))
         .collect();
@@ -78,6 +102,7 @@ async fn project(
         settled_seq: event.settled_seq,
         judged_epoch: event.judged_epoch,
         lost_epoch: event.lost_epoch,
+        called,
         outcomes,
     };
     worker.queue.project(&term.event, term.fence.0, projection).await?;

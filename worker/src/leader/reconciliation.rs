@@ -2,7 +2,7 @@
 //! failover that lost the last transactions. The leader reads the whole queue, and the ledger takes back what it has lost. Until
 //! that is done, nothing is admitted and no request of the inbox is handled.
 
-use domain::Outcome;
+use domain::{CalledWindow, Kind, Outcome};
 use ledger::{ChangeError, EventRow, QueueRecord, Reconciled};
 use queue::{QueueEntry, QueueSnapshot, QueueState};
 
@@ -32,7 +32,8 @@ pub(crate) async fn reconcile(
     let through = term.reconciled_through.get_or_insert_with(|| begin(event, snapshot));
     for _ in 0..PAGES {
         let entries = worker.queue.entries(&term.event, *through, PAGE).await?;
-        let records: Vec<QueueRecord> = entries.iter().filter_map(record).collect();
+        let records: Vec<QueueRecord> =
+            entries.iter().filter_map(|entry| record(entry, event, snapshot)).collect();
         let Reconciled { added, without_seat } =
             worker.ledger.reconcile(&term.event, term.fence, &records).await?;
         if added > 0 {
@@ -89,12 +90,25 @@ pub(crate) async fn adopt_settings(
 }
 
 /// What the ledger must have of an application; `None` if it waits, since the ledger has only those that were admitted or withdrawn.
-fn record(entry: &QueueEntry) -> Option<QueueRecord> {
+fn record(entry: &QueueEntry, event: &EventRow, snapshot: &QueueSnapshot) -> Option<QueueRecord> {
     let outcome = match entry.state {
         QueueState::Waiting => return None,
         QueueState::Withdrawn => Some(Outcome::Cancelled),
         QueueState::Admitted => entry.outcome.as_ref().map(|projected| projected.outcome),
     };
+    let called = called_window(entry, event, snapshot).filter(|_| outcome.is_none());
     let QueueEntry { number, app_key, cancel_requested, .. } = *entry;
-    Some(QueueRecord { number, app_key, outcome, cancel_requested })
+    Some(QueueRecord { number, app_key, outcome, called, cancel_requested })
+}
+
+/// The time of a called applicant. One who did not confirm has at least the whole time from now on. Without a projected time the
+/// applicant was admitted a moment ago, and the queue has taken no confirmation.
+fn called_window(entry: &QueueEntry, event: &EventRow, snapshot: &QueueSnapshot) -> Option<CalledWindow> {
+    if event.settings.kind == Kind::Order {
+        return None;
+    }
+    let unknown = CalledWindow { until: 0, extended: false, confirmed: false };
+    let window = entry.called.unwrap_or(unknown);
+    let renewed = snapshot.now + event.settings.called_for_ms;
+    Some(if window.confirmed { window } else { CalledWindow { until: window.until.max(renewed), ..window } })
 }

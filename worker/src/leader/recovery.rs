@@ -116,9 +116,9 @@ pub(crate) async fn judge_arming(
             event = %term.event, grace_ms,
             "the queue of event {} lost applications: admission stops while they are restored from the ledger, from journals and from presented receipts", term.event
         );
-        worker.ledger.record_loss(&term.event, term.fence, snapshot.epoch, grace_ms).await?;
+        worker.ledger.record_loss(&term.event, term.fence, snapshot.epoch, snapshot.now, grace_ms).await?;
     } else {
-        worker.ledger.record_whole(&term.event, term.fence, snapshot.epoch).await?;
+        worker.ledger.record_whole(&term.event, term.fence, snapshot.epoch, snapshot.now).await?;
     }
     let event = worker.ledger.event(&term.event).await?;
     // At once: the processes replay their journals for the loss that the queue shows.

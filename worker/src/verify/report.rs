@@ -60,7 +60,8 @@ impl VerifyReport {
 
 /// Summarizes the results of all checks over these facts.
 pub(super) fn summarize(facts: &Facts, results: Vec<CheckResult>) -> VerifyReport {
-    let under_way = facts.rows.iter().filter(|row| matches!(row.state.as_str(), "ordering" | "undoing"));
+    let under_way =
+        facts.rows.iter().filter(|row| matches!(row.state.as_str(), "called" | "ordering" | "undoing"));
     VerifyReport {
         event: facts.event.settings.id.clone(),
         applications: facts.entries.len(),

@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::Duration;
 
 use domain::{EventSettings, EventState, Outcome, Receipt, Right};
@@ -27,6 +28,8 @@ pub(crate) struct WorkerHarness {
     pub(crate) stub: OrderStub,
     pub(crate) config: Config,
     acks: Vec<Receipt>,
+    /// How far the queue's clock is ahead of the system's.
+    queue_ahead: Arc<AtomicI64>,
     folder: TempFolder,
 }
 
@@ -51,8 +54,9 @@ impl WorkerHarness {
         let ledger = Ledger::open_sqlite(&folder.path().join("ledger.db"), now).await.unwrap();
         ledger.create_event(&settings, "test").await.unwrap();
         let config = Config { numbers_ahead_min: 100, calls_max: 16, ..Config::default() };
-        let mut harness =
-            Self { queue: None, ledger, stub: OrderStub::start().await, config, acks: Vec::new(), folder };
+        let stub = OrderStub::start().await;
+        let (acks, queue_ahead) = (Vec::new(), Arc::default());
+        let mut harness = Self { queue: None, ledger, stub, config, acks, queue_ahead, folder };
         harness.open_queue().await;
         harness
     }
@@ -82,8 +86,15 @@ impl WorkerHarness {
     }
 
     pub(crate) async fn open_queue(&mut self) {
-        let queue = Queue::open_sqlite(&self.file("queue.db"), service::clock::system()).await.unwrap();
+        let ahead = Arc::clone(&self.queue_ahead);
+        let now = Arc::new(move || service::clock::system_now() + ahead.load(Ordering::SeqCst));
+        let queue = Queue::open_sqlite(&self.file("queue.db"), now).await.unwrap();
         self.queue = Some(queue);
+    }
+
+    /// Moves the queue's clock ahead until it shows this time.
+    pub(crate) fn advance_queue_to(&self, time: i64) {
+        self.queue_ahead.store(time - service::clock::system_now(), Ordering::SeqCst);
     }
 
     /// Closes the queue, and waits for its last write.

@@ -1,7 +1,7 @@
 //! One leader at a time; recovery of a queue that was wiped, replaced or restarted; the release.
 
 use domain::{EventState, Outcome, Release, ReqHash};
-use ledger::{Candidate, Change};
+use ledger::{Candidate, Change, QueueReading};
 use queue::{ArmRequest, Continuity};
 use testkit::order_stub::Behavior;
 use testkit::until_some;
@@ -49,7 +49,7 @@ async fn an_admitted_number_is_skipped_even_before_the_opening() {
         req_hash: ReqHash::NONE,
         contact: String::new(),
     };
-    harness.ledger.admit(&spring(), fence, &[candidate], 0).await.unwrap();
+    harness.ledger.admit(&spring(), fence, &[candidate], QueueReading::default()).await.unwrap();
     harness.ledger.step_down(&spring(), fence).await.unwrap();
 
     let worker = harness.start().await;

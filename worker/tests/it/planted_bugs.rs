@@ -113,7 +113,7 @@ pub(crate) fn in_numbers() -> Vec<PlantedBug> {
         bug(Running, "two applications have one number in the ledger")
             .loose_ledger(
                 "application",
-                "INSERT INTO application SELECT event, 'ffffffffffffffffffffffffffffffff', number, state, undo, seat, fence, lease_until,
+                "INSERT INTO application SELECT event, 'ffffffffffffffffffffffffffffffff', number, state, undo, seat, called_until, extended, fence, lease_until,
                    next_try_at, attempts, outcome, order_no, contact, req_hash, admitted_at, ended_at, projected_epoch FROM application WHERE number = 3;
                  INSERT INTO outbox VALUES ('spring', 'ffffffffffffffffffffffffffffffff', 'application.cancelled', 0, '{}', 0)",
             )

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use domain::{Epoch, EventState, Fence, Number, Receipt, ReqHash, Right};
-use ledger::{Call, CancelRequest, Candidate, Ledger, OrderResponse, SettleResult};
+use ledger::{Call, Candidate, InboxAction, InboxRequest, Ledger, OrderResponse, QueueReading, SettleResult};
 use queue::{ArmRequest, Continuity, ProjectedOutcome, Projection, Queue, SeatFigures};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, Connection as _, SqlSafeStr as _};
@@ -133,9 +133,15 @@ impl Stores {
         let number = Number::new(n).unwrap();
         self.queue.cancel(&spring(), key(n), number).await.unwrap().unwrap();
         let entries = self.queue.inbox(&spring(), 0, 100).await.unwrap();
-        let requests: Vec<CancelRequest> = entries
+        let requests: Vec<InboxRequest> = entries
             .iter()
-            .map(|entry| CancelRequest { id: entry.id, app_key: entry.app_key, number: entry.number })
+            .map(|entry| InboxRequest {
+                at: 0,
+                action: InboxAction::Cancel,
+                id: entry.id,
+                app_key: entry.app_key,
+                number: entry.number,
+            })
             .collect();
         self.ledger
             .handle_inbox(
@@ -163,7 +169,8 @@ impl Stores {
                 contact: String::new(),
             })
             .collect();
-        let admission = self.ledger.admit(&spring(), self.fence, &candidates, 0).await.unwrap();
+        let admission =
+            self.ledger.admit(&spring(), self.fence, &candidates, QueueReading::default()).await.unwrap();
         assert_eq!((admission.seated, admission.all), (admissible, true));
         self.queue.admitted(&spring(), self.fence.0, head.through, &admission.known, 0).await.unwrap();
     }
@@ -202,6 +209,7 @@ impl Stores {
             settled_seq: event.settled_seq,
             judged_epoch: epoch,
             lost_epoch: event.lost_epoch,
+            called: Vec::new(),
             outcomes,
         };
         self.queue.project(&spring(), self.fence.0, projection).await.unwrap();

@@ -52,12 +52,16 @@ async fn create(operator: &OperatorClient, new: CreateEvent) -> Result<(), Comma
         "diverts": new.diverts,
         "settle_after_close": new.settle_after_close,
     });
+    let optional: [(&str, Option<Value>); 5] = [
+        ("kind", new.kind.map(|kind| kind.as_str().into())),
+        ("called_for_ms", new.called_for.map(Into::into)),
+        ("extension_ms", new.extension.map(Into::into)),
+        ("in_flight_max", new.in_flight_max.map(Into::into)),
+        ("applications_max", new.applications_max.map(Into::into)),
+    ];
     // Left out instead of null, so that the operator API applies its defaults.
-    if let Some(in_flight_max) = new.in_flight_max {
-        body["in_flight_max"] = in_flight_max.into();
-    }
-    if let Some(applications_max) = new.applications_max {
-        body["applications_max"] = applications_max.into();
+    for (name, value) in optional.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+        body[name] = value;
     }
     let path = "/event/adm/v1/create/event".to_owned();
     let created = operator.send(&ApiRequest { method: Method::POST, path, rev: None, body }).await?;
@@ -88,12 +92,14 @@ async fn list(operator: &OperatorClient) -> Result<(), CommandError> {
 async fn update(operator: &OperatorClient, changes: UpdateEvent) -> Result<(), CommandError> {
     let title = changes.title_ko.zip(changes.title_en).map(|(ko, en)| json!({"ko": ko, "en": en}));
     let no_diverts = changes.no_diverts.then(|| json!([]));
-    let fields: [(&str, Option<Value>); 8] = [
+    let fields: [(&str, Option<Value>); 10] = [
         ("title", title),
         ("opens_at", changes.opens_at.map(|at| format_timestamp(at).into())),
         ("closes_at", changes.closes_at.map(|at| format_timestamp(at).into())),
         ("applications_max", changes.applications_max.map(Into::into)),
         ("intake", changes.intake.map(Into::into)),
+        ("called_for_ms", changes.called_for.map(Into::into)),
+        ("extension_ms", changes.extension.map(Into::into)),
         ("settle_after_close", changes.settle_after_close.map(Into::into)),
         ("diverts", changes.diverts.map(Into::into).or(no_diverts)),
         ("reason", changes.reason.map(Into::into)),

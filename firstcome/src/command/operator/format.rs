@@ -1,7 +1,7 @@
 //! Text forms of the operator API's responses.
 
-use domain::Release;
-use operator::response::{ChangeResponse, EventResponse, QueueResponse};
+use domain::{Kind, Release};
+use operator::response::{ChangeResponse, EventResponse, PendingCounts, QueueResponse};
 use serde_json::Value;
 
 /// A text without control characters, which could move the cursor of a terminal.
@@ -110,6 +110,7 @@ pub(super) fn event_details(event: &EventResponse) -> String {
         row("closes_at", printable(&event.closes_at)),
         row("intake", event.intake.to_string()),
         row("release", release_name(event.release).to_owned()),
+        row("kind", kind_text(event)),
         row("pace", printable(&event.pace)),
         row("in_flight_max", event.in_flight_max.to_string()),
         row(
@@ -120,13 +121,29 @@ pub(super) fn event_details(event: &EventResponse) -> String {
         row("announcement", both_languages(&event.announcement.ko, &event.announcement.en)),
         row("settle_after_close", event.settle_after_close.to_string()),
         row("diverts", printable(&diverts)),
-        row("under way", format!("ordering {}, parked {}", event.under_way.ordering, event.under_way.parked)),
+        row("under way", under_way_text(&event.under_way)),
         row("queue", event.queue.as_ref().map_or_else(|| "no leader yet".to_owned(), queue_text)),
         row("frozen", optional(&event.frozen)),
         row("recover_until", optional(&event.recover_until)),
         row("missing_journals", printable(&journals)),
     ];
     rows.join("\n")
+}
+
+/// The kind, with the times of an event that calls applicants.
+fn kind_text(event: &EventResponse) -> String {
+    match event.kind {
+        Kind::Order => event.kind.as_str().to_owned(),
+        Kind::Confirm => {
+            let seconds = |ms: i64| ms / 1000;
+            let (called_for, extension) = (seconds(event.called_for_ms), seconds(event.extension_ms));
+            format!("{} within {called_for} s, extension {extension} s", event.kind.as_str())
+        }
+    }
+}
+
+fn under_way_text(counts: &PendingCounts) -> String {
+    format!("called {}, ordering {}, parked {}", counts.called, counts.ordering, counts.parked)
 }
 
 fn both_languages(ko: &str, en: &str) -> String {

@@ -54,6 +54,7 @@ async fn an_application_without_its_commit_gets_a_new_number(kind: RedisKind) {
             app_key: key(1),
             state: QueueState::Waiting,
             outcome: None,
+            called: None,
             cancel_requested: false
         }]
     );

@@ -13,6 +13,7 @@ pub(crate) async fn a_cancel_is_written_once_and_withdraws_a_waiting_application
         app_key: key(2),
         state: QueueState::Withdrawn,
         outcome: None,
+        called: None,
         cancel_requested: true,
     };
     assert_eq!(harness.cancel(2).await, Some(withdrawn.clone()));

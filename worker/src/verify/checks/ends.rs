@@ -16,7 +16,26 @@ pub(super) fn one_outcome(facts: &Facts) -> Violations {
     let mut violations: Violations = facts.rows.iter().filter_map(misplaced_outcome).collect();
     violations.extend(missing_outcomes(facts));
     violations.extend(facts.entries.iter().filter_map(|entry| wrong_shown_outcome(facts, entry)));
+    violations.extend(facts.entries.iter().filter_map(|entry| wrong_shown_time(facts, entry)));
     violations
+}
+
+/// A called applicant who is shown another time than the ledger has, or who is not called any more.
+fn wrong_shown_time(facts: &Facts, entry: &QueueEntry) -> Option<String> {
+    let shown = entry.called?;
+    let row = facts.row(entry.app_key);
+    let fits = match row.map(|row| row.state) {
+        Some(ApplicationState::Called { until, .. }) => until == shown.until,
+        Some(ApplicationState::Ended(_)) | None => false,
+        Some(_) => shown.confirmed,
+    };
+    (!fits).then(|| {
+        let in_ledger = row.map_or("no such application", |row| row.state.as_str());
+        format!(
+            "number {} is shown as called until {}, the ledger has {in_ledger}",
+            entry.number, shown.until
+        )
+    })
 }
 
 /// Only ended applications have an outcome, and those whose order is being deleted.

@@ -76,7 +76,8 @@ pub(super) fn unchanged(facts: &Facts, witness: &Witness) -> Violations {
 
 /// Every waiting application has a higher number than all that got a seat.
 pub(super) fn seated_in_order(facts: &Facts) -> Violations {
-    let seated = facts.rows.iter().filter(|row| row.seat.is_some() || row.outcome == Some(Outcome::Rejected));
+    let had_seat = |outcome| matches!(outcome, Outcome::Rejected | Outcome::Expired);
+    let seated = facts.rows.iter().filter(|row| row.seat.is_some() || row.outcome.is_some_and(had_seat));
     let mut seated: Vec<Number> = seated.map(|row| row.number).collect();
     seated.sort_unstable();
     let waiting = facts.entries.iter().filter(|entry| entry.state == QueueState::Waiting);

@@ -1,7 +1,7 @@
 //! The arguments of `firstcome event`.
 
 use clap::{Args, Subcommand};
-use domain::{EventId, Millis, Pace};
+use domain::{EventId, Kind, Millis, Pace};
 
 use super::super::client::{ChangeArgs, OperatorArgs};
 
@@ -49,6 +49,15 @@ pub(super) struct CreateEvent {
     /// The title on the English page, such as 'Spring special'.
     #[arg(long, value_name = "TEXT")]
     pub(super) title_en: String,
+    /// What happens to an application that is admitted: order makes the order at once; with confirm the applicant has to confirm first.
+    #[arg(long, value_name = "KIND")]
+    pub(super) kind: Option<Kind>,
+    /// How long a called applicant has to confirm, such as 10m; the default is ten minutes.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(super) called_for: Option<Millis>,
+    /// By how much a called applicant may extend that time, once, such as 5m; 0s allows none, and the default is five minutes.
+    #[arg(long, value_name = "TIME", value_parser = duration)]
+    pub(super) extension: Option<Millis>,
     /// The number of seats, such as 1000. It can be raised later, and lowered by the number of free seats.
     #[arg(long, value_name = "N")]
     pub(super) capacity: u32,
@@ -104,6 +113,12 @@ pub(super) struct UpdateEvent {
     /// Whether an open event accepts applications: off refuses them, on accepts them again.
     #[arg(long, group = "changes", value_name = "on|off", value_parser = on_off)]
     pub(super) intake: Option<bool>,
+    /// How long applicants have to confirm who are called from now on, such as 10m.
+    #[arg(long, group = "changes", value_name = "TIME", value_parser = duration)]
+    pub(super) called_for: Option<Millis>,
+    /// By how much a called applicant may extend that time, once, such as 5m; 0s allows none.
+    #[arg(long, group = "changes", value_name = "TIME", value_parser = duration)]
+    pub(super) extension: Option<Millis>,
     /// Whether the event settles automatically: true or false.
     #[arg(long, group = "changes", value_name = "BOOL")]
     pub(super) settle_after_close: Option<bool>,
@@ -157,6 +172,10 @@ fn time(text: &str) -> Result<Millis, String> {
     let now = service::clock::system_now();
     service::config::parse_time(text, now)
         .ok_or_else(|| "write it as 2026-11-29T20:00:00+09:00, or +10m for ten minutes from now".to_owned())
+}
+
+fn duration(text: &str) -> Result<Millis, String> {
+    service::config::parse_time(&format!("+{text}"), 0).ok_or_else(|| "write it as 10m, 90s or 0s".to_owned())
 }
 
 fn on_off(text: &str) -> Result<bool, String> {
