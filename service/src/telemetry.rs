@@ -30,6 +30,9 @@ impl FromStr for LogFormat {
     }
 }
 
+/// Bounds of the buckets of shares.
+const RATIOS: [f64; 7] = [0.0, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0];
+
 /// The bounds of every histogram whose name ends in `_seconds`.
 const SECONDS: [f64; 15] =
     [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 10.0];
@@ -76,6 +79,7 @@ fn recorder() -> Option<&'static PrometheusHandle> {
 fn install() -> anyhow::Result<PrometheusHandle> {
     let handle = PrometheusBuilder::new()
         .set_buckets_for_metric(Matcher::Suffix("_seconds".to_owned()), &SECONDS)?
+        .set_buckets_for_metric(Matcher::Suffix("_ratio".to_owned()), &RATIOS)?
         .install_recorder()?;
     let kept = handle.clone();
     // In a thread, since it must outlive any runtime, and there may be none yet.

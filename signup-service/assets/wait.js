@@ -1,5 +1,7 @@
 // How far the queue's clock is ahead. It only dates the last check, so the time that the page took does not matter.
 const N = D.number, clockOffset = D.now - Date.now();
+// Tabs of one event share what they poll: each waits anew after a poll of another.
+const channel = self.BroadcastChannel ? new BroadcastChannel(storageKey) : {};
 let doc = D.progress, application = D.application, admittedThrough = 0, failures = 0, timer, busy = false, spread = false, checked = D.now, announcedAt = 0, announcedAhead = -1, epoch = D.progress?.epoch;
 // The same calculation as in domain/src/position.rs.
 const skipped = (gaps, above, to) => gaps.reduce((n, g) => n + Math.max(0, Math.min(g.to, to) - Math.max(g.from, above + 1) + 1), 0);
@@ -34,6 +36,8 @@ const render = () => {
   admittedThrough = Math.max(admittedThrough, doc.admitted_through);
   const { ahead, rank } = position(N, admittedThrough, doc.gaps), over = rank - doc.capacity, state = pageState(over > 0);
   const changed = setState(state, T[state]);
+  // A focus that the new state has hidden, or that was nowhere, goes to the heading.
+  if (changed && !document.activeElement.offsetParent) $('head').focus();
   put('standing', over > 0 ? fill(T.late, { n: group(over) }) : '✓ ' + T.range);
   $('standing').classList.toggle('late', over > 0);
   put('ahead', fill(T.people, { n: group(ahead) }));
@@ -65,11 +69,24 @@ const schedule = ahead => {
   if (failures) ms = Math.random() * Math.min(30000, near * 2 ** Math.min(failures, 5)) + 500;
   timer = setTimeout(poll, ms);
 };
+channel.onmessage = e => {
+  if (busy) return;
+  doc = e.data;
+  received();
+  if (needsStatus() || doc.epoch !== epoch) poll();
+  else schedule(render());
+};
+const received = () => {
+  checked = Date.now() + clockOffset;
+  failures = 0;
+  show('offline', false);
+};
 const poll = async () => {
   if (busy || isFinal() || document.hidden) return;
   busy = true;
   try {
     doc = (await get(D.progress_url)).body;
+    if (channel.postMessage) channel.postMessage(doc);
     // A queue of a new epoch may have lost the application. Presenting the receipt restores it.
     const mayBeLost = doc.epoch !== epoch;
     // Then, and when the event settles, every page requests its status: once, spread over several seconds.
@@ -79,9 +96,7 @@ const poll = async () => {
     }
     if (mayBeLost || needsStatus()) application = (await get(D.status_url)).body;
     epoch = doc.epoch;
-    checked = Date.now() + clockOffset;
-    failures = 0;
-    show('offline', false);
+    received();
   } catch {
     failures++;
     if (!navigator.onLine) { put('offline', T.offline); show('offline', true); }

@@ -6,6 +6,7 @@ mod counters;
 mod document;
 mod facts;
 mod progress;
+mod promised_wait;
 
 use std::sync::Arc;
 
@@ -15,12 +16,17 @@ use queue::QueueSnapshot;
 
 use crate::config::Config;
 use admission_rate::AdmissionHistory;
+use promised_wait::PromisedWaits;
 
 pub(crate) use admission_rate::AdmissionRate;
 pub(crate) use counters::ApplicationCounters;
 pub(crate) use document::Document;
 pub(crate) use facts::{EventFacts, PublicEventList};
 pub(crate) use progress::{EventProgress, PollIntervals};
+pub(crate) use promised_wait::PromisedWait;
+
+/// The last seats are almost gone if they last no longer than these seconds.
+const SOON_S: f64 = 15.0;
 
 /// What the signup service has read of one event, and the documents rendered from it.
 #[derive(Debug, Clone)]
@@ -33,6 +39,8 @@ pub(crate) struct EventDocuments {
     read_at: Millis,
     /// The admissions of the last minute.
     admissions: AdmissionHistory,
+    /// What the pages promised.
+    promises: PromisedWaits,
     /// The progress document.
     pub(crate) progress: Document,
     /// The facts document.
@@ -61,8 +69,15 @@ impl EventDocuments {
         } else {
             AdmissionHistory::default()
         };
+        let promises = previous.filter(|_| is_admitting).map(|previous| previous.promises.clone());
+        let (promises, errors) =
+            promises.unwrap_or_default().followed_by(&snapshot, pace_of(&snapshot), admissions.rate());
+        for error in errors {
+            counters.eta_error.record(error);
+        }
         let progress = empty.clone();
-        let documents = Self { snapshot, keys, read_at: now, admissions, progress, facts: empty, counters };
+        let documents =
+            Self { snapshot, keys, read_at: now, admissions, promises, progress, facts: empty, counters };
         documents.rendered_at(now, config)
     }
 
@@ -115,6 +130,14 @@ impl EventDocuments {
         self.admissions.rate()
     }
 
+    /// How often to poll. If the seats that are left may be gone within seconds, applicants far from the head learn it soon too.
+    pub(crate) fn poll(&self, config: &Config) -> PollIntervals {
+        let snapshot = &self.snapshot;
+        let free = if snapshot.figures.at > 0 { snapshot.figures.free } else { snapshot.settings.capacity };
+        let ends_soon = free > 0 && f64::from(free) < pace_of(snapshot) * SOON_S && !self.is_paused();
+        PollIntervals::of(config, ends_soon)
+    }
+
     /// The public facts.
     pub(crate) fn facts_at<'a>(&'a self, now: Millis, config: &Config) -> EventFacts<'a> {
         let settings = &self.snapshot.settings;
@@ -153,7 +176,7 @@ impl EventDocuments {
             announcement: &settings.announcement,
             opens_at_ms: settings.opens_at,
             closes_at_ms: settings.closes_at,
-            poll: PollIntervals::of(config),
+            poll: self.poll(config),
             server_time_ms: time,
             ledger_age_ms: (time - snapshot.figures.at).max(0),
         };

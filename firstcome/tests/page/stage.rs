@@ -18,6 +18,7 @@ pub(crate) const SOON: Duration = Duration::from_secs(15);
 
 pub(crate) struct Stage {
     pub(crate) base: String,
+    pub(crate) opens_at: i64,
     setup: Setup,
     context: Context,
     system: System,
@@ -78,7 +79,9 @@ impl Stage {
         };
         let system = System::start(setup.clone(), &context).await.unwrap();
         setup.listen = system.signup.unwrap();
-        let stage = Self { base: format!("http://{}", setup.listen), setup, context, system, folder };
+        let opens_at = now + play.opens_in_ms;
+        let stage =
+            Self { opens_at, base: format!("http://{}", setup.listen), setup, context, system, folder };
         stage.until("/e/spring").await;
         stage
     }
@@ -97,7 +100,7 @@ impl Stage {
 
     /// Stops everything, loses the queue, and starts again at the same address.
     pub(crate) async fn lose_the_queue(self) -> Self {
-        let Self { base, setup, context, system, folder } = self;
+        let Self { base, opens_at, setup, context, system, folder } = self;
         context.tasks.shut_down(SOON).await;
         system.close().await;
         for file in ["queue.db", "queue.db-wal", "queue.db-shm"] {
@@ -105,7 +108,13 @@ impl Stage {
         }
         let context = Context::system();
         let system = System::start(setup.clone(), &context).await.unwrap();
-        Self { base, setup, context, system, folder }
+        Self { base, opens_at, setup, context, system, folder }
+    }
+
+    /// The progress document.
+    pub(crate) async fn progress(&self) -> serde_json::Value {
+        let path = "/event/com/v1/get/progress/spring";
+        HttpClient::new(&self.base).get(path).await.unwrap().json()
     }
 
     /// Waits until the queue has this number. It reads the queue, because the signup service would restore the number from the receipt.

@@ -1,7 +1,7 @@
-//! Metrics of an event's applications.
+//! Metrics of an event's applications and of what the pages promise.
 
 use domain::EventId;
-use metrics::Counter;
+use metrics::{Counter, Histogram};
 
 /// Counters of accepted applications. They are kept with the event: looking one up takes as long as signing a receipt.
 #[derive(Clone)]
@@ -10,13 +10,16 @@ pub(crate) struct ApplicationCounters {
     pub(crate) accepted: Counter,
     /// Repeated applications.
     pub(crate) again: Counter,
+    /// How far waits were outside the promised range, as a share of the wait.
+    pub(crate) eta_error: Histogram,
 }
 
 impl ApplicationCounters {
     /// The counters of this event.
     pub(crate) fn of(event: &EventId) -> Self {
         let counter = |result| Self::counter(event.to_string(), result);
-        Self { accepted: counter("accepted"), again: counter("again") }
+        let eta_error = metrics::histogram!("firstcome_eta_error_ratio", "event" => event.to_string());
+        Self { accepted: counter("accepted"), again: counter("again"), eta_error }
     }
 
     /// The counter of this event and result.

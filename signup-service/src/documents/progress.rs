@@ -10,6 +10,9 @@ use super::document::Document;
 use super::facts::BothLanguages;
 use crate::config::Config;
 
+/// How often a page far from the head polls while the last seats are taken, in milliseconds.
+const LAST_SEATS_FAR_MS: i64 = 2000;
+
 /// How often to poll.
 #[derive(Debug, Clone, Copy, Serialize, ToSchema)]
 pub(crate) struct PollIntervals {
@@ -20,9 +23,10 @@ pub(crate) struct PollIntervals {
 }
 
 impl PollIntervals {
-    /// The configured intervals.
-    pub(crate) fn of(config: &Config) -> Self {
-        Self { near_ms: config.poll_near_ms, far_ms: config.poll_far_ms }
+    /// The configured intervals, or shorter ones if the last seats are almost gone.
+    pub(super) fn of(config: &Config, ends_soon: bool) -> Self {
+        let far_ms = if ends_soon { config.poll_far_ms.min(LAST_SEATS_FAR_MS) } else { config.poll_far_ms };
+        Self { near_ms: config.poll_near_ms.min(far_ms), far_ms }
     }
 }
 

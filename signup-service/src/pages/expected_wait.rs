@@ -1,27 +1,21 @@
 //! The expected wait. `expectedWait` in `assets/wait.js` follows the same rule.
 
-use crate::documents::AdmissionRate;
+use crate::documents::{AdmissionRate, PromisedWait};
 use crate::messages::{PageText, fill};
 
 /// With no more ahead than this, it may be almost the applicant's turn.
 const SOON_AHEAD: u32 = 10;
 /// It is almost the applicant's turn if that comes within these seconds.
 const SOON_S: f64 = 10.0;
-/// An estimate beyond a day is none.
-const MAX_S: f64 = 86_400.0;
 
 /// The expected wait as a text: a range, or that it is almost the applicant's turn. Empty while it is unknown.
 pub(super) fn expected_wait(ahead: u32, rate: Option<AdmissionRate>, text: &PageText) -> String {
-    let Some(rate) = rate else { return String::new() };
-    let (low, high) = (f64::from(ahead) / rate.high, f64::from(ahead + 1) / rate.low);
-    if high > MAX_S {
+    let Some(PromisedWait { from, to, high }) = rate.and_then(|rate| PromisedWait::of(ahead, rate)) else {
         return String::new();
-    }
+    };
     if ahead <= SOON_AHEAD && high <= SOON_S {
         return text.eta_soon.to_owned();
     }
-    let from = (low / step(low)).floor() * step(low);
-    let to = (high / step(high)).ceil() * step(high);
     let is_one_unit = to < 60.0 || from >= 60.0 && to < 3600.0;
     match () {
         () if from < 1.0 => fill(text.eta_within, &[("b", &duration(to, text))]),
@@ -30,17 +24,6 @@ pub(super) fn expected_wait(ahead: u32, rate: Option<AdmissionRate>, text: &Page
             fill(text.eta_range, &[("a", &whole(from / unit)), ("b", &duration(to, text))])
         }
         () => fill(text.eta_range, &[("a", &duration(from, text)), ("b", &duration(to, text))]),
-    }
-}
-
-/// The seconds that an estimate of this length is rounded to: a longer one is less exact.
-fn step(seconds: f64) -> f64 {
-    match seconds {
-        ..=10.0 => 1.0,
-        ..=60.0 => 5.0,
-        ..=600.0 => 60.0,
-        ..=3600.0 => 300.0,
-        _ => 600.0,
     }
 }
 

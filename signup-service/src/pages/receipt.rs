@@ -175,7 +175,8 @@ impl<'a> ReceiptPage<'a> {
             "cancel": text.cancel,
             "leave": text.leave_waitlist,
         });
-        for state in ReceiptPageState::ALL {
+        let kind = self.application.documents.snapshot.settings.kind;
+        for state in self.page_state.following(kind, self.cancel_requested) {
             let heading = state.heading(text);
             texts[state.as_str()] = json!([heading.title, heading.text]);
         }

@@ -1,7 +1,7 @@
 //! The states of a receipt's page. They are finer than those of the API: they also depend on the event and on a cancel request.
 //! `pageState` in `assets/wait.js` follows the same rules.
 
-use domain::{Outcome, Stock};
+use domain::{Kind, Outcome, Stock};
 
 use crate::application::{ApplicationView, PublicState};
 use crate::messages::{PageText, TitledText};
@@ -22,8 +22,7 @@ pub(super) enum ReceiptPageState {
 }
 
 impl ReceiptPageState {
-    /// All states that the script may have to show.
-    pub(super) const ALL: [Self; 12] = [
+    const ALL: [Self; 12] = [
         Self::Waiting,
         Self::Waitlisted,
         Self::Paused,
@@ -37,6 +36,17 @@ impl ReceiptPageState {
         Self::Ended(Outcome::Expired),
         Self::Ended(Outcome::SoldOut),
     ];
+
+    /// The states that the script may have to show: all that can follow.
+    pub(super) fn following(self, kind: Kind, cancel_requested: bool) -> impl Iterator<Item = Self> {
+        Self::ALL.into_iter().filter(move |next| match next {
+            _ if !self.may_change() => *next == self,
+            Self::Cancelling => cancel_requested,
+            // Only other kinds call the applicant.
+            Self::Called | Self::Ended(Outcome::Expired) => kind != Kind::Order,
+            _ => true,
+        })
+    }
 
     /// The state of the page of this application.
     pub(super) fn of(application: &ApplicationView, state: PublicState, cancel_requested: bool) -> Self {

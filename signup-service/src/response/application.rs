@@ -74,7 +74,7 @@ impl<'a> ApplicationStatus<'a> {
             waitlist_number: waitlist_number.filter(|_| state.is_some()),
             ahead: state.map(|state| if state == PublicState::Waiting { position.ahead } else { 0 }),
             right: if application.is_full() { "full" } else { "view" },
-            poll: PollIntervals::of(&signup.config),
+            poll: documents.poll(&signup.config),
             server_time_ms: documents.queue_time(signup.now()),
         }
     }

@@ -29,7 +29,7 @@ async fn the_progress_document_has_every_field_that_a_page_needs() {
         "last_number": 3, "admitted_through": 1, "gaps": [], "pace": 0.25,
         "admission_rate": { "low": 0.175, "high": 0.25 }, "paused": false, "intake": true,
         "announcement": { "ko": "천천히", "en": "Slowly" }, "opens_at_ms": OPENS, "closes_at_ms": CLOSES,
-        "poll": { "near_ms": 1000, "far_ms": 10_000 }, "server_time_ms": OPENS + 1500, "ledger_age_ms": 1500,
+        "poll": { "near_ms": 1000, "far_ms": 2000 }, "server_time_ms": OPENS + 1500, "ledger_age_ms": 1500,
     });
     assert_eq!(response.json(), expected);
 }

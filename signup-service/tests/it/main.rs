@@ -17,6 +17,7 @@ mod layout;
 mod lost_replies;
 mod malformed;
 mod pages;
+mod promises;
 mod repeats;
 mod retries;
 mod status;

@@ -45,10 +45,25 @@ impl Browser {
 
     /// Opens an empty tab in front of the others and returns its handle.
     pub async fn open_tab(&self) -> Result<String> {
-        let opened = self.post("window/new", &json!({ "type": "tab" })).await?;
-        let tab = text_of(&opened["handle"])?;
+        let tab = self.new_window("tab").await?;
         self.show_tab(&tab).await?;
         Ok(tab)
+    }
+
+    /// Opens an empty window beside the others and returns the handle of its tab.
+    pub async fn open_window(&self) -> Result<String> {
+        let tab = self.new_window("window").await?;
+        self.switch_to(&tab).await?;
+        Ok(tab)
+    }
+
+    async fn new_window(&self, kind: &str) -> Result<String> {
+        text_of(&self.post("window/new", &json!({ "type": kind })).await?["handle"])
+    }
+
+    /// Sends the next commands to a tab, wherever it is.
+    pub async fn switch_to(&self, tab: &str) -> Result<()> {
+        self.post("window", &json!({ "handle": tab })).await.map(drop)
     }
 
     /// The handle of the tab that the commands go to.
@@ -58,7 +73,7 @@ impl Browser {
 
     /// Brings a tab to the front. The commands go to it from now on; the others are hidden.
     pub async fn show_tab(&self, tab: &str) -> Result<()> {
-        self.post("window", &json!({ "handle": tab })).await?;
+        self.switch_to(tab).await?;
         self.devtools("Page.bringToFront", &json!({})).await.map(drop)
     }
 
