@@ -157,6 +157,13 @@ impl Crowd {
         );
     }
 
+    /// Sends a request with the receipt, such as `confirm`, and returns the status of the answer.
+    pub(crate) async fn request(&self, verb: &str, ack: &Ack) -> u16 {
+        let path = format!("/application/com/v1/{verb}/application/{}", ack.receipt);
+        let send = || async { self.gateway(ack.person).post_json(&path, &json!({}), &[]).await };
+        self.until_answered(ack.person, send).await.status
+    }
+
     pub(crate) async fn status(&self, ack: &Ack) -> Value {
         let path = format!("/application/com/v1/get/application/{}", ack.receipt);
         let answer =

@@ -4,6 +4,7 @@
 
 mod chaos;
 mod cluster;
+mod confirm;
 mod crowd;
 mod gateway;
 mod harness;

@@ -31,8 +31,14 @@ impl ProcessHandles {
     pub(crate) async fn build(event: &EventSettings) -> Self {
         Self::with(&format!(
             "worker.recover_grace = \"3s\"\n[[event]]\nid = \"{}\"\ntitle_ko = \"봄\"\ntitle_en = \"Spring\"\ncapacity = {}\nopens_at = \"+0s\"\ncloses_at = \"+1h\"\n\
-             pace = \"{}\"\nin_flight_max = {}\n",
-            event.id, event.capacity, event.pace, event.in_flight_max
+             pace = \"{}\"\nin_flight_max = {}\nkind = \"{}\"\ncalled_for = \"{}ms\"\nextension = \"{}ms\"\n",
+            event.id,
+            event.capacity,
+            event.pace,
+            event.in_flight_max,
+            event.kind.as_str(),
+            event.called_for_ms,
+            event.extension_ms
         ))
         .await
     }
@@ -91,13 +97,25 @@ impl ProcessHandles {
     }
 
     pub(crate) async fn start(&mut self) {
+        self.start_workers().await;
+        for nth in 0..self.ports.len() {
+            let signup = self.start_signup(nth).await;
+            self.signups.push(signup);
+        }
+    }
+
+    /// Starts the two workers.
+    pub(crate) async fn start_workers(&mut self) {
         for _ in 0..2 {
             let worker = self.process("worker", &[]).await;
             self.workers.push(worker);
         }
-        for nth in 0..self.ports.len() {
-            let signup = self.start_signup(nth).await;
-            self.signups.push(signup);
+    }
+
+    /// kill -9 of all workers, which stay away.
+    pub(crate) async fn kill_workers(&mut self) {
+        for mut worker in self.workers.drain(..) {
+            worker.kill().await.unwrap();
         }
     }
 

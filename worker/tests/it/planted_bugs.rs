@@ -233,6 +233,9 @@ pub(crate) fn in_outcomes() -> Vec<PlantedBug> {
         bug(Running, "the order number of another is shown")
             .queue("UPDATE outcome SET order_no = 'SPRING-000007' WHERE number = 5")
             .breaks(&["I6"], "number 5 is shown as ordered with order number SPRING-000007, the ledger has ordered with order number SPRING-000005"),
+        bug(Running, "an application is shown as called that is not")
+            .queue("INSERT INTO called SELECT queue, number, 1000, 0, 0, 0 FROM application WHERE number = 9")
+            .breaks(&["I6"], "number 9 is shown as called until 1000, the ledger has ordering"),
         bug(Running, "an application has an outcome and is still ordering")
             .ledger(
                 "UPDATE application SET outcome = 'rejected' WHERE number = 9;
