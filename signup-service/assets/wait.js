@@ -58,6 +58,7 @@ const render = () => {
     announcedAhead = ahead;
     put('status', fill(T.announce, { n: group(ahead) }));
   }
+  if (state === 'called') showCalled();
   return ahead;
 };
 const needsStatus = () => !isFinal() && (application.state !== 'waiting' || doc.admitted_through >= N || doc.state === 'settled');
@@ -94,7 +95,10 @@ const poll = async () => {
       spread = doc.state === 'settled';
       await new Promise(done => setTimeout(done, Math.random() * doc.poll.far_ms));
     }
-    if (mayBeLost || needsStatus()) application = (await get(D.status_url)).body;
+    if (mayBeLost || needsStatus()) {
+      const { body, sent } = await get(D.status_url);
+      application = Object.assign(body, { sent });
+    }
     epoch = doc.epoch;
     received();
   } catch {
@@ -106,6 +110,7 @@ const poll = async () => {
   schedule(render());
 };
 if (D.number) {
+  application.sent = performance.timeOrigin;
   store({ page: location.pathname });
   onReturn(poll);
   schedule(render());

@@ -29,13 +29,23 @@ pub(crate) struct Play {
     pub(crate) capacity: u32,
     pub(crate) opens_in_ms: i64,
     pub(crate) open_for_ms: i64,
+    pub(crate) kind: Kind,
+    pub(crate) called_for_ms: i64,
     pub(crate) pace: &'static str,
     pub(crate) in_flight_max: u32,
 }
 
 impl Default for Play {
     fn default() -> Self {
-        Self { capacity: 3, opens_in_ms: -1000, open_for_ms: 600_000, pace: "100", in_flight_max: 10 }
+        Self {
+            kind: Kind::Order,
+            called_for_ms: 600_000,
+            capacity: 3,
+            opens_in_ms: -1000,
+            open_for_ms: 600_000,
+            pace: "100",
+            in_flight_max: 10,
+        }
     }
 }
 
@@ -46,8 +56,8 @@ impl Stage {
         let event = EventSettings {
             id: "spring".parse().unwrap(),
             title: Text { ko: "봄맞이 특가 세트".into(), en: "Spring special set".into() },
-            kind: Kind::Order,
-            called_for_ms: 600_000,
+            kind: play.kind,
+            called_for_ms: play.called_for_ms,
             extension_ms: 300_000,
             capacity: play.capacity,
             opens_at: now + play.opens_in_ms,

@@ -70,7 +70,23 @@ pub(super) static ENGLISH: PageText = PageText {
         "Everything has been claimed",
         "If someone cancels, the place goes to the next in line. Your place is safe.",
     ),
-    called: titled("It’s your turn", "Please confirm in time. Once you confirm, we place your order."),
+    called: titled(
+        "It’s your turn",
+        "Press the button in time and we place your order. After that, the place goes to the next number.",
+    ),
+    waiting_to_confirm: titled(
+        "We have your application",
+        "Your place will not change. When your turn comes you have {time} to confirm: keep this page open or come back often.",
+    ),
+    waitlisted_to_confirm: titled(
+        "You are on the waitlist",
+        "If someone cancels, the place goes to the next in line. You then have {time} to confirm, so come back often.",
+    ),
+    time_left: "Time left",
+    confirm: "Order now",
+    extend: "I need {time} more",
+    confirm_until: "Press by {t}",
+    sending: "Sending…",
     ordering: titled("It’s your turn", "We are placing your order. There is nothing you need to do."),
     ordered: titled("Your order is placed", "Here is your order number."),
     rejected: titled(

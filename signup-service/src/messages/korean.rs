@@ -61,7 +61,23 @@ pub(super) const KOREAN: PageText = PageText {
         "준비한 수량이 모두 소진됐어요",
         "취소된 자리가 나오면 번호 순서대로 주문해 드려요. 번호는 그대로예요.",
     ),
-    called: titled("차례가 왔어요", "정해진 시간 안에 확인해 주세요. 확인하면 주문을 넣어 드려요."),
+    called: titled(
+        "차례가 됐어요",
+        "남은 시간 안에 버튼을 누르면 주문을 넣어 드려요. 시간이 지나면 자리가 다음 번호로 넘어가요.",
+    ),
+    waiting_to_confirm: titled(
+        "신청을 접수했어요",
+        "번호는 그대로예요. 차례가 되면 {time} 안에 확인해야 하니, 이 화면을 열어 두거나 자주 다시 열어 보세요.",
+    ),
+    waitlisted_to_confirm: titled(
+        "예비로 접수했어요",
+        "취소된 자리가 나오면 번호 순서대로 차례가 와요. 그때 {time} 안에 확인해야 하니, 이 화면을 자주 다시 열어 보세요.",
+    ),
+    time_left: "남은 시간",
+    confirm: "지금 주문하기",
+    extend: "{time} 더 주세요",
+    confirm_until: "{t}까지 눌러 주세요",
+    sending: "보내고 있어요…",
     ordering: titled("차례가 왔어요", "주문을 넣고 있어요. 따로 하실 일은 없어요."),
     ordered: titled("주문이 접수됐어요", "주문번호를 확인해 주세요."),
     rejected: titled(

@@ -28,7 +28,7 @@ pub(super) fn expected_wait(ahead: u32, rate: Option<AdmissionRate>, text: &Page
 }
 
 /// `50초`, `3분`, `1시간 20분`.
-fn duration(seconds: f64, text: &PageText) -> String {
+pub(super) fn duration(seconds: f64, text: &PageText) -> String {
     let of_minutes = |minutes: f64| fill(text.minutes, &[("n", &whole(minutes))]);
     if seconds < 60.0 {
         fill(text.seconds, &[("n", &whole(seconds))])

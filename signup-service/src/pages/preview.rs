@@ -85,8 +85,9 @@ struct FixedPage {
 
 /// The page in a color scheme, with a script that shows what the page's own script would show, and does nothing else.
 fn fixed(signup: &SignupState, html: &str, shown: &Shown, scheme: &str) -> FixedPage {
-    let assets =
-        [&signup.shell.apply, &signup.shell.wait].into_iter().find(|assets| html.contains(&assets.css));
+    let assets = [&signup.shell.apply, &signup.shell.call, &signup.shell.wait]
+        .into_iter()
+        .find(|assets| html.contains(&assets.css));
     let original = assets.map_or("", |assets| &assets.css);
     let dark = "@media(prefers-color-scheme:dark)";
     let css = match scheme {

@@ -4,15 +4,17 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::IntoResponse;
+use domain::{CalledWindow, Kind, Millis};
 use serde_json::{Value, json};
 
 use super::context::PageContext;
 use super::error::PageError;
-use super::expected_wait::expected_wait;
+use super::expected_wait::{duration, expected_wait};
 use super::frame::{Frame, RELOAD_S, json_for_script, render};
 use super::receipt_state::ReceiptPageState;
 use super::response::PageResponse;
-use super::templates::ReceiptTemplate;
+use super::shell::Assets;
+use super::templates::{CalledBox, ReceiptTemplate};
 use super::view_only;
 use crate::application::{ApplicationView, PublicState};
 use crate::messages::{PageText, fill};
@@ -45,7 +47,7 @@ pub(crate) async fn get(
     let (assets, html) = match application.state {
         Some(state) => {
             let page = ReceiptPage::new(&signup, &application, state, text, cancel_requested);
-            (&signup.shell.wait, page.html())
+            (page.assets(), page.html())
         }
         None => (&signup.shell.apply, view_only::html(&signup, &application, text)),
     };
@@ -73,6 +75,14 @@ impl<'a> ReceiptPage<'a> {
     ) -> Self {
         let page_state = ReceiptPageState::of(application, state, cancel_requested);
         Self { signup, application, text, state, page_state, cancel_requested }
+    }
+
+    fn assets(&self) -> &'a Assets {
+        if self.kind() == Kind::Order { &self.signup.shell.wait } else { &self.signup.shell.call }
+    }
+
+    fn kind(&self) -> Kind {
+        self.application.documents.snapshot.settings.kind
     }
 
     /// The page as text.
@@ -104,8 +114,39 @@ impl<'a> ReceiptPage<'a> {
                 ReceiptPageState::Waitlisted | ReceiptPageState::Claimed => text.leave_waitlist,
                 _ => text.cancel,
             },
+            called: (self.kind() != Kind::Order).then(|| self.called_box()),
             code: self.application.recovery_code(),
         })
+    }
+
+    fn called_window(&self) -> Option<CalledWindow> {
+        if let PublicState::Called(window) = self.state { Some(window) } else { None }
+    }
+
+    fn called_box(&self) -> CalledBox {
+        let documents = &self.application.documents;
+        let (text, extension_ms) = (self.text, documents.snapshot.settings.extension_ms);
+        let window = self.called_window();
+        let left = |window: CalledWindow| {
+            let left = timestamp::duration(window.until - documents.queue_time(self.signup.now()));
+            left.strip_prefix("00:").unwrap_or(&left).to_owned()
+        };
+        let until =
+            |window: CalledWindow| fill(text.confirm_until, &[("t", &timestamp::clock(window.until))]);
+        CalledBox {
+            left: window.map(left).unwrap_or_default(),
+            until: window.map(until).unwrap_or_default(),
+            extend: fill(text.extend, &[("time", &millis_as_text(extension_ms, text))]),
+            may_extend: extension_ms > 0 && window.is_none_or(|window| !window.extended),
+        }
+    }
+
+    /// The heading of a state, with its values.
+    fn heading(&self, state: ReceiptPageState) -> (&'static str, String) {
+        let settings = &self.application.documents.snapshot.settings;
+        let heading = state.heading(self.text, settings.kind);
+        let time = millis_as_text(settings.called_for_ms, self.text);
+        (heading.title, fill(heading.text, &[("time", &time)]))
     }
 
     /// The address of this page, with one more item in the query.
@@ -119,15 +160,15 @@ impl<'a> ReceiptPage<'a> {
     fn frame(&self) -> Frame<'a> {
         let settings = &self.application.documents.snapshot.settings;
         let title = settings.title.in_language(self.text.html_lang);
-        let heading = self.page_state.heading(self.text);
+        let (heading, lede) = self.heading(self.page_state);
         Frame {
-            heading: heading.title.to_owned(),
-            lede: heading.text.to_owned(),
+            heading: heading.to_owned(),
+            lede,
             language_href: self.address(&format!("lang={}", self.text.other_lang)),
             reload_s: self.page_state.may_change().then_some(RELOAD_S),
             support_code: Some(self.application.support_code()),
             data: json_for_script(&self.data()),
-            ..Frame::new(&self.signup.shell.wait, self.text, title, self.page_state.as_str())
+            ..Frame::new(self.assets(), self.text, title, self.page_state.as_str())
         }
     }
 
@@ -148,12 +189,24 @@ impl<'a> ReceiptPage<'a> {
             "title": settings.title.in_language(tag),
             "now": documents.queue_time(self.signup.now()),
             "cancel_requested": self.cancel_requested,
-            "application": { "state": self.state.as_str(), "order_no": self.application.order_no },
+            "application": self.application_data(),
             "progress": progress,
             "progress_url": format!("/event/com/v1/get/progress/{}", receipt.event),
             "status_url": format!("/application/com/v1/get/application/{}", self.application.receipt_text),
             "text": self.script_texts(),
         })
+    }
+
+    fn application_data(&self) -> Value {
+        let ApplicationView { documents, order_no, .. } = self.application;
+        let mut data = json!({ "state": self.state.as_str(), "order_no": order_no });
+        if let Some(window) = self.called_window() {
+            let extension_ms = if window.extended { 0 } else { documents.snapshot.settings.extension_ms };
+            data["called_until_ms"] = json!(window.until);
+            data["extension_ms"] = json!(extension_ms);
+            data["server_time_ms"] = json!(documents.queue_time(self.signup.now()));
+        }
+        data
     }
 
     fn script_texts(&self) -> Value {
@@ -175,13 +228,21 @@ impl<'a> ReceiptPage<'a> {
             "cancel": text.cancel,
             "leave": text.leave_waitlist,
         });
-        let kind = self.application.documents.snapshot.settings.kind;
-        for state in self.page_state.following(kind, self.cancel_requested) {
-            let heading = state.heading(text);
-            texts[state.as_str()] = json!([heading.title, heading.text]);
+        if self.kind() != Kind::Order {
+            texts["left"] = json!(text.time_left);
+            texts["until"] = json!(text.confirm_until);
+            texts["sending"] = json!(text.sending);
+        }
+        for state in self.page_state.following(self.kind(), self.cancel_requested) {
+            texts[state.as_str()] = json!(self.heading(state));
         }
         texts
     }
+}
+
+/// A time such as `10분`.
+fn millis_as_text(millis: Millis, text: &PageText) -> String {
+    duration(std::time::Duration::from_millis(millis.unsigned_abs()).as_secs_f64(), text)
 }
 
 /// The share of the applications before this one that have left the queue, in percent.

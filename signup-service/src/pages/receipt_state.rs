@@ -84,8 +84,11 @@ impl ReceiptPageState {
     }
 
     /// Heading and sentence.
-    pub(super) fn heading(self, text: &'static PageText) -> TitledText {
+    pub(super) fn heading(self, text: &'static PageText, kind: Kind) -> TitledText {
         match self {
+            // Such an applicant has to come back, so the page must not say that it may be closed.
+            Self::Waiting if kind != Kind::Order => text.waiting_to_confirm,
+            Self::Waitlisted if kind != Kind::Order => text.waitlisted_to_confirm,
             Self::Waiting => text.waiting,
             Self::Waitlisted => text.waitlisted,
             Self::Paused => text.paused,

@@ -21,6 +21,8 @@ pub(crate) struct Shell {
     pub(super) apply: Assets,
     /// For pages without a form: a receipt's page.
     pub(super) wait: Assets,
+    /// For receipts of events that call applicants.
+    pub(super) call: Assets,
     /// The script of previews.
     pub(super) preview: String,
 }
@@ -36,10 +38,16 @@ impl Shell {
             let policy = policy(&css, &script, "'self'", "");
             Assets { css, script, policy }
         };
+        let (css, script) = (include_str!("../../assets/receipt.css"), include_str!("../../assets/wait.js"));
         let apply = assets(include_str!("../../assets/form.css"), include_str!("../../assets/apply.js"));
-        let wait = assets(include_str!("../../assets/receipt.css"), include_str!("../../assets/wait.js"));
+        let call = assets(
+            &[css, include_str!("../../assets/called.css")].join("\n"),
+            // First, since the other one may have to show the time at once.
+            &[include_str!("../../assets/called.js"), script].join("\n"),
+        );
+        let wait = assets(css, script);
         let preview = minified(include_str!("../../assets/preview.js"));
-        Self { apply, wait, preview }
+        Self { apply, wait, call, preview }
     }
 }
 

@@ -53,8 +53,18 @@ pub(super) struct ReceiptTemplate<'a> {
     pub(super) order_no: &'a str,
     pub(super) announcement: &'a str,
     pub(super) cancel_label: &'static str,
+    /// In events that call applicants.
+    pub(super) called: Option<CalledBox>,
     /// The recovery code; none if the keyring does not have the event's key.
     pub(super) code: Option<String>,
+}
+
+/// What a called applicant can do. The times are empty while the applicant is not called.
+pub(super) struct CalledBox {
+    pub(super) left: String,
+    pub(super) until: String,
+    pub(super) extend: String,
+    pub(super) may_extend: bool,
 }
 
 /// The page of a view receipt.

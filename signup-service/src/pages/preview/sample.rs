@@ -5,8 +5,8 @@ use std::sync::Arc;
 use domain::event::Text;
 use domain::keys::Root;
 use domain::{
-    AppKey, Epoch, EventId, EventSettings, EventState, Gaps, Keyring, Kid, Millis, Number, Outcome, Receipt,
-    Right,
+    AppKey, CalledWindow, Epoch, EventId, EventSettings, EventState, Gaps, Keyring, Kid, Kind, Millis,
+    Number, Outcome, Receipt, Right,
 };
 use queue::{QueueSnapshot, SeatFigures};
 
@@ -165,6 +165,18 @@ impl<'a> SampleEvent<'a> {
     pub(super) fn receipt_page(&self, moment: Moment, state: PublicState, cancel_requested: bool) -> String {
         let application = self.application(moment, state, Right::Full);
         ReceiptPage::new(self.signup, &application, state, self.text, cancel_requested).html()
+    }
+
+    /// The same event, as one that calls its applicants.
+    pub(super) fn calling(&self) -> Self {
+        self.with(|settings| settings.kind = Kind::Confirm)
+    }
+
+    /// The page of a called applicant.
+    pub(super) fn called(&self, extended: bool) -> String {
+        let until = OPENS + 110_000 + if extended { 898_000 } else { 598_000 };
+        let window = CalledWindow { until, extended, confirmed: false };
+        self.calling().receipt_page(Moment::Passed, PublicState::Called(window), false)
     }
 
     /// The page of a receipt whose application has this outcome.

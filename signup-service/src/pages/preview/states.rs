@@ -160,6 +160,13 @@ impl SampleState {
             |event| event.receipt_page(Moment::Open, PublicState::Waiting, false),
             |text| tools(text).text("offline", text.stale).visible(&["offline"]),
         ),
+        state(
+            "waiting-to-confirm",
+            |event| event.calling().receipt_page(Moment::Open, PublicState::Waiting, false),
+            tools,
+        ),
+        state("called", |event| event.called(false), tools),
+        state("called-extended", |event| event.called(true), tools),
         state("ordering", |event| event.receipt_page(Moment::Passed, PublicState::Ordering, false), tools),
         state("ordered", |event| event.ended(Outcome::Ordered), tools),
         state("cancelling", |event| event.receipt_page(Moment::Passed, PublicState::Ordering, true), tools),
