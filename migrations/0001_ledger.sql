@@ -23,6 +23,9 @@ CREATE TABLE event (
     frozen        TEXT,                         -- why the event is frozen: no application is admitted
     closed_seq    BIGINT,
     settled_seq   BIGINT,
+    version       BIGINT NOT NULL DEFAULT 0,    -- of the event's own domain events
+    outbox_seq    BIGINT NOT NULL DEFAULT 0,    -- the last number given in the outbox
+    outbox_purged BIGINT NOT NULL DEFAULT 0,    -- domain events up to this number are deleted
     CHECK ((state = 'settled') = (settled_seq IS NOT NULL))
 );
 
@@ -66,6 +69,7 @@ CREATE TABLE application (
     number      BIGINT NOT NULL CHECK (number > 0),
     state       TEXT NOT NULL CHECK (state IN ('called', 'ordering', 'undoing', 'parked', 'ended')),
     undo        TEXT CHECK (undo IN ('cancel', 'reject')),
+    undo_by     TEXT CHECK (undo_by IN ('applicant', 'operator', 'order_service')),
     seat        BIGINT,
     called_until BIGINT,                        -- when the time of a called applicant ends, by the queue's clock; kept afterwards
     extended    BIGINT NOT NULL DEFAULT 0 CHECK (extended IN (0, 1)), -- whether that time was extended
@@ -110,18 +114,42 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_newest ON audit (at, rev);
 
--- Domain events, written in the transaction of the change that they report. `sent_at IS NULL` finds those to send; there is no
--- cursor that could fall behind.
+-- Domain events, written in the transaction of the decision that they report. The leader numbers them afterwards, so a row that
+-- commits late gets a late number and no target passes a gap. Within one application, `at` never falls.
 CREATE TABLE outbox (
     event   TEXT NOT NULL,
     app_key TEXT NOT NULL,                      -- empty for a domain event about the event as a whole
+    version BIGINT NOT NULL,                    -- the application's fence after the decision, or the event's `version`
     type    TEXT NOT NULL,
     at      BIGINT NOT NULL,
-    payload TEXT NOT NULL,
-    sent_at BIGINT,
-    PRIMARY KEY (event, app_key, type)
+    data    TEXT NOT NULL,                      -- JSON, without personal data
+    seq     BIGINT,
+    PRIMARY KEY (event, app_key, version)
 );
-CREATE INDEX outbox_unsent ON outbox (at) WHERE sent_at IS NULL;
+CREATE INDEX outbox_new ON outbox (event, at) WHERE seq IS NULL;
+CREATE UNIQUE INDEX outbox_seq ON outbox (event, seq) WHERE seq IS NOT NULL;
+
+-- How far each target has acknowledged the domain events of an event.
+CREATE TABLE outbox_cursor (
+    target        TEXT NOT NULL,
+    event         TEXT NOT NULL,
+    seq           BIGINT NOT NULL,
+    failing_since BIGINT,
+    failures      BIGINT NOT NULL DEFAULT 0,    -- attempts since `failing_since`
+    next_try_at   BIGINT NOT NULL DEFAULT 0,
+    last_error    TEXT,
+    PRIMARY KEY (target, event)
+);
+
+-- Domain events that a target can never accept. The target continues behind them.
+CREATE TABLE outbox_dead (
+    target TEXT NOT NULL,
+    event  TEXT NOT NULL,
+    seq    BIGINT NOT NULL,
+    at     BIGINT NOT NULL,
+    error  TEXT NOT NULL,
+    PRIMARY KEY (target, event, seq)
+);
 
 -- The orders of the embedded order service. A row in state 'gone' is a tombstone.
 CREATE TABLE placed_order (

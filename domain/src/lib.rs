@@ -2,6 +2,7 @@
 //! No I/O, no clock, no randomness: times and random bytes are arguments.
 
 pub mod application;
+pub mod domain_event;
 pub mod event;
 pub mod id;
 pub mod keys;
@@ -14,6 +15,7 @@ pub mod receipt;
 pub mod time;
 
 pub use application::{ApplicationState, CalledWindow, Undo};
+pub use domain_event::{DomainEvent, DomainEventKind, DomainEventKinds};
 pub use event::{EventSettings, EventState, Kind, Release};
 pub use id::{AppKey, Epoch, EventId, Fence, NO_JOURNAL, Number, ReqHash};
 pub use keys::{Keyring, Kid};

@@ -31,6 +31,8 @@ pub struct Setup {
     pub signup: signup_service::Config,
     /// The worker's settings.
     pub worker: worker::Config,
+    /// The settings of domain events.
+    pub messaging: messaging::Config,
     /// The operator console, if it runs here.
     pub operator: Option<OperatorSettings>,
     /// The gateway, if it runs here.
@@ -75,6 +77,7 @@ impl Setup {
             signup: signup_service::Config::default(),
             admin_listen: settings.part("admin").parse("listen", "127.0.0.1:9090"),
             worker: worker::Config::default(),
+            messaging: messaging::Config::default(),
             operator: None,
             gateway: None,
             events: Vec::new(),
@@ -94,6 +97,11 @@ impl Setup {
         } else {
             settings.skip("worker");
             settings.skip("event");
+        }
+        if role.has_ledger() {
+            setup.messaging = messaging::Config::read(&mut settings.part("messaging"));
+        } else {
+            settings.skip("messaging");
         }
         if role.has_operator() {
             setup.operator = read_operator(&mut settings.part("operator"), role);

@@ -50,6 +50,7 @@ impl System {
         // Before the stores are opened: an existing queue must not get new keys.
         let keys = setup.role.has_keys().then(|| read_keys(&setup, context)).transpose()?.map(Arc::new);
         let (queue, ledger) = stores::open(&setup.stores, setup.role, context).await?;
+        let ledger = ledger.map(|ledger| ledger.with_domain_events(setup.messaging.kinds));
         let mut signup = None;
         if let (Some(queue), Some(keys)) = (&queue, &keys) {
             check_queue_server(queue.clone(), context);
@@ -131,7 +132,8 @@ async fn start_worker(
     let Some(ledger) = ledger.filter(|_| setup.role.has_worker()) else { return Ok(()) };
     let stores = (queue.clone(), ledger.clone());
     let orders = order_service(&setup.worker, ledger);
-    worker::start(setup.worker.clone(), stores, orders, Arc::clone(keys), &setup.events, context).await
+    let config = worker::Config { messaging: setup.messaging.clone(), ..setup.worker.clone() };
+    worker::start(config, stores, orders, Arc::clone(keys), &setup.events, context).await
 }
 
 async fn start_signup(

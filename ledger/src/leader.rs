@@ -8,6 +8,7 @@ pub(crate) mod inbox;
 pub(crate) mod known_applications;
 pub(crate) mod leader_lease;
 pub(crate) mod lifecycle;
+pub(crate) mod numbering;
 pub(crate) mod projection;
 pub(crate) mod queue_status;
 pub(crate) mod reconciliation;

@@ -4,6 +4,7 @@
 mod admin;
 mod calls;
 mod leader;
+mod outbox;
 mod store;
 mod tables;
 
@@ -27,12 +28,13 @@ pub use leader::lifecycle::SettleResult;
 pub use leader::projection::OutcomeProjection;
 pub use leader::queue_status::QueueStatus;
 pub use leader::reconciliation::{QueueRecord, Reconciled};
+pub use outbox::delivery::OutboxCursor;
+pub use outbox::status::TargetStatus;
 pub use store::error::Error;
 pub use store::ledger::Ledger;
 pub use tables::activity::{ACTIVITY_SECONDS, ActivityRow, CallActivity};
-pub use tables::application::{AdmittedApplication, ApplicationRow, OpenApplications};
+pub use tables::application::{AdmittedApplication, ApplicationRow, OpenApplications, UndoneBy};
 pub use tables::event::EventRow;
 pub use tables::journal::{JournalReport, RegisteredJournal};
-pub use tables::outbox::{DomainEvent, OutboxRow};
 pub use tables::seat::SeatRow;
 pub use tables::seat_state::{SeatState, Seats};

@@ -5,6 +5,7 @@ pub(crate) mod audit;
 mod change;
 mod event;
 pub(crate) mod events;
+pub(crate) mod outbox;
 mod page;
 pub(crate) mod release;
 pub(crate) mod settings;

@@ -53,6 +53,8 @@ pub(crate) enum Error {
     UnknownEvent,
     /// No application with this key is parked.
     NotParked,
+    /// The target has no domain event of this event to send again.
+    NothingToReplay,
     /// The request cannot be parsed.
     Malformed(String),
     /// The body's content type is not JSON.
@@ -133,6 +135,9 @@ impl Error {
             Self::NotParked => {
                 (StatusCode::NOT_FOUND, "not-parked", "No application with this key is parked")
             }
+            Self::NothingToReplay => {
+                (StatusCode::CONFLICT, "nothing-to-replay", "There is no domain event to send again")
+            }
             Self::Malformed(_) => (StatusCode::BAD_REQUEST, "malformed", "The request cannot be parsed"),
             Self::WrongType => {
                 (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type", "Send application/json")
@@ -172,6 +177,9 @@ impl Error {
             }
             Self::Invalid(fields) => {
                 fields.iter().map(|f| format!("{}: {}", f.pointer, f.detail)).collect::<Vec<_>>().join("; ")
+            }
+            Self::NothingToReplay => {
+                "This event has no such target, or the target has not got as far as from_seq, or the domain events are deleted.".into()
             }
             Self::Unavailable => {
                 "The change may or may not have been made: read the event before you retry, or send If-Match."

@@ -12,4 +12,4 @@ pub(crate) use fields::{
     Announcement, DivertPath, PaceField, Reason, Title, divert_paths, optional_whole_number, whole_number,
 };
 pub(crate) use if_match::{IfMatchOptional, IfMatchRequired, IfNoneMatch, MatchRule};
-pub(crate) use path::{ApplicationPath, EventPath};
+pub(crate) use path::{ApplicationPath, EventPath, TargetPath};

@@ -4,7 +4,9 @@ mod application;
 mod change;
 mod etag;
 mod event;
+mod outbox;
 
 pub use application::{ApplicationList, ApplicationResponse};
 pub use change::{ChangeList, ChangeResponse};
 pub use event::{EventList, EventResponse, LocalizedText, PendingCounts, QueueResponse, SeatCounts};
+pub use outbox::{TargetList, TargetResponse};

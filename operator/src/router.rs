@@ -10,7 +10,7 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::{applications, audit, events, release, settings};
+use crate::api::{applications, audit, events, outbox, release, settings};
 use crate::state::OperatorState;
 use crate::{auth, console, request, retry_after};
 
@@ -41,6 +41,8 @@ fn routes() -> OpenApiRouter<Arc<OperatorState>> {
         .routes(routes!(applications::list))
         .routes(routes!(applications::retry))
         .routes(routes!(applications::reject))
+        .routes(routes!(outbox::list))
+        .routes(routes!(outbox::replay))
 }
 
 fn described(doc: OpenApi) -> OpenApi {
@@ -59,7 +61,9 @@ pub fn document() -> OpenApi {
 /// All routes: the API, its description and the console.
 pub fn router(state: Arc<OperatorState>) -> anyhow::Result<Router> {
     let (api, doc) = routes().split_for_parts();
-    let all = api.merge(service::openapi::routes(&described(doc))?).merge(console::routes());
+    let described = service::openapi::routes(&described(doc))?;
+    let domain_events = service::openapi::json_route("/asyncapi.json", messaging::asyncapi().to_string())?;
+    let all = api.merge(described).merge(domain_events).merge(console::routes());
     Ok(all
         .layer(DefaultBodyLimit::max(request::BODY_MAX))
         .layer(from_fn_with_state(Arc::clone(&state), auth::check_host))

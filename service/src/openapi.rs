@@ -16,15 +16,15 @@ use utoipa::openapi::schema::ComponentsBuilder;
 use utoipa::openapi::{Content, OpenApi, Ref, RefOr, Response as ResponseDoc};
 
 /// The values of the first segment of a path. It is also the tag of the operation.
-const SERVICES: [&str; 6] = ["event", "application", "gate", "order", "audit", "auth"];
+const SERVICES: [&str; 8] = ["event", "application", "gate", "order", "audit", "auth", "outbox", "hook"];
 /// The areas: public, for operators, between services.
 const AREAS: [&str; 3] = ["com", "adm", "int"];
 /// The verbs that read, with GET.
 const READ_VERBS: [&str; 3] = ["get", "list", "stream"];
 /// The verbs that act, with POST.
-const ACTION_VERBS: [&str; 18] = [
+const ACTION_VERBS: [&str; 21] = [
     "accept", "cancel", "clone", "close", "confirm", "create", "drain", "extend", "find", "open", "pause",
-    "preview", "reject", "resume", "retry", "settle", "undo", "unfreeze",
+    "preview", "reject", "replay", "resume", "retry", "rotate", "settle", "test", "undo", "unfreeze",
 ];
 /// The prefixes of pages, which are not part of the API.
 const PAGE_PREFIXES: [&str; 2] = ["/e/", "/a/"];
@@ -216,12 +216,16 @@ fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 
 /// The document at `/openapi.json`, rendered once.
 pub fn routes<S: Clone + Send + Sync + 'static>(doc: &OpenApi) -> anyhow::Result<Router<S>> {
-    let body = Bytes::from(doc.to_json()?);
+    json_route("/openapi.json", doc.to_json()?)
+}
+
+/// A JSON document that never changes, with an `ETag`.
+pub fn json_route<S: Clone + Send + Sync + 'static>(path: &str, json: String) -> anyhow::Result<Router<S>> {
+    let body = Bytes::from(json);
     let mut hasher = DefaultHasher::new();
     body.hash(&mut hasher);
     let etag = HeaderValue::try_from(format!("\"{:016x}\"", hasher.finish()))?;
-    Ok(Router::new()
-        .route("/openapi.json", get(async move |headers: HeaderMap| respond(&headers, body, etag))))
+    Ok(Router::new().route(path, get(async move |headers: HeaderMap| respond(&headers, body, etag))))
 }
 
 fn respond(request: &HeaderMap, body: Bytes, etag: HeaderValue) -> Response {

@@ -20,6 +20,8 @@ pub struct Config {
     pub recover_grace_ms: i64,
     /// The base URL of the order service. Without one, the ledger keeps the orders.
     pub order_service: Option<String>,
+    /// The settings of messaging, which are in a section of their own.
+    pub messaging: messaging::Config,
 }
 
 impl Default for Config {
@@ -31,6 +33,7 @@ impl Default for Config {
             numbers_ahead_min: 1000,
             recover_grace_ms: 60_000,
             order_service: None,
+            messaging: messaging::Config::default(),
         }
     }
 }
@@ -55,6 +58,7 @@ impl Config {
                 .unwrap_or(defaults.numbers_ahead_min),
             recover_grace_ms: part.duration_ms("recover_grace", defaults.recover_grace_ms, 0..=3_600_000),
             order_service,
+            messaging: defaults.messaging,
         }
     }
 }

@@ -10,6 +10,7 @@ mod lifecycle;
 mod number_limit;
 mod number_rate;
 mod outbox;
+mod outbox_term;
 mod projector;
 mod queue_history;
 mod queue_status;
@@ -104,6 +105,7 @@ async fn run_round(worker: &WorkerContext, term: &mut LeaderTerm, check: &Check)
         worker.ledger.extend_leadership(&term.event, term.fence).await?;
         term.extended_at = now;
     }
+    outbox::number(worker, term, now).await?;
     let Some(snapshot) = armed_snapshot(worker, term, now).await? else { return Ok(IDLE) };
     let event = worker.ledger.event(&term.event).await?;
     if event.fence != term.fence {

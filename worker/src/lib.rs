@@ -1,6 +1,7 @@
 //! The worker: admits applications from the queue into the ledger, in order, and dispatches their orders at the configured pace.
 //! It is the only crate that uses both queue and ledger. It serves no requests.
 
+mod backoff;
 mod catalogue;
 pub mod config;
 mod context;
@@ -8,6 +9,7 @@ mod error;
 mod leader;
 mod order_dispatch;
 pub mod order_service;
+mod outbox;
 pub mod verify;
 
 use std::sync::Arc;

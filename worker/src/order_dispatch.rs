@@ -14,6 +14,7 @@ use ledger::{Call, CallActivity, CallKind, CallResult, OrderResponse};
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use crate::backoff::backoff_ms;
 use crate::context::WorkerContext;
 use circuit_breaker::CircuitBreaker;
 
@@ -23,11 +24,6 @@ const POLL_INTERVAL: Duration = Duration::from_millis(100);
 const REPORT_EVERY_MS: Millis = 1000;
 /// Pause after the ledger failed.
 const RETRY: Duration = Duration::from_millis(500);
-/// Shortest wait before a call without a clear response is repeated.
-const BACKOFF_MIN_MS: Millis = 100;
-/// Longest such wait, before jitter.
-const BACKOFF_MAX_MS: Millis = 30_000;
-
 /// The state that the calls of one event share.
 #[derive(Default)]
 struct DispatchState {
@@ -185,14 +181,6 @@ fn open_contact(worker: &WorkerContext, call: &Call) -> Option<Contact> {
         tracing::error!(guid = call.app_key.guid(), event = %call.event, "failed to open the contact: is key '{}' in the key file? The order is made without name and phone", call.pepper);
     }
     opened
-}
-
-/// Doubles from 0.1 s to 30 s, and adds up to as much again at random, so that calls that failed together are not repeated together.
-fn backoff_ms(attempts: u32, rng: &domain::Rng) -> Millis {
-    let base = (BACKOFF_MIN_MS << attempts.saturating_sub(1).min(10)).min(BACKOFF_MAX_MS);
-    let mut byte = [0];
-    rng(&mut byte);
-    base + base * Millis::from(byte[0]) / 255
 }
 
 #[cfg(test)]

@@ -12,12 +12,13 @@ pub(crate) fn run(bench: Bench) -> Result<()> {
         Bench::Queue { long } => ("queue", "queue", "bench_queue", long.then_some("--long")),
         Bench::Signup => ("signup", "signup-service", "bench_signup", None),
         Bench::Gateway => ("gateway", "gateway", "bench_gateway", None),
+        Bench::Outbox => ("outbox", "worker", "bench_outbox", None),
         Bench::Overload { quick } => ("overload", "gateway", "bench_overload", quick.then_some("--quick")),
     };
     match bench {
         Bench::Gateway => requirements::for_bench_gateway()?,
         Bench::Overload { .. } => requirements::for_bench_overload()?,
-        Bench::Queue { .. } | Bench::Signup => {}
+        Bench::Queue { .. } | Bench::Signup | Bench::Outbox => {}
     }
     let out = step::root().join("target/bench").join(format!("{name}.json"));
     let mut command = cargo(&["run", "--release", "-p", package, "--example", example, "--"]);

@@ -90,6 +90,8 @@ pub(crate) enum Bench {
         about = "Requests per second and CPU for one request, compared with nginx, HAProxy and a bare hyper proxy"
     )]
     Gateway,
+    /// Outcomes per second of a worker on Postgres, with 0, 1 and 3 targets of domain events.
+    Outbox,
     #[command(
         about = "Goodput and orders under too much load, compared with no limiter, one class, nginx and HAProxy"
     )]
@@ -131,6 +133,7 @@ mod tests {
         assert_eq!(parse("bench queue --long").ok(), bench(Bench::Queue { long: true }));
         assert_eq!(parse("bench signup").ok(), bench(Bench::Signup));
         assert_eq!(parse("bench gateway").ok(), bench(Bench::Gateway));
+        assert_eq!(parse("bench outbox").ok(), bench(Bench::Outbox));
         assert_eq!(parse("bench overload --quick").ok(), bench(Bench::Overload { quick: true }));
         let seeds = Seeds { first: 5, last: 7 };
         let chaos = |seeds| Some(Task::Chaos(ChaosArgs { seeds, faults: 9, resume: true, release: false }));
@@ -161,7 +164,7 @@ mod tests {
         );
         let bench = error_text("bench --help");
         assert!(
-            ["queue", "signup", "gateway", "overload"].iter().all(|name| bench.contains(name)),
+            ["queue", "signup", "gateway", "outbox", "overload"].iter().all(|name| bench.contains(name)),
             "{bench}"
         );
         let queue = error_text("bench queue --help");

@@ -67,6 +67,7 @@ pub(super) async fn run(args: DemoArgs) -> Result<(), CommandError> {
             order_service: Some(format!("http://{}/order/int/v1", shop.address)),
             ..worker::Config::default()
         },
+        messaging: messaging::Config::default(),
         operator: Some(operator_settings(&token)),
         gateway: Some(gateway_config(preferred_or_free_port(args.listen), &shop)?),
         events: vec![event],

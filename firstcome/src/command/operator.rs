@@ -8,6 +8,7 @@ mod client;
 mod confirm;
 mod event;
 mod format;
+mod outbox;
 mod pace;
 mod release;
 
@@ -29,6 +30,8 @@ pub(super) enum OperatorCommand {
     Announcement(announcement::AnnouncementArgs),
     /// Lists the recorded changes through the operator API.
     Audit(audit::AuditArgs),
+    /// Shows how far domain events are delivered, and sends them again, through the operator API.
+    Outbox(outbox::OutboxArgs),
     /// Lists and ends parked applications through the operator API.
     Application(application::ApplicationArgs),
 }
@@ -42,6 +45,7 @@ pub(super) async fn run(command: OperatorCommand) -> Result<(), CommandError> {
         OperatorCommand::Capacity(args) => capacity::run(args).await,
         OperatorCommand::Announcement(args) => announcement::run(args).await,
         OperatorCommand::Audit(args) => audit::run(args).await,
+        OperatorCommand::Outbox(args) => outbox::run(args).await,
         OperatorCommand::Application(args) => application::run(args).await,
     }
 }

@@ -92,6 +92,19 @@ impl CliHarness {
         panic!("not {what}: {}", self.event());
     }
 
+    /// Waits until the log has every domain event, and prints that in one line.
+    async fn until_delivered(&self) {
+        for _ in 0..100 {
+            let status = self.done(&["outbox", "status", "spring"]);
+            let mut counts = status.split(", ").next().unwrap().rsplit(' ');
+            if status.starts_with("log ") && counts.next() == counts.nth(1) {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        panic!("not delivered: {}", self.done(&["outbox", "status"]));
+    }
+
     /// Applies at the signup service as soon as it knows the event to be open, and gives the receipt.
     async fn apply(&self, phone: &str) -> String {
         let http = HttpClient::new(&self.signup);
@@ -301,4 +314,16 @@ async fn an_operator_role_needs_only_the_ledger() {
         output_text(&paused)
     );
     operator.stop(SOON).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_operator_sends_domain_events_again_by_command() {
+    let harness = CliHarness::start().await;
+    harness.open_event().await;
+    harness.until_delivered().await;
+    harness.done(&["outbox", "replay", "log", "spring", "--from", "1", "--reason", "a lost log"]);
+    let audit = harness.done(&["audit", "list", "spring"]);
+    assert!(audit.contains("replay") && audit.contains("(a lost log)"), "{audit}");
+    harness.ends_with(3, &["outbox", "status", "autumn"]);
+    harness.ends_with(5, &["outbox", "replay", "crm", "spring", "--from", "1"]);
 }

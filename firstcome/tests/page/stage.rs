@@ -81,6 +81,7 @@ impl Stage {
             admin_listen: any,
             signup: signup_service::Config::default(),
             worker: worker::Config::default(),
+            messaging: messaging::Config::default(),
             operator: None,
             gateway: None,
             events: vec![event],

@@ -44,6 +44,7 @@ impl Whole {
                 order_service: Some(format!("http://{}/order/int/v1", shop.address)),
                 ..worker::Config::default()
             },
+            messaging: messaging::Config::default(),
             operator: Some(OperatorSettings { listen: any, config: operator }),
             gateway: Some(gateway(shop.address)),
             events: vec![event((context.now)() + OPENS_IN_MS)],

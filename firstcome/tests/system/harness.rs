@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use domain::event::Text;
-use domain::{EventId, EventSettings, Kind, Release};
+use domain::{DomainEvent, EventId, EventSettings, Kind, Release};
 use firstcome::System;
 use firstcome::setup::{ProcessRole, Setup, Stores};
-use ledger::OrderRow;
+use ledger::{Ledger, OrderRow};
 use serde_json::Value;
 use service::Context;
 use service::telemetry::LogFormat;
@@ -62,6 +62,7 @@ impl SystemHarness {
             admin_listen: any,
             signup: signup_service::Config::default(),
             worker: worker::Config::default(),
+            messaging: messaging::Config::default(),
             operator: None,
             gateway: None,
             events: vec![settings],
@@ -113,6 +114,7 @@ pub(crate) fn verify_with(args: &[&str], folder: &Path, receipts: &str) -> Value
 
 /// The report of `firstcome verify`, whatever it finds. Receipts are left in `folder`.
 pub(crate) fn examine(args: &[&str], folder: &Path, receipts: &str) -> Value {
+    scan_outbox(args);
     let file = folder.join("acks");
     std::fs::write(&file, receipts).unwrap();
     let out = std::process::Command::new(PROGRAM)
@@ -125,6 +127,47 @@ pub(crate) fn examine(args: &[&str], folder: &Path, receipts: &str) -> Value {
     let reports: Value = serde_json::from_str(&output)
         .unwrap_or_else(|_| panic!("verify: {output}{}", String::from_utf8_lossy(&out.stderr)));
     reports[0].clone()
+}
+
+/// Fails if a domain event does not conform to its schema, or contains personal data of the crowd or an application key.
+fn scan_outbox(args: &[&str]) {
+    let args: Vec<String> = args.iter().map(|arg| (*arg).to_owned()).collect();
+    // The caller may be a task of a runtime, which cannot wait for another.
+    let scan = std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let ledger = ledger_of(&args).await;
+            for event in ledger.events().await.unwrap() {
+                for domain_event in ledger.domain_events(&event.settings.id).await.unwrap() {
+                    assert_impersonal(&domain_event);
+                }
+            }
+            ledger.close().await;
+        });
+    });
+    scan.join().expect("a domain event breaks its schema or has personal data");
+}
+
+/// Opens the ledger that the arguments of `firstcome verify` name.
+async fn ledger_of(args: &[String]) -> Ledger {
+    let value = |name: &str| Some(&args[args.iter().position(|arg| arg == name)? + 1]);
+    if let Some(folder) = value("--data") {
+        let file = Path::new(folder).join("ledger.db");
+        return Ledger::open_sqlite(&file, service::clock::system()).await.unwrap();
+    }
+    let settings: toml::Value =
+        toml::from_str(&std::fs::read_to_string(value("--config").unwrap()).unwrap()).unwrap();
+    Ledger::open_postgres(settings["ledger"]["url"].as_str().unwrap(), 2).await.unwrap()
+}
+
+fn assert_impersonal(domain_event: &DomainEvent) {
+    let DomainEvent { kind, data, app_key, .. } = domain_event;
+    assert_eq!(messaging::validate(*kind, data), Ok(()), "{data}");
+    // A key whose version bits are those of a GUID is the same text.
+    let key = app_key.filter(|key| key.to_string() != key.guid()).map(|key| key.to_string());
+    for personal in ["사람", "홍길동", "010-", "+82"].into_iter().chain(key.as_deref()) {
+        assert!(!data.contains(personal), "{kind} contains {personal}: {data}");
+    }
 }
 
 /// A system in a separate process, which the test may kill.

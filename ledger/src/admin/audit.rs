@@ -37,11 +37,12 @@ pub enum AuditAction {
     Retry,
     Reject,
     Undo,
+    Replay,
 }
 
 impl AuditAction {
     /// All of them.
-    pub const ALL: [Self; 20] = [
+    pub const ALL: [Self; 21] = [
         Self::Create,
         Self::Clone,
         Self::Update,
@@ -62,6 +63,7 @@ impl AuditAction {
         Self::Retry,
         Self::Reject,
         Self::Undo,
+        Self::Replay,
     ];
 
     /// The name that is stored and shown.
@@ -87,6 +89,7 @@ impl AuditAction {
             Self::Retry => "retry",
             Self::Reject => "reject",
             Self::Undo => "undo",
+            Self::Replay => "replay",
         }
     }
 }

@@ -1,16 +1,18 @@
 //! Creating events, with all their seats.
 
 use domain::event::Text;
-use domain::{EventId, EventSettings, Millis, Release};
+use domain::{DomainEventKind, EventId, EventSettings, Millis, Release};
 use serde_json::{Value, json};
 
 use crate::admin::audit::{self, AuditAction, AuditRow, ChangedBy};
 use crate::admin::capacity::add_seats;
 use crate::admin::change_error::ChangeError;
+use crate::admin::save_event::public_settings;
 use crate::store::column::int;
 use crate::store::error::Error;
 use crate::store::ledger::Ledger;
 use crate::store::transaction::Tx;
+use crate::tables::outbox;
 
 /// Whether an event was created.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -66,6 +68,8 @@ impl Ledger {
             return Ok(CreateResult::Exists(rev(&mut tx, &settings.id).await?));
         }
         add_seats(&mut tx, &settings.id, 1, settings.capacity).await?;
+        let fields = public_settings(settings, 1);
+        outbox::post_event(&mut tx, &settings.id, DomainEventKind::EventCreated, fields, now).await?;
         let audited = AuditRow {
             event: settings.id.clone(),
             rev: 1,

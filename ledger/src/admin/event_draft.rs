@@ -6,10 +6,10 @@ use serde_json::{Map, Value, json};
 
 use crate::admin::change::{Change, EventPatch};
 use crate::admin::change_error::ChangeError;
+use crate::leader::lifecycle::post_state;
 use crate::store::error::Error;
 use crate::store::transaction::Tx;
 use crate::tables::event::EventRow;
-use crate::tables::outbox::{self, DomainEvent};
 
 /// A time that is less than this ahead, in milliseconds, cannot be moved: the queue gets a change a moment later, judges by its own
 /// clock, and never revokes an opening or a closing.
@@ -193,19 +193,17 @@ impl EventDraft {
         Ok(())
     }
 
-    /// Posts the domain events of a change of state. It posts the closing too, in case the leader has not recorded it yet.
+    /// Posts the domain events of a change of state. It posts the closing too, if the leader has not recorded it yet.
     pub(crate) async fn post_state_change(
         &self,
         tx: &mut Tx,
         before: &Self,
         now: Millis,
     ) -> Result<(), Error> {
-        if self.state == before.state {
-            return Ok(());
-        }
         for state in [EventState::Closed, EventState::Settling] {
-            let kind = format!("event.{}", state.as_str());
-            outbox::post(tx, &DomainEvent::of_event(&self.settings.id, &kind, ""), now).await?;
+            if before.state < state && state <= self.state {
+                post_state(tx, &self.settings.id, state, now).await?;
+            }
         }
         Ok(())
     }

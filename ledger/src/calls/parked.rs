@@ -1,7 +1,7 @@
 //! Parked applications: their calls had no definite response so often that only an operator or the applicant continues them.
 
 use domain::application::Step;
-use domain::{AppKey, ApplicationState, EventId};
+use domain::{AppKey, ApplicationState, EventId, Millis};
 use serde_json::json;
 
 use crate::admin::audit::{self, AuditAction, AuditRow, ChangedBy};
@@ -9,7 +9,7 @@ use crate::admin::change_error::ChangeError;
 use crate::store::error::Error;
 use crate::store::ledger::Ledger;
 use crate::store::transaction::Tx;
-use crate::tables::application::{ApplicationRow, lock_application};
+use crate::tables::application::{ApplicationRow, UndoneBy, lock_application};
 use crate::tables::event::{EventRow, lock_known_event};
 use crate::tables::transition::{order_again, start_undoing};
 
@@ -65,12 +65,13 @@ impl Ledger {
         let rev = EventRow::from_row(&lock_known_event(&mut tx, event).await?)?.rev;
         let Some(row) = lock_application(&mut tx, event, app_key).await? else { return Ok(None) };
         let Some(next) = row.state.after(end.step()) else { return Ok(None) };
-        unpark(&mut tx, &row, next).await?;
+        let now = self.now(&mut tx).await?;
+        unpark(&mut tx, &row, next, now).await?;
         let state = |state: ApplicationState| json!({ "application": app_key.guid(), "number": row.number, "state": state.as_str() });
         let audited = AuditRow {
             event: event.clone(),
             rev,
-            at: self.now(&mut tx).await?,
+            at: now,
             actor: by.actor.to_owned(),
             action: end.action(),
             reason: by.reason.to_owned(),
@@ -83,9 +84,9 @@ impl Ledger {
     }
 }
 
-async fn unpark(tx: &mut Tx, row: &ApplicationRow, next: ApplicationState) -> Result<(), Error> {
+async fn unpark(tx: &mut Tx, row: &ApplicationRow, next: ApplicationState, now: Millis) -> Result<(), Error> {
     match next {
-        ApplicationState::Undoing { undo, .. } => start_undoing(tx, row, undo).await,
+        ApplicationState::Undoing { undo, .. } => start_undoing(tx, row, undo, UndoneBy::Operator, now).await,
         ApplicationState::Ordering { attempts } => order_again(tx, row, attempts).await,
         other => Err(Error::Inconsistent(format!("a parked application cannot become {}", other.as_str()))),
     }

@@ -7,7 +7,7 @@ use crate::calls::call_lease::{Call, CallKind};
 use crate::store::error::Error;
 use crate::store::ledger::Ledger;
 use crate::store::transaction::Tx;
-use crate::tables::application::{ApplicationRow, lock_application};
+use crate::tables::application::{ApplicationRow, UndoneBy, lock_application};
 use crate::tables::transition::{end, park, retry_at, start_undoing};
 
 /// The number of order calls without a definite response after which an application is parked.
@@ -56,7 +56,7 @@ impl Ledger {
                 CallResult::Ended(outcome)
             }
             Some(ApplicationState::Undoing { undo, .. }) => {
-                start_undoing(&mut tx, &row, undo).await?;
+                start_undoing(&mut tx, &row, undo, UndoneBy::OrderService, now).await?;
                 CallResult::Continues
             }
             _ => retry_or_park(&mut tx, &row, response, now).await?,

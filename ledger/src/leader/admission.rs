@@ -1,6 +1,6 @@
 //! Admission: one transaction gives the head of the queue its seats, in order.
 
-use domain::{AppKey, EventId, EventState, Fence, Kind, Millis, Number, Release, ReqHash};
+use domain::{AppKey, DomainEventKind, EventId, EventState, Fence, Kind, Millis, Number, Release, ReqHash};
 use serde_json::json;
 
 use crate::leader::freeze::freeze;
@@ -11,7 +11,7 @@ use crate::store::error::Error;
 use crate::store::ledger::Ledger;
 use crate::store::transaction::Tx;
 use crate::tables::event::{EventRow, raise_changes};
-use crate::tables::outbox::{self, DomainEvent};
+use crate::tables::outbox::{self, ApplicationFact};
 use crate::tables::seat_changes::CounterShard;
 use crate::tables::seat_state::SeatState;
 
@@ -125,6 +125,7 @@ impl Ledger {
         if !seated.is_empty() {
             let called_until = called_until(&led.event, queue.now);
             seat_candidates(&mut tx, event, &seated, called_until, led.now).await?;
+            post_seated(&mut tx, event, &seated, called_until, led.now).await?;
             admission.changes = raise_changes(&mut tx, event).await?;
         }
         tx.commit().await?;
@@ -151,6 +152,29 @@ pub(crate) async fn free_seats(tx: &mut Tx, event: &EventId, max: usize) -> Resu
     rows.iter().map(|row| int(row, "n")).collect()
 }
 
+/// Posts the domain events of applications that got a seat: the applicant is called, or the order is about to be made.
+async fn post_seated(
+    tx: &mut Tx,
+    event: &EventId,
+    seated: &[Seating<'_>],
+    called_until: Option<Millis>,
+    now: Millis,
+) -> Result<(), Error> {
+    let (kind, fields) = match called_until {
+        Some(until) => (DomainEventKind::ApplicationCalled, json!({ "until_ms": until })),
+        None => (DomainEventKind::ApplicationAdmitted, json!({ "admitted_at_ms": now })),
+    };
+    let fact = |Seating { candidate, .. }: &Seating<'_>| ApplicationFact {
+        event,
+        app_key: candidate.app_key,
+        number: candidate.number,
+        version: 0,
+        kind,
+        fields: fields.clone(),
+    };
+    outbox::post_first(tx, &seated.iter().map(fact).collect::<Vec<_>>(), now).await
+}
+
 /// Inserts the applications and holds their seats. With `called_until` the applicants are called.
 async fn seat_candidates(
     tx: &mut Tx,
@@ -170,13 +194,7 @@ async fn seat_candidates(
     .bind(event.as_str()).bind(&rows).bind(now)
     .bind(if called_until.is_some() { "called" } else { "ordering" }).bind(called_until)
     .execute(&mut **tx).await?;
-    hold_seats(tx, event, &rows, seated.len()).await?;
-    let Some(until) = called_until else { return Ok(()) };
-    for Seating { candidate, .. } in seated {
-        let called = DomainEvent::called(event, candidate.app_key, candidate.number, until);
-        outbox::post(tx, &called, now).await?;
-    }
-    Ok(())
+    hold_seats(tx, event, &rows, seated.len()).await
 }
 
 /// Holds free seats for applications: `rows` is JSON with the `key` and the `seat` of each, `count` in all.

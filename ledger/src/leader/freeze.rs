@@ -1,12 +1,13 @@
 //! Freezing an event whose queue contradicts the ledger.
 
-use domain::{EventId, Fence};
+use domain::{DomainEventKind, EventId, Fence};
+use serde_json::json;
 
 use crate::leader::leader_lease::lock_led_event;
 use crate::store::error::Error;
 use crate::store::ledger::Ledger;
 use crate::store::transaction::Tx;
-use crate::tables::outbox::{self, DomainEvent};
+use crate::tables::outbox;
 
 /// Rolls back the transaction, freezes the event and returns the error.
 pub(crate) async fn freeze<T>(
@@ -20,12 +21,15 @@ pub(crate) async fn freeze<T>(
     tx.rollback().await?;
     let mut tx = ledger.begin().await?;
     let led = lock_led_event(ledger, &mut tx, event, fence).await?;
+    if led.event.frozen.as_ref() == Some(&why) {
+        return Err(Error::Frozen(why));
+    }
     sqlx::query("UPDATE event SET frozen = $2 WHERE id = $1")
         .bind(event.as_str())
         .bind(&why)
         .execute(&mut *tx)
         .await?;
-    outbox::post(&mut tx, &DomainEvent::of_event(event, "event.frozen", &why), led.now).await?;
+    outbox::post_event(&mut tx, event, DomainEventKind::EventFrozen, json!({ "why": why }), led.now).await?;
     tx.commit().await?;
     Err(Error::Frozen(why))
 }

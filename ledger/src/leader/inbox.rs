@@ -1,7 +1,9 @@
 //! The inbox: requests of applicants are decided in the ledger, and only here.
 
 use domain::application::Step;
-use domain::{AppKey, ApplicationState, EventId, EventSettings, Fence, Millis, Number, Outcome};
+use domain::{
+    AppKey, ApplicationState, DomainEventKind, EventId, EventSettings, Fence, Millis, Number, Outcome,
+};
 
 use crate::leader::freeze::freeze;
 use crate::leader::known_applications::{Comparison, KnownApplications};
@@ -9,10 +11,10 @@ use crate::leader::leader_lease::lock_led_event;
 use crate::store::error::Error;
 use crate::store::ledger::Ledger;
 use crate::store::transaction::Tx;
-use crate::tables::application::lock_application;
+use crate::tables::application::{UndoneBy, lock_application};
 use crate::tables::event::{EventRow, raise_changes};
-use crate::tables::outbox::{self, DomainEvent};
-use crate::tables::transition::{confirm, end, extend, start_undoing};
+use crate::tables::outbox::{self, ApplicationFact};
+use crate::tables::transition::{confirm, end, extend, outcome_fields, start_undoing};
 
 /// What an applicant requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -111,7 +113,9 @@ pub(crate) async fn record_ended(
     sqlx::query("INSERT INTO application (event, app_key, number, state, outcome, admitted_at, ended_at) VALUES ($1, $2, $3, 'ended', $4, $5, $5)")
         .bind(event.as_str()).bind(app_key.to_string()).bind(i64::from(number)).bind(outcome.as_str()).bind(now)
         .execute(&mut **tx).await?;
-    outbox::post(tx, &DomainEvent::outcome(event, app_key, number, outcome, None), now).await
+    let Some(kind) = DomainEventKind::of_outcome(outcome) else { return Ok(()) };
+    let fields = outcome_fields(outcome, None, None, now);
+    outbox::post(tx, &ApplicationFact { event, app_key, number, version: 0, kind, fields }, now).await
 }
 
 /// Cancels an admitted application: at once if no order call was started, otherwise the order is undone first. An application that
@@ -120,7 +124,9 @@ pub(crate) async fn cancel(tx: &mut Tx, event: &EventId, app_key: AppKey, now: M
     let Some(row) = lock_application(tx, event, app_key).await? else { return Ok(()) };
     match row.state.after(Step::RequestCancel) {
         Some(ApplicationState::Ended(outcome)) => end(tx, &row, outcome, None, now).await,
-        Some(ApplicationState::Undoing { undo, .. }) => start_undoing(tx, &row, undo).await,
+        Some(ApplicationState::Undoing { undo, .. }) => {
+            start_undoing(tx, &row, undo, UndoneBy::Applicant, now).await
+        }
         _ => Ok(()),
     }
 }

@@ -66,7 +66,9 @@ impl KnownApplications {
             (Some(known), None) => (*known, key),
         };
         Comparison::Contradicts(format!(
-            "the queue has {key} at number {number}, the ledger has {ledger_key} at number {ledger_number}: the queue was put back to an earlier state"
+            "the queue has {} at number {number}, the ledger has {} at number {ledger_number}: the queue was put back to an earlier state",
+            key.guid(),
+            ledger_key.guid(),
         ))
     }
 }

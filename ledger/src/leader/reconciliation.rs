@@ -13,7 +13,7 @@ use crate::store::column::count;
 use crate::store::error::Error;
 use crate::store::ledger::Ledger;
 use crate::store::transaction::Tx;
-use crate::tables::application::{ApplicationRow, lock_application};
+use crate::tables::application::{ApplicationRow, UndoneBy, lock_application};
 use crate::tables::transition::{confirm, end, start_undoing};
 
 /// An application that the queue knows as admitted or withdrawn.
@@ -157,7 +157,7 @@ async fn repeat_ending(tx: &mut Tx, event: &EventId, record: &QueueRecord, now: 
     }
     match lock_application(tx, event, record.app_key).await? {
         Some(row) if matches!(row.state, ApplicationState::Ordering { .. }) => {
-            start_undoing(tx, &row, Undo::Reject).await
+            start_undoing(tx, &row, Undo::Reject, UndoneBy::OrderService, now).await
         }
         _ => Ok(()),
     }

@@ -1,6 +1,6 @@
 //! Everything that differs between the databases. All other SQL is one text for both.
 //!
-//! Every transaction locks in the same order, so that there are no deadlocks: event, application, seat, audit lock, counters. `SQLite` has
+//! Every transaction locks in the same order, so that there are no deadlocks: event, application, seat, outbox, audit lock, counters. `SQLite` has
 //! one writer and needs no row locks.
 
 use std::sync::Once;

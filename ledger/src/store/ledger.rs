@@ -1,6 +1,6 @@
 //! The handle on the ledger. The other files add its operations, one job each.
 
-use domain::Millis;
+use domain::{DomainEventKinds, Millis};
 use sqlx::AnyPool;
 
 use crate::store::dialect::Dialect;
@@ -14,6 +14,7 @@ pub struct Ledger {
     pub(crate) write: AnyPool,
     pub(crate) read: AnyPool,
     pub(crate) dialect: Dialect,
+    pub(crate) kinds: DomainEventKinds,
 }
 
 impl std::fmt::Debug for Ledger {
@@ -23,10 +24,15 @@ impl std::fmt::Debug for Ledger {
 }
 
 impl Ledger {
+    /// Writes domain events of these kinds only. By default all but `application.admitted`.
+    pub fn with_domain_events(self, kinds: DomainEventKinds) -> Self {
+        Self { kinds, ..self }
+    }
+
     /// Begins a writing transaction.
     pub(crate) async fn begin(&self) -> Result<Tx, Error> {
         let inner = self.write.begin_with(self.dialect.begin()).await?;
-        Ok(Tx { inner, dialect: self.dialect.clone(), seats: SeatChanges::default() })
+        Ok(Tx { inner, dialect: self.dialect.clone(), kinds: self.kinds, seats: SeatChanges::default() })
     }
 
     /// Returns the ledger's time within a transaction.

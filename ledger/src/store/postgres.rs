@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use domain::DomainEventKinds;
 use sqlx::any::{AnyConnectOptions, AnyPoolOptions};
 use sqlx::{AnyConnection, AnyPool, ConnectOptions, Connection};
 
@@ -44,7 +45,12 @@ impl Ledger {
     }
 
     fn shared(pool: AnyPool) -> Self {
-        Self { write: pool.clone(), read: pool, dialect: Dialect::Postgres }
+        Self {
+            write: pool.clone(),
+            read: pool,
+            dialect: Dialect::Postgres,
+            kinds: DomainEventKinds::default(),
+        }
     }
 
     /// Creates the tables at this address or migrates them to the version of this program. Safe to repeat, and to run from two

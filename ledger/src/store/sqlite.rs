@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use domain::Now;
+use domain::{DomainEventKinds, Now};
 use sqlx::any::AnyPoolOptions;
 use sqlx::{AnyPool, Connection as _};
 
@@ -20,7 +20,7 @@ impl Ledger {
         let write = sqlite_pool(file, "rwc", 1).await?;
         schema::run(&schema::sqlite(), &write).await?;
         let read = sqlite_pool(file, "rw", READERS).await?;
-        Ok(Self { write, read, dialect: Dialect::Sqlite(now) })
+        Ok(Self { write, read, dialect: Dialect::Sqlite(now), kinds: DomainEventKinds::default() })
     }
 }
 

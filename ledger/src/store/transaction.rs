@@ -2,6 +2,7 @@
 
 use std::ops::{Deref, DerefMut};
 
+use domain::DomainEventKinds;
 use sqlx::{Any, AnyConnection, Transaction};
 
 use crate::store::dialect::Dialect;
@@ -12,6 +13,8 @@ use crate::tables::seat_changes::SeatChanges;
 pub(crate) struct Tx {
     pub(crate) inner: Transaction<'static, Any>,
     pub(crate) dialect: Dialect,
+    /// The domain events that are written.
+    pub(crate) kinds: DomainEventKinds,
     /// The seats that the transaction changes; the commit counts them.
     pub(crate) seats: SeatChanges,
 }

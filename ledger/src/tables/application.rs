@@ -1,9 +1,13 @@
 //! Rows of the table `application`.
 
+use std::str::FromStr;
+
 use domain::{AppKey, ApplicationState, EventId, Number, Outcome, ReqHash, Undo};
 use sqlx::any::AnyRow;
 
-use crate::store::column::{count, impossible, int, maybe_int, maybe_text, number, parsed, text};
+use crate::store::column::{
+    count, impossible, int, maybe_int, maybe_parsed, maybe_text, number, parsed, text,
+};
 use crate::store::error::Error;
 use crate::store::ledger::Ledger;
 use crate::store::transaction::Tx;
@@ -29,6 +33,8 @@ pub struct ApplicationRow {
     pub fence: i64,
     /// Order calls since the state was entered.
     pub attempts: u32,
+    /// The party that decided to undo the order, if one did.
+    pub undo_by: Option<UndoneBy>,
 }
 
 impl ApplicationRow {
@@ -45,6 +51,7 @@ impl ApplicationRow {
             order_no: maybe_text(row, "order_no")?,
             fence: int(row, "fence")?,
             attempts,
+            undo_by: maybe_parsed(row, "undo_by")?,
         })
     }
 }
@@ -61,6 +68,37 @@ fn state(row: &AnyRow, outcome: Option<Outcome>, attempts: u32) -> Result<Applic
         ("parked", undo, _) => Ok(ApplicationState::Parked { undo }),
         ("ended", _, Some(outcome)) => Ok(ApplicationState::Ended(outcome)),
         (other, ..) => Err(impossible("an application's state", other)),
+    }
+}
+
+/// The party that decided to end an application without an order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum UndoneBy {
+    /// The applicant cancelled.
+    Applicant,
+    /// An operator rejected it.
+    Operator,
+    /// The order service rejected the order.
+    OrderService,
+}
+
+impl UndoneBy {
+    const ALL: [Self; 3] = [Self::Applicant, Self::Operator, Self::OrderService];
+
+    /// The name that is stored and published.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Applicant => "applicant",
+            Self::Operator => "operator",
+            Self::OrderService => "order_service",
+        }
+    }
+}
+
+impl FromStr for UndoneBy {
+    type Err = ();
+    fn from_str(name: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|party| party.as_str() == name).ok_or(())
     }
 }
 

@@ -40,6 +40,10 @@ pub struct EventRow {
     pub frozen: Option<String>,
     /// The last number given before the queue closed.
     pub closed_seq: Option<u32>,
+    /// The number of the last domain event in the outbox.
+    pub outbox_seq: i64,
+    /// The domain events up to this number are deleted.
+    pub outbox_purged: i64,
     /// The last number that settling covers: applications up to here that still wait are sold out.
     pub settled_seq: Option<u32>,
 }
@@ -69,6 +73,8 @@ impl EventRow {
             recovered_epoch: Epoch(count(row, "recovered_epoch")?),
             recover_until: int(row, "recover_until")?,
             journals_missing: count(row, "journals_missing")?,
+            outbox_seq: int(row, "outbox_seq")?,
+            outbox_purged: int(row, "outbox_purged")?,
             frozen: maybe_text(row, "frozen")?,
             closed_seq: maybe_count(row, "closed_seq")?,
             settled_seq: maybe_count(row, "settled_seq")?,

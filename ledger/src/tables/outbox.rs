@@ -1,145 +1,137 @@
-//! The outbox: domain events, written in the transaction of the change that they report.
+//! The outbox: domain events, written in the transaction of the decision that they report.
 
-use domain::{AppKey, EventId, Millis, Number, Outcome};
-use serde_json::json;
+use domain::{AppKey, DomainEvent, DomainEventKind, EventId, Millis, Number};
+use serde_json::{Map, Value, json};
+use sqlx::any::AnyRow;
 
-use crate::store::column::{maybe_int, text};
+use crate::store::column::{int, maybe_int, maybe_parsed, parsed, text};
 use crate::store::error::Error;
 use crate::store::ledger::Ledger;
 use crate::store::transaction::Tx;
-use crate::tables::application::ApplicationRow;
 
-/// A domain event.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct DomainEvent {
-    /// The event it is about.
-    pub event: EventId,
-    /// The application; empty if it is about the event as a whole.
-    pub app_key: String,
-    /// The type, such as `application.ordered`.
-    pub kind: String,
-    /// JSON without personal data.
-    pub payload: String,
+/// A domain event about one application, before it is written.
+pub(crate) struct ApplicationFact<'a> {
+    pub(crate) event: &'a EventId,
+    pub(crate) app_key: AppKey,
+    pub(crate) number: Number,
+    /// The application's fence after the decision.
+    pub(crate) version: i64,
+    pub(crate) kind: DomainEventKind,
+    /// The fields besides those that every domain event has.
+    pub(crate) fields: Value,
 }
 
-impl DomainEvent {
-    /// The domain event of an application that ended.
-    pub(crate) fn outcome(
-        event: &EventId,
-        app_key: AppKey,
-        number: Number,
-        outcome: Outcome,
-        order_no: Option<&str>,
-    ) -> Self {
-        let payload = json!({ "event": event, "guid": app_key.guid(), "number": number, "outcome": outcome, "order_no": order_no });
-        let kind = format!("application.{}", outcome.as_str());
-        Self { event: event.clone(), app_key: app_key.to_string(), kind, payload: payload.to_string() }
-    }
-
-    /// The domain event of an applicant who is called and has time until `until`.
-    pub(crate) fn called(event: &EventId, app_key: AppKey, number: Number, until: Millis) -> Self {
-        let payload = json!({ "event": event, "guid": app_key.guid(), "number": number, "until_ms": until });
-        Self {
-            event: event.clone(),
-            app_key: app_key.to_string(),
-            kind: "application.called".into(),
-            payload: payload.to_string(),
-        }
-    }
-
-    /// The domain event of an applicant who confirmed.
-    pub(crate) fn confirmed(row: &ApplicationRow) -> Self {
-        let payload = json!({ "event": row.event, "guid": row.app_key.guid(), "number": row.number });
-        Self {
-            event: row.event.clone(),
-            app_key: row.app_key.to_string(),
-            kind: "application.confirmed".into(),
-            payload: payload.to_string(),
-        }
-    }
-
-    /// The domain event of an application that was parked.
-    pub(crate) fn parked(row: &ApplicationRow) -> Self {
-        let payload = json!({ "event": row.event, "guid": row.app_key.guid(), "number": row.number });
-        Self {
-            event: row.event.clone(),
-            app_key: row.app_key.to_string(),
-            kind: "application.parked".into(),
-            payload: payload.to_string(),
-        }
-    }
-
-    /// A domain event about the event as a whole.
-    pub(crate) fn of_event(event: &EventId, kind: &str, why: &str) -> Self {
-        let payload = json!({ "event": event, "why": why }).to_string();
-        Self { event: event.clone(), app_key: String::new(), kind: kind.into(), payload }
+impl ApplicationFact<'_> {
+    fn data(&self, now: Millis) -> String {
+        let own = json!({ "guid": self.app_key.guid(), "number": self.number });
+        data(self.event, self.version, now, [own, self.fields.clone()])
     }
 }
 
-/// Writes a domain event in the transaction of the change that it reports.
-pub(crate) async fn post(tx: &mut Tx, domain_event: &DomainEvent, now: Millis) -> Result<(), Error> {
-    sqlx::query("INSERT INTO outbox (event, app_key, type, at, payload) VALUES ($1, $2, $3, $4, $5) ON CONFLICT (event, app_key, type) DO NOTHING")
-        .bind(domain_event.event.as_str()).bind(&domain_event.app_key).bind(&domain_event.kind).bind(now).bind(&domain_event.payload)
-        .execute(&mut **tx).await?;
+/// Writes a domain event about an application. Its time is not before that of the application's last one, even if the clock was set
+/// back.
+pub(crate) async fn post(tx: &mut Tx, fact: &ApplicationFact<'_>, now: Millis) -> Result<(), Error> {
+    if !tx.kinds.contains(fact.kind) {
+        return Ok(());
+    }
+    sqlx::query(
+        "INSERT INTO outbox (event, app_key, version, type, at, data)
+         SELECT $1, $2, $3, $4, CASE WHEN last.at > $5 THEN last.at ELSE $5 END, $6
+         FROM (SELECT COALESCE(MAX(at), 0) AS at FROM outbox WHERE event = $1 AND app_key = $2) AS last",
+    )
+    .bind(fact.event.as_str())
+    .bind(fact.app_key.to_string())
+    .bind(fact.version)
+    .bind(fact.kind.as_str())
+    .bind(now)
+    .bind(fact.data(now))
+    .execute(&mut **tx)
+    .await?;
     Ok(())
 }
 
-/// A domain event and whether it was sent.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OutboxRow {
-    /// The application, or empty.
-    pub app_key: String,
-    /// The type, such as `application.ordered`.
-    pub kind: String,
-    /// Whether it was sent.
-    pub sent: bool,
+/// Writes the first domain events of applications that have none yet.
+pub(crate) async fn post_first(tx: &mut Tx, facts: &[ApplicationFact<'_>], now: Millis) -> Result<(), Error> {
+    let Some(first) = facts.first().filter(|first| tx.kinds.contains(first.kind)) else { return Ok(()) };
+    let json = |fact: &ApplicationFact<'_>| json!({ "key": fact.app_key.to_string(), "version": fact.version, "data": fact.data(now) });
+    sqlx::query(
+        "INSERT INTO outbox (event, app_key, version, type, at, data)
+         SELECT $1, value ->> 'key', CAST(value ->> 'version' AS BIGINT), $3, $4, value ->> 'data' FROM json_each($2) AS one",
+    )
+    .bind(first.event.as_str())
+    .bind(json!(facts.iter().map(json).collect::<Vec<_>>()).to_string())
+    .bind(first.kind.as_str())
+    .bind(now)
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Writes a domain event about an event as a whole, which is locked, under the event's next version.
+pub(crate) async fn post_event(
+    tx: &mut Tx,
+    event: &EventId,
+    kind: DomainEventKind,
+    fields: Value,
+    now: Millis,
+) -> Result<(), Error> {
+    if !tx.kinds.contains(kind) {
+        return Ok(());
+    }
+    let row = sqlx::query("UPDATE event SET version = version + 1 WHERE id = $1 RETURNING version")
+        .bind(event.as_str())
+        .fetch_one(&mut **tx)
+        .await?;
+    let version = int(&row, "version")?;
+    sqlx::query(
+        "INSERT INTO outbox (event, app_key, version, type, at, data)
+         SELECT $1, '', $2, $3, CASE WHEN last.at > $4 THEN last.at ELSE $4 END, $5
+         FROM (SELECT COALESCE(MAX(at), 0) AS at FROM outbox WHERE event = $1 AND app_key = '') AS last",
+    )
+    .bind(event.as_str())
+    .bind(version)
+    .bind(kind.as_str())
+    .bind(now)
+    .bind(data(event, version, now, [fields]))
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// The data of a domain event: the fields of all of them, then its own.
+fn data<const N: usize>(event: &EventId, version: i64, now: Millis, more: [Value; N]) -> String {
+    let mut all = Map::new();
+    for fields in [json!({ "event": event, "version": version, "at_ms": now })].into_iter().chain(more) {
+        if let Value::Object(fields) = fields {
+            all.extend(fields);
+        }
+    }
+    Value::Object(all).to_string()
+}
+
+/// Reads a domain event.
+pub(crate) fn from_row(event: &EventId, row: &AnyRow) -> Result<DomainEvent, Error> {
+    let is_of_event = text(row, "app_key")?.is_empty();
+    Ok(DomainEvent {
+        event: event.clone(),
+        app_key: if is_of_event { None } else { maybe_parsed(row, "app_key")? },
+        version: int(row, "version")?,
+        kind: parsed(row, "type")?,
+        at: int(row, "at")?,
+        seq: maybe_int(row, "seq")?,
+        data: text(row, "data")?,
+    })
 }
 
 impl Ledger {
-    /// Returns domain events of an event that were not sent, oldest first, at most `max`.
-    pub async fn unsent(&self, event: &EventId, max: u32) -> Result<Vec<DomainEvent>, Error> {
-        let rows = sqlx::query("SELECT app_key, type, payload FROM outbox WHERE event = $1 AND sent_at IS NULL ORDER BY at LIMIT $2")
-            .bind(event.as_str()).bind(i64::from(max)).fetch_all(self.reader()).await?;
-        rows.iter()
-            .map(|row| {
-                Ok(DomainEvent {
-                    event: event.clone(),
-                    app_key: text(row, "app_key")?,
-                    kind: text(row, "type")?,
-                    payload: text(row, "payload")?,
-                })
-            })
-            .collect()
-    }
-
-    /// Marks these domain events as sent.
-    pub async fn mark_sent(&self, domain_events: &[DomainEvent]) -> Result<(), Error> {
-        if domain_events.is_empty() {
-            return Ok(());
-        }
-        let mut tx = self.begin().await?;
-        let now = self.now(&mut tx).await?;
-        let json = |domain_event: &DomainEvent| json!({ "event": domain_event.event, "key": domain_event.app_key, "kind": domain_event.kind });
-        sqlx::query(
-            "UPDATE outbox SET sent_at = $2 FROM json_each($1) AS one
-             WHERE outbox.event = one.value ->> 'event' AND app_key = one.value ->> 'key' AND outbox.type = one.value ->> 'kind'",
+    /// Returns all domain events of an event that are not deleted yet: first the numbered ones, in order.
+    pub async fn domain_events(&self, event: &EventId) -> Result<Vec<DomainEvent>, Error> {
+        let rows = sqlx::query(
+            "SELECT * FROM outbox WHERE event = $1 ORDER BY seq IS NULL, seq, at, app_key, version",
         )
-        .bind(json!(domain_events.iter().map(json).collect::<Vec<_>>()).to_string()).bind(now)
-        .execute(&mut *tx).await?;
-        tx.commit().await
-    }
-
-    /// Returns all domain events of an event, sent or not.
-    pub async fn outbox_rows(&self, event: &EventId) -> Result<Vec<OutboxRow>, Error> {
-        let rows = sqlx::query("SELECT app_key, type, sent_at FROM outbox WHERE event = $1")
-            .bind(event.as_str())
-            .fetch_all(self.reader())
-            .await?;
-        rows.iter()
-            .map(|row| {
-                let sent = maybe_int(row, "sent_at")?.is_some();
-                Ok(OutboxRow { app_key: text(row, "app_key")?, kind: text(row, "type")?, sent })
-            })
-            .collect()
+        .bind(event.as_str())
+        .fetch_all(self.reader())
+        .await?;
+        rows.iter().map(|row| from_row(event, row)).collect()
     }
 }

@@ -126,7 +126,7 @@ pub(crate) async fn settling_waits_for_called_applicants(store: Store) {
         harness.ledger.advance(&harness.event, harness.fence, state).await.unwrap();
     }
     harness.ledger.record_closed_seq(&harness.event, harness.fence, 1).await.unwrap();
-    let settle = async || harness.ledger.settle(&harness.event, harness.fence, false).await.unwrap();
+    let settle = async || harness.ledger.settle(&harness.event, harness.fence, 0).await.unwrap();
     assert_eq!(settle().await, SettleResult::NotYet);
     assert_eq!(harness.expire(UNTIL).await, [1]);
     assert_eq!(settle().await, SettleResult::Settled);

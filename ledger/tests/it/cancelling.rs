@@ -67,7 +67,10 @@ pub(crate) async fn a_cancelled_order_stays_ordered_until_it_is_deleted(store: S
     assert_eq!((row.state.as_str(), row.outcome), ("undoing", Some(domain::Outcome::Ordered)));
     let undo = harness.lease_one().await;
     harness.record(&undo, OrderResponse::Deleted).await;
-    assert_eq!(harness.domain_events().await, ["application.cancelled", "application.ordered"]);
+    assert_eq!(
+        harness.domain_events().await,
+        ["application.cancel_requested", "application.cancelled", "application.ordered"]
+    );
     harness.order(2).await;
     assert_eq!(harness.seats().await, (0, 0, 1));
 }

@@ -48,7 +48,7 @@ impl LedgerHarness {
         let fence = self.ledger.acquire_leadership(&self.event).await.unwrap().unwrap().fence;
         self.changed(Change::Settle).await;
         self.ledger.record_closed_seq(&self.event, fence, 0).await.unwrap();
-        self.ledger.settle(&self.event, fence, false).await.unwrap();
+        self.ledger.settle(&self.event, fence, 0).await.unwrap();
     }
 
     /// Returns the numbers of the seats.

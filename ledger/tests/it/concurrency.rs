@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use domain::{AppKey, Epoch, Fence, Number, Outcome};
+use domain::{AppKey, DomainEventKind, Epoch, Fence, Number, Outcome};
 use ledger::{
     Call, CallKind, CallResult, Error, InboxAction, InboxRequest, OpenApplications, OrderResponse,
     QueueReading, SeatState,
@@ -159,7 +159,7 @@ impl ConcurrencyTest {
             .await?;
         let outcomes = ledger.unprojected_outcomes(event, Epoch(1), 50).await?;
         ledger.mark_projected(event, Epoch(1), &outcomes).await?;
-        ledger.mark_sent(&ledger.unsent(event, 50).await?).await
+        ledger.number_domain_events(event, fence, 50).await.map(|_| ())
     }
 
     async fn lead_again(&self) -> Fence {
@@ -212,9 +212,9 @@ impl ConcurrencyTest {
         assert_eq!(known, last as usize, "no number was passed over");
         let cancelled = of(Outcome::Cancelled).count();
         assert!(cancelled > 0 && of(Outcome::Rejected).count() > 0);
-        let domain_events = ledger.outbox_rows(event).await.unwrap();
+        let domain_events = ledger.domain_events(event).await.unwrap();
         for outcome in [Outcome::Cancelled, Outcome::Rejected] {
-            let kind = format!("application.{}", outcome.as_str());
+            let kind = DomainEventKind::of_outcome(outcome).unwrap();
             assert_eq!(
                 domain_events.iter().filter(|one| one.kind == kind).count(),
                 of(outcome).count(),

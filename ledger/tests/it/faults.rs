@@ -143,13 +143,14 @@ async fn an_event_is_not_settled_while_a_response_is_being_recorded() {
     ledger.record_closed_seq(event, fence, 1).await.unwrap();
     // The response has freed the seat and waits to write its domain event.
     let domain_event = format!(
-        "BEGIN; INSERT INTO ledger.outbox (event, app_key, type, at, payload) VALUES ('spring', '{}', 'application.rejected', 0, '')",
-        key(1)
+        "BEGIN; INSERT INTO ledger.outbox (event, app_key, version, type, at, data) VALUES ('spring', '{}', {}, 'application.rejected', 0, '')",
+        key(1),
+        call.fence + 1
     );
     session.run(&domain_event).await.unwrap();
     let meanwhile = async {
         session.wait_until(1, "wait_event_type = 'Lock'").await;
-        let settling = ledger.settle(event, fence, false).await;
+        let settling = ledger.settle(event, fence, 0).await;
         session.run("ROLLBACK").await.unwrap();
         settling
     };
@@ -157,7 +158,7 @@ async fn an_event_is_not_settled_while_a_response_is_being_recorded() {
         tokio::join!(ledger.record_response(&call, &OrderResponse::Rejected), meanwhile);
     assert_eq!(recorded.unwrap(), CallResult::Ended(domain::Outcome::Rejected));
     assert_eq!(settling.unwrap(), SettleResult::NotYet);
-    assert_eq!(ledger.settle(event, fence, false).await.unwrap(), SettleResult::Settled);
+    assert_eq!(ledger.settle(event, fence, 0).await.unwrap(), SettleResult::Settled);
 }
 
 #[tokio::test]

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use domain::event::Text;
-use domain::{AppKey, EventId, EventSettings, Fence, Kind, Number, Release, ReqHash};
+use domain::{AppKey, DomainEventKind, EventId, EventSettings, Fence, Kind, Number, Release, ReqHash};
 use ledger::{
     ATTEMPTS_MAX, Admission, Call, CallResult, Candidate, InboxAction, InboxRequest, Ledger, OrderResponse,
     QueueReading, SeatState,
@@ -262,9 +262,12 @@ impl LedgerHarness {
         counted
     }
 
+    /// Returns the kinds of the domain events, in order of their names, without those about settings.
     pub(crate) async fn domain_events(&self) -> Vec<String> {
+        let settings = [DomainEventKind::EventCreated, DomainEventKind::EventUpdated];
+        let all = self.ledger.domain_events(&self.event).await.unwrap();
         let mut kinds: Vec<_> =
-            self.ledger.outbox_rows(&self.event).await.unwrap().into_iter().map(|row| row.kind).collect();
+            all.iter().filter(|one| !settings.contains(&one.kind)).map(|one| one.kind.to_string()).collect();
         kinds.sort();
         kinds
     }

@@ -13,6 +13,7 @@ mod faults;
 mod harness;
 mod network;
 mod opening;
+mod outbox;
 mod pacing;
 mod parking;
 mod queue_status;
@@ -142,6 +143,18 @@ cases! {
         a_410_to_a_put_without_a_delete_is_not_definite
         a_call_that_never_succeeds_is_parked_and_delays_no_other
         the_embedded_order_service_keeps_the_order_contract
+    }
+    outbox {
+        a_decision_of_the_same_kind_is_a_domain_event_of_its_own
+        domain_events_of_an_application_keep_their_order_when_the_clock_falls
+        numbers_have_no_gaps_and_follow_the_commits
+        a_cursor_that_was_moved_is_not_overwritten
+        a_target_that_is_new_starts_behind_the_last_domain_event
+        a_failing_target_keeps_its_place_and_shows_the_error
+        a_replay_sends_the_same_domain_events_again_and_is_audited
+        only_acknowledged_domain_events_of_settled_events_are_deleted
+        domain_events_carry_the_full_state
+        kinds_that_are_switched_off_are_not_written
     }
     cancelling {
         an_application_withdrawn_before_admission_gets_no_seat

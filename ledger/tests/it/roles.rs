@@ -7,15 +7,25 @@ use crate::changing::KIM;
 use crate::harness::{LedgerHarness, NOON, Store, execute_sql};
 
 const DENIED: &str = "42501";
-const TABLES: [&str; 8] =
-    ["event", "seat", "application", "audit", "outbox", "placed_order", "queue_status", "_sqlx_migrations"];
+const TABLES: [&str; 10] = [
+    "event",
+    "seat",
+    "application",
+    "audit",
+    "outbox",
+    "outbox_cursor",
+    "outbox_dead",
+    "placed_order",
+    "queue_status",
+    "_sqlx_migrations",
+];
 
 /// The rights of each role on each table: SELECT, INSERT, UPDATE, DELETE.
-const MATRIX: [(&str, [&str; 8]); 4] = [
-    ("a_worker", ["SIU", "SIU", "SIU", "SI", "SIU", "SIU", "SIU", "S"]),
-    ("an_operator", ["SIU", "SIUD", "SU", "SI", "SI", "S", "S", "S"]),
-    ("a_verifier", ["S", "S", "S", "S", "S", "S", "S", "S"]),
-    ("a_stranger", ["", "", "", "", "", "", "", ""]),
+const MATRIX: [(&str, [&str; 10]); 4] = [
+    ("a_worker", ["SIU", "SIU", "SIU", "SI", "SIUD", "SIU", "SIU", "SIU", "SIU", "S"]),
+    ("an_operator", ["SIU", "SIUD", "SU", "SI", "SI", "SU", "S", "S", "S", "S"]),
+    ("a_verifier", ["S"; 10]),
+    ("a_stranger", [""; 10]),
 ];
 
 async fn open_with_roles() -> LedgerHarness {
@@ -112,8 +122,12 @@ async fn the_worker_role_is_sufficient_for_a_worker() {
     ledger.record_response(&call, &created).await.unwrap();
     let outcomes = ledger.unprojected_outcomes(&harness.event, domain::Epoch(1), 9).await.unwrap();
     ledger.mark_projected(&harness.event, domain::Epoch(1), &outcomes).await.unwrap();
-    ledger.mark_sent(&ledger.unsent(&harness.event, 9).await.unwrap()).await.unwrap();
-    assert!(ledger.unsent(&harness.event, 9).await.unwrap().is_empty());
+    ledger.add_target(&harness.event, fence, "log").await.unwrap();
+    let numbered = i64::from(ledger.number_domain_events(&harness.event, fence, 9).await.unwrap());
+    assert!(ledger.bury_domain_event("log", &harness.event, 0, (1, "too large")).await.unwrap());
+    assert!(ledger.acknowledge_domain_events("log", &harness.event, 1, numbered).await.unwrap());
+    ledger.record_target_failure("log", &harness.event, "no response", 1).await.unwrap();
+    assert_eq!(ledger.purge_domain_events(&harness.event, 0).await.unwrap(), 0, "the event is not settled");
     assert_eq!(harness.seats().await, (1, 0, 1));
 }
 
@@ -136,7 +150,10 @@ async fn the_operator_role_is_sufficient_for_the_operator_api() {
     assert_eq!(ledger.parked(&harness.event, 9).await.unwrap().len(), 1);
     ledger.end_parked(&harness.event, key, EndParked::Reject, KIM).await.unwrap().unwrap();
     assert_eq!(ledger.queue_status(&harness.event).await.unwrap(), None);
-    assert_eq!(ledger.audit(None, None, 9).await.unwrap().len(), 8);
+    harness.ledger.number_domain_events(&harness.event, harness.fence, 9).await.unwrap();
+    harness.ledger.add_target(&harness.event, harness.fence, "log").await.unwrap();
+    ledger.replay("log", &harness.event, 1, KIM).await.unwrap().unwrap();
+    assert_eq!(ledger.audit(None, None, 20).await.unwrap().len(), 9);
     assert_eq!(harness.seats().await, (2, 1, 0));
 }
 
@@ -147,7 +164,8 @@ async fn the_verify_role_reads_the_whole_ledger() {
     let ledger = Ledger::open_postgres(&server(&harness).url_as("a_verifier"), 2).await.unwrap();
     assert_eq!(ledger.applications(&harness.event, 0, 9).await.unwrap().len(), 1);
     assert_eq!(ledger.seat_rows(&harness.event).await.unwrap().len(), 2);
-    assert!(ledger.outbox_rows(&harness.event).await.unwrap().is_empty());
+    assert_eq!(ledger.domain_events(&harness.event).await.unwrap().len(), 1);
+    assert!(ledger.target_statuses(None).await.unwrap().is_empty());
     assert!(ledger.order_rows(&harness.event).await.unwrap().is_empty());
 }
 

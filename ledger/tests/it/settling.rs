@@ -20,7 +20,7 @@ impl LedgerHarness {
         self.ledger.record_closed_seq(&self.event, self.fence, 9).await.unwrap();
     }
     async fn settle(&self, applications_wait: bool) -> SettleResult {
-        self.ledger.settle(&self.event, self.fence, applications_wait).await.unwrap()
+        self.ledger.settle(&self.event, self.fence, u32::from(applications_wait)).await.unwrap()
     }
 }
 
@@ -32,7 +32,7 @@ pub(crate) async fn an_event_only_moves_forward_with_one_domain_event_a_state(st
         harness.advance_to(to).await;
     }
     assert_eq!(harness.state().await, EventState::Closed);
-    assert_eq!(harness.domain_events().await, ["event.closed", "event.open"]);
+    assert_eq!(harness.domain_events().await, ["event.closed", "event.opened"]);
     let late = harness.ledger.advance(&harness.event, Fence(harness.fence.0 - 1), EventState::Settling).await;
     assert!(matches!(late, Err(Error::Lost)));
 }

@@ -93,7 +93,7 @@ pub(crate) async fn an_operator_settles_only_a_closed_unfrozen_event_after_recov
     let settling = harness.changed(Change::Settle).await;
     assert_eq!(settling.after, json!({ "state": "settling" }));
     assert_eq!(harness.change(Change::Settle).await.unwrap().change, None);
-    assert_eq!(harness.domain_events().await, ["event.closed", "event.settling"]);
+    assert_eq!(harness.domain_events().await, ["event.closed", "event.settling", "event.unfrozen"]);
     assert_eq!(harness.now().await.state, EventState::Settling);
 }
 

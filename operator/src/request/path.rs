@@ -1,4 +1,4 @@
-//! Path segments: an event, or an application of an event.
+//! Path segments: an event, an application of an event, or a target.
 
 use std::sync::Arc;
 
@@ -14,6 +14,9 @@ pub(crate) struct EventPath(pub(crate) EventId);
 
 /// The event and the application key in the path.
 pub(crate) struct ApplicationPath(pub(crate) EventId, pub(crate) AppKey);
+
+/// The target and the event in the path.
+pub(crate) struct TargetPath(pub(crate) String, pub(crate) EventId);
 
 impl FromRequestParts<Arc<OperatorState>> for EventPath {
     type Rejection = Error;
@@ -31,6 +34,16 @@ impl FromRequestParts<Arc<OperatorState>> for ApplicationPath {
         let event = segments.first().and_then(|event| event.parse().ok()).ok_or(Error::UnknownEvent)?;
         let app_key = segments.get(1).and_then(|key| key.parse().ok()).ok_or(Error::NotParked)?;
         Ok(Self(event, app_key))
+    }
+}
+
+impl FromRequestParts<Arc<OperatorState>> for TargetPath {
+    type Rejection = Error;
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<OperatorState>) -> Result<Self, Error> {
+        let mut segments = segments(parts, state).await.into_iter();
+        let target = segments.next().ok_or(Error::UnknownEvent)?;
+        let event = segments.next().and_then(|event| event.parse().ok()).ok_or(Error::UnknownEvent)?;
+        Ok(Self(target, event))
     }
 }
 

@@ -11,7 +11,7 @@ fn operations() -> Vec<(String, String)> {
     let paths = doc["paths"].as_object().unwrap();
     let all = paths.iter().flat_map(|(path, item)| {
         let key = "0".repeat(32);
-        let path = path.replace("{event}", "spring").replace("{app_key}", &key);
+        let path = path.replace("{event}", "spring").replace("{app_key}", &key).replace("{target}", "log");
         item.as_object()
             .unwrap()
             .keys()
@@ -270,6 +270,7 @@ fn valid_body(path: &str) -> Value {
         ("create", _) => {
             json!({"id": "x", "title": {"ko": "a", "en": "b"}, "capacity": 1, "pace": 1, "opens_at": "2026-12-01T00:00:00Z", "closes_at": "2026-12-02T00:00:00Z"})
         }
+        ("replay", _) => json!({"from_seq": 1}),
         ("update", _) => json!({"intake": false}),
         (_, "pace") => json!({"pace": 5}),
         (_, "capacity") => json!({"capacity": 5, "reason": "x"}),

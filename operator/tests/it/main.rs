@@ -6,4 +6,5 @@ mod changing;
 mod errors;
 mod harness;
 mod openapi;
+mod outbox;
 mod reading;

@@ -4,6 +4,7 @@ use domain::{EventSettings, EventState};
 use ledger::{EventRow, EventTimes, SettleResult};
 use queue::QueueSnapshot;
 
+use super::queue_status;
 use super::term::LeaderTerm;
 use crate::context::WorkerContext;
 use crate::error::Error;
@@ -11,7 +12,7 @@ use crate::error::Error;
 /// Advances the event's state: to what the queue's clock says, then through settling.
 pub(crate) async fn advance_state(
     worker: &WorkerContext,
-    term: &LeaderTerm,
+    term: &mut LeaderTerm,
     event: &EventRow,
     snapshot: &QueueSnapshot,
 ) -> Result<(), Error> {
@@ -25,6 +26,10 @@ pub(crate) async fn advance_state(
         EventState::Settling if event.frozen.is_none() => return settle(worker, term, event).await,
         _ => return Ok(()),
     };
+    if next == EventState::Closed {
+        // The domain event of the closing takes the last number from there.
+        queue_status::write(worker, term, snapshot, (worker.context.now)()).await?;
+    }
     worker.ledger.advance(&term.event, term.fence, next).await?;
     Ok(())
 }
@@ -65,7 +70,7 @@ async fn settle(worker: &WorkerContext, term: &LeaderTerm, event: &EventRow) -> 
     }
     // Read after the closing: the queue may have given numbers since the round began.
     let waiting = worker.queue.snapshot(&term.event).await?.waiting;
-    if worker.ledger.settle(&term.event, term.fence, waiting > 0).await? == SettleResult::Settled {
+    if worker.ledger.settle(&term.event, term.fence, waiting).await? == SettleResult::Settled {
         tracing::info!(event = %term.event, "event {} is settled", term.event);
     }
     Ok(())

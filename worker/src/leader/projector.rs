@@ -4,19 +4,18 @@ use domain::Millis;
 use ledger::{CalledProjection, EventRow, OutcomeProjection};
 use queue::{ProjectedOutcome, Projection, QueueSnapshot, SeatFigures};
 
+use super::called;
 use super::term::LeaderTerm;
-use super::{called, outbox};
 use crate::context::WorkerContext;
 use crate::error::Error;
 
 /// The maximum number of outcomes projected in one write.
 const BATCH: u32 = 500;
-/// How often figures, outcomes and domain events are projected, in milliseconds. Admission waits meanwhile: in every round they would
+/// How often figures and outcomes are projected, in milliseconds. Admission waits meanwhile: in every round they would
 /// cost as much as all the rest of it, and orders that end one by one a write each.
 const PERIOD_MS: Millis = 250;
 
-/// Projects what changed and publishes domain events. Returns how many outcomes and domain events there were. Changed settings are
-/// projected at once.
+/// Projects what changed, and returns how many outcomes there were. Changed settings are projected at once.
 pub(crate) async fn project_changes(
     worker: &WorkerContext,
     term: &mut LeaderTerm,
@@ -46,9 +45,8 @@ pub(crate) async fn project_changes(
         worker.ledger.mark_called_projected(&term.event, snapshot.epoch, &decided.called).await?;
         worker.ledger.mark_projected(&term.event, snapshot.epoch, &decided.outcomes).await?;
     }
-    let published = outbox::publish(worker, event).await?;
-    term.projected.has_more = decided.is_full() || published == outbox::BATCH;
-    Ok(decided.count() + published)
+    term.projected.has_more = decided.is_full();
+    Ok(decided.count())
 }
 
 /// What the ledger has decided and the queue does not have yet.

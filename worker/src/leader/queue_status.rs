@@ -21,6 +21,16 @@ pub(crate) async fn report(
     if now - term.history.written_at < PERIOD_MS {
         return Ok(());
     }
+    write(worker, term, snapshot, now).await
+}
+
+/// Writes the status.
+pub(crate) async fn write(
+    worker: &WorkerContext,
+    term: &mut LeaderTerm,
+    snapshot: &QueueSnapshot,
+    now: Millis,
+) -> Result<(), Error> {
     let sold = (term.projected.figures.at > 0).then_some(term.projected.figures.sold);
     let status = term.history.status(snapshot, sold, now);
     worker.ledger.write_queue_status(&term.event, term.fence, &status).await?;

@@ -6,6 +6,7 @@ use queue::SeatFigures;
 use super::gap_recount::GapRecount;
 use super::journals::KnownJournals;
 use super::number_rate::NumberRate;
+use super::outbox_term::OutboxTerm;
 use super::queue_history::QueueHistory;
 
 /// The time of one leader with an event.
@@ -17,6 +18,7 @@ pub(crate) struct LeaderTerm {
     pub(crate) number_rate: NumberRate,
     pub(crate) history: QueueHistory,
     pub(crate) extended_at: Millis,
+    pub(crate) outbox: OutboxTerm,
     /// Whether the queue has all applications of the ledger again.
     pub(crate) gaps_filled: bool,
     /// Until then, it has those up to this number.
@@ -46,6 +48,7 @@ impl LeaderTerm {
             number_rate: NumberRate::default(),
             history: QueueHistory::default(),
             extended_at: 0,
+            outbox: OutboxTerm::default(),
             gaps_filled: false,
             filled_through: 0,
             journals: KnownJournals::default(),
@@ -63,7 +66,7 @@ impl LeaderTerm {
 #[derive(Debug, Default)]
 pub(crate) struct LastProjected {
     pub(crate) figures: SeatFigures,
-    /// Whether outcomes or domain events were left over from the last batch.
+    /// Whether outcomes were left over from the last batch.
     pub(crate) has_more: bool,
     /// The limit that the next projection carries, unless the ledger's own is higher.
     pub(crate) number_limit: u32,

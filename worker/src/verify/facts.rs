@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use domain::{AppKey, EventId, Receipt};
-use ledger::{ApplicationRow, EventRow, Ledger, OrderRow, OutboxRow, SeatRow, Seats};
+use domain::{AppKey, DomainEvent, EventId, Receipt};
+use ledger::{ApplicationRow, EventRow, Ledger, OrderRow, SeatRow, Seats};
 use queue::{Queue, QueueEntry, QueueSnapshot};
 
 use crate::error::Error;
@@ -27,7 +27,7 @@ pub(super) struct Facts {
     pub(super) seats: Vec<SeatRow>,
     /// The ledger's own count of the seats.
     pub(super) counted: Seats,
-    pub(super) outbox: Vec<OutboxRow>,
+    pub(super) domain_events: Vec<DomainEvent>,
     row_of: HashMap<AppKey, usize>,
     entry_of: HashMap<AppKey, usize>,
 }
@@ -42,9 +42,9 @@ impl Facts {
         let entry_of = first_index(entries.iter().map(|entry| entry.app_key));
         let seats = ledger.seat_rows(event).await?;
         let counted = ledger.seats(event).await?;
-        let outbox = ledger.outbox_rows(event).await?;
+        let domain_events = ledger.domain_events(event).await?;
         let event = ledger.event(event).await?;
-        Ok(Self { snapshot, entries, event, rows, seats, counted, outbox, row_of, entry_of })
+        Ok(Self { snapshot, entries, event, rows, seats, counted, domain_events, row_of, entry_of })
     }
 
     /// The ledger's row of this application.

@@ -4,6 +4,7 @@
 mod applicants;
 mod called;
 mod captured_log;
+mod domain_events;
 mod harness;
 mod leadership;
 mod operator_changes;

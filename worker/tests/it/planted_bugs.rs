@@ -113,9 +113,9 @@ pub(crate) fn in_numbers() -> Vec<PlantedBug> {
         bug(Running, "two applications have one number in the ledger")
             .loose_ledger(
                 "application",
-                "INSERT INTO application SELECT event, 'ffffffffffffffffffffffffffffffff', number, state, undo, seat, called_until, extended, fence, lease_until,
+                "INSERT INTO application SELECT event, 'ffffffffffffffffffffffffffffffff', number, state, undo, undo_by, seat, called_until, extended, fence, lease_until,
                    next_try_at, attempts, outcome, order_no, contact, req_hash, admitted_at, ended_at, projected_epoch FROM application WHERE number = 3;
-                 INSERT INTO outbox VALUES ('spring', 'ffffffffffffffffffffffffffffffff', 'application.cancelled', 0, '{}', 0)",
+                 INSERT INTO outbox VALUES ('spring', 'ffffffffffffffffffffffffffffffff', 0, 'application.cancelled', 0, '{}', NULL)",
             )
             .breaks(&["I2"], "number 3 is in the ledger twice"),
         bug(Running, "one applicant has two seats")
@@ -239,7 +239,7 @@ pub(crate) fn in_outcomes() -> Vec<PlantedBug> {
         bug(Running, "an application has an outcome and is still ordering")
             .ledger(
                 "UPDATE application SET outcome = 'rejected' WHERE number = 9;
-                 INSERT INTO outbox SELECT event, app_key, 'application.rejected', 0, '{}', 0 FROM application WHERE number = 9",
+                 INSERT INTO outbox SELECT event, app_key, 99, 'application.rejected', 0, '{}', NULL FROM application WHERE number = 9",
             )
             .breaks(&["I6"], "number 9 is ordering with the outcome rejected"),
         bug(Settled, "the event is settled and a request to cancel was lost")
@@ -274,16 +274,16 @@ pub(crate) fn in_outcomes() -> Vec<PlantedBug> {
             )
             .breaks(&["I8"], "number 4 is cancelled and has no domain event for it"),
         bug(Running, "a domain event reports an outcome that does not exist")
-            .ledger("INSERT INTO outbox SELECT event, app_key, 'application.ordered', 0, '{}', 0 FROM application WHERE number = 9")
+            .ledger("INSERT INTO outbox SELECT event, app_key, 99, 'application.ordered', 0, '{}', NULL FROM application WHERE number = 9")
             .breaks(&["I8"], "a domain event reports number 9 as ordered, the ledger has no outcome"),
         bug(Running, "a domain event reports another outcome")
-            .ledger("INSERT INTO outbox SELECT event, app_key, 'application.rejected', 0, '{}', 0 FROM application WHERE number = 5")
+            .ledger("INSERT INTO outbox SELECT event, app_key, 99, 'application.rejected', 0, '{}', NULL FROM application WHERE number = 5")
             .breaks(&["I8"], "a domain event reports number 5 as rejected, the ledger has ordered"),
         bug(Settled, "the domain event of settling is missing")
             .ledger("DELETE FROM outbox WHERE type = 'event.settled'")
             .breaks(&["I8"], "the event is settled and has no domain event event.settled"),
         bug(Running, "the domain event of settling is published too early")
-            .ledger("INSERT INTO outbox VALUES ('spring', '', 'event.settled', 0, '{}', 0)")
+            .ledger("INSERT INTO outbox VALUES ('spring', '', 99, 'event.settled', 0, '{}', NULL)")
             .breaks(&["I8"], "the event is not settled and has a domain event event.settled"),
     ]
 }

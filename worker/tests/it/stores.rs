@@ -95,7 +95,7 @@ impl Stores {
         }
         let closing = self.queue.settle(&spring(), self.fence.0).await.unwrap();
         self.ledger.record_closed_seq(&spring(), self.fence, closing.closed_seq).await.unwrap();
-        let settling = self.ledger.settle(&spring(), self.fence, true).await.unwrap();
+        let settling = self.ledger.settle(&spring(), self.fence, 1).await.unwrap();
         assert_eq!(settling, SettleResult::Settled);
         self.show().await;
     }

@@ -2,15 +2,12 @@
 
 use std::collections::HashSet;
 
-use domain::{ApplicationState, EventState, Outcome};
-use ledger::{ApplicationRow, OutboxRow};
+use domain::{ApplicationState, DomainEvent, DomainEventKind, EventState, Outcome};
+use ledger::ApplicationRow;
 use queue::{ProjectedOutcome, QueueEntry, QueueState};
 
 use crate::verify::facts::Facts;
 use crate::verify::report::Violations;
-
-/// The domain event that stands for all sold-out applications.
-const SETTLED: &str = "event.settled";
 
 pub(super) fn one_outcome(facts: &Facts) -> Violations {
     let mut violations: Violations = facts.rows.iter().filter_map(misplaced_outcome).collect();
@@ -100,46 +97,41 @@ fn shown_fits(shown: &ProjectedOutcome, row: &ApplicationRow) -> bool {
 }
 
 pub(super) fn domain_events(facts: &Facts) -> Violations {
-    let mut violations = missing_domain_events(facts);
-    violations.extend(facts.outbox.iter().filter_map(|domain_event| wrong_domain_event(facts, domain_event)));
-    let is_settled = settled_through(facts).is_some();
-    let has_settled_event = facts.outbox.iter().any(|domain_event| domain_event.kind == SETTLED);
-    match (is_settled, has_settled_event) {
-        (true, false) => violations.push(format!("the event is settled and has no domain event {SETTLED}")),
-        (false, true) => {
-            violations.push(format!("the event is not settled and has a domain event {SETTLED}"));
-        }
-        _ => {}
+    let mut violations =
+        if facts.event.outbox_purged == 0 { missing_domain_events(facts) } else { Vec::new() };
+    violations.extend(facts.domain_events.iter().filter_map(|one| wrong_domain_event(facts, one)));
+    let has_settled = facts.domain_events.iter().any(|one| one.kind == DomainEventKind::EventSettled);
+    if has_settled && settled_through(facts).is_none() {
+        violations.push("the event is not settled and has a domain event event.settled".into());
     }
     violations
 }
 
 fn missing_domain_events(facts: &Facts) -> Violations {
-    let published: HashSet<_> = facts
-        .outbox
-        .iter()
-        .map(|domain_event| (domain_event.app_key.as_str(), domain_event.kind.as_str()))
-        .collect();
-    let ended = facts.rows.iter().filter_map(|row| row.outcome.map(|outcome| (row, outcome)));
-    ended
+    let kinds: HashSet<_> = facts.domain_events.iter().map(|one| (one.app_key, one.kind)).collect();
+    let is_missing = |app_key, kind| !kinds.contains(&(app_key, kind));
+    let outcomes = facts.rows.iter().filter_map(|row| row.outcome.map(|outcome| (row, outcome)));
+    let mut violations: Violations = outcomes
         .filter(|(row, outcome)| {
-            let key = row.app_key.to_string();
-            let kind = format!("application.{}", outcome.as_str());
-            !published.contains(&(key.as_str(), kind.as_str()))
+            DomainEventKind::of_outcome(*outcome).is_some_and(|kind| is_missing(Some(row.app_key), kind))
         })
         .map(|(row, outcome)| {
             format!("number {} is {} and has no domain event for it", row.number, outcome.as_str())
         })
-        .collect()
+        .collect();
+    if settled_through(facts).is_some() && is_missing(None, DomainEventKind::EventSettled) {
+        violations.push("the event is settled and has no domain event event.settled".into());
+    }
+    violations
 }
 
-fn wrong_domain_event(facts: &Facts, domain_event: &OutboxRow) -> Option<String> {
-    let published = domain_event.kind.strip_prefix("application.").and_then(Outcome::parse)?;
-    let key = domain_event.app_key.parse().ok();
-    let decided = key.and_then(|key| facts.row(key)).and_then(|row| row.outcome);
+fn wrong_domain_event(facts: &Facts, domain_event: &DomainEvent) -> Option<String> {
+    let published = domain_event.kind.outcome()?;
+    let decided = domain_event.app_key.and_then(|key| facts.row(key)).and_then(|row| row.outcome);
     let fits = decided.is_some_and(|decided| decided == published || published.may_become(decided));
     (!fits).then(|| {
-        let application = key.map_or_else(|| domain_event.app_key.clone(), |key| facts.describe(key));
+        let application =
+            domain_event.app_key.map_or_else(|| "no application".to_owned(), |key| facts.describe(key));
         let decided = decided.map_or("no outcome", Outcome::as_str);
         format!("a domain event reports {application} as {}, the ledger has {decided}", published.as_str())
     })
