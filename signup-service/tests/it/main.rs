@@ -20,5 +20,6 @@ mod pages;
 mod promises;
 mod repeats;
 mod retries;
+mod states;
 mod status;
 mod unmatched;

@@ -183,6 +183,13 @@ async fn a_page_is_one_response_of_at_most_eight_kilobytes() {
 }
 
 #[tokio::test]
+async fn the_page_of_an_event_that_calls_adds_less_than_a_kilobyte() {
+    let mut harness = with_long_announcement().await;
+    harness.project(|p| p.settings.kind = domain::Kind::Confirm).await;
+    check_sizes(&harness, 9 * 1024).await;
+}
+
+#[tokio::test]
 async fn the_longest_title_and_the_most_gaps_add_less_than_three_kilobytes() {
     let mut harness = with_long_announcement().await;
     let title = Text { ko: longest('각', 53), en: longest('Ѐ', 1) };
