@@ -313,7 +313,8 @@ mod tests {
     fn settings_of_before_the_kinds_have_the_default_times() {
         let mut json = serde_json::to_value(settings()).unwrap();
         let fields = json.as_object_mut().unwrap();
-        (fields.remove("called_for_ms"), fields.remove("extension_ms"));
+        fields.remove("called_for_ms");
+        fields.remove("extension_ms");
         assert_eq!(serde_json::from_value::<EventSettings>(json).unwrap(), settings());
     }
 
