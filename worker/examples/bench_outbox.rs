@@ -22,6 +22,8 @@ use worker::{Config, OrderService};
 
 /// Applications of one round, all of which are ordered.
 const APPLICATIONS: u32 = 6000;
+/// Applicants that fill the queue at once.
+const APPLICANTS: u32 = 256;
 /// Rounds of each number of targets; they take turns, so that a slow minute meets all of them.
 const ROUNDS: usize = 3;
 const TARGETS: [usize; 3] = [0, 1, 3];
@@ -125,28 +127,35 @@ async fn until_delivered(ledger: &Ledger, targets: usize) -> Result<()> {
 
 async fn fill(queue: &Queue) -> Result<()> {
     let mut applying = tokio::task::JoinSet::new();
-    for n in 1..=APPLICATIONS {
+    for first in 1..=APPLICANTS {
         let queue = queue.clone();
         applying.spawn(async move {
-            let mut app_key = [0; 16];
-            app_key[..4].copy_from_slice(&n.to_be_bytes());
-            loop {
-                let applicant =
-                    Applicant { app_key: AppKey(app_key), req_hash: ReqHash::NONE, contact: Vec::new() };
-                match queue.apply(&event(), applicant).await {
-                    Ok(_) => return Ok(()),
-                    Err(QueueError::NotArmed | QueueError::AtLimit | QueueError::UnknownEvent) => {
-                        tokio::time::sleep(Duration::from_millis(50)).await;
-                    }
-                    Err(error) => return Err(error),
-                }
+            for n in (first..=APPLICATIONS).step_by(APPLICANTS as usize) {
+                apply(&queue, n).await?;
             }
+            Ok::<_, QueueError>(())
         });
     }
     while let Some(applied) = applying.join_next().await {
         applied??;
     }
     Ok(())
+}
+
+/// Applies once the worker has armed the queue.
+async fn apply(queue: &Queue, n: u32) -> Result<(), QueueError> {
+    let mut app_key = [0; 16];
+    app_key[..4].copy_from_slice(&n.to_be_bytes());
+    loop {
+        let applicant = Applicant { app_key: AppKey(app_key), req_hash: ReqHash::NONE, contact: Vec::new() };
+        match queue.apply(&event(), applicant).await {
+            Ok(_) => return Ok(()),
+            Err(QueueError::NotArmed | QueueError::AtLimit | QueueError::UnknownEvent) => {
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+            Err(error) => return Err(error),
+        }
+    }
 }
 
 fn event() -> EventId {
