@@ -53,6 +53,37 @@ impl FromStr for Kind {
     }
 }
 
+/// Who an applicant is. Fixed when the event is created.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Identity {
+    /// The phone number identifies the applicant, and is not verified.
+    #[default]
+    Open,
+    /// A member of the shop, by the shop's token.
+    Member,
+}
+
+impl Identity {
+    /// The name that is stored and shown.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Member => "member",
+        }
+    }
+}
+
+impl std::str::FromStr for Identity {
+    type Err = &'static str;
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        [Self::Open, Self::Member]
+            .into_iter()
+            .find(|identity| identity.as_str() == name)
+            .ok_or("is open or member")
+    }
+}
+
 /// The release of an event: whether applications are admitted and ordered.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -126,6 +157,9 @@ pub struct EventSettings {
     /// all paths below them, to the page of the event, so that the queue cannot be bypassed.
     #[serde(default)]
     pub diverts: Vec<String>,
+    /// Who an applicant is.
+    #[serde(default)]
+    pub identity: Identity,
     /// The ID of the key from which application keys derive; fixed when the event is created.
     pub pepper: String,
 }
@@ -180,7 +214,7 @@ fn is_plain_path(path: &str) -> bool {
 
 impl EventSettings {
     /// An event with these times, and the defaults of everything else: kind `order`, 100 seats, 10 order calls per second with at most 20
-    /// in flight, at most 1,000,000 applications, intake and release on, keys derived from `k1`.
+    /// in flight, at most 1,000,000 applications, intake and release on, identity `open`, keys derived from `k1`.
     pub fn new(id: EventId, title: Text, opens_at: Millis, closes_at: Millis) -> Self {
         Self {
             id,
@@ -199,6 +233,7 @@ impl EventSettings {
             announcement: Text::default(),
             settle_after_close: true,
             diverts: Vec::new(),
+            identity: Identity::Open,
             pepper: "k1".to_owned(),
         }
     }

@@ -147,6 +147,11 @@ impl EventKeys {
         AppKey(first(&self.mac("app-key", &[b"phone", phone.reveal().as_bytes()])))
     }
 
+    /// The application key of the shop's member with this subject.
+    pub fn member_key(&self, subject: &str) -> AppKey {
+        AppKey(first(&self.mac("app-key", &[b"member", subject.as_bytes()])))
+    }
+
     /// The hash of the secret of a client; an empty secret counts as none.
     pub fn req_hash(&self, secret: &str) -> ReqHash {
         if secret.is_empty() {
@@ -218,6 +223,10 @@ mod tests {
         assert_eq!(keys("spring", 1).app_key(&phone()), keys("spring", 1).app_key(&phone()));
         assert_ne!(keys("spring", 1).app_key(&phone()), keys("summer", 1).app_key(&phone()));
         assert_ne!(keys("spring", 1).app_key(&phone()), keys("spring", 2).app_key(&phone()));
+        let member = |event| keys(event, 1).member_key(phone().reveal());
+        assert_eq!(member("spring"), member("spring"));
+        assert_ne!(member("spring"), member("summer"));
+        assert_ne!(member("spring"), keys("spring", 1).app_key(&phone()), "a subject is no phone number");
     }
 
     #[test]

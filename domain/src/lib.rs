@@ -6,6 +6,7 @@ pub mod domain_event;
 pub mod event;
 pub mod id;
 pub mod keys;
+pub mod member;
 pub mod outcome;
 pub mod pace;
 pub mod pass;
@@ -16,7 +17,7 @@ pub mod time;
 
 pub use application::{ApplicationState, CalledWindow, Undo};
 pub use domain_event::{DomainEvent, DomainEventKind, DomainEventKinds};
-pub use event::{EventSettings, EventState, Kind, Release};
+pub use event::{EventSettings, EventState, Identity, Kind, Release};
 pub use id::{AppKey, Epoch, EventId, Fence, NO_JOURNAL, Number, ReqHash};
 pub use keys::{Keyring, Kid};
 pub use outcome::Outcome;

@@ -4,8 +4,9 @@
 use std::fmt;
 
 use serde::{Deserialize, Serialize};
+use unicode_normalization::UnicodeNormalization as _;
 
-/// Longest name, in characters as typed.
+/// Longest name, in characters of its normal form.
 pub const NAME_MAX: usize = 50;
 
 /// Why a field is invalid. Messages for applicants are made where their language is known.
@@ -25,7 +26,7 @@ pub enum BadField {
     NotAPhone,
 }
 
-/// The name of a person, trimmed, with single spaces.
+/// The name of a person, in Unicode's normal form NFC, trimmed, with single spaces.
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Name(String);
@@ -33,6 +34,8 @@ pub struct Name(String);
 impl Name {
     /// Parses a name as typed.
     pub fn parse(typed: &str) -> Result<Self, BadField> {
+        // Some keyboards and files have the letters of a Hangul syllable one by one: the same name, in three times the characters.
+        let typed: String = typed.nfc().take(NAME_MAX + 1).collect();
         if typed.chars().count() > NAME_MAX {
             return Err(BadField::TooLong);
         }
@@ -163,6 +166,40 @@ mod tests {
         }
         assert_eq!(Phone::parse("  "), Err(BadField::Empty));
         assert_eq!(Phone::parse(&"1".repeat(41)), Err(BadField::TooLong));
+    }
+
+    #[test]
+    fn a_name_has_one_form_however_its_characters_are_composed() {
+        let decomposed = "\u{1112}\u{1169}\u{11bc}\u{1100}\u{1175}\u{11af}\u{1103}\u{1169}\u{11bc}";
+        assert_eq!(Name::parse(decomposed), Name::parse("홍길동"));
+        assert_eq!(Name::parse("Rene\u{301}"), Name::parse("Ren\u{e9}"));
+        assert_eq!(
+            Name::parse(&"\u{1100}\u{1161}".repeat(NAME_MAX)).unwrap().reveal(),
+            "가".repeat(NAME_MAX)
+        );
+        assert_eq!(Name::parse(&"\u{1100}\u{1161}".repeat(NAME_MAX + 1)), Err(BadField::TooLong));
+        assert_eq!(Name::parse(&"a".repeat(100_000)), Err(BadField::TooLong));
+    }
+
+    #[test]
+    fn a_phone_number_has_the_length_of_e_164() {
+        for typed in [
+            "+12345678",
+            "+123456789012345",
+            "+1 (212) 555-0123",
+            "+44 20 7946 0018",
+            "+８６ １３８００１３８０００",
+        ] {
+            let phone = Phone::parse(typed).unwrap();
+            let digits = phone.reveal().strip_prefix('+').unwrap();
+            assert!(
+                (8..=15).contains(&digits.len()) && digits.bytes().all(|b| b.is_ascii_digit()),
+                "{typed}"
+            );
+        }
+        for typed in ["+1234567", "+1234567890123456", "++12345678", "12+345678901"] {
+            assert_eq!(Phone::parse(typed), Err(BadField::NotAPhone), "{typed}");
+        }
     }
 
     #[test]

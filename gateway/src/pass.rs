@@ -2,18 +2,18 @@
 //! signature of each is verified once; after that a cache of fixed size recognises it.
 
 mod cache;
-mod keys;
 mod verified;
 
 use std::path::Path;
 use std::sync::Arc;
 
+use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
 use domain::pass::BadPass;
 use domain::{EventId, Now, PassVerifier};
 use metrics::Counter;
-use service::Context;
+use service::{Context, watched_file};
 
 use crate::error::RefusalReason;
 use crate::meter;
@@ -81,13 +81,16 @@ impl Passes {
         file: Option<&Path>,
         ctx: &Context,
     ) -> anyhow::Result<Arc<Self>> {
-        let read = file.map(keys::read).transpose()?;
-        let (text, verifier) = read.map_or((None, own), |(text, verifier)| (Some(text), Some(verifier)));
-        let passes = Arc::new(Self::new(verifier, ctx));
-        if let (Some(file), Some(text)) = (file, text) {
-            let replaced = Arc::clone(&passes);
-            keys::watch(file.to_owned(), text, ctx, move |verifier| replaced.use_keys(verifier));
-        }
+        let Some(file) = file else { return Ok(Arc::new(Self::new(own, ctx))) };
+        let text = watched_file::read(file)
+            .context("`firstcome keys passes KEYS` prints the public keys of passes")?;
+        let verifier = PassVerifier::from_jwks(&text).with_context(|| format!("in {}", file.display()))?;
+        let passes = Arc::new(Self::new(Some(verifier), ctx));
+        let changed = Arc::clone(&passes);
+        watched_file::watch("gateway-pass-keys", file.to_owned(), text, ctx, move |text| {
+            changed.use_keys(PassVerifier::from_jwks(text)?);
+            Ok(())
+        });
         Ok(passes)
     }
 

@@ -16,6 +16,7 @@ pub mod problem;
 pub mod tasks;
 pub mod telemetry;
 pub mod trace;
+pub mod watched_file;
 
 pub use attempt_limiter::AttemptLimiter;
 pub use clock::Now;

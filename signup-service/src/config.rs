@@ -3,6 +3,7 @@
 use service::config::Part;
 use service::http::Network;
 
+use crate::member::MemberConfig;
 use crate::messages::Tone;
 
 /// The settings in `[signup]`.
@@ -22,6 +23,8 @@ pub struct Config {
     pub tone: Tone,
     /// Proxies whose `X-Forwarded-For` is trusted.
     pub trusted_proxies: Vec<Network>,
+    /// How members of the shop are identified; without it, events of identity `member` accept no application.
+    pub member: Option<MemberConfig>,
 }
 
 impl Default for Config {
@@ -34,6 +37,7 @@ impl Default for Config {
             apply_calls_max: 2000,
             tone: Tone::default(),
             trusted_proxies: Vec::new(),
+            member: None,
         }
     }
 }
@@ -56,6 +60,7 @@ impl Config {
                 .unwrap_or(defaults.apply_calls_max),
             tone: part.parse("tone", "friendly"),
             trusted_proxies: Network::read_all(part, "trusted_proxies"),
+            member: MemberConfig::read(&mut part.part("member")),
         }
     }
 }

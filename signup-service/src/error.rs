@@ -1,7 +1,7 @@
 //! Errors of the signup service: each with its HTTP status, stable code and text. `error_response.rs` decides whether an error
 //! becomes JSON or a page.
 
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::{Millis, Rng};
 use queue::QueueError;
@@ -60,6 +60,18 @@ impl InvalidFieldCode {
     }
 }
 
+/// Why a request does not identify a member of the shop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum SignInReason {
+    /// It has no token.
+    Missing,
+    /// The token has expired.
+    Expired,
+    /// The token is not one of the shop's.
+    Invalid,
+}
+
 /// An error of the signup service.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Error {
@@ -99,6 +111,8 @@ pub(crate) enum Error {
     UnsupportedMediaType,
     /// A browser sent the request from a page of another site.
     CrossSite,
+    /// The event is for members of the shop, and the request has no valid token of the shop.
+    SignInRequired(SignInReason),
     /// A view receipt was used where a full receipt is required.
     ViewOnly,
     /// The applicant is not called.
@@ -165,6 +179,7 @@ impl Error {
             Self::TooLarge => (StatusCode::PAYLOAD_TOO_LARGE, "too-large"),
             Self::UnsupportedMediaType => (StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported-media-type"),
             Self::CrossSite => (StatusCode::FORBIDDEN, "cross-site"),
+            Self::SignInRequired(_) => (StatusCode::UNAUTHORIZED, "sign-in-required"),
             Self::ViewOnly => (StatusCode::FORBIDDEN, "view-only"),
             Self::NotCalled => (StatusCode::CONFLICT, "not-called"),
             Self::TimeOver => (StatusCode::GONE, "time-over"),
@@ -194,6 +209,7 @@ impl Error {
             Self::TooLarge => text.too_large,
             Self::UnsupportedMediaType => text.unsupported_media_type,
             Self::CrossSite => text.cross_site,
+            Self::SignInRequired(_) => text.sign_in_required,
             Self::ViewOnly => text.view_only_receipt,
             Self::NotCalled => text.not_called,
             Self::TimeOver => text.time_over,
@@ -247,11 +263,15 @@ impl Error {
             Self::EventClosed { closed_at } => problem.with("closed_at", json!(closed_at)),
             // `OutcomeUnknown` has no `registered`: neither true nor false would be right.
             Self::IntakeOnHold | Self::Busy => problem.with("registered", json!(false)),
+            Self::SignInRequired(reason) => problem.with("reason", json!(reason)),
             Self::Invalid(fields) => problem.with("errors", invalid_fields(fields, text)),
             _ => problem,
         };
         let mut response = problem.into_response();
         add_language(response.headers_mut(), text.language);
+        if status == StatusCode::UNAUTHORIZED {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+        }
         response
     }
 }

@@ -69,6 +69,10 @@ impl IntoResponses for ApplyErrors {
             EventErrors::responses(),
             &[
                 (400, "`malformed`, `idempotency-key-invalid`"),
+                (
+                    401,
+                    "`sign-in-required`: the event is for members of the shop; `reason` is `missing`, `expired` or `invalid`",
+                ),
                 (403, "`cross-site`"),
                 (409, "`event-not-open`, with `opens_at` and `Retry-After`; `queue-full`"),
                 (410, "`event-closed`, for good"),

@@ -11,6 +11,7 @@ mod error;
 mod error_docs;
 mod error_response;
 mod handler;
+mod member;
 mod messages;
 mod pages;
 mod request;
@@ -29,6 +30,7 @@ use service::Context;
 
 pub use config::Config;
 pub use handler::SignupHandler;
+pub use member::MemberConfig;
 pub use messages::Tone;
 pub use router::document;
 pub use state::SignupState;

@@ -52,6 +52,9 @@ impl SignupState {
     pub async fn open(config: Config, queue: Queue, keys: Arc<Keyring>, ctx: &Context) -> Arc<Self> {
         let signup = Arc::new(Self::new(config, queue, keys, ctx));
         signup.refresh().await;
+        if let Some(member) = &signup.config.member {
+            member.watch(ctx);
+        }
         let refreshed = Arc::clone(&signup);
         let period = Duration::from_millis(signup.config.refresh_ms.unsigned_abs());
         ctx.tasks.every("signup documents", period, move || {

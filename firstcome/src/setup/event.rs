@@ -1,7 +1,7 @@
 //! Events in the settings. They are the first rev of an event; afterwards only the ledger counts.
 
 use domain::event::{BadSettings, CALLED_FOR_MS, CAPACITY_MAX, EXTENSION_MAX_MS, IN_FLIGHT_MAX, Text};
-use domain::{EventSettings, Kind, Millis, Pace, Release};
+use domain::{EventSettings, Identity, Kind, Millis, Pace, Release};
 use service::config::Part;
 
 /// One `[[event]]` table; `None` if it has no usable id or pace, which is then among the mistakes.
@@ -29,6 +29,7 @@ pub(super) fn read(part: &mut Part<'_>, now: Millis) -> Option<EventSettings> {
         announcement: Text { ko: part.text("announcement_ko", ""), en: part.text("announcement_en", "") },
         settle_after_close: part.flag("settle_after_close", true),
         diverts: part.texts("diverts"),
+        identity: part.parse("identity", "open"),
         pepper: part.text("pepper", "k1"),
     };
     for mistake in settings.mistakes() {
@@ -78,6 +79,7 @@ pub fn demo_event(opens_at: Millis) -> EventSettings {
         announcement: Text::default(),
         settle_after_close: true,
         diverts: vec!["/products/4".into()],
+        identity: Identity::Open,
         pepper: "k1".into(),
     }
 }

@@ -70,6 +70,7 @@ impl Stage {
             announcement: Text::default(),
             settle_after_close: true,
             diverts: Vec::new(),
+            identity: domain::Identity::Open,
             pepper: "k1".into(),
         };
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));

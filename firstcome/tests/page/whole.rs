@@ -95,6 +95,7 @@ fn event(opens_at: i64) -> EventSettings {
         announcement: Text::default(),
         settle_after_close: true,
         diverts: vec!["/products/4".into()],
+        identity: domain::Identity::Open,
         pepper: "k1".into(),
     }
 }

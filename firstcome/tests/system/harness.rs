@@ -38,6 +38,7 @@ pub(crate) fn event(capacity: u32, open_for_ms: i64) -> EventSettings {
         announcement: Text::default(),
         settle_after_close: true,
         diverts: Vec::new(),
+        identity: domain::Identity::Open,
         pepper: "k1".into(),
     }
 }

@@ -36,6 +36,7 @@ pub(crate) fn settings(id: &str, diverts: &[&str]) -> EventSettings {
         announcement: Text::default(),
         settle_after_close: false,
         diverts: diverts.iter().map(|path| (*path).to_owned()).collect(),
+        identity: domain::Identity::Open,
         pepper: "k1".into(),
     }
 }

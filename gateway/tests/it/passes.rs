@@ -212,6 +212,6 @@ async fn keys_in_a_file_are_replaced_without_a_restart() {
     until(async || client.get_with("/orders/1", &cookie(&third)).await.status == 200).await;
     assert_eq!(reason(&client.get_with("/orders/1", &cookie(&second)).await), "pass-invalid");
     std::fs::write(&file, "{}").unwrap();
-    until(async || harness.ctx.health.readiness().report.contains("last keys stay in use")).await;
+    until(async || harness.ctx.health.readiness().report.contains("last content stays in use")).await;
     assert_eq!(client.get_with("/orders/1", &cookie(&third)).await.status, 200);
 }

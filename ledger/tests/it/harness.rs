@@ -120,6 +120,7 @@ pub(crate) fn settings(capacity: u32) -> EventSettings {
         announcement: Text::default(),
         settle_after_close: true,
         diverts: Vec::new(),
+        identity: domain::Identity::Open,
         pepper: "k1".into(),
     }
 }

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use domain::event::CAPACITY_MAX;
-use domain::{EventId, EventSettings, Kind};
+use domain::{EventId, EventSettings, Identity, Kind};
 use ledger::{Change, CreateResult, EventPatch};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -72,6 +72,9 @@ pub(crate) struct NewEvent {
     /// Paths of the shop that are diverted to the event's page.
     #[schema(max_items = 32)]
     diverts: Option<Vec<DivertPath>>,
+    /// Who an applicant is: `open` (default) by a phone number that is not verified, `member` by the shop's token. It cannot be changed.
+    #[schema(value_type = Option<String>, pattern = "^(open|member)$")]
+    identity: Option<Identity>,
 }
 
 impl NewEvent {
@@ -90,6 +93,7 @@ impl NewEvent {
             announcement: self.announcement.map(|announcement| announcement.0).unwrap_or_default(),
             settle_after_close: self.settle_after_close.unwrap_or(defaults.settle_after_close),
             diverts: self.diverts.map(divert_paths).unwrap_or_default(),
+            identity: self.identity.unwrap_or_default(),
             pepper: pepper.to_owned(),
             ..defaults
         }

@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use axum::http::{HeaderName, HeaderValue};
 use domain::event::Text;
-use domain::{EventState, Kind, Millis, Release};
+use domain::{EventState, Identity, Kind, Millis, Release};
 use ledger::{EventRow, QueueStatus};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -141,6 +141,9 @@ pub struct EventResponse {
     pub settle_after_close: bool,
     /// Paths of the shop that are diverted to the event's page.
     pub diverts: Vec<String>,
+    /// Who an applicant is: `open` or `member`.
+    #[schema(value_type = String)]
+    pub identity: Identity,
     /// Seats by state.
     pub seats: SeatCounts,
     /// Admitted applications that have not ended.
@@ -186,6 +189,7 @@ impl EventResponse {
             announcement: settings.announcement.into(),
             settle_after_close: settings.settle_after_close,
             diverts: settings.diverts,
+            identity: settings.identity,
             seats: SeatCounts { free: seats.free, held: seats.held, sold: seats.sold },
             under_way: PendingCounts { called, ordering, parked },
             queue: queue.map(Into::into),

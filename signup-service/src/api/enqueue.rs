@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::body::Bytes;
 use axum::http::HeaderMap;
 use domain::keys::{EventKeys, NONCE_LEN};
-use domain::{AppKey, Millis, Receipt, Right};
+use domain::{AppKey, Identity, Millis, Receipt, Right};
 use queue::{Applicant, ApplyAck, QueueError, QueueState};
 
 use crate::application::{ApplicationView, PublicState};
@@ -48,14 +48,38 @@ pub(super) fn validate(
         other => other,
     })?;
     ContentType::of(headers)?;
+    let member = member(signup, &documents, headers)?;
     let request = parse(&body?)?;
-    let applicant = applicant(signup, documents.keys.as_ref().ok_or(Error::Busy)?, &request);
+    let keys = documents.keys.as_ref().ok_or(Error::Busy)?;
+    let app_key = match &member {
+        Some(subject) => keys.member_key(subject),
+        None => keys.app_key(&request.contact.phone),
+    };
+    let applicant = applicant(signup, keys, app_key, &request);
     Ok(ValidApplication { documents, applicant })
 }
 
+/// The shop's subject of the applicant, if the event is for members.
+fn member(
+    signup: &SignupState,
+    documents: &EventDocuments,
+    headers: &HeaderMap,
+) -> Result<Option<String>, Error> {
+    match (documents.snapshot.settings.identity, &signup.config.member) {
+        (Identity::Open, _) => Ok(None),
+        (Identity::Member, Some(members)) => members.subject(headers, signup.now()).map(Some),
+        // The settings have no `[signup.member]`.
+        (Identity::Member, None) => Err(Error::Busy),
+    }
+}
+
 /// The application as the queue stores it: without our keys, nothing in it is readable.
-fn applicant(signup: &SignupState, keys: &EventKeys, request: &ApplicationRequest) -> Applicant {
-    let app_key = keys.app_key(&request.contact.phone);
+fn applicant(
+    signup: &SignupState,
+    keys: &EventKeys,
+    app_key: AppKey,
+    request: &ApplicationRequest,
+) -> Applicant {
     let mut nonce = [0; NONCE_LEN];
     (signup.rng)(&mut nonce);
     Applicant {
@@ -72,7 +96,9 @@ pub(super) async fn enqueue(
 ) -> Result<AcceptedApplication, Error> {
     let ValidApplication { documents, applicant } = application?;
     let app_key = applicant.app_key;
-    let applied = apply(call.signup, &documents, applicant).await?;
+    let mut applied = apply(call.signup, &documents, applicant).await?;
+    // The shop has identified the applicant.
+    applied.proven |= documents.snapshot.settings.identity == Identity::Member;
     if applied.already_applied && !applied.proven {
         // Boxed, as in `accept`.
         Box::pin(allow_repeat(call, &documents, app_key)).await?;

@@ -52,6 +52,8 @@ pub(super) static ENGLISH: PageText = PageText {
         "Your number follows the order in which our server stores the applications, not when you tap, and it never changes. Orders are placed from the lowest number up, and a cancelled place goes to the next number.",
     ),
     already_applied: "You already applied. See your place",
+    members_only: "Only members of the shop can apply. Please sign in at the shop first.",
+    sign_in: "Sign in at the shop",
     find_summary: "Already applied? Find your place",
     find_text: "Enter the mobile number you applied with and your recovery code.",
     code: "Recovery code",
@@ -192,6 +194,10 @@ pub(super) static ENGLISH: PageText = PageText {
         "It was not confirmed in time, so the place went to the next number.",
     ),
     no_extension: titled("There is no more time", "This event does not allow more time to confirm."),
+    sign_in_required: titled(
+        "Please sign in at the shop first",
+        "Only members can apply for this event. You are not registered yet: sign in, and then apply again.",
+    ),
     view_only_receipt: titled(
         "This receipt can only be viewed",
         "To cancel or confirm, use the device you applied with, or find your place with the recovery code.",

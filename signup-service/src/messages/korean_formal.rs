@@ -36,6 +36,7 @@ pub(super) static KOREAN_FORMAL: PageText = PageText {
         "버튼을 누른 시각이 아니라 서버에 접수된 순서대로 번호를 부여하며, 한 번 부여된 번호는 바뀌지 않습니다. 앞 번호부터 차례로 주문을 진행하고, 취소된 자리는 다음 번호에 배정합니다.",
     ),
     already_applied: "이미 신청하셨습니다. 내 번호 보기",
+    members_only: "이 이벤트는 쇼핑몰 회원만 신청할 수 있습니다. 먼저 쇼핑몰에 로그인해 주십시오.",
     find_summary: "이미 신청하셨습니까? 내 신청 찾기",
     find_text: "신청할 때 입력하신 휴대폰 번호와 복구 코드를 입력해 주십시오.",
     outcome_unknown: titled(
@@ -160,6 +161,10 @@ pub(super) static KOREAN_FORMAL: PageText = PageText {
         "정해진 시간 안에 확인하지 않으셔서 자리가 다음 번호로 넘어갔습니다.",
     ),
     no_extension: titled("시간을 더 드릴 수 없습니다", "이 이벤트에서는 확인 시간을 연장하실 수 없습니다."),
+    sign_in_required: titled(
+        "쇼핑몰에 먼저 로그인해 주십시오",
+        "회원만 신청할 수 있는 이벤트입니다. 아직 접수되지 않았으니, 로그인한 뒤 다시 신청해 주십시오.",
+    ),
     view_only_receipt: titled(
         "조회만 하실 수 있습니다",
         "취소나 확인을 하시려면 처음 신청하신 기기를 이용하시거나 복구 코드로 신청을 찾아 주십시오.",

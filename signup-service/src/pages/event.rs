@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::State;
 use axum::response::IntoResponse;
-use domain::{EventState, Millis, Stock};
+use domain::{EventState, Identity, Millis, Stock};
 use serde_json::{Value, json};
 
 use super::context::PageContext;
@@ -123,6 +123,7 @@ impl<'a> EventPage<'a> {
         render(&EventTemplate {
             frame: self.frame(),
             event: settings.id.as_str(),
+            sign_in_url: (settings.identity == Identity::Member).then(|| self.sign_in_url()),
             announcement: settings.announcement.in_language(self.text.html_lang),
             capacity: fill(text.capacity, &[("n", &timestamp::grouped(settings.capacity))]),
             closes: fill(text.closes, &[("date", &closes_at)]),
@@ -145,6 +146,15 @@ impl<'a> EventPage<'a> {
             find_phone: if find_failed { phone } else { "" },
             find_error: self.find_error.clone(),
         })
+    }
+
+    fn sign_in_url(&self) -> &str {
+        self.signup
+            .config
+            .member
+            .as_ref()
+            .and_then(|member| member.sign_in_url.as_deref())
+            .unwrap_or_default()
     }
 
     fn field_error(&self, pointer: &str) -> &'static str {

@@ -10,6 +10,8 @@ use super::frame::Frame;
 pub(super) struct EventTemplate<'a> {
     pub(super) frame: Frame<'a>,
     pub(super) event: &'a str,
+    /// If only members of the shop can apply: where they sign in, empty if it is not known.
+    pub(super) sign_in_url: Option<&'a str>,
     pub(super) announcement: &'a str,
     pub(super) capacity: String,
     pub(super) closes: String,

@@ -16,6 +16,7 @@ mod keeping;
 mod layout;
 mod lost_replies;
 mod malformed;
+mod members;
 mod pages;
 mod promises;
 mod repeats;

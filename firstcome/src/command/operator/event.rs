@@ -50,6 +50,7 @@ async fn create(operator: &OperatorClient, new: CreateEvent) -> Result<(), Comma
         "pace": new.pace,
         "announcement": {"ko": new.announcement_ko, "en": new.announcement_en},
         "diverts": new.diverts,
+        "identity": new.identity.as_str(),
         "settle_after_close": new.settle_after_close,
     });
     let optional: [(&str, Option<Value>); 5] = [

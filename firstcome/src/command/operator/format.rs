@@ -121,6 +121,7 @@ pub(super) fn event_details(event: &EventResponse) -> String {
         row("announcement", both_languages(&event.announcement.ko, &event.announcement.en)),
         row("settle_after_close", event.settle_after_close.to_string()),
         row("diverts", printable(&diverts)),
+        row("identity", event.identity.as_str().to_owned()),
         row("under way", under_way_text(&event.under_way)),
         row("queue", event.queue.as_ref().map_or_else(|| "no leader yet".to_owned(), queue_text)),
         row("frozen", optional(&event.frozen)),

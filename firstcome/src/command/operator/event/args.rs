@@ -1,7 +1,7 @@
 //! The arguments of `firstcome event`.
 
 use clap::{Args, Subcommand};
-use domain::{EventId, Kind, Millis, Pace};
+use domain::{EventId, Identity, Kind, Millis, Pace};
 
 use super::super::client::{ChangeArgs, OperatorArgs};
 
@@ -85,6 +85,9 @@ pub(super) struct CreateEvent {
     /// A path of the shop that is diverted to the event's page while the event runs, such as /products/spring. May be repeated.
     #[arg(long = "divert", value_name = "PATH")]
     pub(super) diverts: Vec<String>,
+    /// Who an applicant is: open, by a phone number that is not verified, or member, by the shop's token. It cannot be changed.
+    #[arg(long, value_name = "open|member", default_value = "open")]
+    pub(super) identity: Identity,
     /// Whether the event settles automatically once it is closed and no order is in flight: true or false.
     #[arg(long, value_name = "BOOL", action = clap::ArgAction::Set, default_value_t = true)]
     pub(super) settle_after_close: bool,
