@@ -1,179 +1,396 @@
-// The operator console: polls the operator API once a second with the operator's token and shows the events. It changes nothing.
+// The operator console. Pages work without this script; it adds the live figures, the charts, and a fresh page when something changed.
 "use strict";
 
-const KEY = "firstcome-operator-token";
-const EVENTS = "/event/adm/v1/list/event";
-const CHANGES = "/audit/adm/v1/list/change?limit=100";
-const CHANGES_PER_EVENT = 5;
-const STALE_MS = 5000;
+const lang = document.documentElement.lang;
+const one = (css, from = document) => from.querySelector(css);
+const all = (css, from = document) => [...from.querySelectorAll(css)];
+const live = one("#live");
 
-const byId = (id) => document.getElementById(id);
-const labels = {};
-for (const term of document.querySelectorAll("#labels dt")) labels[term.textContent] = term.nextElementSibling.textContent;
-
-// A link can carry the token behind the '#', which no server sees; it must not stay in the address bar or the history.
-function tokenFromLink() {
+// A link can carry the token behind the '#', which no server sees. It goes into the form and out of the address bar.
+function loginByLink() {
   const token = new URLSearchParams(location.hash.slice(1)).get("token");
   if (!token) return;
-  sessionStorage.setItem(KEY, token);
   history.replaceState(null, "", location.pathname);
+  const form = one("#login");
+  if (!form) return;
+  form.token.value = token;
+  form.submit();
 }
 
-function element(name, text, kind) {
-  const made = document.createElement(name);
-  if (text !== undefined) made.textContent = text;
-  if (kind) made.className = kind;
-  return made;
+// Numbers and durations as the server writes them.
+const number = (n) => n.toLocaleString("en-US");
+const rate = (n) => (n >= 100 ? String(Math.round(n)) : n.toFixed(1).replace(".0", ""));
+const latency = (ms) => (ms < 1000 ? `${ms} ms` : `${(ms / 1000).toFixed(2)} s`);
+const fill = (text, values) => text.replace(/\{(\w+)\}/g, (whole, name) => values[name] ?? whole);
+const clock = (at) => new Date(at).toLocaleTimeString("en-GB", { timeZone: "Asia/Seoul" });
+
+function duration(seconds) {
+  const s = Math.floor(seconds);
+  if (s < 60) return fill(live.dataset.seconds, { s });
+  if (s < 3600) return fill(live.dataset.minutes, { m: Math.floor(s / 60), s: s % 60 });
+  if (s < 86400) return fill(live.dataset.hours, { h: Math.floor(s / 3600), m: Math.floor((s % 3600) / 60) });
+  return fill(live.dataset.days, { d: Math.floor(s / 86400), h: Math.floor((s % 86400) / 3600) });
 }
 
-function setStatus(text, bad) {
-  const status = byId("status");
-  if (status.textContent !== text) status.textContent = text;
-  status.className = bad ? "bad" : "";
+const known = (value, write) => (value === null || value === undefined ? "–" : write(value));
+
+function figures({ event, recent, remaining_s, at }) {
+  const { queue, seats } = event;
+  const { calls } = recent;
+  return {
+    applied_per_s: known(recent.applied_per_s, rate),
+    applied: known(queue, (q) => fill(live.dataset.total, { n: number(q.seq - q.skipped_numbers) })),
+    waiting: known(queue, (q) => number(q.waiting)),
+    remaining: known(remaining_s, duration),
+    oldest: known(queue?.oldest_wait_ms, (ms) => duration(ms / 1000)),
+    queue: known(queue, (q) => fill(live.dataset.queue, { n: q.epoch, t: Math.max(0, Math.floor((Date.parse(at) - Date.parse(q.at)) / 1000)) })),
+    calls_per_s: rate(recent.calls_per_s),
+    pace: event.pace,
+    in_flight: number(event.under_way.ordering),
+    in_flight_max: number(event.in_flight_max),
+    p50: known(calls.p50_ms, latency),
+    p95: known(calls.p95_ms, latency),
+    p99: known(calls.p99_ms, latency),
+    ordered: number(calls.ordered),
+    rejected: number(calls.rejected),
+    unclear: number(calls.unclear),
+    sold: number(seats.sold),
+    held: number(seats.held),
+    free: number(seats.free),
+    parked: number(event.under_way.parked),
+    capacity: number(event.capacity),
+  };
 }
 
-const clock = (time) => new Date(time).toLocaleTimeString("en-GB");
-const figure = (n) => (n === undefined || n === null ? labels.unknown : n.toLocaleString(document.documentElement.lang));
-
-function state(event) {
-  const notes = [];
-  if (event.release !== "running") notes.push(labels[event.release]);
-  if (!event.intake) notes.push(labels.held);
-  return labels[event.state] + (notes.length ? ` · ${notes.join(", ")}` : "");
-}
-
-function warnings(event, now) {
-  const found = [];
-  if (event.frozen) found.push(`${labels.frozen} (${event.frozen})`);
-  if (event.recover_until) found.push(labels.recovering.replace("{t}", clock(event.recover_until)));
-  if (event.missing_journals.length) found.push(labels.journals.replace("{n}", event.missing_journals.length));
-  if (event.queue && !event.queue.armed) found.push(labels.unarmed);
-  const silentMs = event.queue ? now - Date.parse(event.queue.at) : 0;
-  if (silentMs > STALE_MS && event.state !== "settled") found.push(labels.stale.replace("{s}", Math.round(silentMs / 1000)));
-  return found.join(" · ");
-}
-
-function row(event, now) {
-  const made = element("tr");
-  const name = element("th");
-  name.scope = "row";
-  name.append(document.documentElement.lang === "ko" ? event.title.ko : event.title.en, element("small", event.id));
-  made.append(name);
-  const headings = [...document.querySelectorAll("thead th")].map((th) => th.textContent);
-  const warning = warnings(event, now);
-  const cells = [
-    [state(event), event.state === "open" && event.release === "running" ? "go" : ""],
-    [figure(event.queue && event.queue.waiting), "n"],
-    [`${figure(event.seats.sold)} / ${figure(event.capacity)}`, "n"],
-    [event.pace, "n"],
-    [`${figure(event.under_way.ordering)} / ${figure(event.in_flight_max)}`, "n"],
-    [figure(event.under_way.parked), event.under_way.parked ? "n warn" : "n"],
-    [warning || "–", warning ? "warn" : ""],
-    [String(event.rev), "n"],
-  ];
-  cells.forEach(([text, kind], nth) => {
-    const cell = element("td", undefined, kind);
-    cell.dataset.label = headings[nth + 1];
-    cell.append(element("span", text));
-    made.append(cell);
-  });
-  return made;
-}
-
-function plain(value) {
-  if (value === null || value === undefined) return "–";
-  if (typeof value !== "object") return String(value);
-  if (Array.isArray(value)) return value.join(" ") || "–";
-  return value[document.documentElement.lang] || "–";
-}
-
-function changeItem(change) {
-  const action = labels[change.action === "open" ? "open_" : change.action] || change.action;
-  const made = element("li");
-  const time = element("time", clock(change.at));
-  time.dateTime = change.at;
-  made.append(time, ` ${change.actor} · ${action}`);
-  const fields = Object.keys(change.after);
-  if (change.action !== "create" && change.action !== "clone") {
-    made.append(fields.map((name) => ` ${name} ${plain(change.before[name])} → ${plain(change.after[name])}`).join(","));
+function showFigures(message) {
+  const values = figures(message);
+  for (const element of all("[data-f]")) {
+    const { f } = element.dataset;
+    if (f === "sold_permille") element.value = Math.floor((message.event.seats.sold * 1000) / message.event.capacity);
+    else if (element.textContent !== values[f]) element.textContent = values[f];
   }
-  if (change.reason) made.append(element("span", ` “${change.reason}”`, "why"));
-  return made;
 }
 
-function changesOf(event, changes) {
-  const place = byId("changes");
-  const own = changes.filter((change) => change.event === event.id).slice(0, CHANGES_PER_EVENT);
-  const list = element("ol");
-  list.append(...(own.length ? own.map(changeItem) : [element("li", place.dataset.quiet)]));
-  return [element("h2", `${place.dataset.title} – ${event.id}`), list];
+// The parts of the page that the server writes. A part is left alone while an operator types or moves in it.
+const PARTS = ["#head", "#controls", "#parked", "#audit"];
+let refreshing = false;
+
+document.addEventListener("input", ({ target }) => { target.dataset.typed = ""; });
+
+function isInUse(part) {
+  return one("[data-typed]", part) || (part.contains(document.activeElement) && document.activeElement !== document.body);
 }
 
-async function read(path) {
-  const response = await fetch(path, { headers: { Authorization: `Bearer ${sessionStorage.getItem(KEY)}` }, cache: "no-store" });
-  if (response.ok) return { body: await response.json(), date: response.headers.get("Date") };
-  throw Object.assign(new Error(response.status), { status: response.status });
-}
-
-// A screen reader or a selection must not lose its place each second, so only changed parts are replaced.
-function update(place, elements) {
-  const next = elements.map((one) => one.outerHTML).join("");
-  if (place.dataset.html === next) return;
-  place.dataset.html = next;
-  place.replaceChildren(...elements);
-}
-
-function show(events, changes, date) {
-  const now = date ? Date.parse(date) : Date.now();
-  update(byId("events"), events.map((event) => row(event, now)));
-  update(byId("changes"), events.flatMap((event) => changesOf(event, changes)));
-  byId("content").hidden = false;
-  byId("login").hidden = true;
-  const texts = byId("status").dataset;
-  setStatus(events.length ? "" : texts.none, false);
-  // Outside the live region, or a screen reader would announce the time each second.
-  byId("updated").textContent = texts.at.replace("{t}", clock(now));
-}
-
-function showLogin(why) {
-  sessionStorage.removeItem(KEY);
-  byId("content").hidden = true;
-  byId("login").hidden = false;
-  setStatus(why, Boolean(why));
-  byId("token").focus();
-}
-
-let timer = 0;
-
-async function poll() {
-  clearTimeout(timer);
-  if (!sessionStorage.getItem(KEY)) return;
+async function refresh(parts = PARTS) {
+  if (refreshing) return;
+  refreshing = true;
   try {
-    const [events, changes] = await Promise.all([read(EVENTS), read(CHANGES)]);
-    show(events.body.items, changes.body.items, events.date);
-  } catch (error) {
-    if (error.status === 401) return showLogin(byId("status").dataset.wrong);
-    const texts = byId("status").dataset;
-    setStatus(error.status ? texts.slow : texts.away, true);
+    const response = await fetch(location.href, { headers: { Accept: "text/html" }, cache: "no-store" });
+    if (response.redirected) location.assign(response.url);
+    if (!response.ok) return;
+    const fresh = new DOMParser().parseFromString(await response.text(), "text/html");
+    for (const css of parts) {
+      const [old, next] = [one(css), one(css, fresh)];
+      if (!old || !next || old.outerHTML === next.outerHTML || isInUse(old)) continue;
+      old.replaceWith(document.adoptNode(next));
+    }
+    if (live && one("#live", fresh)) live.dataset.rev = one("#live", fresh).dataset.rev;
+  } catch {
+    // The next message or the next period tries again.
+  } finally {
+    refreshing = false;
   }
-  timer = setTimeout(poll, document.hidden ? 10000 : 1000);
 }
 
-byId("login").addEventListener("submit", (event) => {
-  event.preventDefault();
-  sessionStorage.setItem(KEY, byId("token").value.trim());
-  byId("token").value = "";
-  setStatus(byId("status").dataset.loading, false);
-  poll();
-});
-byId("logout").addEventListener("click", () => showLogin(""));
-document.addEventListener("visibilitychange", () => document.hidden || poll());
-addEventListener("hashchange", () => { tokenFromLink(); poll(); });
+// Whether what the server wrote may have changed: everything that its alerts and buttons depend on.
+const signature = ({ event, recent, at }) => {
+  const q = event.queue;
+  const stale = q && event.state !== "settled" && Date.parse(at) - Date.parse(q.at) > 5000;
+  return JSON.stringify([event.rev, event.state, event.frozen, event.recover_until, event.missing_journals, q?.armed, stale,
+    event.under_way.parked, recent.calls.unclear * 50 > recent.calls.count]);
+};
 
-tokenFromLink();
-if (sessionStorage.getItem(KEY)) {
-  setStatus(byId("status").dataset.loading, false);
-  poll();
-} else {
-  showLogin("");
+let shown = "";
+let shownAt = 0;
+let lastAt = live?.dataset.now;
+
+function showTrouble(text) {
+  const link = one("#link");
+  const message = text ? fill(text, { t: clock(lastAt) }) : "";
+  if (link.textContent !== message) link.textContent = message;
+  link.hidden = !text;
+  live.classList.toggle("old", Boolean(text));
 }
+
+function onLive(message) {
+  lastAt = message.at;
+  showTrouble("");
+  showFigures(message);
+  addSeconds(message.seconds, message.event.pace);
+  const now = signature(message);
+  const changed = shown ? shown !== now : String(message.event.rev) !== live.dataset.rev;
+  if (changed) {
+    refresh();
+    loadMarks();
+  } else if (Date.now() - shownAt > 15000) {
+    // Countdowns that the server wrote.
+    refresh();
+  } else {
+    shown = now;
+    return;
+  }
+  shown = now;
+  shownAt = Date.now();
+}
+
+let source = null;
+
+function listen() {
+  if (source || document.hidden) return;
+  source = new EventSource(`/gate/adm/v1/stream/metric/${live.dataset.event}`);
+  source.addEventListener("live", (event) => onLive(JSON.parse(event.data)));
+  source.addEventListener("trouble", () => showTrouble(live.dataset.trouble));
+  source.addEventListener("ended", () => location.assign("/login"));
+  source.onerror = () => {
+    showTrouble(live.dataset.lost);
+    // After a refusal the browser does not try again by itself.
+    if (source?.readyState === EventSource.CLOSED) {
+      stop();
+      setTimeout(listen, 2000);
+    }
+  };
+}
+
+function stop() {
+  source?.close();
+  source = null;
+}
+
+// --- Charts ---
+
+const MAX_SECONDS = 900;
+const seconds = new Map();
+let marks = [];
+let windowSeconds = 300;
+let charts = [];
+let pace = 0;
+
+function point({ at, applied, waiting, calls }) {
+  return { t: Date.parse(at) / 1000, applied, waiting, calls, pace };
+}
+
+function addSeconds(items, currentPace) {
+  pace = Number(currentPace);
+  for (const item of items) {
+    const next = point(item);
+    const before = seconds.get(next.t);
+    if (before) next.pace = before.pace;
+    seconds.set(next.t, next);
+  }
+  draw();
+}
+
+// The pace of a past second is the one that the audit shows for it.
+function setPaces() {
+  const changes = marks.filter((mark) => mark.pace !== undefined);
+  for (const second of seconds.values()) {
+    const next = changes.find((change) => change.t > second.t);
+    second.pace = next ? next.paceBefore : changes.length ? changes.at(-1).pace : pace;
+  }
+}
+
+const VALUES = {
+  applied: (s, before) => [s.applied === undefined || before?.applied === undefined || s.t === before.t ? null : Math.max(0, s.applied - before.applied) / (s.t - before.t)],
+  waiting: (s) => [s.waiting ?? null],
+  calls: (s) => [s.calls?.count ?? 0, s.pace],
+  latency: (s) => [s.calls?.p50_ms ?? null, s.calls?.p95_ms ?? null, s.calls?.p99_ms ?? null],
+  outcomes: (s) => [s.calls?.ordered ?? 0, s.calls?.rejected ?? 0, s.calls?.unclear ?? 0],
+};
+
+function table(kind) {
+  const end = Math.floor(Date.parse(lastAt) / 1000) - 1;
+  const rows = [];
+  let before;
+  for (let t = end - windowSeconds; t < end; t++) {
+    const second = seconds.get(t);
+    const empty = { t, pace };
+    rows.push([t, ...VALUES[kind](second ?? empty, before)]);
+    if (second?.applied !== undefined) before = second;
+  }
+  return rows;
+}
+
+const columns = (rows) => rows[0].map((_, column) => rows.map((row) => row[column]));
+const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+const SERIES_COLORS = ["--c1", "--c2", "--c3"];
+
+// Every change of an operator is a line through all charts.
+function drawMarks(plot) {
+  const { ctx, bbox } = plot;
+  ctx.save();
+  ctx.strokeStyle = color("--mark");
+  ctx.fillStyle = color("--mark");
+  ctx.font = `${11 * devicePixelRatio}px system-ui`;
+  ctx.setLineDash([4 * devicePixelRatio, 3 * devicePixelRatio]);
+  for (const mark of marks) {
+    const x = plot.valToPos(mark.t, "x", true);
+    if (x < bbox.left || x > bbox.left + bbox.width) continue;
+    ctx.beginPath();
+    ctx.moveTo(x, bbox.top);
+    ctx.lineTo(x, bbox.top + bbox.height);
+    ctx.stroke();
+  }
+  ctx.restore();
+}
+
+const compact = new Intl.NumberFormat("en", { notation: "compact" });
+const hour = (t) => clock(t * 1000).slice(0, 5);
+const exact = (t) => clock(t * 1000);
+
+function makeChart(figure) {
+  const kind = figure.dataset.chart;
+  const names = figure.dataset.series.split("|");
+  const place = one(".plot", figure);
+  const axis = { stroke: color("--soft"), grid: { stroke: color("--grid"), width: 1 }, ticks: { show: false }, font: "12px system-ui" };
+  const options = {
+    width: place.clientWidth || 300,
+    height: 150,
+    cursor: { sync: { key: "console" }, y: false, drag: { x: false, y: false } },
+    scales: { x: { time: false }, y: { range: (_, __, max) => [0, Math.max(1, (max ?? 0) * 1.1)] } },
+    legend: { live: true },
+    axes: [
+      { ...axis, size: 26, space: 70, values: (_, ticks) => ticks.map(windowSeconds > 60 ? hour : exact) },
+      { ...axis, size: 44, values: (_, ticks) => ticks.map((n) => compact.format(n)) },
+    ],
+    series: [
+      { label: one("#charts").dataset.time, value: (_, t) => (t ? exact(t) : "–") },
+      ...names.map((label, nth) => ({
+        label,
+        stroke: color(SERIES_COLORS[nth]),
+        width: 2,
+        dash: kind === "calls" && nth === 1 ? [6, 4] : undefined,
+        points: { show: kind === "latency" ? undefined : false },
+        fill: names.length === 1 ? `${color(SERIES_COLORS[nth])}22` : undefined,
+        value: (_, n) => (n === null || n === undefined ? "–" : number(Math.round(n * 10) / 10)),
+      })),
+    ],
+    hooks: { draw: [drawMarks] },
+  };
+  const plot = new uPlot(options, columns(table(kind)), place);
+  return { figure, kind, names, plot, place };
+}
+
+function draw() {
+  for (const chart of charts) {
+    const rows = table(chart.kind);
+    chart.plot.setData(columns(rows));
+    // Without a pointer on a chart, its legend has the newest values.
+    if (typeof chart.plot.cursor.idx !== "number") chart.plot.setLegend({ idx: rows.length - 1 });
+    const last = [...rows].reverse().find((row) => row.slice(1).some((n) => n !== null));
+    const now = last ? chart.names.map((name, nth) => `${name} ${known(last[nth + 1], (n) => number(Math.round(n * 10) / 10))}`) : [];
+    chart.place.setAttribute("aria-label", `${one("figcaption", chart.figure).textContent}: ${now.join(", ")}`);
+    if (one("details", chart.figure).open) fillTable(chart, rows);
+  }
+}
+
+// The same figures as text: the mean of each step, newest first.
+function fillTable({ figure, names }, rows) {
+  const step = Math.max(5, Math.round(windowSeconds / 20));
+  const cell = (name, text) => Object.assign(document.createElement(name), { textContent: text });
+  const line = (cells) => {
+    const row = document.createElement("tr");
+    row.append(...cells);
+    return row;
+  };
+  const head = [one("#charts").dataset.time, ...names].map((name) => Object.assign(cell("th", name), { scope: "col" }));
+  one("thead", figure).replaceChildren(line(head));
+  const lines = [];
+  for (let end = rows.length; end >= step; end -= step) {
+    const part = rows.slice(end - step, end);
+    const mean = (column) => {
+      const values = part.map((row) => row[column]).filter((n) => n !== null && n !== undefined);
+      return values.length ? number(Math.round((values.reduce((a, b) => a + b, 0) / values.length) * 10) / 10) : "–";
+    };
+    lines.push(line([cell("td", exact(part[0][0])), ...names.map((_, nth) => cell("td", mean(nth + 1)))]));
+  }
+  one("tbody", figure).replaceChildren(...lines);
+}
+
+function resize() {
+  for (const { plot, place } of charts) plot.setSize({ width: place.clientWidth, height: 150 });
+}
+
+function remake() {
+  for (const { plot } of charts) plot.destroy();
+  charts = all(".chart").map(makeChart);
+  draw();
+}
+
+function selectWindow(chosen) {
+  windowSeconds = chosen;
+  for (const button of all("[data-window]")) button.setAttribute("aria-pressed", String(Number(button.dataset.window) === chosen));
+  remake();
+}
+
+const read = async (path) => (await fetch(path, { cache: "no-store" })).json();
+
+async function loadMarks() {
+  try {
+    const { items } = await read(`/audit/adm/v1/list/change?event=${live.dataset.event}&limit=100`);
+    marks = items.reverse().map((item) => ({
+      t: Date.parse(item.at) / 1000,
+      pace: item.after.pace === undefined ? undefined : Number(item.after.pace),
+      paceBefore: item.before.pace === undefined ? undefined : Number(item.before.pace),
+    }));
+    setPaces();
+    draw();
+  } catch {
+    // The charts are drawn without marks.
+  }
+}
+
+async function loadHistory() {
+  try {
+    const { items } = await read(`/gate/adm/v1/list/metric/${live.dataset.event}?window_s=${MAX_SECONDS}`);
+    for (const item of items) seconds.set(point(item).t, point(item));
+    await loadMarks();
+  } catch {
+    // The stream fills the charts from now on.
+  }
+  draw();
+}
+
+async function startCharts() {
+  if (typeof uPlot === "undefined") return;
+  one("#charts").hidden = false;
+  selectWindow(windowSeconds);
+  for (const button of all("[data-window]")) button.addEventListener("click", () => selectWindow(Number(button.dataset.window)));
+  for (const chart of all(".chart details")) chart.addEventListener("toggle", draw);
+  addEventListener("resize", resize);
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", remake);
+  await loadHistory();
+}
+
+// A hidden page asks for nothing; when it is shown again, everything is read anew.
+function onVisibility() {
+  if (document.hidden) return stop();
+  seconds.clear();
+  loadHistory();
+  refresh();
+  listen();
+}
+
+// --- Start ---
+
+loginByLink();
+addEventListener("hashchange", loginByLink);
+if (live) {
+  pace = Number(one('[data-f="pace"]').textContent.replace(",", ""));
+  startCharts();
+  listen();
+  document.addEventListener("visibilitychange", onVisibility);
+  addEventListener("pagehide", stop);
+  addEventListener("pageshow", (event) => event.persisted && onVisibility());
+}
+const list = one("#list");
+if (list) setInterval(() => document.hidden || refresh(["#list"]), Number(list.dataset.reload));

@@ -2,10 +2,12 @@
 
 pub(crate) mod applications;
 pub(crate) mod audit;
-mod change;
-mod event;
+pub(crate) mod change;
 pub(crate) mod events;
+pub(crate) mod metrics;
 pub(crate) mod outbox;
 mod page;
+pub(crate) mod preview;
 pub(crate) mod release;
 pub(crate) mod settings;
+pub(crate) mod undo;

@@ -75,6 +75,14 @@ pub(crate) enum Error {
     CapacityTooSmall { least: u32 },
     /// An event with this id exists.
     Exists { rev: i64 },
+    /// No change raised the event to this rev.
+    UnknownChange,
+    /// A change of this kind cannot be undone.
+    NotUndoable,
+    /// The time in which the change could be undone is over.
+    UndoTooLate,
+    /// As many live streams are open as may be.
+    TooManyStreams,
     /// The ledger does not respond.
     Unavailable,
     /// The ledger's content or schema is wrong.
@@ -155,6 +163,12 @@ impl Error {
                 (StatusCode::CONFLICT, "capacity-too-small", "More seats are sold or held")
             }
             Self::Exists { .. } => (StatusCode::CONFLICT, "event-exists", "An event with this id exists"),
+            Self::UnknownChange => (StatusCode::NOT_FOUND, "unknown-change", "This change does not exist"),
+            Self::NotUndoable => (StatusCode::CONFLICT, "not-undoable", "This change cannot be undone"),
+            Self::UndoTooLate => (StatusCode::GONE, "too-late", "The time to undo this change is over"),
+            Self::TooManyStreams => {
+                (StatusCode::SERVICE_UNAVAILABLE, "too-many-streams", "Too many live streams are open")
+            }
             Self::Unavailable => {
                 (StatusCode::SERVICE_UNAVAILABLE, "temporarily-unavailable", "The ledger does not respond")
             }
@@ -162,6 +176,22 @@ impl Error {
                 (StatusCode::INTERNAL_SERVER_ERROR, "unexpected", "Internal error; see the log")
             }
         }
+    }
+
+    /// The HTTP status.
+    pub(crate) fn status(&self) -> StatusCode {
+        self.kind().0
+    }
+
+    /// The stable code.
+    pub(crate) fn code(&self) -> &'static str {
+        self.kind().1
+    }
+
+    /// Title and detail in one line.
+    pub(crate) fn text(&self) -> String {
+        let (title, detail) = (self.kind().2, self.detail());
+        if detail.is_empty() { title.to_owned() } else { format!("{title}: {detail}") }
     }
 
     fn detail(&self) -> String {
@@ -217,7 +247,9 @@ impl IntoResponse for Error {
                 let scheme = HeaderValue::from_static("Bearer realm=\"firstcome\"");
                 response.headers_mut().insert(header::WWW_AUTHENTICATE, scheme);
             }
-            Self::Unavailable => drop(response.extensions_mut().insert(RetryAfterBase(2))),
+            Self::Unavailable | Self::TooManyStreams => {
+                _ = response.extensions_mut().insert(RetryAfterBase(2));
+            }
             _ => {}
         }
         response

@@ -74,3 +74,18 @@ impl IntoResponses for SettingRoute {
         all
     }
 }
+
+/// Errors of undoing a change.
+pub(crate) struct UndoRoute;
+
+impl IntoResponses for UndoRoute {
+    fn responses() -> ResponsesByStatus {
+        let mut all = ChangeRoute::responses();
+        all.extend(problems(&[
+            (404, "`unknown-event`, or `unknown-change`"),
+            (409, "`not-undoable`; `not-now` with `state`, or `capacity-too-small` with `least`"),
+            (410, "`too-late`: after five minutes"),
+        ]));
+        all
+    }
+}

@@ -4,9 +4,14 @@ mod application;
 mod change;
 mod etag;
 mod event;
+mod metric;
 mod outbox;
+mod preview;
 
 pub use application::{ApplicationList, ApplicationResponse};
+pub(crate) use change::with_timestamps;
 pub use change::{ChangeList, ChangeResponse};
 pub use event::{EventList, EventResponse, LocalizedText, PendingCounts, QueueResponse, SeatCounts};
+pub use metric::{CallFigures, LiveResponse, MetricList, MetricSecond, RecentRates};
 pub use outbox::{TargetList, TargetResponse};
+pub use preview::{ChangeSeverity, Effect, PreviewResponse};

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::extract::DefaultBodyLimit;
-use axum::middleware::from_fn_with_state;
+use axum::middleware::{from_fn, from_fn_with_state};
 use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::{applications, audit, events, outbox, release, settings};
+use crate::api::{applications, audit, events, metrics, outbox, preview, release, settings, undo};
 use crate::state::OperatorState;
-use crate::{auth, console, request, retry_after};
+use crate::{auth, console, gzip, request, retry_after};
 
 const ABOUT: &str = "Operators open, close, pause and pace events. The audit records who changed what, and why. Send the token as \
     `Authorization: Bearer`. Where `If-Match` is required, send the `ETag` that you read: if two operators read the same event, \
@@ -37,7 +37,11 @@ fn routes() -> OpenApiRouter<Arc<OperatorState>> {
         .routes(routes!(settings::capacity))
         .routes(routes!(settings::in_flight_max))
         .routes(routes!(settings::announcement))
+        .routes(routes!(preview::preview))
+        .routes(routes!(metrics::list))
+        .routes(routes!(metrics::stream))
         .routes(routes!(audit::list))
+        .routes(routes!(undo::undo))
         .routes(routes!(applications::list))
         .routes(routes!(applications::retry))
         .routes(routes!(applications::reject))
@@ -68,5 +72,6 @@ pub fn router(state: Arc<OperatorState>) -> anyhow::Result<Router> {
         .layer(DefaultBodyLimit::max(request::BODY_MAX))
         .layer(from_fn_with_state(Arc::clone(&state), auth::check_host))
         .layer(from_fn_with_state(Arc::clone(&state), retry_after::jitter))
+        .layer(from_fn(gzip::compress))
         .with_state(state))
 }

@@ -7,11 +7,16 @@ use std::time::Duration;
 
 use domain::{EventId, Now, Rng};
 use ledger::{EventRow, Ledger, QueueStatus};
+use service::tasks::Tasks;
 use service::{AttemptLimiter, Context};
+use tokio::sync::Semaphore;
 
 use crate::config::Config;
 use crate::error::Error;
 use crate::figures::{EventFigures, FigureCache};
+use crate::live::{self, LiveCache};
+use crate::response::{ChangeResponse, EventResponse, LiveResponse};
+use crate::session::Sessions;
 
 /// The period of the ledger's health check.
 const LEDGER_CHECK: Duration = Duration::from_secs(5);
@@ -19,6 +24,9 @@ const LEDGER_CHECK: Duration = Duration::from_secs(5);
 const READ_MAX: Duration = Duration::from_secs(10);
 /// Time limit of a change: ten million seats are ten million rows.
 const CHANGE_MAX: Duration = Duration::from_mins(2);
+
+/// The most live streams at once: one for each page that is open and visible.
+const STREAMS_MAX: usize = 64;
 
 /// The state of the operator API.
 pub struct OperatorState {
@@ -28,7 +36,13 @@ pub struct OperatorState {
     pub(crate) rng: Rng,
     /// Counts wrong tokens per address. A right token is never refused, even behind the address of a guesser.
     pub(crate) wrong_tokens: AttemptLimiter,
+    /// The sessions of browsers.
+    pub(crate) sessions: Sessions,
+    /// One permit for each live stream.
+    pub(crate) streams: Arc<Semaphore>,
+    pub(crate) tasks: Tasks,
     figures: FigureCache,
+    live: LiveCache,
 }
 
 impl OperatorState {
@@ -40,7 +54,11 @@ impl OperatorState {
             now: Arc::clone(&ctx.now),
             rng: Arc::clone(&ctx.rng),
             wrong_tokens: AttemptLimiter::new(&ctx.rng),
+            sessions: Sessions::default(),
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            tasks: ctx.tasks.clone(),
             figures: FigureCache::default(),
+            live: LiveCache::default(),
         }
     }
 
@@ -99,6 +117,37 @@ impl OperatorState {
             EventFigures { seats, called: open.called, ordering: open.under_way, parked: open.parked };
         self.figures.store(id, event.rev, now, figures);
         Ok(figures)
+    }
+
+    /// The response of an event that was read from the ledger.
+    pub(crate) async fn event_response(&self, event: EventRow) -> Result<EventResponse, Error> {
+        let figures = self.figures(&event).await?;
+        let queue = self.queue_status(&event.settings.id).await?;
+        let missing_journals = match event.journals_missing {
+            0 => Vec::new(),
+            _ => self.read(self.ledger.missing_journals(&event.settings.id)).await?,
+        };
+        Ok(EventResponse::new(event, figures, queue, missing_journals, (self.now)()))
+    }
+
+    /// The live figures of an event, at most a second old.
+    pub(crate) async fn live(&self, event: &EventId) -> Result<Arc<LiveResponse>, Error> {
+        self.live.get(event, self.read_live(event)).await
+    }
+
+    async fn read_live(&self, id: &EventId) -> Result<LiveResponse, Error> {
+        let now = (self.now)();
+        let row = self.event(id).await?;
+        let settings = row.settings.clone();
+        let event = self.event_response(row).await?;
+        let rows = self.read(self.ledger.activity(id, live::needed_since(now))).await?;
+        let change = self.read(self.ledger.audit(Some(id), None, 1)).await?.pop();
+        Ok(live::compose(event, &settings, &rows, change.map(ChangeResponse::from_audit), now))
+    }
+
+    /// Makes the next page and the next message of a stream show a change.
+    pub(crate) async fn forget_live(&self, event: &EventId) {
+        self.live.invalidate(event).await;
     }
 
     /// Makes the next request count the figures of this event anew.

@@ -21,6 +21,12 @@ pub fn format(at: Millis) -> String {
     time.unwrap_or(OffsetDateTime::UNIX_EPOCH).format(FORMAT).unwrap_or_default()
 }
 
+/// Parses a time as RFC 3339; `None` if it is none.
+pub(crate) fn parse(text: &str) -> Option<Millis> {
+    let time = OffsetDateTime::parse(text, &Rfc3339).ok()?;
+    i64::try_from(time.unix_timestamp_nanos().div_euclid(1_000_000)).ok()
+}
+
 /// A time in a request, in milliseconds since 1970 UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Timestamp(pub(crate) Millis);
@@ -29,8 +35,7 @@ impl<'de> Deserialize<'de> for Timestamp {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let text = String::deserialize(from)?;
         let wrong = || de::Error::custom("a time is written as 2026-11-29T20:00:00+09:00");
-        let time = OffsetDateTime::parse(&text, &Rfc3339).map_err(|_| wrong())?;
-        let at = i64::try_from(time.unix_timestamp_nanos().div_euclid(1_000_000)).map_err(|_| wrong())?;
+        let at = parse(&text).ok_or_else(wrong)?;
         // An offset can lead beyond the years that have four digits.
         if (FIRST..=LAST).contains(&at) { Ok(Self(at)) } else { Err(wrong()) }
     }

@@ -1,4 +1,4 @@
-//! Operator tokens: their names, roles and stored hashes. There are no sessions; a request is authenticated by its token alone.
+//! Operator tokens: their names, roles and stored hashes. A program sends its token with each request; a browser opens a session with it.
 
 use std::fmt;
 use std::str::FromStr;

@@ -162,7 +162,7 @@ async fn a_shopper_comes_to_the_product_and_leaves_with_an_order_of_the_event() 
     browser.open(&format!("{}/orders/{order}", whole.gateway)).await.unwrap();
     browser.wait_for_text("E-000001", SOON).await.unwrap();
     picture(&browser, "whole-order-in-shop-ko").await;
-    shows_the_event(&whole, "ko", ["봄맞이 특가 세트", "열림", "운영 콘솔"]).await;
+    shows_the_event(&whole, "ko", ["봄맞이 특가 세트", "접수 중", "운영 콘솔"]).await;
     shows_the_event(&whole, "en", ["Spring special set", "Open", "Operator console"]).await;
 }
 
@@ -170,7 +170,7 @@ async fn a_shopper_comes_to_the_product_and_leaves_with_an_order_of_the_event() 
 async fn shows_the_event(whole: &Whole, language: &str, words: [&str; 3]) {
     let browser = phone(language, true).await;
     browser.open(&format!("{}/#token={TOKEN}", whole.operator)).await.unwrap();
-    wait(&browser, "#events tr").await;
+    wait(&browser, ".events li").await;
     browser.wait_for_text("1 / 100", SOON).await.unwrap();
     let shown = browser.text("body").await.unwrap();
     for word in words.into_iter().chain(["spring"]) {

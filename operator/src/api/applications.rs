@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
+use domain::{AppKey, EventId};
 use ledger::{ChangedBy, EndParked};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -67,10 +68,11 @@ pub(crate) async fn list(
 pub(crate) async fn retry(
     State(state): State<Arc<OperatorState>>,
     Operator(actor): Operator,
-    path: ApplicationPath,
+    ApplicationPath(event, app_key): ApplicationPath,
     JsonBody(body): JsonBody<OptionalReason>,
 ) -> Result<Json<ChangeResponse>, Error> {
-    end_parked(&state, path, EndParked::Retry, audited_by(&actor, body.reason.as_ref())).await
+    let by = audited_by(&actor, body.reason.as_ref());
+    end_parked(&state, &event, app_key, EndParked::Retry, by).await.map(Json)
 }
 
 /// Rejects a parked application. An order that may exist is deleted first; only then is the seat free.
@@ -80,23 +82,27 @@ pub(crate) async fn retry(
 pub(crate) async fn reject(
     State(state): State<Arc<OperatorState>>,
     Operator(actor): Operator,
-    path: ApplicationPath,
+    ApplicationPath(event, app_key): ApplicationPath,
     JsonBody(body): JsonBody<RequiredReason>,
 ) -> Result<Json<ChangeResponse>, Error> {
-    end_parked(&state, path, EndParked::Reject, audited_by(&actor, Some(&body.reason))).await
+    let by = audited_by(&actor, Some(&body.reason));
+    end_parked(&state, &event, app_key, EndParked::Reject, by).await.map(Json)
 }
 
-async fn end_parked(
+/// Records the operator's decision about a parked application.
+pub(crate) async fn end_parked(
     state: &OperatorState,
-    ApplicationPath(event, app_key): ApplicationPath,
+    event: &EventId,
+    app_key: AppKey,
     decision: EndParked,
     by: ChangedBy<'_>,
-) -> Result<Json<ChangeResponse>, Error> {
-    let ended = state.write(state.ledger.end_parked(&event, app_key, decision, by)).await?;
+) -> Result<ChangeResponse, Error> {
+    let ended = state.write(state.ledger.end_parked(event, app_key, decision, by)).await?;
     let row = ended.ok_or(Error::NotParked)?;
-    state.invalidate_figures(&event);
+    state.invalidate_figures(event);
+    state.forget_live(event).await;
     let guid = app_key.guid();
     let action = decision.action().as_str();
     tracing::info!(%event, guid, actor = by.actor, action, "parked application decided");
-    Ok(Json(ChangeResponse::from_audit(row)))
+    Ok(ChangeResponse::from_audit(row))
 }

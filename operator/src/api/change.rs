@@ -3,7 +3,6 @@
 use domain::EventId;
 use ledger::{Change, ChangedBy};
 
-use super::event::event_response;
 use crate::error::Error;
 use crate::request::{ChangeBody, ChangeRequest};
 use crate::response::ChangeResponse;
@@ -18,7 +17,8 @@ pub(super) async fn apply_request<B: ChangeBody>(
     apply(state, &request.event, request.expected_rev, &change, request.by()).await
 }
 
-async fn apply(
+/// Applies a change, at the expected rev if one is given.
+pub(crate) async fn apply(
     state: &OperatorState,
     event: &EventId,
     expected_rev: Option<i64>,
@@ -29,6 +29,7 @@ async fn apply(
         Err(Error::StaleRev) => return Err(stale(state, event).await?),
         changed => changed?,
     };
+    state.forget_live(event).await;
     let Some(row) = changed.change else {
         let now = (state.now)();
         return Ok(ChangeResponse::unchanged(&changed.event, change.action().as_str(), by.actor, now));
@@ -39,7 +40,7 @@ async fn apply(
 
 /// The error of a change at an old rev, with the event as it is now.
 async fn stale(state: &OperatorState, event: &EventId) -> Result<Error, Error> {
-    let current = event_response(state, state.event(event).await?).await?;
+    let current = state.event_response(state.event(event).await?).await?;
     let rev = current.rev;
     let event = serde_json::to_value(current).unwrap_or_default();
     Ok(Error::Stale { rev, event })

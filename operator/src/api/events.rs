@@ -13,7 +13,6 @@ use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
 
 use super::change::apply_request;
-use super::event::event_response;
 use super::page::{QueryResult, bad_cursor, cut_to_page, page_length, parameters};
 use crate::auth::{Operator, Viewer};
 use crate::error::Error;
@@ -78,7 +77,7 @@ pub(crate) struct NewEvent {
 }
 
 impl NewEvent {
-    fn into_settings(self, pepper: &str) -> EventSettings {
+    pub(crate) fn into_settings(self, pepper: &str) -> EventSettings {
         let default_max = self.capacity.clamp(1_000_000, CAPACITY_MAX);
         let defaults = EventSettings::new(self.id, self.title.0, self.opens_at.0, self.closes_at.0);
         EventSettings {
@@ -135,7 +134,7 @@ impl ChangeBody for EventUpdate {
 }
 
 impl EventUpdate {
-    fn patch(&self) -> EventPatch {
+    pub(crate) fn patch(&self) -> EventPatch {
         EventPatch {
             title: self.title.clone().map(|title| title.0),
             opens_at: self.opens_at.map(|at| at.0),
@@ -156,9 +155,9 @@ impl EventUpdate {
 pub(crate) struct EventClone {
     /// The id of the new event.
     #[schema(value_type = String, pattern = "^[a-z0-9][a-z0-9-]{0,39}$")]
-    id: EventId,
-    opens_at: Timestamp,
-    closes_at: Timestamp,
+    pub(crate) id: EventId,
+    pub(crate) opens_at: Timestamp,
+    pub(crate) closes_at: Timestamp,
     reason: Option<Reason>,
 }
 
@@ -211,7 +210,7 @@ async fn created_response(
     if let CreateResult::Exists(rev) = created {
         return Err(Error::Exists { rev });
     }
-    let event = event_response(state, state.event(id).await?).await?;
+    let event = state.event_response(state.event(id).await?).await?;
     let location = HeaderValue::try_from(format!("/event/adm/v1/get/event/{id}"));
     let location = location.unwrap_or_else(|_| unreachable!("an event id is valid in a header"));
     let headers = [event.etag(), (header::LOCATION, location)];
@@ -236,7 +235,7 @@ pub(crate) async fn list(
     let next_cursor = events.last().filter(|_| more).map(|event| event.settings.id.to_string());
     let mut items = Vec::new();
     for event in events {
-        items.push(event_response(&state, event).await?);
+        items.push(state.event_response(event).await?);
     }
     Ok(Json(EventList { items, next_cursor }))
 }
@@ -252,7 +251,7 @@ pub(crate) async fn get(
     EventPath(event): EventPath,
     headers: HeaderMap,
 ) -> Result<Response, Error> {
-    let event = event_response(&state, state.event(&event).await?).await?;
+    let event = state.event_response(state.event(&event).await?).await?;
     let (name, tag): (HeaderName, HeaderValue) = event.etag();
     let is_known = headers.get(header::IF_NONE_MATCH).is_some_and(|known| *known == tag);
     let revalidate = HeaderValue::from_static("private, no-cache");

@@ -44,7 +44,7 @@ fn is_json(headers: &HeaderMap) -> bool {
 }
 
 /// Parses an object. serde would accept an array as the fields in order, so an array is rejected here.
-pub(super) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+pub(crate) fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     let not_json = |error: serde_json::Error| Error::Malformed(format!("The body is not JSON: {error}."));
     // The whole text first: a field may be wrong before the place where the text stops being JSON.
     serde_json::from_slice::<IgnoredAny>(body).map_err(not_json)?;

@@ -18,6 +18,9 @@ pub(crate) struct ApplicationPath(pub(crate) EventId, pub(crate) AppKey);
 /// The target and the event in the path.
 pub(crate) struct TargetPath(pub(crate) String, pub(crate) EventId);
 
+/// The event and the rev in the path.
+pub(crate) struct RevisionPath(pub(crate) EventId, pub(crate) i64);
+
 impl FromRequestParts<Arc<OperatorState>> for EventPath {
     type Rejection = Error;
     async fn from_request_parts(parts: &mut Parts, state: &Arc<OperatorState>) -> Result<Self, Error> {
@@ -44,6 +47,16 @@ impl FromRequestParts<Arc<OperatorState>> for TargetPath {
         let target = segments.next().ok_or(Error::UnknownEvent)?;
         let event = segments.next().and_then(|event| event.parse().ok()).ok_or(Error::UnknownEvent)?;
         Ok(Self(target, event))
+    }
+}
+
+impl FromRequestParts<Arc<OperatorState>> for RevisionPath {
+    type Rejection = Error;
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<OperatorState>) -> Result<Self, Error> {
+        let segments = segments(parts, state).await;
+        let event = segments.first().and_then(|event| event.parse().ok()).ok_or(Error::UnknownEvent)?;
+        let rev = segments.get(1).and_then(|rev| rev.parse().ok()).ok_or(Error::UnknownChange)?;
+        Ok(Self(event, rev))
     }
 }
 

@@ -94,7 +94,7 @@ pub struct ChangeList {
 }
 
 /// The fields as an object with its timestamps formatted; a new event has no fields before.
-fn with_timestamps(value: Value) -> Value {
+pub(crate) fn with_timestamps(value: Value) -> Value {
     let Value::Object(mut fields) = value else { return Value::Object(Map::new()) };
     for name in TIMESTAMPS {
         if let Some(at) = fields.get(name).and_then(Value::as_i64) {

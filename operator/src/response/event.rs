@@ -22,6 +22,13 @@ pub struct LocalizedText {
     pub en: String,
 }
 
+impl LocalizedText {
+    /// The text in a language: English for the tag `en`, Korean for any other.
+    pub(crate) fn in_language(&self, tag: &str) -> &str {
+        if tag == "en" { &self.en } else { &self.ko }
+    }
+}
+
 impl From<Text> for LocalizedText {
     fn from(Text { ko, en }: Text) -> Self {
         Self { ko, en }

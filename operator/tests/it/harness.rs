@@ -85,11 +85,22 @@ impl OperatorHarness {
     }
 
     pub(crate) async fn empty() -> Self {
+        Self::with(config()).await
+    }
+
+    /// An API that is also reached by this host name.
+    pub(crate) async fn open_for(host: &str) -> Self {
+        let mut config = config();
+        config.hosts.push(host.to_owned());
+        Self::with(config).await
+    }
+
+    async fn with(config: Config) -> Self {
         let (folder, clock) = (TempFolder::new("operator"), ManualClock::at(NOW));
         let ledger = Ledger::open_sqlite(&folder.path().join("ledger.db"), clock.now()).await.unwrap();
         let (tasks, health) = (Tasks::default(), Health::default());
         let ctx = Context { now: clock.now(), rng: seeded(1), tasks, health };
-        let state = OperatorState::new(config(), ledger.clone(), &ctx);
+        let state = OperatorState::new(config, ledger.clone(), &ctx);
         let router = router(Arc::new(state)).unwrap();
         Self { clock, ledger, ctx, router, _folder: folder }
     }
@@ -110,7 +121,19 @@ impl OperatorHarness {
         headers: &[(&str, &str)],
         body: impl Into<Body>,
     ) -> TestResponse {
-        let mut request = Request::builder().method(method).uri(path).header("host", "localhost:8090");
+        self.request_to("localhost:8090", method, path, headers, body).await
+    }
+
+    /// Sends a request with these headers and this host name.
+    pub(crate) async fn request_to(
+        &self,
+        host: &str,
+        method: &str,
+        path: &str,
+        headers: &[(&str, &str)],
+        body: impl Into<Body>,
+    ) -> TestResponse {
+        let mut request = Request::builder().method(method).uri(path).header("host", host);
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
@@ -192,5 +215,36 @@ impl OperatorHarness {
         };
         self.ledger.admit(&spring(), lead.fence, &[candidate(1)], QueueReading::default()).await.unwrap();
         self.ledger.admit(&spring(), lead.fence, &[candidate(2)], QueueReading::default()).await.unwrap_err();
+    }
+
+    /// Sends a request as a page of the console does, with these cookies.
+    pub(crate) async fn page(&self, method: &str, path: &str, cookie: &str, form: &str) -> TestResponse {
+        let headers = [
+            ("cookie", cookie),
+            ("content-type", "application/x-www-form-urlencoded"),
+            ("origin", "http://localhost:8090"),
+            ("sec-fetch-site", "same-origin"),
+            ("accept-language", "en"),
+        ];
+        self.request(method, path, &headers, form.to_owned()).await
+    }
+
+    /// Logs in, and returns the cookie.
+    pub(crate) async fn log_in(&self, token: &str) -> String {
+        let form = format!("token={}", token.replace(' ', "+").replace('\'', "%27"));
+        let response = self.page("POST", "/login", "", &form).await;
+        assert_eq!((response.status, response.header("location")), (303, "/"));
+        response.header("set-cookie").split(';').next().unwrap().to_owned()
+    }
+
+    /// The router, for a test that reads a response while it is sent.
+    pub(crate) fn router(&self) -> Router {
+        self.router.clone()
+    }
+}
+
+impl TestResponse {
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.body.clone()).unwrap()
     }
 }

@@ -3,8 +3,12 @@
 
 mod browser;
 mod changing;
+mod console;
 mod errors;
 mod harness;
+mod live;
 mod openapi;
 mod outbox;
 mod reading;
+mod sessions;
+mod undoing;
