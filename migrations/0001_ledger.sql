@@ -75,7 +75,7 @@ CREATE TABLE application (
     extended    BIGINT NOT NULL DEFAULT 0 CHECK (extended IN (0, 1)), -- whether that time was extended
     fence       BIGINT NOT NULL DEFAULT 0,      -- rises with every call lease and every decision
     lease_until BIGINT NOT NULL DEFAULT 0,
-    next_try_at BIGINT NOT NULL DEFAULT 0,
+    next_try_at BIGINT NOT NULL DEFAULT 0,      -- the highest BIGINT until the queue has the application as admitted
     attempts    BIGINT NOT NULL DEFAULT 0,      -- order calls since `state` was entered
     outcome     TEXT CHECK (outcome IN ('ordered', 'rejected', 'cancelled', 'expired')),
     order_no    TEXT,

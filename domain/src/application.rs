@@ -143,12 +143,14 @@ impl ApplicationState {
             (Waiting, Step::Settle) => Ended(Outcome::SoldOut),
             (Ordering { attempts }, Step::Call) => Ordering { attempts: attempts + 1 },
             (Ordering { .. }, Step::OrderAccepted) => Ended(Outcome::Ordered),
-            (Withdrawn, Step::RecordCancel)
-            | (Called { .. } | Ordering { attempts: 0 }, Step::RequestCancel) => Ended(Outcome::Cancelled),
+            (Withdrawn, Step::RecordCancel) | (Called { .. }, Step::RequestCancel) => {
+                Ended(Outcome::Cancelled)
+            }
             (Ordering { attempts: 1 }, Step::OrderRejected) => Ended(Outcome::Rejected),
             (Ordering { .. }, Step::OrderRejected) | (Parked { undo: None }, Step::Reject) => {
                 Undoing { undo: Undo::Reject, attempts: 0 }
             }
+            // Also without a known call: a ledger that was put back to an older state has forgotten calls (`tests/model`).
             (Ordering { .. } | Parked { .. } | Ended(Outcome::Ordered), Step::RequestCancel) => {
                 Undoing { undo: Undo::Cancel, attempts: 0 }
             }

@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::leader::freeze::freeze;
 use crate::leader::known_applications::{Comparison, KnownApplications};
 use crate::leader::leader_lease::lock_led_event;
-use crate::store::column::{count, int};
+use crate::store::column::{count, int, parsed};
 use crate::store::error::Error;
 use crate::store::ledger::Ledger;
 use crate::store::transaction::Tx;
@@ -17,6 +17,9 @@ use crate::tables::seat_state::SeatState;
 
 /// The most applications admitted in one transaction. The transaction locks the event's row, which dispatchers wait for.
 pub const ADMIT_MAX: u32 = 256;
+
+/// When an order call is due that waits until the queue has the application as admitted.
+const NOT_DUE: Millis = Millis::MAX;
 
 /// An application at the head of the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,8 +89,9 @@ impl Ledger {
     /// free that are not.
     ///
     /// Gives each candidate a free seat, in the given order, as far as the seats reach. In kind `confirm` the applicants are called
-    /// with that. A candidate that the ledger already knows is only reported. If the queue has an application under another number than the ledger, the queue was put back to an
-    /// earlier state: the event is frozen.
+    /// with that. Order calls are due only after [`Ledger::make_due`]. A candidate that the ledger already knows is only reported. If
+    /// the queue has an application under another number than the ledger, the queue was put back to an earlier state: the event is
+    /// frozen.
     pub async fn admit(
         &self,
         event: &EventId,
@@ -130,6 +134,30 @@ impl Ledger {
         }
         tx.commit().await?;
         Ok(admission)
+    }
+
+    /// Makes the order calls of these applications due: the queue has them as admitted. Without that, a ledger that is put back to an
+    /// older state could lose an application with an order, which the queue has as waiting (`domain/tests/model`).
+    pub async fn make_due(&self, event: &EventId, admitted: &[AppKey]) -> Result<(), Error> {
+        let keys: Vec<_> = admitted.iter().map(|key| json!({ "key": key.to_string() })).collect();
+        let mut tx = self.begin().await?;
+        sqlx::query(
+            "UPDATE application SET next_try_at = 0
+             WHERE event = $1 AND next_try_at = $3 AND app_key IN (SELECT value ->> 'key' FROM json_each($2) AS one)",
+        )
+        .bind(event.as_str()).bind(json!(keys).to_string()).bind(NOT_DUE)
+        .execute(&mut *tx).await?;
+        tx.commit().await
+    }
+
+    /// Returns applications whose order calls are not due yet, at most [`ADMIT_MAX`].
+    pub async fn not_due(&self, event: &EventId) -> Result<Vec<AppKey>, Error> {
+        let rows = sqlx::query(
+            "SELECT app_key FROM application WHERE event = $1 AND state = 'ordering' AND next_try_at = $2 ORDER BY number LIMIT $3",
+        )
+        .bind(event.as_str()).bind(NOT_DUE).bind(i64::from(ADMIT_MAX))
+        .fetch_all(self.reader()).await?;
+        rows.iter().map(|row| parsed(row, "app_key")).collect()
     }
 }
 
@@ -186,13 +214,13 @@ async fn seat_candidates(
     let json = |Seating { candidate, seat }: &Seating<'_>| json!({ "number": candidate.number, "key": candidate.app_key.to_string(), "secret": candidate.req_hash.to_string(), "contact": candidate.contact, "seat": seat });
     let rows = json!(seated.iter().map(json).collect::<Vec<_>>()).to_string();
     sqlx::query(
-        "INSERT INTO application (event, app_key, number, state, seat, req_hash, contact, admitted_at, called_until)
+        "INSERT INTO application (event, app_key, number, state, seat, req_hash, contact, admitted_at, called_until, next_try_at)
          SELECT $1, value ->> 'key', CAST(value ->> 'number' AS BIGINT), $4, CAST(value ->> 'seat' AS BIGINT), value ->> 'secret',
-             value ->> 'contact', $3, $5
+             value ->> 'contact', $3, $5, $6
          FROM json_each($2) AS one",
     )
     .bind(event.as_str()).bind(&rows).bind(now)
-    .bind(if called_until.is_some() { "called" } else { "ordering" }).bind(called_until)
+    .bind(if called_until.is_some() { "called" } else { "ordering" }).bind(called_until).bind(NOT_DUE)
     .execute(&mut **tx).await?;
     hold_seats(tx, event, &rows, seated.len()).await
 }

@@ -29,6 +29,10 @@ pub struct QueueRecord {
     pub called: Option<CalledWindow>,
     /// Whether the applicant requested to cancel it.
     pub cancel_requested: bool,
+    /// Whether it was withdrawn.
+    pub is_withdrawn: bool,
+    /// Whether admission had read its number. Then it may have been admitted before it was withdrawn.
+    pub is_read: bool,
 }
 
 /// The result of a reconciliation.
@@ -45,6 +49,11 @@ impl QueueRecord {
         self.cancel_requested || self.outcome == Some(Outcome::Cancelled)
     }
 
+    /// Whether it was withdrawn, but maybe not before its admission.
+    fn is_withdrawn_after_reading(&self) -> bool {
+        self.is_withdrawn && self.is_read
+    }
+
     /// Whether the applicant did not confirm. Then there is no order.
     fn is_unconfirmed(&self) -> bool {
         self.called.is_some_and(|window| !window.confirmed)
@@ -54,6 +63,7 @@ impl QueueRecord {
     fn ended_without_order(&self) -> Option<Outcome> {
         match self.outcome {
             Some(Outcome::Ordered) => None,
+            _ if self.is_withdrawn_after_reading() => None,
             None if self.is_unconfirmed() && self.cancel_requested => Some(Outcome::Cancelled),
             outcome => outcome,
         }
@@ -63,9 +73,10 @@ impl QueueRecord {
 impl Ledger {
     /// Adds the applications that the ledger does not have, and repeats cancel requests that it has lost.
     ///
-    /// An added application may have an order. It gets a seat at once, and counts as if an order call was made before: its next order call
-    /// finds the order, and a rejection or a cancellation deletes it first. An applicant who did not confirm is called again. Without a free seat it waits for one, as long as an application is
-    /// under way; after that the event is frozen.
+    /// An added application may have an order. It gets a seat at once, and counts as if an order call was made before: its next order
+    /// call finds the order, and a rejection or a cancellation deletes it first. So does a withdrawn one that admission may have read
+    /// before. An applicant who did not confirm is called again. Without a free seat an application waits for one, as long as another
+    /// is under way; after that the event is frozen.
     pub async fn reconcile(
         &self,
         event: &EventId,
@@ -91,19 +102,25 @@ impl Ledger {
                 },
             }
         }
+        // The admitted ones first: each of them has a seat.
+        to_seat.sort_by_key(|record| record.is_withdrawn_after_reading());
         let seats = free_seats(&mut tx, event, to_seat.len()).await?;
-        let without_seat = to_seat.len() - seats.len();
-        to_seat.truncate(seats.len());
+        let mut without_seat = to_seat.split_off(seats.len());
         seat_again(&mut tx, event, &to_seat, &seats, led.now).await?;
-        if without_seat > 0 && !is_under_way(&mut tx, event).await? {
-            let why = format!(
-                "the ledger was put back to an older state and has too few seats: {without_seat} more are needed for applications that \
-                 were admitted since; raise the capacity, then unfreeze the event",
-            );
-            return freeze(self, tx, event, fence, why).await;
+        if !without_seat.is_empty() && !is_under_way(&mut tx, event).await? {
+            // All seats are sold, so a withdrawn application never had one.
+            let withdrawn = without_seat.extract_if(.., |record| record.is_withdrawn_after_reading());
+            for record in withdrawn.collect::<Vec<_>>() {
+                let QueueRecord { number, app_key, .. } = *record;
+                record_ended(&mut tx, event, number, app_key, Outcome::Cancelled, led.now).await?;
+                ended += 1;
+            }
+            if !without_seat.is_empty() {
+                return freeze(self, tx, event, fence, too_few_seats(without_seat.len())).await;
+            }
         }
         tx.commit().await?;
-        Ok(Reconciled { added: to_seat.len() + ended, without_seat })
+        Ok(Reconciled { added: to_seat.len() + ended, without_seat: without_seat.len() })
     }
 
     /// Ends the reconciliation with a queue that was told this count of changes. An application that the older state has as not
@@ -135,22 +152,20 @@ impl Ledger {
     }
 }
 
-/// Repeats for a known application what ended it since. The older state may have it as not called yet, although it was: so it counts as
-/// called, and its order is deleted before its seat is free, unless the queue has the cancellation as done.
+fn too_few_seats(missing: usize) -> String {
+    format!(
+        "the ledger was put back to an older state and has too few seats: {missing} more are needed for applications that were admitted \
+         since; raise the capacity, then unfreeze the event",
+    )
+}
+
+/// Repeats for a known application what ended it since. Its order is deleted before its seat is free: the older state may not know of
+/// an order call.
 async fn repeat_ending(tx: &mut Tx, event: &EventId, record: &QueueRecord, now: Millis) -> Result<(), Error> {
     repeat_called(tx, event, record, now).await?;
     let was_rejected = record.outcome == Some(Outcome::Rejected);
     if !was_rejected && !record.is_cancelled() {
         return Ok(());
-    }
-    if record.outcome != Some(Outcome::Cancelled) {
-        sqlx::query(
-            "UPDATE application SET attempts = attempts + 1 WHERE event = $1 AND app_key = $2 AND state = 'ordering'",
-        )
-        .bind(event.as_str())
-        .bind(record.app_key.to_string())
-        .execute(&mut **tx)
-        .await?;
     }
     if !was_rejected {
         return cancel(tx, event, record.app_key, now).await;

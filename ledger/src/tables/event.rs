@@ -98,10 +98,18 @@ pub(crate) async fn lock_known_event(tx: &mut Tx, event: &EventId) -> Result<Any
     lock_event(tx, event).await?.ok_or_else(|| Error::UnknownEvent(event.to_string()))
 }
 
-/// Raises the count of changes of an event that is locked, and returns it.
+/// How many counts of changes each fence has. Lua keeps 53 bits of an integer, so there is room for two million fences.
+const CHANGES_PER_FENCE: i64 = 1 << 32;
+
+/// Raises the count of changes of an event that is locked, and returns it. The counts of one fence are above those of every lower
+/// fence: otherwise a leader that goes on after the ledger was put back could reach the count that the queue was told by a later leader,
+/// and hide the loss (`domain/tests/model`).
 pub(crate) async fn raise_changes(tx: &mut Tx, event: &EventId) -> Result<i64, Error> {
-    let row = sqlx::query("UPDATE event SET changes = changes + 1 WHERE id = $1 RETURNING changes")
-        .bind(event.as_str())
+    let row = sqlx::query(
+        "UPDATE event SET changes = CASE WHEN changes < leader_fence * $2 THEN leader_fence * $2 ELSE changes + 1 END
+         WHERE id = $1 RETURNING changes",
+    )
+    .bind(event.as_str()).bind(CHANGES_PER_FENCE)
         .fetch_one(&mut **tx)
         .await?;
     int(&row, "changes")

@@ -63,7 +63,12 @@ pub(crate) async fn seats_go_to_the_lowest_numbers_up_to_the_capacity(store: Sto
     let admission = harness.admit(1..=5).await;
     assert_eq!(
         admission,
-        Admission { known: vec![key(1), key(2), key(3)], seated: 3, all: false, changes: 1 }
+        Admission {
+            known: vec![key(1), key(2), key(3)],
+            seated: 3,
+            all: false,
+            changes: harness.fence.0 << 32
+        }
     );
     assert_eq!(harness.seats().await, (0, 3, 0));
     let seats = harness.ledger.seat_rows(&harness.event).await.unwrap();
@@ -77,7 +82,8 @@ pub(crate) async fn a_repeated_admission_seats_no_application_twice(store: Store
     let harness = LedgerHarness::open(store, 10).await;
     harness.admit(1..=3).await;
     let admission = harness.admit(1..=4).await;
-    assert_eq!(admission, Admission { known: (1..=4).map(key).collect(), seated: 1, all: true, changes: 2 });
+    let changes = (harness.fence.0 << 32) + 1;
+    assert_eq!(admission, Admission { known: (1..=4).map(key).collect(), seated: 1, all: true, changes });
     assert_eq!(harness.seats().await, (6, 4, 0));
 }
 
@@ -146,4 +152,30 @@ pub(crate) async fn a_reopened_ledger_has_all_committed_rows(store: Store) {
     let reopened = harness.reopened().await;
     assert_eq!(reopened.applications(&harness.event, 0, 10).await.unwrap().len(), 3);
     assert_eq!(reopened.event(&harness.event).await.unwrap().settings.opens_at, NOON);
+}
+
+pub(crate) async fn no_order_call_is_due_before_the_queue_has_the_application_as_admitted(store: Store) {
+    let harness = LedgerHarness::open(store, 3).await;
+    let (ledger, event) = (&harness.ledger, &harness.event);
+    let head = candidates(1..=3);
+    let admission = ledger.admit(event, harness.fence, &head, QueueReading::default()).await.unwrap();
+    harness.clock.advance(2000);
+    assert!(ledger.lease_calls(event, 9).await.unwrap().calls.is_empty());
+    assert_eq!(ledger.not_due(event).await.unwrap(), admission.known);
+
+    ledger.make_due(event, &admission.known[..1]).await.unwrap();
+    assert_eq!(harness.lease_one().await.number.get(), 1);
+    assert_eq!(ledger.not_due(event).await.unwrap(), admission.known[1..]);
+}
+
+pub(crate) async fn counts_of_changes_rise_above_those_of_every_lower_fence(store: Store) {
+    let harness = LedgerHarness::open(store, 3).await;
+    let first = harness.admit([1]).await.changes;
+    let second = harness.admit([2]).await.changes;
+    assert_eq!(second, first + 1);
+    harness.clock.advance(10_000);
+    let next = harness.ledger.acquire_leadership(&harness.event).await.unwrap().unwrap().fence;
+    let head = candidates([3]);
+    let later = harness.ledger.admit(&harness.event, next, &head, QueueReading::default()).await.unwrap();
+    assert!(later.changes >= next.0 << 32 && second < next.0 << 32, "{second}, {}", later.changes);
 }

@@ -40,10 +40,14 @@ pub(crate) async fn a_request_is_handled_once_even_if_read_again(store: Store) {
     assert!(harness.ledger.lease_calls(&harness.event, 9).await.unwrap().calls.is_empty());
 }
 
-pub(crate) async fn a_cancel_before_the_first_order_call_frees_the_seat_at_once(store: Store) {
+pub(crate) async fn a_cancel_before_the_first_known_order_call_deletes_first(store: Store) {
     let harness = LedgerHarness::open(store, 1).await;
     harness.admit([1]).await;
     harness.handle_inbox(&[request(1, 1)]).await;
+    assert_eq!(harness.seats().await, (0, 1, 0), "a ledger that was put back knows of no call");
+    let undo = harness.lease_one().await;
+    assert_eq!(undo.kind, CallKind::Delete);
+    harness.record(&undo, OrderResponse::Deleted).await;
     assert_eq!((harness.state_of(1).await.as_str(), harness.seats().await), ("cancelled", (1, 0, 0)));
 }
 

@@ -154,6 +154,7 @@ impl ConcurrencyTest {
                 .await?;
             *next += u32::try_from(admission.known.len()).unwrap();
         }
+        ledger.make_due(event, &ledger.not_due(event).await?).await?;
         ledger
             .handle_inbox(event, fence, requests, requests.last().map_or(0, |request| request.id), 0)
             .await?;

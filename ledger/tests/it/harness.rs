@@ -184,10 +184,13 @@ impl LedgerHarness {
     }
 
     pub(crate) async fn admit(&self, numbers: impl IntoIterator<Item = u32>) -> Admission {
-        self.ledger
+        let admission = self
+            .ledger
             .admit(&self.event, self.fence, &candidates(numbers), QueueReading::default())
             .await
-            .unwrap()
+            .unwrap();
+        self.ledger.make_due(&self.event, &admission.known).await.unwrap();
+        admission
     }
 
     /// Advances the clock so that the pace allows a call, and leases it.

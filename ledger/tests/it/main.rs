@@ -98,6 +98,8 @@ cases! {
         a_called_applicant_is_called_again_unless_confirmed
         a_lost_cancel_request_is_repeated
         an_order_that_was_made_since_is_deleted_before_its_seat_is_free
+        a_lost_withdrawn_application_is_deleted_first_if_admission_read_it
+        of_too_few_seats_none_was_a_withdrawn_applications
         too_few_seats_freeze_the_event_until_there_are_enough
         another_application_under_a_number_freezes_the_event
         nothing_is_admitted_by_a_ledger_that_is_behind
@@ -114,6 +116,8 @@ cases! {
         concurrent_dispatchers_admission_and_cancels_end_in_exact_counts
     }
     admitting {
+        no_order_call_is_due_before_the_queue_has_the_application_as_admitted
+        counts_of_changes_rise_above_those_of_every_lower_fence
         an_event_is_created_once_with_all_its_seats
         invalid_settings_are_refused_with_every_mistake
         a_leader_whose_lease_expired_is_refused_after_the_next_one
@@ -159,7 +163,7 @@ cases! {
     cancelling {
         an_application_withdrawn_before_admission_gets_no_seat
         a_request_is_handled_once_even_if_read_again
-        a_cancel_before_the_first_order_call_frees_the_seat_at_once
+        a_cancel_before_the_first_known_order_call_deletes_first
         a_cancel_during_an_order_call_undoes_the_order_first
         a_cancelled_order_stays_ordered_until_it_is_deleted
         a_cancel_of_a_rejected_application_changes_nothing

@@ -1,7 +1,7 @@
 //! A ledger that was put back to an older state takes back from the queue what it has lost.
 
 use domain::{AppKey, ApplicationState, CalledWindow, EventSettings, Kind, Outcome};
-use ledger::{Change, QueueReading, QueueRecord};
+use ledger::{Change, OrderResponse, QueueReading, QueueRecord};
 
 use crate::harness::{LedgerHarness, NOON, Store, candidates, key, settings};
 
@@ -14,7 +14,13 @@ fn record(n: u32, outcome: Option<Outcome>, cancel_requested: bool) -> QueueReco
         outcome,
         called: None,
         cancel_requested,
+        is_withdrawn: false,
+        is_read: true,
     }
+}
+
+fn withdrawn(n: u32, is_read: bool) -> QueueRecord {
+    QueueRecord { is_withdrawn: true, is_read, ..record(n, Some(Outcome::Cancelled), true) }
 }
 
 async fn state_of(harness: &LedgerHarness, n: u32) -> ApplicationState {
@@ -76,12 +82,32 @@ pub(crate) async fn an_order_that_was_made_since_is_deleted_before_its_seat_is_f
         record(3, Some(Outcome::Cancelled), true),
     ];
     assert_eq!(reconcile(&harness, &records).await.unwrap(), (0, 0));
-    for n in [1, 2] {
+    for n in [1, 2, 3] {
         let state = state_of(&harness, n).await;
         assert!(matches!(state, ApplicationState::Undoing { .. }), "{n}: {state:?}");
     }
-    assert_eq!(state_of(&harness, 3).await, ApplicationState::Ended(Outcome::Cancelled), "deleted already");
-    assert_eq!(harness.seats().await, (2, 2, 0));
+    assert_eq!(harness.seats().await, (1, 3, 0));
+}
+
+pub(crate) async fn a_lost_withdrawn_application_is_deleted_first_if_admission_read_it(store: Store) {
+    let harness = LedgerHarness::open(store, 2).await;
+    let records = [withdrawn(1, true), withdrawn(2, false), record(3, Some(Outcome::Ordered), false)];
+    assert_eq!(reconcile(&harness, &records).await.unwrap(), (3, 0));
+    let first = state_of(&harness, 1).await;
+    assert!(matches!(first, ApplicationState::Undoing { .. }), "{first:?}");
+    assert_eq!(state_of(&harness, 2).await, ApplicationState::Ended(Outcome::Cancelled), "it was never read");
+    assert_eq!(harness.seats().await, (0, 2, 0));
+}
+
+pub(crate) async fn of_too_few_seats_none_was_a_withdrawn_applications(store: Store) {
+    let harness = LedgerHarness::open(store, 1).await;
+    let records = [withdrawn(1, true), record(2, Some(Outcome::Ordered), false)];
+    assert_eq!(reconcile(&harness, &records).await.unwrap(), (1, 1), "the admitted one has the seat");
+    let call = harness.lease_one().await;
+    assert_eq!(call.number.get(), 2);
+    harness.record(&call, OrderResponse::Created("O-2".into())).await;
+    assert_eq!(reconcile(&harness, &records).await.unwrap(), (1, 0));
+    assert_eq!(state_of(&harness, 1).await, ApplicationState::Ended(Outcome::Cancelled));
 }
 
 pub(crate) async fn too_few_seats_freeze_the_event_until_there_are_enough(store: Store) {

@@ -111,10 +111,9 @@ async fn the_worker_role_is_sufficient_for_a_worker() {
     ledger.write_queue_status(&harness.event, fence, &crate::queue_status::status()).await.unwrap();
     let times = EventTimes { opens_at: NOON, closes_at: NOON + 1 };
     ledger.keep_times(&harness.event, fence, 1, times).await.unwrap();
-    ledger
-        .admit(&harness.event, fence, &crate::harness::candidates([1]), QueueReading::default())
-        .await
-        .unwrap();
+    let head = crate::harness::candidates([1]);
+    let admission = ledger.admit(&harness.event, fence, &head, QueueReading::default()).await.unwrap();
+    ledger.make_due(&harness.event, &admission.known).await.unwrap();
     harness.clock.advance(2000);
     let call = ledger.lease_calls(&harness.event, 1).await.unwrap().calls.remove(0);
     let created = ledger.put_order(&harness.event, call.app_key, call.number).await.unwrap();

@@ -12,7 +12,7 @@ use crate::error::Error;
 /// Admits as many applications as there is room for, and returns how many left the queue.
 pub(crate) async fn admit_head(
     worker: &WorkerContext,
-    term: &LeaderTerm,
+    term: &mut LeaderTerm,
     event: &EventRow,
     snapshot: &QueueSnapshot,
 ) -> Result<usize, Error> {
@@ -25,10 +25,13 @@ pub(crate) async fn admit_head(
         return skip_empty_head(worker, term, snapshot, &head).await;
     }
     let candidates: Vec<Candidate> = head.waiting.iter().map(candidate).collect();
+    term.has_not_due = true;
     let admission = worker.ledger.admit(&term.event, term.fence, &candidates, reading(snapshot)).await?;
     let through =
         if admission.all { head.through } else { last_admitted(&head, admission.known.len(), snapshot) };
     worker.queue.admitted(&term.event, term.fence.0, through, &admission.known, admission.changes).await?;
+    worker.ledger.make_due(&term.event, &admission.known).await?;
+    term.has_not_due = false;
     if admission.seated > 0 {
         worker.orders_due.notify_waiters();
         metrics::counter!("firstcome_admitted_total", "event" => term.event.to_string())
@@ -36,6 +39,27 @@ pub(crate) async fn admit_head(
         tracing::debug!(event = %term.event, seated = admission.seated, through, "admitted {} applications", admission.seated);
     }
     Ok(admission.known.len())
+}
+
+/// Ends an admission that stopped between its steps: the queue gets the applications as admitted, and their order calls are due. Otherwise
+/// those that the queue has as admitted would never be read again.
+pub(crate) async fn finish(
+    worker: &WorkerContext,
+    term: &mut LeaderTerm,
+    event: &EventRow,
+    snapshot: &QueueSnapshot,
+) -> Result<(), Error> {
+    while term.has_not_due {
+        let keys = worker.ledger.not_due(&term.event).await?;
+        if !keys.is_empty() {
+            let through = snapshot.admitted_through;
+            worker.queue.admitted(&term.event, term.fence.0, through, &keys, event.changes).await?;
+            worker.ledger.make_due(&term.event, &keys).await?;
+            worker.orders_due.notify_waiters();
+        }
+        term.has_not_due = keys.len() == ADMIT_MAX as usize;
+    }
+    Ok(())
 }
 
 /// What a transaction of the ledger needs of the queue.

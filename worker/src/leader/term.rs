@@ -29,6 +29,8 @@ pub(crate) struct LeaderTerm {
     pub(crate) unarmed_since: Option<Millis>,
     /// When this leader first found the event recovering.
     pub(crate) recovering_since: Option<Millis>,
+    /// Whether an admission may have stopped before its order calls were due, in this term or before.
+    pub(crate) has_not_due: bool,
     /// While the ledger is behind, it has everything that the queue has up to this number.
     pub(crate) reconciled_through: Option<u32>,
     /// The search for numbers in gaps that are in use, while it runs.
@@ -54,6 +56,7 @@ impl LeaderTerm {
             journals: KnownJournals::default(),
             unarmed_since: None,
             recovering_since: None,
+            has_not_due: true,
             reconciled_through: None,
             // The leader before may have ended between a restoring and its recount.
             recount: Some(GapRecount::default()),

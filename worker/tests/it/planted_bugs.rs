@@ -316,7 +316,7 @@ pub(crate) fn in_the_queue() -> Vec<PlantedBug> {
             .queue("UPDATE queue SET number_limit = 1001")
             .breaks(&["I9"], "the queue's limit 1001 is above the limit in the ledger"),
         bug(Running, "the ledger was put back to an older state")
-            .queue("UPDATE queue SET ledger_changes = 999")
-            .breaks(&["I9"], "and the queue was told of 999"),
+            .queue("UPDATE queue SET ledger_changes = 999999999999")
+            .breaks(&["I9"], "and the queue was told of 999999999999"),
     ]
 }

@@ -173,6 +173,7 @@ impl Stores {
             self.ledger.admit(&spring(), self.fence, &candidates, QueueReading::default()).await.unwrap();
         assert_eq!((admission.seated, admission.all), (admissible, true));
         self.queue.admitted(&spring(), self.fence.0, head.through, &admission.known, 0).await.unwrap();
+        self.ledger.make_due(&spring(), &admission.known).await.unwrap();
     }
 
     async fn lease(&self, n: u32) -> Call {
