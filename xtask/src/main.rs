@@ -10,6 +10,7 @@ use crate::task::{CommandLine, Task};
 mod bench;
 mod chaos;
 mod ci;
+mod model;
 mod requirements;
 mod step;
 mod task;
@@ -21,6 +22,7 @@ fn main() -> ExitCode {
         Task::Ci => ci::run(),
         Task::Bench { bench } => bench::run(bench),
         Task::Chaos(args) => chaos::run(&args),
+        Task::Model => model::run(),
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,

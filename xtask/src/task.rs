@@ -41,6 +41,8 @@ pub(crate) enum Task {
     /// Play faults at random times on real processes while people apply, and check every promise afterwards. The sums are
     /// written to target/chaos/report.json.
     Chaos(ChaosArgs),
+    /// Check the model of the protocol within larger bounds than the tests do. Takes minutes and gigabytes.
+    Model,
 }
 
 /// What to play.
