@@ -97,9 +97,9 @@ fn each_kind_of_incompatible_change_is_found() {
         |schema| drop(schema["properties"].as_object_mut().unwrap().remove("a")),
     ];
     for change in changes {
-        let mut changed = released.clone();
-        change(&mut changed);
-        assert_eq!(incompatibilities(&released, &changed, "").len(), 1, "{changed}");
+        let mut altered = released.clone();
+        change(&mut altered);
+        assert_eq!(incompatibilities(&released, &altered, "").len(), 1, "{altered}");
     }
 }
 
