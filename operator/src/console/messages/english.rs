@@ -61,7 +61,7 @@ pub(super) const MESSAGES: Messages = Messages {
     parked: "Parked",
     total: "{n} in total",
     unknown: "–",
-    ten_seconds: "last 10 s",
+    ten_seconds: "in 10 s",
     figures: "Figures now",
     charts: "Charts",
     window: "Window",
