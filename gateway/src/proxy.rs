@@ -36,7 +36,7 @@ use crate::upstream::{OutboundRequest, Permit, Upstream};
 const UPKEEP_PERIOD: Duration = Duration::from_secs(1);
 
 /// What a pass with a wrong signature costs its client, in requests of its rate. Of the 50 requests a second of a shopper, a client that
-/// forges passes has two and a half, and each takes 50 µs of the CPU to verify.
+/// forges passes has two and a half, and each takes about 30 us of the CPU to verify.
 const FORGED_PASS_COST: u32 = 20;
 
 /// The gateway's state, shared by all connections.
