@@ -166,7 +166,10 @@ async fn the_demo_prints_links_that_answer_and_lines_that_can_be_pasted() {
     let health = HttpClient::new(link("Health").strip_suffix("/readyz?verbose").unwrap());
     assert_eq!(health.get("/readyz").await.unwrap().status, 200);
     let (operator, token) = after("Operator console").split_once("/#token=").map(both).unwrap();
-    assert_eq!(HttpClient::new(&operator).get("/").await.unwrap().status, 200);
+    // A browser takes the token behind the '#' along to the login.
+    let console = HttpClient::new(&operator);
+    assert_eq!(console.get("/").await.unwrap().status, 303);
+    assert_eq!(console.get("/login").await.unwrap().status, 200);
     let operate = after("Operate");
     assert!(
         operate.contains(&format!("FIRSTCOME_OPERATOR_URL={operator} FIRSTCOME_TOKEN={token} ")),

@@ -264,7 +264,8 @@ async fn a_commit_with_a_lost_reply_is_found_by_repeating() {
     let undo = harness.lease_one().await;
     harness.record(&undo, OrderResponse::Deleted).await;
     assert_eq!(harness.seats().await, (1, 0, 1));
-    assert_eq!(harness.domain_events().await, ["application.cancelled", "application.ordered"]);
+    let expected = ["application.cancel_requested", "application.cancelled", "application.ordered"];
+    assert_eq!(harness.domain_events().await, expected);
 }
 
 #[tokio::test]
