@@ -191,6 +191,7 @@ impl OperatorHarness {
         let admission =
             self.ledger.admit(&event, lead.fence, &[candidate], QueueReading::default()).await.unwrap();
         assert_eq!(admission.seated, 1);
+        self.ledger.make_due(&event, &[key]).await.unwrap();
         loop {
             self.clock.advance(60_000);
             for call in self.ledger.lease_calls(&event, 10).await.unwrap().calls {
