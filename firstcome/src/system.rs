@@ -59,8 +59,14 @@ impl System {
         }
         let operator = start_operator(setup.operator, ledger.as_ref(), listeners.operator, context)?;
         let pass_keys = keys.as_deref().map(PassVerifier::of);
-        let queue_of_gateway = (queue.as_ref(), setup.stores);
-        let gateway = start_gateway(setup.gateway, queue_of_gateway, pass_keys, listeners.gateway, context)?;
+        let gateway = start_gateway(
+            setup.gateway,
+            queue.as_ref(),
+            setup.stores,
+            pass_keys,
+            listeners.gateway,
+            context,
+        )?;
         let mut routes = service::admin::routes(context);
         let gateway = gateway.map(|RunningGateway { address, internal_routes }| {
             routes = std::mem::take(&mut routes).merge(internal_routes);
@@ -162,7 +168,8 @@ fn start_operator(
 /// Starts the gateway. On its own it connects to the queue in the background, so that it serves the shop without the queue.
 fn start_gateway(
     config: Option<gateway::Config>,
-    (queue, stores): (Option<&Queue>, Stores),
+    queue: Option<&Queue>,
+    stores: Stores,
     pass_keys: Option<PassVerifier>,
     listener: Option<TcpListener>,
     context: &Context,

@@ -61,7 +61,7 @@ pub fn start(
     let access_log = AccessLog::start(&config.access_log, meter::dropped_lines(), ctx)?;
     let passes = Passes::start(pass_keys, config.pass_keys.as_deref(), ctx)?;
     let internal_routes = check::routes(Arc::clone(&passes));
-    let gateway = Arc::new(Gateway::new(&config, (diverts, passes), access_log, ctx));
+    let gateway = Arc::new(Gateway::new(&config, diverts, passes, access_log, ctx));
     Arc::clone(&gateway).start_upkeep(&ctx.tasks);
     let address = service::http::serve_handler(listener, gateway, config.http, ctx)?;
     Ok(RunningGateway { address, internal_routes })

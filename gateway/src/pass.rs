@@ -125,7 +125,9 @@ impl Passes {
                 }
             }
         }
-        self.forged.increment(checked.forged.into());
+        if checked.forged > 0 {
+            self.forged.increment(checked.forged.into());
+        }
         checked
     }
 

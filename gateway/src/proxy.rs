@@ -145,7 +145,8 @@ impl From<RefusalReason> for Stop {
 impl Gateway {
     pub(crate) fn new(
         config: &Config,
-        (diverts, passes): (Arc<Diverts>, Arc<Passes>),
+        diverts: Arc<Diverts>,
+        passes: Arc<Passes>,
         access_log: Option<Arc<AccessLog>>,
         ctx: &Context,
     ) -> Self {
@@ -395,10 +396,8 @@ mod tests {
         let config = Config::read(&mut settings.part("gateway"));
         let gateway = Gateway::new(
             &config,
-            (
-                Diverts::start(std::future::ready(queue), config.events_wait, &ctx),
-                Passes::start(None, None, &ctx).unwrap(),
-            ),
+            Diverts::start(std::future::ready(queue), config.events_wait, &ctx),
+            Passes::start(None, None, &ctx).unwrap(),
             None,
             &ctx,
         );

@@ -131,6 +131,12 @@ impl SignupState {
         Ok(VerifiedReceipt { receipt, documents })
     }
 
+    /// Verifies a full receipt and finds its event.
+    pub(crate) fn verify_full_receipt(&self, receipt_text: &str) -> Result<VerifiedReceipt, Error> {
+        let verified = self.verify_receipt(receipt_text)?;
+        if verified.receipt.right == Right::Full { Ok(verified) } else { Err(Error::ViewOnly) }
+    }
+
     /// The application of a receipt. If the queue does not have it, or has it with another number, then the queue has lost data, and
     /// the application will be restored from the receipt.
     pub(crate) async fn application(&self, receipt_text: &str) -> Result<ApplicationView, Error> {

@@ -151,7 +151,7 @@ impl Delivery {
     async fn bury(&self, cursor: OutboxCursor, seq: i64, error: &str) -> Result<Duration, Error> {
         let Self { worker, event, target, .. } = self;
         tracing::error!(%event, target_name = target.name(), seq, error, "target {} can never accept domain event {seq} of event {event}: {error}", target.name());
-        let buried = worker.ledger.bury_domain_event(target.name(), event, cursor.seq, (seq, error));
+        let buried = worker.ledger.bury_domain_event(target.name(), event, cursor.seq, seq, error);
         if worker.with_timeout(buried).await? {
             metrics::counter!("firstcome_outbox_dead_total", "target" => target.name().to_owned(), "event" => event.to_string())
                 .increment(1);

@@ -6,7 +6,7 @@ use crate::step::{self, cargo};
 
 const ADVICE: &str = "The steps that break a promise are printed above, in their order.";
 
-/// Checks the model, one configuration after the other: each needs gigabytes of memory.
+/// Checks the model, one configuration after the other: each uses all cores.
 pub(crate) fn run() -> Result<()> {
     let mut test =
         cargo(&["test", "-p", "domain", "--test", "model", "--", "--nocapture", "--test-threads=1"]);

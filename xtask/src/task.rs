@@ -41,7 +41,7 @@ pub(crate) enum Task {
     /// Play faults at random times on real processes while people apply, and check every promise afterwards. The sums are
     /// written to target/chaos/report.json.
     Chaos(ChaosArgs),
-    /// Check the model of the protocol within larger bounds than the tests do. Takes minutes and gigabytes.
+    /// Check the model of the protocol within larger bounds than the tests do. Takes about a minute.
     Model,
 }
 

@@ -33,7 +33,7 @@ const SMALL: Protocol = Protocol {
     left_out: None,
 };
 
-/// Whether to check larger bounds, which take minutes and gigabytes.
+/// Whether to check larger bounds.
 fn is_large() -> bool {
     std::env::var_os("FIRSTCOME_MODEL_LARGE").is_some()
 }

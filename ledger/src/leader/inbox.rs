@@ -118,7 +118,7 @@ pub(crate) async fn record_ended(
     outbox::post(tx, &ApplicationFact { event, app_key, number, version: 0, kind, fields }, now).await
 }
 
-/// Cancels an admitted application: at once if no order call was started, otherwise the order is undone first. An application that
+/// Cancels an admitted application: at once while its applicant is called, otherwise the order is undone first. An application that
 /// ended with another outcome stays as it is.
 pub(crate) async fn cancel(tx: &mut Tx, event: &EventId, app_key: AppKey, now: Millis) -> Result<(), Error> {
     let Some(row) = lock_application(tx, event, app_key).await? else { return Ok(()) };

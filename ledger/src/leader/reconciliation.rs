@@ -29,10 +29,8 @@ pub struct QueueRecord {
     pub called: Option<CalledWindow>,
     /// Whether the applicant requested to cancel it.
     pub cancel_requested: bool,
-    /// Whether it was withdrawn.
-    pub is_withdrawn: bool,
-    /// Whether admission had read its number. Then it may have been admitted before it was withdrawn.
-    pub is_read: bool,
+    /// Whether it was withdrawn, but maybe not before its admission: admission had read its number.
+    pub is_withdrawn_after_reading: bool,
 }
 
 /// The result of a reconciliation.
@@ -49,11 +47,6 @@ impl QueueRecord {
         self.cancel_requested || self.outcome == Some(Outcome::Cancelled)
     }
 
-    /// Whether it was withdrawn, but maybe not before its admission.
-    fn is_withdrawn_after_reading(&self) -> bool {
-        self.is_withdrawn && self.is_read
-    }
-
     /// Whether the applicant did not confirm. Then there is no order.
     fn is_unconfirmed(&self) -> bool {
         self.called.is_some_and(|window| !window.confirmed)
@@ -63,7 +56,7 @@ impl QueueRecord {
     fn ended_without_order(&self) -> Option<Outcome> {
         match self.outcome {
             Some(Outcome::Ordered) => None,
-            _ if self.is_withdrawn_after_reading() => None,
+            _ if self.is_withdrawn_after_reading => None,
             None if self.is_unconfirmed() && self.cancel_requested => Some(Outcome::Cancelled),
             outcome => outcome,
         }
@@ -103,13 +96,13 @@ impl Ledger {
             }
         }
         // The admitted ones first: each of them has a seat.
-        to_seat.sort_by_key(|record| record.is_withdrawn_after_reading());
+        to_seat.sort_by_key(|record| record.is_withdrawn_after_reading);
         let seats = free_seats(&mut tx, event, to_seat.len()).await?;
         let mut without_seat = to_seat.split_off(seats.len());
         seat_again(&mut tx, event, &to_seat, &seats, led.now).await?;
         if !without_seat.is_empty() && !is_under_way(&mut tx, event).await? {
             // All seats are sold, so a withdrawn application never had one.
-            let withdrawn = without_seat.extract_if(.., |record| record.is_withdrawn_after_reading());
+            let withdrawn = without_seat.extract_if(.., |record| record.is_withdrawn_after_reading);
             for record in withdrawn.collect::<Vec<_>>() {
                 let QueueRecord { number, app_key, .. } = *record;
                 record_ended(&mut tx, event, number, app_key, Outcome::Cancelled, led.now).await?;

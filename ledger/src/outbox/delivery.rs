@@ -63,7 +63,7 @@ impl Ledger {
         to: i64,
     ) -> Result<bool, Error> {
         let mut tx = self.begin().await?;
-        let moved = move_cursor(&mut tx, target, event, (from, to)).await?;
+        let moved = move_cursor(&mut tx, target, event, from, to).await?;
         tx.commit().await?;
         Ok(moved)
     }
@@ -99,11 +99,12 @@ impl Ledger {
         target: &str,
         event: &EventId,
         from: i64,
-        (seq, error): (i64, &str),
+        seq: i64,
+        error: &str,
     ) -> Result<bool, Error> {
         let mut tx = self.begin().await?;
         let now = self.now(&mut tx).await?;
-        let moved = move_cursor(&mut tx, target, event, (from, seq)).await?;
+        let moved = move_cursor(&mut tx, target, event, from, seq).await?;
         if moved {
             sqlx::query(
                 "INSERT INTO outbox_dead (target, event, seq, at, error) VALUES ($1, $2, $3, $4, $5)
@@ -127,7 +128,8 @@ pub(crate) async fn move_cursor(
     tx: &mut Tx,
     target: &str,
     event: &EventId,
-    (from, to): (i64, i64),
+    from: i64,
+    to: i64,
 ) -> Result<bool, Error> {
     let moved = sqlx::query(
         "UPDATE outbox_cursor SET seq = $4, failures = 0, failing_since = NULL, next_try_at = 0, last_error = NULL

@@ -23,7 +23,7 @@ impl Ledger {
         let locked = EventRow::from_row(&lock_known_event(&mut tx, event).await?)?;
         let Some(before) = cursor_seq(&mut tx, target, event).await? else { return Ok(None) };
         let after = (from - 1).max(locked.outbox_purged);
-        if after >= before || !move_cursor(&mut tx, target, event, (before, after)).await? {
+        if after >= before || !move_cursor(&mut tx, target, event, before, after).await? {
             return Ok(None);
         }
         let audited = AuditRow {

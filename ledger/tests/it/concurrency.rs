@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex};
 
-use domain::{AppKey, DomainEventKind, Epoch, Fence, Number, Outcome};
+use domain::{AppKey, DomainEventKind, Epoch, Fence, Outcome};
 use ledger::{
-    Call, CallKind, CallResult, Error, InboxAction, InboxRequest, OpenApplications, OrderResponse,
-    QueueReading, SeatState,
+    Call, CallKind, CallResult, Error, InboxRequest, OpenApplications, OrderResponse, QueueReading, SeatState,
 };
 use tokio::sync::Notify;
 
-use crate::harness::{LedgerHarness, Store, candidates, key, settings};
+use crate::harness::{LedgerHarness, Store, cancel_request, candidates, settings};
 
 const SEATS: u32 = 80;
 const APPLICATIONS: u32 = 400;
@@ -116,7 +115,7 @@ impl ConcurrencyTest {
     /// Leads until every seat is sold and every request is handled.
     async fn lead(self: Arc<Self>) {
         let requests: Vec<_> =
-            (1..=60).map(|id| request(id, u32::try_from(id * id % 240 + 1).unwrap())).collect();
+            (1..=60).map(|id| cancel_request(id, u32::try_from(id * id % 240 + 1).unwrap())).collect();
         let mut fence = self.harness.fence;
         let mut next = 1;
         let mut handled = 0;
@@ -222,16 +221,6 @@ impl ConcurrencyTest {
                 "{kind}"
             );
         }
-    }
-}
-
-fn request(id: i64, number: u32) -> InboxRequest {
-    InboxRequest {
-        at: 0,
-        action: InboxAction::Cancel,
-        id,
-        app_key: key(number),
-        number: Number::new(number).unwrap(),
     }
 }
 

@@ -4,12 +4,10 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use domain::{Epoch, EventState};
-use ledger::{
-    CallResult, Change, Error, InboxAction, InboxRequest, OrderResponse, QueueReading, SettleResult,
-};
+use ledger::{CallResult, Change, Error, OrderResponse, QueueReading, SettleResult};
 
 use crate::concurrency::ConcurrencyTest;
-use crate::harness::{LedgerHarness, Session, Store, candidates, key};
+use crate::harness::{LedgerHarness, Session, Store, cancel_request, candidates, key};
 
 async fn open(capacity: u32) -> (LedgerHarness, Session) {
     let harness = LedgerHarness::open(Store::Postgres, capacity).await;
@@ -31,14 +29,7 @@ async fn a_deadlock_is_reported_and_the_operation_can_be_repeated() {
         .run("SET deadlock_timeout = '100s'; BEGIN; UPDATE ledger.application SET fence = fence")
         .await
         .unwrap();
-    let request = InboxRequest {
-        at: 0,
-        action: InboxAction::Cancel,
-        id: 1,
-        app_key: key(1),
-        number: domain::Number::new(1).unwrap(),
-    };
-    let requests = [request];
+    let requests = [cancel_request(1, 1)];
     let close_the_cycle = async {
         session.wait_until(1, "wait_event_type = 'Lock'").await;
         session.run("UPDATE ledger.event SET rev = rev; ROLLBACK").await.unwrap();
@@ -96,8 +87,7 @@ async fn a_cancel_waits_for_a_response_being_recorded() {
     let (harness, mut session) = open(2).await;
     harness.admit([1]).await;
     let call = harness.lease_one().await;
-    let requests =
-        [InboxRequest { at: 0, action: InboxAction::Cancel, id: 1, app_key: key(1), number: call.number }];
+    let requests = [cancel_request(1, 1)];
     // The response has changed the application and waits for the seat; the request arrives then.
     session.run("BEGIN; UPDATE ledger.seat SET state = state WHERE n = 1").await.unwrap();
     let (arrived, has_arrived) = tokio::sync::oneshot::channel();
@@ -238,13 +228,7 @@ async fn a_commit_with_a_lost_reply_is_found_by_repeating() {
     assert_eq!(harness.record(&call, created).await, CallResult::Stale);
     assert_eq!((harness.state_of(1).await.as_str(), harness.seats().await), ("ordered", (0, 1, 1)));
 
-    let requests = [InboxRequest {
-        at: 0,
-        action: InboxAction::Cancel,
-        id: 1,
-        app_key: key(2),
-        number: domain::Number::new(2).unwrap(),
-    }];
+    let requests = [cancel_request(1, 2)];
     cut_at_commit(
         &mut session,
         ledger.handle_inbox(

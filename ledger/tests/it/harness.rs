@@ -213,13 +213,7 @@ impl LedgerHarness {
 
     /// Handles a request to cancel this number.
     pub(crate) async fn cancel(&self, number: u32) {
-        let request = InboxRequest {
-            at: 0,
-            action: InboxAction::Cancel,
-            id: i64::from(number),
-            app_key: key(number),
-            number: Number::new(number).unwrap(),
-        };
+        let request = cancel_request(i64::from(number), number);
         self.ledger.handle_inbox(&self.event, self.fence, &[request], i64::from(number), 0).await.unwrap();
     }
 
@@ -274,5 +268,16 @@ impl LedgerHarness {
             all.iter().filter(|one| !settings.contains(&one.kind)).map(|one| one.kind.to_string()).collect();
         kinds.sort();
         kinds
+    }
+}
+
+/// A request to cancel this number, at this position of the inbox.
+pub(crate) fn cancel_request(id: i64, number: u32) -> InboxRequest {
+    InboxRequest {
+        at: 0,
+        action: InboxAction::Cancel,
+        id,
+        app_key: key(number),
+        number: Number::new(number).unwrap(),
     }
 }

@@ -149,8 +149,8 @@ pub(crate) async fn a_failing_target_keeps_its_place_and_shows_the_error(store: 
     let status = harness.ledger.target_statuses(Some(&harness.event)).await.unwrap().remove(0);
     assert_eq!((status.seq, status.last_seq, status.oldest_at), (0, 2, Some(NOON)));
     assert_eq!((status.failing_since, status.last_error.as_deref()), (Some(since), Some("no response")));
-    assert!(harness.ledger.bury_domain_event("log", &harness.event, 0, (1, "too large")).await.unwrap());
-    assert!(!harness.ledger.bury_domain_event("log", &harness.event, 0, (1, "too large")).await.unwrap());
+    assert!(harness.ledger.bury_domain_event("log", &harness.event, 0, 1, "too large").await.unwrap());
+    assert!(!harness.ledger.bury_domain_event("log", &harness.event, 0, 1, "too large").await.unwrap());
     let status = harness.ledger.target_statuses(None).await.unwrap().remove(0);
     assert_eq!((status.seq, status.dead, status.failures), (1, 1, 0));
 }

@@ -14,13 +14,12 @@ fn record(n: u32, outcome: Option<Outcome>, cancel_requested: bool) -> QueueReco
         outcome,
         called: None,
         cancel_requested,
-        is_withdrawn: false,
-        is_read: true,
+        is_withdrawn_after_reading: false,
     }
 }
 
 fn withdrawn(n: u32, is_read: bool) -> QueueRecord {
-    QueueRecord { is_withdrawn: true, is_read, ..record(n, Some(Outcome::Cancelled), true) }
+    QueueRecord { is_withdrawn_after_reading: is_read, ..record(n, Some(Outcome::Cancelled), true) }
 }
 
 async fn state_of(harness: &LedgerHarness, n: u32) -> ApplicationState {

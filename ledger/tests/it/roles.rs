@@ -123,7 +123,7 @@ async fn the_worker_role_is_sufficient_for_a_worker() {
     ledger.mark_projected(&harness.event, domain::Epoch(1), &outcomes).await.unwrap();
     ledger.add_target(&harness.event, fence, "log").await.unwrap();
     let numbered = i64::from(ledger.number_domain_events(&harness.event, fence, 9).await.unwrap());
-    assert!(ledger.bury_domain_event("log", &harness.event, 0, (1, "too large")).await.unwrap());
+    assert!(ledger.bury_domain_event("log", &harness.event, 0, 1, "too large").await.unwrap());
     assert!(ledger.acknowledge_domain_events("log", &harness.event, 1, numbered).await.unwrap());
     ledger.record_target_failure("log", &harness.event, "no response", 1).await.unwrap();
     assert_eq!(ledger.purge_domain_events(&harness.event, 0).await.unwrap(), 0, "the event is not settled");

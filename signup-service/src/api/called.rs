@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use domain::{AppKey, Millis, Number, Outcome, Right};
+use domain::{AppKey, Millis, Number, Outcome};
 use queue::{CalledReply, CalledRequest};
 use serde::Serialize;
 use service::Language;
@@ -82,10 +82,7 @@ async fn send(
     request: CalledRequest,
 ) -> Result<CalledResponse, Error> {
     reject_cross_site(headers)?;
-    let VerifiedReceipt { receipt, documents } = signup.verify_receipt(receipt)?;
-    if receipt.right != Right::Full {
-        return Err(Error::ViewOnly);
-    }
+    let VerifiedReceipt { receipt, documents } = signup.verify_full_receipt(receipt)?;
     if request == CalledRequest::Extend && documents.snapshot.settings.extension_ms == 0 {
         return Err(Error::NoExtension);
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use domain::{AppKey, Millis, Number, Outcome, Right};
+use domain::{AppKey, Millis, Number, Outcome};
 use serde::Serialize;
 use service::Language;
 use utoipa::ToSchema;
@@ -62,10 +62,7 @@ async fn request_cancel(
     headers: &HeaderMap,
 ) -> Result<CancelResponse, Error> {
     reject_cross_site(headers)?;
-    let VerifiedReceipt { receipt, documents } = signup.verify_receipt(receipt)?;
-    if receipt.right != Right::Full {
-        return Err(Error::ViewOnly);
-    }
+    let VerifiedReceipt { receipt, documents } = signup.verify_full_receipt(receipt)?;
     let entry = signup.queue.cancel(&receipt.event, receipt.app_key, receipt.number).await;
     let entry = entry.map_err(|error| Error::of_lookup(&error))?.ok_or(Error::LookupFailed)?;
     let state = state_after_request(PublicState::of_entry(&entry));

@@ -98,10 +98,11 @@ fn record(entry: &QueueEntry, event: &EventRow, snapshot: &QueueSnapshot) -> Opt
     };
     let called = called_window(entry, event, snapshot).filter(|_| outcome.is_none());
     let QueueEntry { number, app_key, cancel_requested, .. } = *entry;
-    let is_withdrawn = entry.state == QueueState::Withdrawn;
     // A called applicant who withdrew did not confirm, so there is no order.
-    let is_read = event.settings.kind == Kind::Order && number.get() <= snapshot.admitted_through;
-    Some(QueueRecord { number, app_key, outcome, called, cancel_requested, is_withdrawn, is_read })
+    let is_withdrawn_after_reading = entry.state == QueueState::Withdrawn
+        && event.settings.kind == Kind::Order
+        && number.get() <= snapshot.admitted_through;
+    Some(QueueRecord { number, app_key, outcome, called, cancel_requested, is_withdrawn_after_reading })
 }
 
 /// The time of a called applicant. One who did not confirm has at least the whole time from now on. Without a projected time the
