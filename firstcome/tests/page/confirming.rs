@@ -37,7 +37,7 @@ async fn minutes_left(browser: &Browser) -> u32 {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_called_applicant_takes_more_time_once_and_then_orders_without_a_reload() {
-    let (_stage, browser) = called_in(120_000, "ko", true).await;
+    let (_stage, browser) = called_in(110_000, "ko", true).await;
     browser.script("window.neverReloaded = true").await.unwrap();
     wait(&browser, "[data-state=called]").await;
     assert_eq!(browser.text("#head").await.unwrap(), "차례가 됐어요");
@@ -80,7 +80,7 @@ async fn a_late_applicant_expires_and_the_next_one_is_called() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_scripts_a_called_applicant_orders_too() {
-    let (_stage, browser) = called_in(120_000, "ko", false).await;
+    let (_stage, browser) = called_in(110_000, "ko", false).await;
     reload_until(&browser, "called").await;
     picture(&browser, "confirming-called-no-script-ko").await;
     browser.click("#extend").await.unwrap();
