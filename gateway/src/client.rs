@@ -99,7 +99,7 @@ pub(crate) type ByClient<T> = HashMap<ClientKey, T, BuildHasherDefault<IdentityH
 pub(crate) struct ClientIdentity {
     /// The last address that no trusted proxy added.
     pub(crate) address: IpAddr,
-    /// Whether the client used TLS with a trusted proxy.
+    /// Whether the client used TLS, with the gateway or with a trusted proxy.
     pub(crate) tls: bool,
 }
 

@@ -10,7 +10,7 @@ use axum::http::Uri;
 use axum::http::uri::{Authority, Scheme};
 use domain::EventId;
 use service::config::Part;
-use service::http::{Limits, Network};
+use service::http::{Limits, Network, TlsFiles};
 
 use crate::access_log::AccessLogConfig;
 use crate::class::RequestClass;
@@ -39,6 +39,10 @@ const SIGNUP_PREFIXES: [(&str, &str); 5] = [
 pub struct Config {
     /// The address to listen on.
     pub listen: SocketAddr,
+    /// The certificate and key of TLS; `None` for plain text.
+    pub tls: Option<TlsFiles>,
+    /// An address on which plain HTTP is answered with the same address in https.
+    pub redirect_listen: Option<SocketAddr>,
     /// The services behind the gateway.
     pub upstreams: Vec<UpstreamConfig>,
     /// The upstream and limit of each path prefix.
@@ -169,6 +173,8 @@ impl Config {
         let http = Limits { proxies: trusted_proxies.clone(), ..default_http().read(part) };
         let mut config = Self {
             listen: part.parse("listen", LISTEN),
+            tls: TlsFiles::read(part),
+            redirect_listen: part.optional("redirect_listen"),
             upstreams: Vec::new(),
             routes: Vec::new(),
             limits: Vec::new(),
@@ -185,6 +191,9 @@ impl Config {
             access_log: read_access_log(&mut part.part("access_log")),
             http,
         };
+        if config.redirect_listen.is_some() && config.tls.is_none() {
+            part.mistake("redirect_listen", "needs gateway.tls: it leads to https");
+        }
         for (prefix, limit) in SIGNUP_PREFIXES {
             config.add(part, prefix, SIGNUP, limit, (RequestClass::Signup, None));
         }
@@ -404,6 +413,7 @@ mod tests {
             ("gateway.access_log.format", "xml"),
             ("gateway.access_log.client", "all"),
             ("gateway.trusted_proxies", "10.0.0.0/99"),
+            ("gateway.redirect_listen", "0.0.0.0:80"),
         ])
         .unwrap_err();
         for key in [
@@ -419,6 +429,7 @@ mod tests {
             "gateway.access_log.format",
             "gateway.access_log.client",
             "gateway.trusted_proxies",
+            "gateway.redirect_listen",
         ] {
             assert!(mistakes.iter().any(|line| line.contains(key)), "{key}: {mistakes:?}");
         }

@@ -19,6 +19,7 @@ mod pass;
 mod path;
 mod peer;
 mod proxy;
+mod redirect;
 mod route;
 mod screen;
 mod upstream;
@@ -30,12 +31,14 @@ use axum::Router;
 use domain::PassVerifier;
 use queue::Queue;
 use service::Context;
+use service::http::Listener;
 
 use access_log::AccessLog;
 pub use config::Config;
 use divert::Diverts;
 use pass::Passes;
 use proxy::Gateway;
+use redirect::ToHttps;
 
 /// A gateway that runs.
 #[derive(Debug)]
@@ -63,6 +66,10 @@ pub fn start(
     let internal_routes = check::routes(Arc::clone(&passes));
     let gateway = Arc::new(Gateway::new(&config, diverts, passes, access_log, ctx));
     Arc::clone(&gateway).start_upkeep(&ctx.tasks);
+    if let Some(address) = config.redirect_listen {
+        service::http::serve_handler(service::http::bind(address)?, ToHttps, config.http.clone(), ctx)?;
+    }
+    let listener = Listener { socket: listener, tls: config.tls };
     let address = service::http::serve_handler(listener, gateway, config.http, ctx)?;
     Ok(RunningGateway { address, internal_routes })
 }

@@ -41,11 +41,11 @@ impl Peer {
         }
     }
 
-    pub(crate) fn of(address: IpAddr, trusted: &[Network]) -> Self {
+    pub(crate) fn of(address: IpAddr, tls: bool, trusted: &[Network]) -> Self {
         let address = address.to_canonical();
         if trusted.iter().any(|proxy| proxy.contains(address)) {
             return Self::Proxy(address);
         }
-        Self::Client(ClientIdentity { address, tls: false }.into())
+        Self::Client(ClientIdentity { address, tls }.into())
     }
 }

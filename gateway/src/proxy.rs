@@ -52,6 +52,8 @@ pub(crate) struct Gateway {
     diverts: Arc<Diverts>,
     passes: Arc<Passes>,
     trusted_proxies: Vec<Network>,
+    /// Whether clients connect over TLS.
+    is_tls: bool,
     via: Via,
     rng: Rng,
     access_log: Option<Arc<AccessLog>>,
@@ -160,6 +162,7 @@ impl Gateway {
             diverts,
             passes,
             trusted_proxies: config.trusted_proxies.clone(),
+            is_tls: config.tls.is_some(),
             via: Via::new(&ctx.rng),
             rng: Arc::clone(&ctx.rng),
             access_log,
@@ -325,7 +328,7 @@ impl Handler for Gateway {
     type Connection = Peer;
 
     fn connect(&self, peer: SocketAddr) -> Peer {
-        Peer::of(peer.ip(), &self.trusted_proxies)
+        Peer::of(peer.ip(), self.is_tls, &self.trusted_proxies)
     }
 
     /// The upstream's response, or the gateway's own.

@@ -17,8 +17,9 @@ mod server;
 mod socket;
 mod stream;
 mod timeouts;
+mod tls;
 
-pub use accept::{bind, serve, serve_handler};
+pub use accept::{Listener, bind, serve, serve_handler};
 pub use client_address::client_address;
 pub use handler::{Handler, HandlerResponse, Route, RouterHandler};
 pub use limits::Limits;
@@ -26,3 +27,4 @@ pub use metrics::RouteName;
 pub use network::{BadNetwork, ClientNetwork, Network, client_key};
 pub use record::{ResponseRecord, SentResponse};
 pub use security_headers::add_security_headers;
+pub use tls::TlsFiles;

@@ -1,4 +1,4 @@
-//! A small file that is read again when its content changes, such as public keys that are rotated.
+//! Small files that are read again when their content changes, such as keys that are rotated.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -29,15 +29,27 @@ pub fn watch(
     ctx: &Context,
     use_content: impl Fn(&str) -> anyhow::Result<()> + Send + 'static,
 ) {
+    watch_all(name, [file], [first], ctx, move |[content]| use_content(content));
+}
+
+/// Like [`watch`], for files that are used together. One that was replaced before the others may not fit them; then they are tried again.
+pub fn watch_all<const N: usize>(
+    name: &'static str,
+    files: [PathBuf; N],
+    first: [String; N],
+    ctx: &Context,
+    use_contents: impl Fn(&[String; N]) -> anyhow::Result<()> + Send + 'static,
+) {
     let health = ctx.health.check(name);
     health.ok();
     let mut known = first;
+    let names = files.each_ref().map(|file| file.display().to_string()).join(", ");
     ctx.tasks.every(name, READ_PERIOD, move || {
-        let read = read(&file).and_then(|content| {
-            if known != content {
-                use_content(&content).with_context(|| format!("cannot use {}", file.display()))?;
-                tracing::info!(file = %file.display(), "a file has changed and is in use");
-                known = content;
+        let read = read_all(&files).and_then(|contents| {
+            if known != contents {
+                use_contents(&contents).with_context(|| format!("cannot use {names}"))?;
+                tracing::info!(files = names, "a file has changed and is in use");
+                known = contents;
             }
             Ok(())
         });
@@ -47,4 +59,13 @@ pub fn watch(
         }
         std::future::ready(())
     });
+}
+
+/// Reads files that are used together.
+pub fn read_all<const N: usize>(files: &[PathBuf; N]) -> anyhow::Result<[String; N]> {
+    let mut contents = [const { String::new() }; N];
+    for (content, file) in contents.iter_mut().zip(files) {
+        *content = read(file)?;
+    }
+    Ok(contents)
 }

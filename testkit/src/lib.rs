@@ -17,6 +17,7 @@ pub mod raw_client;
 pub mod rng;
 pub mod servers;
 pub mod small_disk;
+pub mod tls;
 
 pub use blackhole_proxy::BlackholeProxy;
 pub use browser::Browser;
@@ -32,3 +33,4 @@ pub use rng::seeded;
 pub use servers::postgres::Postgres;
 pub use servers::redis::{RedisKind, RedisServer};
 pub use small_disk::SmallDisk;
+pub use tls::Certificate;

@@ -18,9 +18,11 @@ pub(super) async fn run(args: &RoleArgs) -> Result<(), CommandError> {
     let (setup, _) = args.read((context.now)())?;
     service::telemetry::init(setup.log_format, &setup.log_filter)?;
     let signal = context.tasks.until_signal();
+    let is_https = setup.gateway.as_ref().is_some_and(|gateway| gateway.tls.is_some());
     let system = System::start(setup, &context).await?;
     let address = system.gateway.or(system.signup).or(system.operator).unwrap_or(system.admin);
-    tracing::info!(role = ?args.role, "serving on http://{address}");
+    let scheme = if is_https { "https" } else { "http" };
+    tracing::info!(role = ?args.role, "serving on {scheme}://{address}");
     signal.await;
     shut_down(system, &context).await
 }

@@ -19,3 +19,4 @@ mod slow_readers;
 mod stopping;
 mod streams;
 mod stub;
+mod tls;

@@ -9,12 +9,14 @@ use anyhow::Context as _;
 use axum::Router;
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::either::Either;
 
 use super::connection_count::ConnectionCounts;
 use super::handler::{Handler, RouterHandler};
 use super::limits::{HEADER_BYTES_MIN, Limits};
 use super::server::HttpServer;
-use super::{http1, http2};
+use super::tls::{Tls, TlsFiles};
+use super::{http1, http2, tls};
 use crate::context::Context;
 use crate::tasks::Tasks;
 
@@ -23,6 +25,22 @@ const BACKLOG: u32 = 4096;
 /// The first and the longest pause, in milliseconds, after an accept error that only time resolves.
 const PAUSE_MS_MIN: u64 = 50;
 const PAUSE_MS_MAX: u64 = 1000;
+
+/// A listening socket, and how its connections are secured.
+#[derive(Debug)]
+pub struct Listener {
+    /// The socket.
+    pub socket: TcpListener,
+    /// The certificate and key of TLS; `None` for plain text.
+    pub tls: Option<TlsFiles>,
+}
+
+impl From<TcpListener> for Listener {
+    /// A listener in plain text.
+    fn from(socket: TcpListener) -> Self {
+        Self { socket, tls: None }
+    }
+}
 
 /// Binds a listener with a backlog for a crowd. Needs a runtime. Port 0 takes a free port.
 pub fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
@@ -38,7 +56,7 @@ pub fn bind(address: SocketAddr) -> anyhow::Result<TcpListener> {
 /// Serves the router on the listener until the tasks are asked to stop. Returns the bound address at once.
 /// At the stop no more connections are accepted, idle ones are closed, and running requests finish.
 pub fn serve(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     router: Router,
     limits: Limits,
     ctx: &Context,
@@ -48,7 +66,7 @@ pub fn serve(
 
 /// Like [`serve`], with one handler for all paths.
 pub fn serve_handler<H: Handler>(
-    listener: TcpListener,
+    listener: impl Into<Listener>,
     handler: H,
     limits: Limits,
     ctx: &Context,
@@ -57,10 +75,12 @@ pub fn serve_handler<H: Handler>(
         limits.header_bytes_max >= HEADER_BYTES_MIN,
         "header_bytes_max must be at least {HEADER_BYTES_MIN}"
     );
-    listener.set_nonblocking(true)?;
-    let address = listener.local_addr()?;
-    let listener = tokio::net::TcpListener::from_std(listener)?;
-    let server = Arc::new(HttpServer::new(handler, limits, ctx.tasks.clone()));
+    let Listener { socket, tls } = listener.into();
+    socket.set_nonblocking(true)?;
+    let address = socket.local_addr()?;
+    let listener = tokio::net::TcpListener::from_std(socket)?;
+    let tls = tls.map(|files| Tls::start(files, limits.http2, ctx)).transpose()?;
+    let server = Arc::new(HttpServer::new(handler, limits, tls, ctx.tasks.clone()));
     ctx.tasks.spawn("http accept", accept_all(listener, server, ctx.tasks.clone()));
     tracing::info!(%address, "listening on {address}");
     Ok(address)
@@ -163,7 +183,20 @@ async fn serve_either<H: Handler>(
     server: Arc<HttpServer<H>>,
     tasks: Tasks,
 ) -> anyhow::Result<()> {
-    if server.limits.http2 && http2::begins_with_preface(&stream, &server.limits, &tasks).await? {
+    let (stream, is_http2) = match &server.tls {
+        None => {
+            let limits = &server.limits;
+            let is_http2 = limits.http2 && http2::begins_with_preface(&stream, limits, &tasks).await?;
+            (Either::Left(stream), is_http2)
+        }
+        Some(tls) => {
+            // Boxed: the state of a handshake is large, and is not needed for the rest of the connection.
+            let stream = Box::pin(tls.handshake(stream, &server.limits, &tasks)).await?;
+            let is_http2 = stream.get_ref().1.alpn_protocol() == Some(tls::HTTP_2);
+            (Either::Right(Box::new(stream)), is_http2)
+        }
+    };
+    if is_http2 {
         http2::serve(stream, peer, server, tasks).await
     } else {
         http1::serve(stream, peer, server, tasks).await

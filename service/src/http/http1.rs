@@ -9,18 +9,17 @@ use std::task::Poll;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::TcpStream;
 
 use super::handler::Handler;
 use super::server::{ConnectionService, HttpServer};
-use super::socket::TimedSocket;
+use super::socket::{Stream, TimedSocket};
 use super::timeouts::{Activity, Http1Timeouts};
 use crate::lazy::LazyWake;
 use crate::tasks::Tasks;
 
 /// Serves one connection until it ends, a timeout closes it, or the tasks are asked to stop.
 pub(super) async fn serve<H: Handler>(
-    stream: TcpStream,
+    stream: Stream,
     peer: SocketAddr,
     server: Arc<HttpServer<H>>,
     tasks: Tasks,

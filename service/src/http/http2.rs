@@ -15,7 +15,7 @@ use tokio::net::TcpStream;
 use super::handler::Handler;
 use super::limits::Limits;
 use super::server::{ConnectionService, HttpServer};
-use super::socket::TimedSocket;
+use super::socket::{Stream, TimedSocket};
 use super::stream::StreamExecutor;
 use super::timeouts::{Activity, Http2IdleTimeout};
 use crate::lazy::LazyWake;
@@ -52,7 +52,7 @@ pub(super) async fn begins_with_preface(
 
 /// Serves one connection until it ends, a timeout closes it, or the tasks are asked to stop.
 pub(super) async fn serve<H: Handler>(
-    stream: TcpStream,
+    stream: Stream,
     peer: SocketAddr,
     server: Arc<HttpServer<H>>,
     tasks: Tasks,

@@ -27,6 +27,11 @@ impl MinimumRate {
         since + self.lag_max.saturating_sub(self.lag)
     }
 
+    /// Ends a wait for bytes that were counted already.
+    pub(super) fn waited(&mut self) {
+        self.waiting_since = None;
+    }
+
     /// The time until which it may wait, while it waits.
     pub(super) fn deadline(&self) -> Option<Instant> {
         Some(self.waiting_since? + self.lag_max.saturating_sub(self.lag))

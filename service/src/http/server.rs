@@ -22,6 +22,7 @@ use super::rate::MinimumRate;
 use super::record::{PendingRecord, SentResponse};
 use super::security_headers::complete;
 use super::timeouts::RequestGuard;
+use super::tls::Tls;
 use crate::problem::Problem;
 use crate::tasks::{Tasks, panic_message};
 
@@ -29,6 +30,8 @@ use crate::tasks::{Tasks, panic_message};
 pub(super) struct HttpServer<H> {
     handler: H,
     pub(super) limits: Limits,
+    /// `None` for plain text.
+    pub(super) tls: Option<Tls>,
     metrics: HttpMetrics,
     tasks: Tasks,
 }
@@ -55,8 +58,8 @@ impl<H: Handler> ConnectionService<H> {
 }
 
 impl<H: Handler> HttpServer<H> {
-    pub(super) fn new(handler: H, limits: Limits, tasks: Tasks) -> Self {
-        Self { handler, limits, metrics: HttpMetrics::new(), tasks }
+    pub(super) fn new(handler: H, limits: Limits, tls: Option<Tls>, tasks: Tasks) -> Self {
+        Self { handler, limits, tls, metrics: HttpMetrics::new(), tasks }
     }
 
     /// Counts a connection while the guard exists.

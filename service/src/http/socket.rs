@@ -7,6 +7,8 @@ use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
+use tokio_rustls::server::TlsStream;
+use tokio_util::either::Either;
 
 use super::limits::Limits;
 use super::rate::MinimumRate;
@@ -16,16 +18,19 @@ use crate::lazy::LazyTimer;
 /// Up to this many bytes are copied into one buffer before they are written: a vectored write takes longer in the kernel.
 const COPY_MAX: usize = 4096;
 
+/// A connection in plain text, or over TLS.
+pub(super) type Stream = Either<TcpStream, Box<TlsStream<TcpStream>>>;
+
 /// A socket with a write timeout.
 pub(super) struct TimedSocket {
-    stream: TcpStream,
+    stream: Stream,
     activity: Arc<Activity>,
     rate: MinimumRate,
     timer: LazyTimer,
 }
 
 impl TimedSocket {
-    pub(super) fn new(stream: TcpStream, activity: Arc<Activity>, limits: &Limits) -> Self {
+    pub(super) fn new(stream: Stream, activity: Arc<Activity>, limits: &Limits) -> Self {
         let rate = MinimumRate::new(limits.response_rate_min, limits.write_stall_timeout);
         Self { stream, activity, rate, timer: LazyTimer::after(limits.write_stall_timeout) }
     }
@@ -41,9 +46,24 @@ impl TimedSocket {
             self.activity.count_write();
             return Poll::Ready(result);
         }
-        self.timer.set(self.rate.wait());
-        ready!(self.timer.poll(cx));
+        ready!(self.poll_stalled(cx));
         Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// The result of a flush, likewise: TLS keeps encrypted bytes that the socket does not take. They were counted as they were written.
+    fn after_flush(&mut self, cx: &mut Context<'_>, result: Poll<io::Result<()>>) -> Poll<io::Result<()>> {
+        if result.is_ready() {
+            self.rate.waited();
+            return result;
+        }
+        ready!(self.poll_stalled(cx));
+        Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+    }
+
+    /// Ready when the client has not read for too long.
+    fn poll_stalled(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.timer.set(self.rate.wait());
+        self.timer.poll(cx)
     }
 }
 
@@ -92,10 +112,14 @@ impl AsyncWrite for TimedSocket {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_flush(cx)
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.stream).poll_flush(cx);
+        this.after_flush(cx, result)
     }
 
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().stream).poll_shutdown(cx)
+        let this = self.get_mut();
+        let result = Pin::new(&mut this.stream).poll_shutdown(cx);
+        this.after_flush(cx, result)
     }
 }
