@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+use crate::auto_pace::{AutoPace, TARGET_P95_MS};
 use crate::id::EventId;
 use crate::pace::Pace;
 use crate::time::Millis;
@@ -145,6 +146,9 @@ pub struct EventSettings {
     pub release: Release,
     /// Order calls started per second.
     pub pace: Pace,
+    /// How the leader moves the pace; `None` if only operators do.
+    #[serde(default)]
+    pub auto_pace: Option<AutoPace>,
     /// The maximum number of order calls of this event in flight, over all workers.
     pub in_flight_max: u32,
     /// The maximum count of numbers that the queue may assign.
@@ -203,6 +207,12 @@ pub enum BadSettings {
     /// See the message.
     #[error("extension must be between 0, which allows none, and 7 days")]
     Extension,
+    /// See the message.
+    #[error(
+        "auto_pace needs a min that is not above its max, and a target_p95_ms from {} to {}",
+        TARGET_P95_MS.start(), TARGET_P95_MS.end()
+    )]
+    AutoPace,
 }
 
 /// Whether a path is normalised and below the root, so that it can be compared with a normalised request path.
@@ -228,6 +238,7 @@ impl EventSettings {
             intake: true,
             release: Release::Running,
             pace: Pace::DEFAULT,
+            auto_pace: None,
             in_flight_max: 20,
             applications_max: 1_000_000,
             announcement: Text::default(),
@@ -257,6 +268,7 @@ impl EventSettings {
             ),
             (!CALLED_FOR_MS.contains(&self.called_for_ms), BadSettings::CalledFor),
             (!(0..=EXTENSION_MAX_MS).contains(&self.extension_ms), BadSettings::Extension),
+            (self.auto_pace.as_ref().is_some_and(|auto| !auto.is_valid()), BadSettings::AutoPace),
         ];
         checks.into_iter().filter_map(|(wrong, mistake)| wrong.then_some(mistake)).collect()
     }

@@ -2,6 +2,7 @@
 //! No I/O, no clock, no randomness: times and random bytes are arguments.
 
 pub mod application;
+pub mod auto_pace;
 pub mod domain_event;
 pub mod event;
 pub mod id;
@@ -16,6 +17,7 @@ pub mod receipt;
 pub mod time;
 
 pub use application::{ApplicationState, CalledWindow, Undo};
+pub use auto_pace::{AutoPace, ObservedCalls, PaceController, PaceReason, PaceSituation, PaceStep};
 pub use domain_event::{DomainEvent, DomainEventKind, DomainEventKinds};
 pub use event::{EventSettings, EventState, Identity, Kind, Release};
 pub use id::{AppKey, Epoch, EventId, Fence, NO_JOURNAL, Number, ReqHash};

@@ -1,5 +1,6 @@
 //! Changes that operators make: creating and changing events, their capacity, and the audit.
 
+pub(crate) mod adjust_pace;
 pub(crate) mod adopt_settings;
 pub(crate) mod audit;
 pub(crate) mod audit_chain;

@@ -8,6 +8,7 @@ mod outbox;
 mod store;
 mod tables;
 
+pub use admin::adjust_pace::AUTO_ACTOR;
 pub use admin::audit::{AuditAction, AuditCursor, AuditRow, ChangedBy};
 pub use admin::audit_chain::{AuditChain, BrokenLink};
 pub use admin::change::{Change, EventPatch};

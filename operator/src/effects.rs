@@ -1,6 +1,6 @@
 //! The effects of a change, computed from the event and its live figures.
 
-use domain::{EventSettings, EventState, Millis};
+use domain::{EventSettings, EventState, Millis, Release};
 use ledger::{Change, ChangePreview, EventRow};
 
 use crate::api::undo::is_undoable;
@@ -81,8 +81,9 @@ impl Situation<'_> {
         let finish = Effect::Finish { in_flight: self.live.event.under_way.ordering };
         match change {
             Change::Pause | Change::Drain => vec![finish, keep],
-            Change::Resume => [vec![self.remaining()], self.limited()].concat(),
+            Change::Resume => [vec![self.remaining()], self.starts_at_min(), self.limited()].concat(),
             Change::Pace(_) | Change::InFlightMax(_) => self.speed(),
+            Change::AutoPace(_) => self.automatic(),
             Change::Capacity(_) => vec![
                 Effect::InRange {
                     before: self.in_range(self.row.settings.capacity),
@@ -109,9 +110,27 @@ impl Situation<'_> {
         }
     }
 
+    fn starts_at_min(&self) -> Vec<Effect> {
+        let auto = self.after.auto_pace.as_ref().filter(|_| self.row.settings.release == Release::Paused);
+        auto.map(|auto| Effect::StartsAtMin { pace: auto.min.to_string() }).into_iter().collect()
+    }
+
+    fn automatic(&self) -> Vec<Effect> {
+        let mut effects = vec![self.remaining()];
+        match (&self.row.settings.auto_pace, &self.after.auto_pace) {
+            (Some(_), None) => effects.push(Effect::AutoPaceEnds),
+            (_, Some(_)) => effects.push(Effect::PaceFollows),
+            (None, None) => {}
+        }
+        effects
+    }
+
     /// The effects on how fast the queue is served.
     fn speed(&self) -> Vec<Effect> {
         let mut effects = vec![self.remaining()];
+        if self.row.settings.auto_pace.is_some() && self.after.auto_pace.is_none() {
+            effects.push(Effect::AutoPaceEnds);
+        }
         if self.after.pace.micro() > 2 * self.row.settings.pace.micro() {
             effects.push(Effect::MoreThanDouble);
         }

@@ -29,6 +29,7 @@ impl From<BadSettings> for FieldError {
             BadSettings::Times => ("/closes_at", "out_of_order"),
             BadSettings::Text => ("/title", "too_long"),
             BadSettings::Diverts => ("/diverts", "invalid"),
+            BadSettings::AutoPace => ("/auto_pace", "invalid"),
             BadSettings::CalledFor => ("/called_for_ms", "out_of_range"),
             BadSettings::Extension => ("/extension_ms", "out_of_range"),
         };

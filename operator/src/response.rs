@@ -11,7 +11,9 @@ mod preview;
 pub use application::{ApplicationList, ApplicationResponse};
 pub(crate) use change::with_timestamps;
 pub use change::{ChangeList, ChangeResponse};
-pub use event::{EventList, EventResponse, LocalizedText, PendingCounts, QueueResponse, SeatCounts};
+pub use event::{
+    AutoPaceResponse, EventList, EventResponse, LocalizedText, PendingCounts, QueueResponse, SeatCounts,
+};
 pub use metric::{CallFigures, LiveResponse, MetricList, MetricSecond, RecentRates};
 pub use outbox::{TargetList, TargetResponse};
 pub use preview::{ChangeSeverity, Effect, PreviewResponse};

@@ -34,6 +34,7 @@ fn routes() -> OpenApiRouter<Arc<OperatorState>> {
         .routes(routes!(release::accept))
         .routes(routes!(release::unfreeze))
         .routes(routes!(settings::pace))
+        .routes(routes!(settings::auto_pace))
         .routes(routes!(settings::capacity))
         .routes(routes!(settings::in_flight_max))
         .routes(routes!(settings::announcement))

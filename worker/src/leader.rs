@@ -2,6 +2,8 @@
 //! the leadership or the process stops.
 
 mod admission;
+mod auto_pace;
+mod auto_pace_term;
 mod called;
 mod gap_recount;
 mod inbox;
@@ -119,6 +121,7 @@ async fn run_round(worker: &WorkerContext, term: &mut LeaderTerm, check: &Check)
     }
     report_health(term, &event, check);
     queue_status::report(worker, term, &snapshot, now).await?;
+    auto_pace::adjust(worker, term, &event).await?;
     if !term.gaps_filled && !recovery::fill_gaps(worker, term, &snapshot).await? {
         return Ok(BUSY);
     }

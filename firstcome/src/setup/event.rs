@@ -30,6 +30,7 @@ pub(super) fn read(part: &mut Part<'_>, now: Millis) -> Option<EventSettings> {
         settle_after_close: part.flag("settle_after_close", true),
         diverts: part.texts("diverts"),
         identity: part.parse("identity", "open"),
+        auto_pace: None,
         pepper: part.text("pepper", "k1"),
     };
     for mistake in settings.mistakes() {
@@ -55,6 +56,7 @@ fn key_of(mistake: BadSettings) -> &'static str {
         BadSettings::Times => "closes_at",
         BadSettings::Text => "title_ko",
         BadSettings::Diverts => "diverts",
+        BadSettings::AutoPace => "auto_pace",
         BadSettings::CalledFor => "called_for",
         BadSettings::Extension => "extension",
     }
@@ -80,6 +82,7 @@ pub fn demo_event(opens_at: Millis) -> EventSettings {
         settle_after_close: true,
         diverts: vec!["/products/4".into()],
         identity: Identity::Open,
+        auto_pace: None,
         pepper: "k1".into(),
     }
 }

@@ -139,6 +139,15 @@ async fn the_help_of_event_create_has_examples_and_hides_the_token() {
     assert!(!help.contains(&harness.token));
 }
 
+fn set_an_automatic_pace(harness: &CliHarness) {
+    let auto = ["pace", "auto", "spring", "--min", "20", "--max", "50", "--target-p95-ms", "1500"];
+    harness.done(&auto);
+    assert!(harness.ends_with(2, &auto[..5]).contains("--max"));
+    let shown = harness.done(&["pace", "get", "spring"]);
+    assert!(shown.contains("50/s (auto 20 to 50/s, p95 within 1500 ms)"), "{shown}");
+    harness.done(&["pace", "auto", "spring", "--off"]);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_runs_an_event_from_creation_to_settlement_by_command() {
     let harness = CliHarness::start().await;
@@ -167,6 +176,7 @@ async fn an_operator_runs_an_event_from_creation_to_settlement_by_command() {
     );
     harness.done(&["announcement", "set", "spring", "--ko", "곧 시작해요", "--en", "Soon"]);
     harness.done(&["pace", "set", "spring", "50", "--in-flight-max", "7", "--reason", "a slow shop"]);
+    set_an_automatic_pace(&harness);
     harness.done(&["capacity", "set", "spring", "4", "--reason", "one more"]);
     let lower = ["capacity", "set", "spring", "2", "--reason", "fewer"];
     assert!(harness.ends_with(2, &lower).contains("--yes"));
@@ -198,6 +208,7 @@ async fn an_operator_runs_an_event_from_creation_to_settlement_by_command() {
         "announcement",
         "pace 100 -> 50",
         "(a slow shop)",
+        "auto_pace: auto_pace - -> auto 20 to 50/s",
         "capacity 3 -> 4",
         "pause",
         "close",

@@ -71,6 +71,7 @@ impl Stage {
             settle_after_close: true,
             diverts: Vec::new(),
             identity: domain::Identity::Open,
+            auto_pace: None,
             pepper: "k1".into(),
         };
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));

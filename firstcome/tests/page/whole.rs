@@ -96,6 +96,7 @@ fn event(opens_at: i64) -> EventSettings {
         settle_after_close: true,
         diverts: vec!["/products/4".into()],
         identity: domain::Identity::Open,
+        auto_pace: None,
         pepper: "k1".into(),
     }
 }

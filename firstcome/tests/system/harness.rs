@@ -39,6 +39,7 @@ pub(crate) fn event(capacity: u32, open_for_ms: i64) -> EventSettings {
         settle_after_close: true,
         diverts: Vec::new(),
         identity: domain::Identity::Open,
+        auto_pace: None,
         pepper: "k1".into(),
     }
 }

@@ -37,6 +37,7 @@ pub(crate) fn settings(id: &str, diverts: &[&str]) -> EventSettings {
         settle_after_close: false,
         diverts: diverts.iter().map(|path| (*path).to_owned()).collect(),
         identity: domain::Identity::Open,
+        auto_pace: None,
         pepper: "k1".into(),
     }
 }

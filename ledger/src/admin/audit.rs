@@ -27,6 +27,8 @@ pub enum AuditAction {
     Resume,
     Drain,
     Pace,
+    AutoPace,
+    AdjustPace,
     InFlightMax,
     Capacity,
     Announcement,
@@ -42,7 +44,7 @@ pub enum AuditAction {
 
 impl AuditAction {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 23] = [
         Self::Create,
         Self::Clone,
         Self::Update,
@@ -53,6 +55,8 @@ impl AuditAction {
         Self::Resume,
         Self::Drain,
         Self::Pace,
+        Self::AutoPace,
+        Self::AdjustPace,
         Self::InFlightMax,
         Self::Capacity,
         Self::Announcement,
@@ -79,6 +83,8 @@ impl AuditAction {
             Self::Resume => "resume",
             Self::Drain => "drain",
             Self::Pace => "pace",
+            Self::AutoPace => "auto_pace",
+            Self::AdjustPace => "adjust_pace",
             Self::InFlightMax => "in_flight_max",
             Self::Capacity => "capacity",
             Self::Announcement => "announcement",

@@ -1,7 +1,7 @@
 //! The changes that an operator can request.
 
 use domain::event::Text;
-use domain::{Millis, Pace};
+use domain::{AutoPace, Millis, Pace};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -25,8 +25,10 @@ pub enum Change {
     Resume,
     /// Admits no more applications. The orders of admitted applications are still created.
     Drain,
-    /// Sets the order calls started per second.
+    /// Sets the order calls started per second, and ends the automatic pace: the operator's figure stays.
     Pace(Pace),
+    /// Sets the rules of the automatic pace; `None` ends it, and the pace stays as it is.
+    AutoPace(Option<AutoPace>),
     /// Sets the limit of order calls without a response.
     InFlightMax(u32),
     /// Sets the number of seats. Raising it adds seats; lowering it deletes free seats only.
@@ -53,6 +55,7 @@ impl Change {
             Self::Resume => AuditAction::Resume,
             Self::Drain => AuditAction::Drain,
             Self::Pace(_) => AuditAction::Pace,
+            Self::AutoPace(_) => AuditAction::AutoPace,
             Self::InFlightMax(_) => AuditAction::InFlightMax,
             Self::Capacity(_) => AuditAction::Capacity,
             Self::Announcement(_) => AuditAction::Announcement,

@@ -4,6 +4,7 @@
 use domain::{EventId, Millis};
 use serde_json::{Value, json};
 
+use crate::admin::adjust_pace::is_changed_since;
 use crate::admin::audit::{self, AuditRow, ChangedBy};
 use crate::admin::capacity::fit_seats;
 use crate::admin::change::Change;
@@ -50,7 +51,8 @@ impl EventRow {
 }
 
 impl Ledger {
-    /// Changes an event, which must be at `if_rev` if one is given. Every change has a row in the audit.
+    /// Changes an event, which must be at `if_rev` if one is given; steps of the automatic pace since then do not count. Every change
+    /// has a row in the audit.
     pub async fn change(
         &self,
         event: &EventId,
@@ -61,7 +63,9 @@ impl Ledger {
         let mut tx = self.begin().await?;
         let row = lock_known_event(&mut tx, event).await?;
         let locked = EventRow::from_row(&row)?;
-        if if_rev.is_some_and(|rev| rev != locked.rev) {
+        if let Some(seen) = if_rev
+            && is_changed_since(&mut tx, event, seen, locked.rev).await?
+        {
             return Err(ChangeError::Stale { rev: locked.rev });
         }
         let now = self.now(&mut tx).await?;

@@ -46,6 +46,21 @@ impl EventDraft {
 
     /// Applies the change, if the state allows it.
     pub(crate) fn apply(&mut self, change: &Change, now: Millis) -> Result<(), ChangeError> {
+        let was_paused = self.settings.release == Release::Paused;
+        self.change(change, now)?;
+        self.limit_pace(was_paused);
+        Ok(())
+    }
+
+    /// Keeps an automatic pace within its limits. After a pause it starts with the lowest one.
+    fn limit_pace(&mut self, was_paused: bool) {
+        let EventSettings { auto_pace, pace, release, .. } = &mut self.settings;
+        let Some(auto) = auto_pace else { return };
+        let resumes = was_paused && *release != Release::Paused;
+        *pace = if resumes { auto.min } else { auto.limit(*pace) };
+    }
+
+    fn change(&mut self, change: &Change, now: Millis) -> Result<(), ChangeError> {
         match change {
             Change::Update(patch) => self.update(patch, now)?,
             Change::Open => {
@@ -57,7 +72,11 @@ impl EventDraft {
             Change::Pause => self.settings.release = Release::Paused,
             Change::Resume => self.settings.release = Release::Running,
             Change::Drain => self.settings.release = Release::Draining,
-            Change::Pace(pace) => self.settings.pace = *pace,
+            Change::Pace(pace) => {
+                self.settings.pace = *pace;
+                self.settings.auto_pace = None;
+            }
+            Change::AutoPace(auto) => self.settings.auto_pace.clone_from(auto),
             Change::InFlightMax(max) => self.settings.in_flight_max = *max,
             Change::Capacity(seats) => {
                 self.settings.capacity = *seats;

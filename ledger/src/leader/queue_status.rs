@@ -68,13 +68,13 @@ impl Ledger {
         row.as_ref().map(QueueStatus::from_row).transpose()
     }
 
-    /// Writes the status of the queue with the ledger's time, and extends the leader's lease.
+    /// Writes the status of the queue with the ledger's time, which it returns, and extends the leader's lease.
     pub async fn write_queue_status(
         &self,
         event: &EventId,
         fence: Fence,
         status: &QueueStatus,
-    ) -> Result<(), Error> {
+    ) -> Result<Millis, Error> {
         let mut tx = self.begin().await?;
         let led = lock_led_event(self, &mut tx, event, fence).await?;
         sqlx::query(
@@ -91,6 +91,7 @@ impl Ledger {
         .execute(&mut *tx).await?;
         let applied = status.seq.saturating_sub(status.skipped_numbers);
         activity::record_queue(&mut tx, event, led.now, applied, status.waiting).await?;
-        tx.commit().await
+        tx.commit().await?;
+        Ok(led.now)
     }
 }

@@ -121,6 +121,7 @@ pub(crate) fn settings(capacity: u32) -> EventSettings {
         settle_after_close: true,
         diverts: Vec::new(),
         identity: domain::Identity::Open,
+        auto_pace: None,
         pepper: "k1".into(),
     }
 }

@@ -4,6 +4,7 @@
 
 mod admitting;
 mod auditing;
+mod auto_pace;
 mod calling;
 mod cancelling;
 mod capacity;
@@ -53,6 +54,12 @@ cases! {
         invalid_settings_change_nothing
         a_settled_event_changes_only_its_title_and_announcement
         a_clone_is_a_new_event_with_the_same_settings
+    }
+    auto_pace {
+        a_step_of_the_automatic_pace_is_audited_with_its_reason
+        an_operators_pace_ends_the_automatic_one_and_can_be_undone
+        an_automatic_pace_resumes_after_a_pause_with_its_minimum
+        a_step_does_not_invalidate_what_an_operator_has_read
     }
     timing {
         opens_at_moves_until_two_seconds_before

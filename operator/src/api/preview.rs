@@ -13,7 +13,7 @@ use crate::auth::Operator;
 use crate::effects;
 use crate::error::Error;
 use crate::error_docs::ChangeRoute;
-use crate::request::{Announcement, EventPath, JsonBody, PaceField, optional_whole_number};
+use crate::request::{Announcement, AutoPaceRules, EventPath, JsonBody, PaceField, optional_whole_number};
 use crate::response::PreviewResponse;
 use crate::state::OperatorState;
 
@@ -29,6 +29,7 @@ pub(crate) enum RequestedAction {
     Resume,
     Drain,
     Pace,
+    AutoPace,
     InFlightMax,
     Capacity,
     Announcement,
@@ -44,6 +45,8 @@ pub(crate) struct RequestedChange {
     pub(crate) action: RequestedAction,
     /// For `pace`.
     pace: Option<PaceField>,
+    /// For `auto_pace`; without it, the automatic pace ends.
+    auto_pace: Option<AutoPaceRules>,
     /// For `in_flight_max`.
     #[schema(minimum = 1, maximum = 10_000)]
     #[serde(default, deserialize_with = "optional_whole_number")]
@@ -61,7 +64,7 @@ pub(crate) struct RequestedChange {
 impl RequestedChange {
     /// The change; an error if its value is missing.
     pub(crate) fn into_change(self) -> Result<Change, Error> {
-        let Self { action, pace, in_flight_max, capacity, announcement, update } = self;
+        let Self { action, pace, auto_pace, in_flight_max, capacity, announcement, update } = self;
         let missing = |name: &str| Error::field(&format!("/{name}"), "required", "the action needs a value");
         Ok(match action {
             RequestedAction::Update => Change::Update(update.ok_or_else(|| missing("update"))?.patch()),
@@ -72,6 +75,7 @@ impl RequestedChange {
             RequestedAction::Resume => Change::Resume,
             RequestedAction::Drain => Change::Drain,
             RequestedAction::Pace => Change::Pace(pace.ok_or_else(|| missing("pace"))?.0),
+            RequestedAction::AutoPace => Change::AutoPace(auto_pace.map(Into::into)),
             RequestedAction::InFlightMax => {
                 Change::InFlightMax(in_flight_max.ok_or_else(|| missing("in_flight_max"))?)
             }

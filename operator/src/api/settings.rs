@@ -12,7 +12,8 @@ use super::change::apply_request;
 use crate::error::Error;
 use crate::error_docs::SettingRoute;
 use crate::request::{
-    Announcement, ChangeBody, ChangeRequest, IfMatchRequired, MatchRule, PaceField, Reason, whole_number,
+    Announcement, AutoPaceRules, ChangeBody, ChangeRequest, IfMatchRequired, MatchRule, PaceField, Reason,
+    present, whole_number,
 };
 use crate::response::ChangeResponse;
 use crate::state::OperatorState;
@@ -26,6 +27,24 @@ pub(crate) struct NewPace {
 }
 
 impl ChangeBody for NewPace {
+    const IF_MATCH: MatchRule = MatchRule::Required;
+    fn reason(&self) -> Option<&Reason> {
+        self.reason.as_ref()
+    }
+}
+
+/// New rules of the automatic pace.
+#[derive(Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct NewAutoPace {
+    /// The rules; null ends the automatic pace, and the pace stays as it is.
+    #[serde(deserialize_with = "present")]
+    #[schema(required = true)]
+    auto_pace: Option<AutoPaceRules>,
+    reason: Option<Reason>,
+}
+
+impl ChangeBody for NewAutoPace {
     const IF_MATCH: MatchRule = MatchRule::Required;
     fn reason(&self) -> Option<&Reason> {
         self.reason.as_ref()
@@ -81,7 +100,7 @@ impl ChangeBody for NewAnnouncement {
     }
 }
 
-/// Sets how many order calls are started per second.
+/// Sets how many order calls are started per second, and ends the automatic pace.
 #[utoipa::path(put, path = "/gate/adm/v1/set/pace/{event}", request_body = NewPace,
     params(("event" = String, Path), IfMatchRequired),
     responses((status = 200, body = ChangeResponse, headers(("ETag" = String))), SettingRoute))]
@@ -90,6 +109,18 @@ pub(crate) async fn pace(
     request: ChangeRequest<NewPace>,
 ) -> Result<ChangeResponse, Error> {
     apply_request(&state, &request, Change::Pace(request.body.pace.0)).await
+}
+
+/// Makes the pace follow the latency and the errors of the order calls, between two limits, or ends that.
+#[utoipa::path(put, path = "/gate/adm/v1/set/auto-pace/{event}", request_body = NewAutoPace,
+    params(("event" = String, Path), IfMatchRequired),
+    responses((status = 200, body = ChangeResponse, headers(("ETag" = String))), SettingRoute))]
+pub(crate) async fn auto_pace(
+    State(state): State<Arc<OperatorState>>,
+    request: ChangeRequest<NewAutoPace>,
+) -> Result<ChangeResponse, Error> {
+    let rules = request.body.auto_pace.clone().map(Into::into);
+    apply_request(&state, &request, Change::AutoPace(rules)).await
 }
 
 /// Sets the number of seats. Lowering removes free seats only.

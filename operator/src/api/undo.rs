@@ -67,6 +67,7 @@ pub(crate) fn is_undoable(action: AuditAction) -> bool {
             | AuditAction::Resume
             | AuditAction::Drain
             | AuditAction::Pace
+            | AuditAction::AutoPace
             | AuditAction::InFlightMax
             | AuditAction::Capacity
             | AuditAction::Announcement
@@ -74,8 +75,14 @@ pub(crate) fn is_undoable(action: AuditAction) -> bool {
     )
 }
 
+/// The rev of the event's last change, among these newest rows, that is not a step of the automatic pace. It can be undone.
+pub(crate) fn last_changed_rev(rows: &[AuditRow]) -> i64 {
+    let is_change = |row: &&AuditRow| raises_rev(row.action) && row.action != AuditAction::AdjustPace;
+    rows.iter().find(is_change).map_or(0, |row| row.rev)
+}
+
 /// How long the change can still be undone, in milliseconds, as long as nothing else is changed; `None` if it cannot.
-pub(crate) fn undo_left_ms(row: &AuditRow, current_rev: i64, now: Millis) -> Option<Millis> {
+pub(crate) fn undo_left_ms(row: &AuditRow, last_changed_rev: i64, now: Millis) -> Option<Millis> {
     let left = row.at + UNDO_MS - now;
-    (row.rev == current_rev && is_undoable(row.action) && left > 0).then_some(left)
+    (row.rev == last_changed_rev && is_undoable(row.action) && left > 0).then_some(left)
 }

@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::Response;
 use domain::{EventId, EventState, Millis, Release};
-use ledger::AuditRow;
+use ledger::{AuditAction, AuditRow};
 
 use super::alerts::{self, Alert};
 use super::error_page::finish;
@@ -16,7 +16,7 @@ use super::format;
 use super::messages::{Messages, fill};
 use super::visit::{ConsoleFrame, Visit};
 use super::words;
-use crate::api::undo::undo_left_ms;
+use crate::api::undo::{last_changed_rev, undo_left_ms};
 use crate::error::Error;
 use crate::request::EventPath;
 use crate::response::{ApplicationResponse, ChangeResponse, EventResponse};
@@ -24,7 +24,9 @@ use crate::state::OperatorState;
 use crate::timestamp;
 
 /// How many changes and parked applications the page shows.
-const CHANGES_MAX: u32 = 20;
+const CHANGES_MAX: usize = 20;
+/// A ramp of the automatic pace takes many rows and one line.
+const ROWS_MAX: u32 = 150;
 const PARKED_MAX: u32 = 50;
 
 /// A word about the state.
@@ -50,8 +52,37 @@ pub(super) struct ChangeLine {
     pub(super) text: String,
     pub(super) reason: String,
     pub(super) rev: i64,
+    /// Whether it is a step of the automatic pace.
+    pub(super) is_auto: bool,
     /// How long it can be undone; empty if it cannot.
     pub(super) undo_left: String,
+}
+
+/// The form of the automatic pace.
+struct AutoPaceFields {
+    is_on: bool,
+    min: String,
+    max: String,
+    target_p95_ms: String,
+}
+
+impl AutoPaceFields {
+    fn of(event: &EventResponse) -> Self {
+        match &event.auto_pace {
+            Some(auto) => Self {
+                is_on: true,
+                min: auto.min.clone(),
+                max: auto.max.clone(),
+                target_p95_ms: auto.target_p95_ms.to_string(),
+            },
+            None => Self {
+                is_on: false,
+                min: String::new(),
+                max: event.pace.clone(),
+                target_p95_ms: String::new(),
+            },
+        }
+    }
 }
 
 struct Chart {
@@ -81,6 +112,7 @@ struct ConsoleEventPage {
     intake_switches: Vec<ControlSwitch>,
     capacity: u32,
     in_flight_max: u32,
+    auto: AutoPaceFields,
     opens_at: String,
     closes_at: String,
     can_move_opening: bool,
@@ -109,14 +141,15 @@ async fn page(state: &OperatorState, visit: &Visit, id: &EventId) -> Result<Resp
     let now = (state.now)();
     let live = state.live(id).await?;
     let event = &live.event;
-    let rows = state.read(state.ledger.audit(Some(id), None, CHANGES_MAX)).await?;
+    let rows = state.read(state.ledger.audit(Some(id), None, ROWS_MAX)).await?;
     let parked = match event.under_way.parked {
         0 => Vec::new(),
         _ => state.read(state.ledger.parked(id, PARKED_MAX)).await?,
     };
     let t = visit.t;
-    let lines = |row: AuditRow| change_line(visit, row, event.rev, now);
-    let audit: Vec<ChangeLine> = rows.into_iter().map(lines).collect();
+    let undoable_rev = last_changed_rev(&rows);
+    let lines = |row: AuditRow| change_line(visit, row, undoable_rev, now);
+    let audit: Vec<ChangeLine> = folded(rows).into_iter().take(CHANGES_MAX).map(lines).collect();
     let done = visit.field("done").parse().ok().and_then(|rev: i64| done_line(&audit, rev));
     let title = event.title.in_language(t.lang).to_owned();
     let times = [&event.opens_at, &event.closes_at].map(|at| timestamp::parse(at).unwrap_or(0));
@@ -137,6 +170,7 @@ async fn page(state: &OperatorState, visit: &Visit, id: &EventId) -> Result<Resp
         intake_switches: intake_switches(t, event),
         capacity: event.capacity,
         in_flight_max: event.in_flight_max,
+        auto: AutoPaceFields::of(event),
         opens_at: format::local(times[0]),
         closes_at: format::local(times[1]),
         can_move_opening: event.state == EventState::Scheduled,
@@ -149,28 +183,43 @@ async fn page(state: &OperatorState, visit: &Visit, id: &EventId) -> Result<Resp
     Ok(visit.html(StatusCode::OK, &page))
 }
 
+/// The changes with successive steps of the automatic pace as one.
+fn folded(rows: Vec<AuditRow>) -> Vec<AuditRow> {
+    let mut folded: Vec<AuditRow> = Vec::new();
+    for row in rows {
+        match folded.last_mut() {
+            Some(newer) if newer.action == AuditAction::AdjustPace && row.action == newer.action => {
+                newer.before = row.before;
+            }
+            _ => folded.push(row),
+        }
+    }
+    folded
+}
+
 /// A change as a line of the list.
-pub(super) fn change_line(visit: &Visit, row: AuditRow, current_rev: i64, now: Millis) -> ChangeLine {
-    let undo_left = undo_left_ms(&row, current_rev, now).map(|ms| {
+pub(super) fn change_line(visit: &Visit, row: AuditRow, undoable_rev: i64, now: Millis) -> ChangeLine {
+    let undo_left = undo_left_ms(&row, undoable_rev, now).map(|ms| {
         let seconds = ms.unsigned_abs() / 1000;
         fill(visit.t.undo_left, &[("t", &format!("{}:{:02}", seconds / 60, seconds % 60))])
     });
-    let (at, rev) = (row.at, row.rev);
+    let (at, rev, is_auto) = (row.at, row.rev, row.action == AuditAction::AdjustPace);
     let change = ChangeResponse::from_audit(row);
     ChangeLine {
         clock: format::clock(at),
         text: words::change(visit.t, visit.language, &change),
         at: change.at,
         actor: change.actor,
-        reason: change.reason,
+        reason: if is_auto { words::pace_reason(visit.language, &change.reason) } else { change.reason },
         rev,
+        is_auto,
         undo_left: undo_left.unwrap_or_default(),
     }
 }
 
 /// The change that was just applied, as long as it is the last one.
 fn done_line(audit: &[ChangeLine], rev: i64) -> Option<ChangeLine> {
-    let last = audit.first().filter(|line| line.rev == rev)?;
+    let last = audit.iter().find(|line| !line.is_auto).filter(|line| line.rev == rev)?;
     Some(ChangeLine {
         at: last.at.clone(),
         clock: last.clock.clone(),
@@ -178,6 +227,7 @@ fn done_line(audit: &[ChangeLine], rev: i64) -> Option<ChangeLine> {
         text: last.text.clone(),
         reason: last.reason.clone(),
         rev,
+        is_auto: false,
         undo_left: last.undo_left.clone(),
     })
 }
@@ -189,6 +239,9 @@ pub(super) fn badges(t: &Messages, event: &EventResponse) -> Vec<Badge> {
     if event.state != EventState::Settled {
         let kind = if event.release == Release::Running { "go" } else { "warn" };
         badges.push(Badge { kind, text: words::release(t, event.release) });
+        if event.auto_pace.is_some() {
+            badges.push(Badge { kind: "idle", text: t.auto_badge });
+        }
         if !event.intake {
             badges.push(Badge { kind: "warn", text: t.intake_stop });
         }

@@ -67,6 +67,11 @@ impl Form {
         let mut body = json!({ "action": action });
         match action {
             "pace" => body["pace"] = self.decimal("pace").into(),
+            "auto_pace" if !self.get("max").is_empty() => {
+                let (min, max) = (self.decimal("min"), self.decimal("max"));
+                body["auto_pace"] =
+                    json!({ "min": min, "max": max, "target_p95_ms": self.whole("target_p95_ms") });
+            }
             "capacity" | "in_flight_max" => body[action] = self.whole(action),
             "announcement" => body["announcement"] = json!({ "ko": self.get("ko"), "en": self.get("en") }),
             "update" => body["update"] = self.update(settings).into(),

@@ -89,7 +89,7 @@ pub(super) async fn page(state: &OperatorState, visit: &Visit, sheet: Sheet<'_>)
         Some(seen) => {
             let rows = state.read(state.ledger.audit(Some(&row.settings.id), None, MEANWHILE_MAX)).await?;
             rows.into_iter()
-                .filter(|change| change.rev > seen)
+                .filter(|change| change.rev > seen && change.action != AuditAction::AdjustPace)
                 .map(|change| change_line(visit, change, 0, now))
                 .collect()
         }

@@ -32,6 +32,7 @@ pub(super) fn release(t: &Messages, release: Release) -> &'static str {
 pub(super) fn field<'a>(t: &'a Messages, name: &'a str) -> &'a str {
     match name {
         "pace" => t.pace,
+        "auto_pace" => t.auto_pace,
         "in_flight_max" => t.in_flight_max,
         "capacity" => t.capacity,
         "announcement" => t.announcement,
@@ -57,6 +58,7 @@ pub(super) fn field<'a>(t: &'a Messages, name: &'a str) -> &'a str {
 /// A value of a field.
 pub(super) fn value(t: &Messages, language: Language, name: &str, value: &Value) -> String {
     match (name, value) {
+        ("auto_pace", rules) => auto_pace(t, rules),
         (_, Value::Null) => "–".to_owned(),
         ("intake", Value::Bool(on)) => if *on { t.intake_on } else { t.intake_off }.to_owned(),
         (_, Value::Bool(on)) => if *on { t.yes } else { t.no }.to_owned(),
@@ -89,6 +91,14 @@ pub(super) fn value(t: &Messages, language: Language, name: &str, value: &Value)
     }
 }
 
+/// The rules of the automatic pace.
+fn auto_pace(t: &Messages, rules: &Value) -> String {
+    let Some(target_ms) = rules["target_p95_ms"].as_u64() else { return t.intake_off.to_owned() };
+    let pace = |name: &str| rules[name].as_str().unwrap_or_default();
+    let latency = format::latency(u32::try_from(target_ms).unwrap_or(u32::MAX));
+    format!("{}–{}{}, p95 ≤ {latency}", pace("min"), pace("max"), t.per_s)
+}
+
 /// The action of a change.
 pub(super) fn action(t: &Messages, action: AuditAction) -> &'static str {
     match action {
@@ -100,7 +110,8 @@ pub(super) fn action(t: &Messages, action: AuditAction) -> &'static str {
         AuditAction::Pause => t.pause,
         AuditAction::Resume => t.resume,
         AuditAction::Drain => t.drain,
-        AuditAction::Pace => t.pace,
+        AuditAction::Pace | AuditAction::AdjustPace => t.pace,
+        AuditAction::AutoPace => t.auto_pace,
         AuditAction::InFlightMax => t.in_flight_max,
         AuditAction::Capacity => t.capacity,
         AuditAction::Announcement => t.announcement,
@@ -164,9 +175,35 @@ pub(super) fn effect(t: &Messages, effect: &Effect) -> String {
         Effect::Shown { waiting } => fill(t.e_shown, &[("n", &number(*waiting))]),
         Effect::LimitedByInFlight { calls_per_s } => fill(t.e_limited, &[("n", &number(*calls_per_s))]),
         Effect::MoreThanDouble => t.e_double.to_owned(),
+        Effect::AutoPaceEnds => t.e_auto_ends.to_owned(),
+        Effect::PaceFollows => t.e_follows.to_owned(),
+        Effect::StartsAtMin { pace } => fill(t.e_min, &[("n", pace)]),
         Effect::MayOvertake => t.e_overtake.to_owned(),
         Effect::ContradictionStays => t.e_contradiction.to_owned(),
         Effect::Final => t.e_final.to_owned(),
+    }
+}
+
+/// The reason of a step of the automatic pace, which the ledger has in English.
+pub(super) fn pace_reason(language: Language, reason: &str) -> String {
+    if language == Language::English {
+        return reason.to_owned();
+    }
+    let latency = reason.strip_prefix("order p95 ");
+    let split = |word: &str| latency.and_then(|rest| rest.split_once(word));
+    let seconds = |text: &str| text.replace(" s", "초");
+    if let Some((p95, target)) = split(" over ") {
+        return format!("주문 p95 {}가 목표 {}보다 느립니다.", seconds(p95), seconds(target));
+    }
+    if let Some((p95, target)) = split(" within ") {
+        return format!("주문 p95 {}로 목표 {} 안에 있습니다.", seconds(p95), seconds(target));
+    }
+    match reason
+        .strip_suffix(" order calls without a clear response")
+        .and_then(|rest| rest.split_once(" of "))
+    {
+        Some((unclear, calls)) => format!("주문 호출 {calls}건 중 {unclear}건의 응답이 불명확합니다."),
+        None => reason.to_owned(),
     }
 }
 

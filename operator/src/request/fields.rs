@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use domain::Pace;
 use domain::event::{TEXT_MAX, Text};
+use domain::{AutoPace, Pace};
 use serde::{Deserialize, Deserializer, de};
 use serde_json::{Number, Value};
 use utoipa::openapi::schema::{AdditionalProperties, ObjectBuilder, OneOfBuilder, Schema, SchemaType, Type};
@@ -146,6 +146,33 @@ impl PartialSchema for PaceField {
     }
 }
 impl ToSchema for PaceField {}
+
+/// The rules of the automatic pace.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct AutoPaceRules {
+    /// The lowest pace, with which the release also resumes after a pause.
+    min: PaceField,
+    /// The highest pace.
+    max: PaceField,
+    /// The latency, in milliseconds, that 95 % of the order calls should not exceed.
+    #[schema(minimum = 10, maximum = 8000)]
+    #[serde(deserialize_with = "whole_number")]
+    target_p95_ms: u32,
+}
+
+impl From<AutoPaceRules> for AutoPace {
+    fn from(rules: AutoPaceRules) -> Self {
+        Self { min: rules.min.0, max: rules.max.0, target_p95_ms: rules.target_p95_ms }
+    }
+}
+
+/// Reads a field that may be null but not missing.
+pub(crate) fn present<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    from: D,
+) -> Result<Option<T>, D::Error> {
+    Option::deserialize(from)
+}
 
 impl PartialSchema for Timestamp {
     fn schema() -> RefOr<Schema> {

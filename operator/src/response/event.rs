@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 
 use axum::http::{HeaderName, HeaderValue};
 use domain::event::Text;
-use domain::{EventState, Identity, Kind, Millis, Release};
+use domain::{AutoPace, EventState, Identity, Kind, Millis, Release};
 use ledger::{EventRow, QueueStatus};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -104,6 +104,24 @@ impl From<QueueStatus> for QueueResponse {
     }
 }
 
+/// The rules of the automatic pace.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct AutoPaceResponse {
+    /// The lowest pace, with which the release also resumes after a pause.
+    pub min: String,
+    /// The highest pace.
+    pub max: String,
+    /// The latency, in milliseconds, that 95 % of the order calls should not exceed.
+    pub target_p95_ms: u32,
+}
+
+impl From<AutoPace> for AutoPaceResponse {
+    fn from(auto: AutoPace) -> Self {
+        let AutoPace { min, max, target_p95_ms } = auto;
+        Self { min: min.to_string(), max: max.to_string(), target_p95_ms }
+    }
+}
+
 /// An event: its settings at `rev`, and its figures.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct EventResponse {
@@ -138,6 +156,8 @@ pub struct EventResponse {
     pub release: Release,
     /// Order calls started per second, as a decimal.
     pub pace: String,
+    /// How the pace moves by itself; null if only operators move it.
+    pub auto_pace: Option<AutoPaceResponse>,
     /// The maximum number of order calls of this event in flight, over all workers.
     pub in_flight_max: u32,
     /// The maximum count of numbers that the queue gives.
@@ -191,6 +211,7 @@ impl EventResponse {
             intake: settings.intake,
             release: settings.release,
             pace: settings.pace.to_string(),
+            auto_pace: settings.auto_pace.map(Into::into),
             in_flight_max: settings.in_flight_max,
             applications_max: settings.applications_max,
             announcement: settings.announcement.into(),

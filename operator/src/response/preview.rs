@@ -70,6 +70,15 @@ pub enum Effect {
     },
     /// The order service gets more than twice as many calls as now.
     MoreThanDouble,
+    /// The automatic pace ends.
+    AutoPaceEnds,
+    /// From now on the pace follows the order calls: it falls at once, and rises slowly.
+    PaceFollows,
+    /// The release resumes with the lowest pace of the automatic pace.
+    StartsAtMin {
+        /// Calls per second.
+        pace: String,
+    },
     /// Applications that were lost and are not restored yet may be overtaken.
     MayOvertake,
     /// The two stores contradict each other; the reason must be known first.

@@ -174,9 +174,10 @@ async fn settings_require_if_match_at_the_current_rev() {
         );
         settings += 1;
     }
-    assert_eq!(settings, 5);
+    assert_eq!(settings, 6);
     let bodies = [
         ("PUT", PACE, json!({"pace": 5})),
+        ("PUT", "/gate/adm/v1/set/auto-pace/spring", json!({"auto_pace": null})),
         ("PUT", "/gate/adm/v1/set/capacity/spring", json!({"capacity": 5, "reason": "x"})),
         ("PUT", "/gate/adm/v1/set/in-flight-max/spring", json!({"in_flight_max": 5})),
         ("PUT", "/gate/adm/v1/set/announcement/spring", json!({"announcement": {"ko": "a", "en": "b"}})),
@@ -281,6 +282,7 @@ fn valid_body(path: &str) -> Value {
         (_, "pace") => json!({"pace": 5}),
         (_, "capacity") => json!({"capacity": 5, "reason": "x"}),
         (_, "in-flight-max") => json!({"in_flight_max": 5}),
+        (_, "auto-pace") => json!({"auto_pace": null}),
         (_, "announcement") => json!({"announcement": {"ko": "a", "en": "b"}}),
         _ => json!({"reason": "x"}),
     }

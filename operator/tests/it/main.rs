@@ -1,6 +1,7 @@
 //! The operator API over a private ledger: every route and every error, concurrent changes, and the console in a browser.
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
+mod auto_pace;
 mod browser;
 mod changing;
 mod console;

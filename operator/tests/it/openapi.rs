@@ -18,7 +18,7 @@ async fn the_description_is_served_at_openapi_json() {
     let doc: Value = serde_json::to_value(document()).unwrap();
     assert_eq!(served.json(), doc);
     assert!(doc["openapi"].as_str().unwrap().starts_with("3.1"));
-    assert_eq!(doc["paths"].as_object().unwrap().len(), 27);
+    assert_eq!(doc["paths"].as_object().unwrap().len(), 28);
 }
 
 #[test]

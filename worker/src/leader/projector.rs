@@ -113,8 +113,14 @@ async fn project(
 fn record_gauges(event: &EventRow, snapshot: &QueueSnapshot, figures: SeatFigures) {
     let id = event.settings.id.to_string();
     metrics::gauge!("firstcome_waiting", "event" => id.clone()).set(snapshot.waiting);
+    metrics::gauge!("firstcome_pace_calls_per_second", "event" => id.clone()).set(calls_per_second(event));
     metrics::gauge!("firstcome_seats_capacity", "event" => id.clone()).set(event.settings.capacity);
     metrics::gauge!("firstcome_seats", "event" => id.clone(), "state" => "free").set(figures.free);
     metrics::gauge!("firstcome_seats", "event" => id.clone(), "state" => "held").set(figures.held);
     metrics::gauge!("firstcome_seats", "event" => id, "state" => "sold").set(figures.sold);
+}
+
+/// The pace as a number of calls per second.
+fn calls_per_second(event: &EventRow) -> f64 {
+    event.settings.pace.to_string().parse().unwrap_or(0.0)
 }

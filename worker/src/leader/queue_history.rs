@@ -16,6 +16,8 @@ const MOMENTS_MAX: usize = 4096;
 pub(crate) struct QueueHistory {
     /// When the last status was written.
     pub(crate) written_at: Millis,
+    /// The same by the ledger's clock.
+    pub(crate) reported_at: Millis,
     /// The seats sold at recent statuses.
     sold: VecDeque<(Millis, u32)>,
     /// The last number at each moment when it had changed.

@@ -33,7 +33,7 @@ pub(crate) async fn write(
 ) -> Result<(), Error> {
     let sold = (term.projected.figures.at > 0).then_some(term.projected.figures.sold);
     let status = term.history.status(snapshot, sold, now);
-    worker.ledger.write_queue_status(&term.event, term.fence, &status).await?;
+    term.history.reported_at = worker.ledger.write_queue_status(&term.event, term.fence, &status).await?;
     record_gauges(&term.event, &status);
     term.history.written_at = now;
     term.extended_at = now;

@@ -3,6 +3,7 @@
 use domain::{Epoch, EventId, EventState, Fence, Millis};
 use queue::SeatFigures;
 
+use super::auto_pace_term::AutoPaceTerm;
 use super::gap_recount::GapRecount;
 use super::journals::KnownJournals;
 use super::number_rate::NumberRate;
@@ -17,6 +18,7 @@ pub(crate) struct LeaderTerm {
     pub(crate) projected: LastProjected,
     pub(crate) number_rate: NumberRate,
     pub(crate) history: QueueHistory,
+    pub(crate) auto_pace: AutoPaceTerm,
     pub(crate) extended_at: Millis,
     pub(crate) outbox: OutboxTerm,
     /// Whether the queue has all applications of the ledger again.
@@ -49,6 +51,7 @@ impl LeaderTerm {
             projected: LastProjected::default(),
             number_rate: NumberRate::default(),
             history: QueueHistory::default(),
+            auto_pace: AutoPaceTerm::default(),
             extended_at: 0,
             outbox: OutboxTerm::default(),
             gaps_filled: false,

@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test stops at the first surprise")]
 
 mod applicants;
+mod auto_pace;
 mod called;
 mod captured_log;
 mod domain_events;

@@ -1,7 +1,7 @@
 //! Text forms of the operator API's responses.
 
 use domain::{Kind, Release};
-use operator::response::{ChangeResponse, EventResponse, PendingCounts, QueueResponse};
+use operator::response::{AutoPaceResponse, ChangeResponse, EventResponse, PendingCounts, QueueResponse};
 use serde_json::Value;
 
 /// A text without control characters, which could move the cursor of a terminal.
@@ -16,10 +16,14 @@ fn value_text(value: &Value) -> String {
         Value::String(text) => printable(text),
         Value::Object(fields) => match (fields.get("ko"), fields.get("en")) {
             (Some(Value::String(ko)), Some(Value::String(en))) => both_languages(ko, en),
-            _ => printable(&value.to_string()),
+            _ => auto_pace_value(value).unwrap_or_else(|| printable(&value.to_string())),
         },
         other => printable(&other.to_string()),
     }
+}
+
+fn auto_pace_value(value: &Value) -> Option<String> {
+    serde_json::from_value(value.clone()).ok().as_ref().map(auto_pace_text)
 }
 
 /// A field of a change. A field with one value identifies what was changed.
@@ -112,6 +116,7 @@ pub(super) fn event_details(event: &EventResponse) -> String {
         row("release", release_name(event.release).to_owned()),
         row("kind", kind_text(event)),
         row("pace", printable(&event.pace)),
+        row("auto_pace", event.auto_pace.as_ref().map_or_else(|| "off".to_owned(), auto_pace_text)),
         row("in_flight_max", event.in_flight_max.to_string()),
         row(
             "capacity",
@@ -129,6 +134,16 @@ pub(super) fn event_details(event: &EventResponse) -> String {
         row("missing_journals", printable(&journals)),
     ];
     rows.join("\n")
+}
+
+/// The rules of the automatic pace.
+pub(super) fn auto_pace_text(auto: &AutoPaceResponse) -> String {
+    format!(
+        "auto {} to {}/s, p95 within {} ms",
+        printable(&auto.min),
+        printable(&auto.max),
+        auto.target_p95_ms
+    )
 }
 
 /// The kind, with the times of an event that calls applicants.
