@@ -9,6 +9,7 @@ mod journal;
 mod keys;
 mod migrate;
 mod operator;
+mod reload;
 mod serve;
 mod settings;
 mod verify;

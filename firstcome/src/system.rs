@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use domain::{Keyring, PassVerifier};
-use gateway::RunningGateway;
+use gateway::{GatewayReload, RunningGateway};
 use ledger::Ledger;
 use queue::{Queue, Severity};
 use service::Context;
@@ -34,6 +34,8 @@ pub struct System {
     pub operator: Option<SocketAddr>,
     /// The address of the gateway, if it runs here.
     pub gateway: Option<SocketAddr>,
+    /// Changes the settings of the gateway, if it runs here.
+    pub gateway_reload: Option<GatewayReload>,
     /// The address of health and metrics.
     pub admin: SocketAddr,
     /// The queue, if this role needs it from the start.
@@ -68,12 +70,14 @@ impl System {
             context,
         )?;
         let mut routes = service::admin::routes(context);
-        let gateway = gateway.map(|RunningGateway { address, internal_routes }| {
-            routes = std::mem::take(&mut routes).merge(internal_routes);
-            address
-        });
+        let (gateway, gateway_reload) = gateway
+            .map(|RunningGateway { address, internal_routes, reload }| {
+                routes = std::mem::take(&mut routes).merge(internal_routes);
+                (address, reload)
+            })
+            .unzip();
         let admin = service::http::serve(listeners.admin, routes, Limits::default(), context)?;
-        Ok(Self { signup, operator, gateway, admin, queue, ledger })
+        Ok(Self { signup, operator, gateway, gateway_reload, admin, queue, ledger })
     }
 
     /// Waits until all parts are ready. Fails after ten seconds, with the parts that are not.
@@ -86,6 +90,15 @@ impl System {
             }
         }
         anyhow::bail!("not ready after 10 s:\n{}", context.health.readiness().report)
+    }
+
+    /// Gives the gateway the routes, upstreams and limits of new settings. Nothing else changes.
+    pub fn reload(&self, setup: Setup) {
+        let (Some(reload), Some(mut config)) = (&self.gateway_reload, setup.gateway) else { return };
+        if let Some(signup) = self.signup {
+            config.set_signup_address(reachable(signup));
+        }
+        reload.apply(&config);
     }
 
     /// Closes the stores. Nothing can be written afterwards.
@@ -119,13 +132,17 @@ impl Listeners {
     /// forwarded client addresses.
     fn connect_gateway_to_signup(&self, setup: &mut Setup) -> anyhow::Result<()> {
         let (Some(gateway), Some(listener)) = (&mut setup.gateway, &self.signup) else { return Ok(()) };
-        let address = listener.local_addr()?;
-        // A signup service that listens on all addresses is reached by loopback.
-        let ip = if address.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { address.ip() };
-        gateway.set_signup_address(SocketAddr::new(ip, address.port()));
-        setup.signup.trusted_proxies.push(ip.into());
+        let address = reachable(listener.local_addr()?);
+        gateway.set_signup_address(address);
+        setup.signup.trusted_proxies.push(address.ip().into());
         Ok(())
     }
+}
+
+/// Where a listener of this process is reached: one on all addresses by loopback.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    let ip = if address.ip().is_unspecified() { Ipv4Addr::LOCALHOST.into() } else { address.ip() };
+    SocketAddr::new(ip, address.port())
 }
 
 async fn start_worker(

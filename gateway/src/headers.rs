@@ -161,7 +161,7 @@ fn text_value(text: &str) -> HeaderValue {
 }
 
 /// The `Via` entry by which this process recognises itself.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Via {
     name: String,
     h1: HeaderValue,

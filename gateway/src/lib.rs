@@ -9,6 +9,7 @@ mod client;
 pub mod config;
 mod divert;
 mod error;
+mod handled;
 mod headers;
 mod health;
 mod limit;
@@ -20,6 +21,7 @@ mod path;
 mod peer;
 mod proxy;
 mod redirect;
+mod reload;
 mod route;
 mod screen;
 mod upstream;
@@ -39,6 +41,8 @@ use divert::Diverts;
 use pass::Passes;
 use proxy::Gateway;
 use redirect::ToHttps;
+use reload::CurrentGateway;
+pub use reload::GatewayReload;
 
 /// A gateway that runs.
 #[derive(Debug)]
@@ -47,6 +51,8 @@ pub struct RunningGateway {
     pub address: SocketAddr,
     /// The routes for other proxies, to be served on a listener that the public cannot reach.
     pub internal_routes: Router,
+    /// Changes its settings.
+    pub reload: GatewayReload,
 }
 
 /// Serves the gateway on the listener until the tasks are stopped. From the queue it needs only the list of events and the status of
@@ -64,12 +70,12 @@ pub fn start(
     let access_log = AccessLog::start(&config.access_log, meter::dropped_lines(), ctx)?;
     let passes = Passes::start(pass_keys, config.pass_keys.as_deref(), ctx)?;
     let internal_routes = check::routes(Arc::clone(&passes));
-    let gateway = Arc::new(Gateway::new(&config, diverts, passes, access_log, ctx));
-    Arc::clone(&gateway).start_upkeep(&ctx.tasks);
+    let gateway = CurrentGateway::start(Gateway::new(&config, diverts, passes, access_log, ctx), &ctx.tasks);
+    let reload = GatewayReload::new(&gateway);
     if let Some(address) = config.redirect_listen {
         service::http::serve_handler(service::http::bind(address)?, ToHttps, config.http.clone(), ctx)?;
     }
     let listener = Listener { socket: listener, tls: config.tls };
     let address = service::http::serve_handler(listener, gateway, config.http, ctx)?;
-    Ok(RunningGateway { address, internal_routes })
+    Ok(RunningGateway { address, internal_routes, reload })
 }

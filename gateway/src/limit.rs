@@ -5,6 +5,7 @@ mod in_flight;
 mod monotonic_clock;
 
 use std::num::NonZeroU32;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::http::HeaderValue;
@@ -26,9 +27,14 @@ type Global = RateLimiter<NotKeyed, InMemoryState, MonotonicClock, NoOpMiddlewar
 
 /// The limits of all groups of routes.
 pub(crate) struct RateLimits {
+    buckets: Arc<Buckets>,
+    groups: Vec<Limit>,
+}
+
+/// The buckets of all clients, which outlive the limits when those change.
+struct Buckets {
     table: ClientTable,
     clock: MonotonicClock,
-    groups: Vec<Limit>,
 }
 
 /// The limit of a group of routes.
@@ -71,21 +77,23 @@ impl RateExceeded {
 impl RateLimits {
     /// `replaced` counts clients whose bucket was replaced before it was full.
     pub(crate) fn new(config: &Config, now: &Now, replaced: Counter) -> Self {
-        let groups = config.limits.iter().zip(0..).map(|(limit, nth)| Limit::new(limit, nth, now));
-        Self {
-            table: ClientTable::new(config.keys_max, replaced),
-            clock: MonotonicClock::new(now),
-            groups: groups.collect(),
-        }
+        let table = ClientTable::new(config.keys_max, replaced);
+        let buckets = Arc::new(Buckets { table, clock: MonotonicClock::new(now) });
+        Self { buckets, groups: Limit::all(config, now) }
+    }
+
+    /// These limits, changed to those of a config: a client that has used up its rate gets no new one by it.
+    pub(crate) fn changed_to(&self, config: &Config, now: &Now) -> Self {
+        Self { buckets: Arc::clone(&self.buckets), groups: Limit::all(config, now) }
     }
 
     /// Takes one request of a limit of the client, and of the networks that it is in.
     pub(crate) fn count(&self, limit: usize, client: &ClientKeys) -> Result<CountedRequest, RateExceeded> {
         let limit = &self.groups[limit];
-        let now = self.clock.micros();
+        let now = self.buckets.clock.micros();
         let mut buckets = 0;
         for (key, times) in client.all() {
-            match self.table.take(limit.key(key), limit.per_client.times(times), now) {
+            match self.buckets.table.take(limit.key(key), limit.per_client.times(times), now) {
                 Ok(()) => buckets += 1,
                 Err(wait) if buckets == 0 => return Err(limit.exceeded(wait)),
                 Err(_) => return Ok(CountedRequest { buckets, is_crowded: true }),
@@ -98,18 +106,18 @@ impl RateLimits {
     pub(crate) fn refund(&self, limit: usize, client: &ClientKeys, request: CountedRequest) {
         let limit = &self.groups[limit];
         for (key, times) in client.all().take(request.buckets) {
-            self.table.refund(limit.key(key), limit.per_client.times(times));
+            self.buckets.table.refund(limit.key(key), limit.per_client.times(times));
         }
     }
 
     /// Takes further requests of a limit of the client, as many as it has at most.
     pub(crate) fn charge(&self, limit: usize, client: &ClientKeys, requests: u32) {
         let limit = &self.groups[limit];
-        let now = self.clock.micros();
+        let now = self.buckets.clock.micros();
         for (key, times) in client.all() {
             let rate = limit.per_client.times(times);
             for _ in 0..requests {
-                if self.table.take(limit.key(key), rate, now).is_err() {
+                if self.buckets.table.take(limit.key(key), rate, now).is_err() {
                     break;
                 }
             }
@@ -123,6 +131,10 @@ impl RateLimits {
 }
 
 impl Limit {
+    fn all(config: &Config, now: &Now) -> Vec<Self> {
+        config.limits.iter().zip(0..).map(|(limit, nth)| Self::new(limit, nth, now)).collect()
+    }
+
     fn new(config: &LimitConfig, nth: u64, now: &Now) -> Self {
         let global = config.global.map(|rate| {
             // A burst of a tenth of a second, so that a crowd passes evenly.

@@ -3,27 +3,25 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::extract::Request;
 use axum::http::Method;
 use axum::http::uri::PathAndQuery;
-use axum::response::Response;
-use domain::Rng;
-use service::http::Route::Named;
+use domain::{Now, Rng};
 use service::http::{Handler, HandlerResponse, Network, ResponseRecord};
 use service::{Context, Tasks};
 
-use crate::access_log::{AccessEntry, AccessLog, RequestResult};
+use crate::access_log::{AccessEntry, AccessLog};
 use crate::body_start::BodyStart;
 use crate::class::RequestClass;
 use crate::client::{ClientIdentity, ClientKeys};
-use crate::config::Config;
+use crate::config::{Config, UpstreamConfig};
 use crate::divert::{Divert, Diverts};
-use crate::error::{AcceptedFormats, ErrorResponses, EventResponses, RefusalReason};
+use crate::error::{AcceptedFormats, ErrorResponses, RefusalReason};
+use crate::handled::{HandledRequest, Stop, UNROUTED};
 use crate::headers::{self, Via};
 use crate::health;
-use crate::limit::{CountedRequest, InFlight, InFlightGuard, RateExceeded, RateLimits};
+use crate::limit::{CountedRequest, InFlight, InFlightGuard, RateLimits};
 use crate::meter::{self, RouteMeter};
 use crate::pass::{Passes, VerifiedPass};
 use crate::path;
@@ -31,9 +29,6 @@ use crate::peer::{ForwardedClient, Peer};
 use crate::route::{self, ProxyRoute};
 use crate::screen::screen;
 use crate::upstream::{OutboundRequest, Permit, Upstream};
-
-/// How often idle connections are closed, and responses are read for clients that do not.
-const UPKEEP_PERIOD: Duration = Duration::from_secs(1);
 
 /// What a pass with a wrong signature costs its client, in requests of its rate. Of the 50 requests a second of a shopper, a client that
 /// forges passes has two and a half, and each takes about 30 us of the CPU to verify.
@@ -45,7 +40,7 @@ pub(crate) struct Gateway {
     routes: Vec<ProxyRoute>,
     /// Counts requests that match no route.
     unrouted: RouteMeter,
-    upstreams: Vec<Upstream>,
+    upstreams: Vec<Arc<Upstream>>,
     limits: RateLimits,
     in_flight: Arc<InFlight>,
     error_responses: ErrorResponses,
@@ -55,13 +50,11 @@ pub(crate) struct Gateway {
     /// Whether clients connect over TLS.
     is_tls: bool,
     via: Via,
+    now: Now,
     rng: Rng,
     access_log: Option<Arc<AccessLog>>,
     tasks: Tasks,
 }
-
-/// The metrics label of requests that match no route.
-const UNROUTED: &str = "unrouted";
 
 /// A request that counts for its client.
 struct BegunRequest {
@@ -77,73 +70,6 @@ struct Forwardable {
     pass: Option<Arc<VerifiedPass>>,
 }
 
-/// A response, and how it came about.
-struct HandledRequest<'a> {
-    response: Response,
-    route: Option<&'a ProxyRoute>,
-    /// Why it is the gateway's own.
-    reason: Option<RefusalReason>,
-    as_is: bool,
-}
-
-impl HandledRequest<'_> {
-    /// The name of the route in metrics and logs.
-    fn name(&self) -> &'static str {
-        self.route.map_or(UNROUTED, |route| route.name)
-    }
-
-    /// The response for the listener, with the entry of its request in the access log.
-    fn into_response(self, mut entry: Option<AccessEntry>) -> HandlerResponse {
-        if let Some(entry) = &mut entry {
-            entry.responded(self.result());
-        }
-        let record = entry.map(|entry| Box::new(entry) as Box<dyn ResponseRecord>);
-        let route = Named(self.name());
-        HandlerResponse { response: self.response, route, as_is: self.as_is, record }
-    }
-
-    /// What the access log says of it.
-    fn result(&self) -> RequestResult {
-        RequestResult {
-            route: self.name(),
-            upstream: self.route.map(|route| route.upstream_name),
-            class: self.route.map(|route| route.class.name()),
-            reason: self.reason.map(|reason| reason.kind().1),
-        }
-    }
-}
-
-/// Why a request is not forwarded.
-enum Stop {
-    Refused(RefusalReason),
-    /// The client exceeds its rate. Boxed, because it is large.
-    TooFast(Box<RateExceeded>),
-    /// Its path belongs to an event; the response leads to the event's page.
-    ToEvent(RefusalReason, Box<Response>),
-}
-
-impl Stop {
-    fn too_fast(exceeded: RateExceeded) -> Self {
-        Self::TooFast(Box::new(exceeded))
-    }
-
-    /// A read of a browser is redirected; without a pass, other reads are refused, since a program does not go on to a page.
-    fn to_event(reason: RefusalReason, responses: &EventResponses, request: &Request) -> Self {
-        let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-        let accepted = AcceptedFormats::of(request);
-        let is_redirected = is_read && (reason == RefusalReason::Diverted || accepted.wants_page());
-        let response =
-            if is_redirected { responses.redirect() } else { responses.refusal(reason, &accepted) };
-        Self::ToEvent(reason, Box::new(response))
-    }
-}
-
-impl From<RefusalReason> for Stop {
-    fn from(reason: RefusalReason) -> Self {
-        Self::Refused(reason)
-    }
-}
-
 impl Gateway {
     pub(crate) fn new(
         config: &Config,
@@ -155,7 +81,7 @@ impl Gateway {
         Self {
             routes: route::all(config),
             unrouted: RouteMeter::new(UNROUTED),
-            upstreams: config.upstreams.iter().map(Upstream::new).collect(),
+            upstreams: config.upstreams.iter().map(Upstream::new).map(Arc::new).collect(),
             limits: RateLimits::new(config, &ctx.now, meter::replaced_keys()),
             in_flight: Arc::new(InFlight::new(config.client_in_flight_max)),
             error_responses: ErrorResponses::new(),
@@ -164,21 +90,48 @@ impl Gateway {
             trusted_proxies: config.trusted_proxies.clone(),
             is_tls: config.tls.is_some(),
             via: Via::new(&ctx.rng),
+            now: Arc::clone(&ctx.now),
             rng: Arc::clone(&ctx.rng),
             access_log,
             tasks: ctx.tasks.clone(),
         }
     }
 
-    /// Looks after the upstreams once a period, until the tasks are stopped.
-    pub(crate) fn start_upkeep(self: Arc<Self>, tasks: &Tasks) {
-        tasks.every("gateway upkeep", UPKEEP_PERIOD, move || {
-            for upstream in &self.upstreams {
-                upstream.tick();
-                upstream.read_for_stalled_clients();
+    /// This gateway with the routes, upstreams and limits of another config. What clients and services have in flight still counts.
+    pub(crate) fn changed_to(&self, config: &Config) -> Self {
+        let changed = |config: &UpstreamConfig| {
+            let known = self.upstreams.iter().find(|upstream| upstream.config.name == config.name);
+            match known {
+                Some(known) if known.config == *config => Arc::clone(known),
+                Some(known) => Arc::new(known.changed_to(config)),
+                None => Arc::new(Upstream::new(config)),
             }
-            std::future::ready(())
-        });
+        };
+        Self {
+            routes: route::all(config),
+            unrouted: RouteMeter::new(UNROUTED),
+            upstreams: config.upstreams.iter().map(changed).collect(),
+            limits: self.limits.changed_to(config, &self.now),
+            in_flight: Arc::new(self.in_flight.with_max(config.client_in_flight_max)),
+            error_responses: ErrorResponses::new(),
+            diverts: Arc::clone(&self.diverts),
+            passes: Arc::clone(&self.passes),
+            trusted_proxies: self.trusted_proxies.clone(),
+            is_tls: self.is_tls,
+            via: self.via.clone(),
+            now: Arc::clone(&self.now),
+            rng: Arc::clone(&self.rng),
+            access_log: self.access_log.clone(),
+            tasks: self.tasks.clone(),
+        }
+    }
+
+    /// Looks after the upstreams, once a period.
+    pub(crate) fn tick(&self) {
+        for upstream in &self.upstreams {
+            upstream.tick();
+            upstream.read_for_stalled_clients();
+        }
     }
 
     /// Counts the request for its client, unless the client is at a limit or an event diverts the request.
@@ -190,7 +143,7 @@ impl Gateway {
         client: &ClientKeys,
     ) -> Result<BegunRequest, Stop> {
         let counted = self.limits.count(route.limit, client).map_err(Stop::too_fast)?;
-        let upstream_max = self.upstreams[route.upstream].connections_max;
+        let upstream_max = self.upstreams[route.upstream].config.connections_max;
         let Some(in_flight) = self.in_flight.begin(*client, route.upstream, upstream_max) else {
             self.limits.refund(route.limit, client, counted);
             return Err(RefusalReason::TooManyAtOnce.into());

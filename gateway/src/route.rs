@@ -38,7 +38,7 @@ impl RouteProtection {
 pub(crate) fn all(settings: &Config) -> Vec<ProxyRoute> {
     let mut routes: Vec<ProxyRoute> = Vec::new();
     for (at, route) in settings.routes.iter().enumerate() {
-        // Once per process, and needed until it ends.
+        // Once per process and reload: metrics and log lines name it until the process ends.
         let prefix: &'static str = Box::leak(route.prefix.clone().into_boxed_str());
         let name = if prefix.is_empty() { "/" } else { prefix };
         routes.push(ProxyRoute {

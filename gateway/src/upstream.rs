@@ -14,7 +14,6 @@ mod waiting;
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -40,14 +39,11 @@ use waiting::ClassQueues;
 
 /// A service behind the gateway.
 pub(crate) struct Upstream {
+    /// Its settings.
+    pub(crate) config: UpstreamConfig,
     pool: Arc<Pool>,
     concurrency: Arc<ConcurrencyLimit>,
-    /// The most requests in flight.
-    pub(crate) connections_max: usize,
     body_readers: BodyReaders,
-    answer_timeout: Duration,
-    pause_timeout: Duration,
-    exchange_timeout: Duration,
     /// The `Host` of a request that has none.
     pub(crate) host: HeaderValue,
     meter: UpstreamMeter,
@@ -85,15 +81,23 @@ impl Upstream {
         let queues = ClassQueues::new(config.connections_max, config.order_wait);
         let concurrency =
             ConcurrencyLimit::new(config.connections_max, queues, meter.in_flight(), meter.queue());
-        let concurrency = Arc::new(concurrency);
+        Self::over(config, Arc::new(concurrency), meter)
+    }
+
+    /// This service with other settings. Requests in flight count for the new limit too, so that the service never gets more than that;
+    /// its connections are opened anew.
+    pub(crate) fn changed_to(&self, config: &UpstreamConfig) -> Self {
+        self.concurrency.set_queue_bounds(config.connections_max, config.order_wait);
+        self.concurrency.set_max(config.connections_max, Instant::now());
+        Self::over(config, Arc::clone(&self.concurrency), UpstreamMeter::new(&config.name))
+    }
+
+    fn over(config: &UpstreamConfig, concurrency: Arc<ConcurrencyLimit>, meter: UpstreamMeter) -> Self {
         Self {
+            config: config.clone(),
             pool: Arc::new(Pool::new(config, Arc::clone(&concurrency), meter.connections())),
             concurrency,
-            connections_max: config.connections_max,
             body_readers: BodyReaders::default(),
-            answer_timeout: config.answer_timeout,
-            pause_timeout: config.pause_timeout,
-            exchange_timeout: config.exchange_timeout,
             host: host(config),
             meter,
         }
@@ -145,7 +149,8 @@ impl Upstream {
             return Err(RefusalReason::UpstreamBroken);
         }
         *response.version_mut() = Version::HTTP_11;
-        let timeouts = BodyTimeouts { deadline: begun + self.exchange_timeout, pause: self.pause_timeout };
+        let timeouts =
+            BodyTimeouts { deadline: begun + self.config.exchange_timeout, pause: self.config.pause_timeout };
         let Permit { concurrency, in_flight } = permit;
         let Some(connection) = put_if_free(connection, &address, state, now) else {
             return Ok(response.map(|body| Body::new(UpstreamBody::received(body, in_flight))));
@@ -163,10 +168,10 @@ impl Upstream {
         begun: Instant,
     ) -> Result<(ResponseHead, AddressUse), RefusalReason> {
         let is_read = request.method().is_safe();
-        let deadline = begun + self.exchange_timeout;
-        let connect_deadline = deadline.min(begun + self.answer_timeout);
+        let deadline = begun + self.config.exchange_timeout;
+        let connect_deadline = deadline.min(begun + self.config.answer_timeout);
         let mut response_deadline = match sent {
-            Some(sent) => ResponseDeadline::after_body(deadline, sent, self.answer_timeout),
+            Some(sent) => ResponseDeadline::after_body(deadline, sent, self.config.answer_timeout),
             None => ResponseDeadline::at(connect_deadline),
         };
         loop {
@@ -269,6 +274,8 @@ mod tests {
     use futures_util::stream;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::net::TcpListener;
+
+    use std::time::Duration;
 
     use super::*;
     use crate::client::ClientKeys;

@@ -10,6 +10,6 @@ mod state;
 mod suggest;
 
 pub use part::{Part, parse_time};
-pub use print::PrintedSettings;
+pub use print::{PrintedSettings, SettingChange};
 pub use settings::{ENV_PREFIX, Settings};
 pub use state::Mistakes;

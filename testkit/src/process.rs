@@ -91,6 +91,11 @@ impl ChildProcess {
         bail!("{} did not stop within {grace:?}\n{}", self.name, self.tail())
     }
 
+    /// Asks it to read its settings again (SIGHUP).
+    pub fn reload(&mut self) -> Result<()> {
+        self.signal(Signal::HUP)
+    }
+
     /// Stops its execution (SIGSTOP), as a pause of its machine would.
     pub fn freeze(&mut self) -> Result<()> {
         self.signal(Signal::STOP)

@@ -6,6 +6,7 @@ use service::Context;
 use service::tasks::Shutdown;
 
 use super::error::CommandError;
+use super::reload::reload_at_hangup;
 use super::settings::RoleArgs;
 use crate::system::System;
 
@@ -15,7 +16,7 @@ const GRACE: Duration = Duration::from_secs(15);
 /// Runs the command.
 pub(super) async fn run(args: &RoleArgs) -> Result<(), CommandError> {
     let context = Context::system();
-    let (setup, _) = args.read((context.now)())?;
+    let (setup, printed) = args.read((context.now)())?;
     service::telemetry::init(setup.log_format, &setup.log_filter)?;
     let signal = context.tasks.until_signal();
     let is_https = setup.gateway.as_ref().is_some_and(|gateway| gateway.tls.is_some());
@@ -23,7 +24,10 @@ pub(super) async fn run(args: &RoleArgs) -> Result<(), CommandError> {
     let address = system.gateway.or(system.signup).or(system.operator).unwrap_or(system.admin);
     let scheme = if is_https { "https" } else { "http" };
     tracing::info!(role = ?args.role, "serving on {scheme}://{address}");
-    signal.await;
+    tokio::select! {
+        () = signal => {}
+        () = reload_at_hangup(args, &system, printed, &context) => {}
+    }
     shut_down(system, &context).await
 }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use domain::Millis;
-use service::config::PrintedSettings;
+use service::config::{Mistakes, PrintedSettings};
 
 use super::error::CommandError;
 use crate::setup::{ProcessRole, Setup, load};
@@ -35,10 +35,13 @@ impl SettingsArgs {
         role: ProcessRole,
         now: Millis,
     ) -> Result<(Setup, PrintedSettings), CommandError> {
-        let mut settings = load(self.config.as_deref(), &self.set).map_err(CommandError::Settings)?;
+        self.read_or_mistakes(role, now).map_err(CommandError::Settings)
+    }
+
+    fn read_or_mistakes(&self, role: ProcessRole, now: Millis) -> Result<(Setup, PrintedSettings), Mistakes> {
+        let mut settings = load(self.config.as_deref(), &self.set)?;
         let setup = Setup::read(&settings, role, now);
-        let printed = settings.finish().map_err(CommandError::Settings)?;
-        Ok((setup, printed))
+        Ok((setup, settings.finish()?))
     }
 }
 
@@ -46,6 +49,11 @@ impl RoleArgs {
     /// The settings of the role.
     pub(super) fn read(&self, now: Millis) -> Result<(Setup, PrintedSettings), CommandError> {
         self.settings.read(self.role, now)
+    }
+
+    /// The same; its mistakes do not end the command.
+    pub(super) fn read_again(&self, now: Millis) -> Result<(Setup, PrintedSettings), Mistakes> {
+        self.settings.read_or_mistakes(self.role, now)
     }
 }
 

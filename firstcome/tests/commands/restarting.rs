@@ -1,6 +1,6 @@
-//! A restart of one of two gateways under load, with real processes and signals: no request fails.
+//! A restart of one of two gateways, and new settings for one, under load, with real processes and signals: no request fails.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -44,19 +44,25 @@ async fn serve(mut stream: TcpStream) {
 
 /// A gateway in a process of its own. Its queue is away, as during a fault: the shop is served all the same.
 async fn gateway(folder: &Path, port: u16, shop: u16) -> ChildProcess {
-    let config = folder.join(format!("{port}.toml"));
-    let text = format!(
-        "queue.url = \"redis://127.0.0.1:1/0\"\nadmin.listen = \"127.0.0.1:0\"\n\
-         [gateway]\nlisten = \"127.0.0.1:{port}\"\nevents_wait = \"0s\"\ndrain_delay = \"1s\"\n\
-         upstream.shop.url = \"http://127.0.0.1:{shop}\"\nlimit.browse.per_client = \"100000/s\"\nlimit.browse.burst = 100000\n\
-         [[gateway.route]]\nprefix = \"/\"\nupstream = \"shop\"\n"
-    );
-    std::fs::write(&config, text).unwrap();
+    let config = write_config(folder, port, shop, "");
     let args = ["serve", "--role", "gateway", "--config", config.to_str().unwrap()];
     let log = folder.join(format!("{port}.log"));
     let mut running = ChildProcess::start(Path::new(PROGRAM), &args, &[], &log).unwrap();
     running.wait_for_line("serving on", SOON).await.unwrap();
     running
+}
+
+/// Writes the settings of a gateway, with more of them at the end.
+fn write_config(folder: &Path, port: u16, shop: u16, more: &str) -> PathBuf {
+    let config = folder.join(format!("{port}.toml"));
+    let text = format!(
+        "queue.url = \"redis://127.0.0.1:1/0\"\nadmin.listen = \"127.0.0.1:0\"\n\
+         [gateway]\nlisten = \"127.0.0.1:{port}\"\nevents_wait = \"0s\"\ndrain_delay = \"1s\"\n\
+         upstream.shop.url = \"http://127.0.0.1:{shop}\"\nlimit.browse.per_client = \"100000/s\"\nlimit.browse.burst = 100000\n\
+         [[gateway.route]]\nprefix = \"/\"\nupstream = \"shop\"\n{more}"
+    );
+    std::fs::write(&config, text).unwrap();
+    config
 }
 
 /// A load balancer's view of the two gateways.
@@ -137,6 +143,46 @@ async fn two_gateways_restarted_in_turn_under_load_fail_no_request() {
         balancer.stopped.store(true, Ordering::SeqCst);
     };
     tokio::join!(restarting, balancer.check());
+    while let Some(ended) = load.join_next().await {
+        ended.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_gateway_takes_new_settings_under_load_and_fails_no_request() {
+    let folder = TempFolder::new("reloading");
+    let (shop, _tasks) = shop().await;
+    let port = free_ports(1)[0];
+    let mut gateway = gateway(folder.path(), port, shop).await;
+    let balancer = Arc::new(Balancer::new(&[port, port]));
+    let mut load = JoinSet::new();
+    for nth in 0..CLIENTS {
+        let balancer = Arc::clone(&balancer);
+        load.spawn(async move { balancer.client(nth).await });
+    }
+    for nth in 1..=5 {
+        let more = format!(
+            "[[gateway.route]]\nprefix = \"/more\"\nupstream = \"more\"\n\
+             [gateway.upstream.more]\nurl = \"http://127.0.0.1:{nth}\"\n"
+        );
+        write_config(folder.path(), port, shop, &more);
+        gateway.reload().unwrap();
+        let changed = format!("-> [\"http://127.0.0.1:{nth}\"]");
+        let line = gateway.wait_for_line(&changed, SOON).await.unwrap();
+        assert!(line.contains("in use now: gateway.upstream.more.url: "), "{line}");
+        balancer.until_served(100).await;
+    }
+    write_config(folder.path(), port, shop, "[gateway.access_log]\nlines = \"some\"\n");
+    gateway.reload().unwrap();
+    gateway.wait_for_line("so the last ones stay in use: gateway.access_log.lines", SOON).await.unwrap();
+    write_config(folder.path(), port, shop, "[log]\nfilter = \"warn\"\n");
+    gateway.reload().unwrap();
+    gateway
+        .wait_for_line("in use after a restart only: log.filter: \"info\" -> \"warn\"", SOON)
+        .await
+        .unwrap();
+    balancer.until_served(100).await;
+    balancer.stopped.store(true, Ordering::SeqCst);
     while let Some(ended) = load.join_next().await {
         ended.unwrap();
     }

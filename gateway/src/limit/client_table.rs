@@ -50,6 +50,11 @@ impl ClientTable {
             let (bucket, before, is_own) = set.find(key);
             let full_at = if is_own { (before & TIME_MASK).max(now) } else { now };
             if full_at > now + rate.tolerance {
+                // Further ahead it can only be by an earlier, lower rate, whose debt ends with it.
+                let latest = now + rate.tolerance + rate.period;
+                if full_at > latest && bucket.replace(before, key, latest) {
+                    return Err(Duration::from_micros(rate.period));
+                }
                 return Err(Duration::from_micros(full_at - now - rate.tolerance));
             }
             if bucket.replace(before, key, full_at + rate.period) {

@@ -13,7 +13,7 @@ const SHARDS: usize = 64;
 /// Requests in flight by client.
 #[derive(Debug)]
 pub(crate) struct InFlight {
-    shards: Vec<Mutex<ByClient<usize>>>,
+    shards: Arc<[Mutex<ByClient<usize>>]>,
     max: usize,
 }
 
@@ -29,6 +29,11 @@ impl InFlight {
     pub(crate) fn new(max: usize) -> Self {
         let shards = (0..SHARDS).map(|_| Mutex::default()).collect();
         Self { shards, max }
+    }
+
+    /// The same counts under another limit.
+    pub(crate) fn with_max(&self, max: usize) -> Self {
+        Self { shards: Arc::clone(&self.shards), max }
     }
 
     /// Counts a request to an upstream that bears `upstream_max`; `None` if the client, or a network that it is in, is at its limit. A

@@ -6,6 +6,7 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Poll, Waker, ready};
+use std::time::Duration;
 
 use metrics::Gauge;
 use parking_lot::Mutex;
@@ -98,6 +99,11 @@ impl ConcurrencyLimit {
         drop(queues);
         // Outside the lock: waking can run code of the task, which may need it.
         waking.into_iter().for_each(Waker::wake);
+    }
+
+    /// Changes the bounds of the queues, for so many permits at most.
+    pub(super) fn set_queue_bounds(&self, permits: usize, order_wait: Duration) {
+        self.queues.lock().set_bounds(permits, order_wait);
     }
 
     fn new_permit(self: &Arc<Self>) -> ConcurrencyPermit {
@@ -226,8 +232,6 @@ impl Drop for QueuedRequest {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use proptest::prelude::*;
     use tokio::task::JoinSet;
 

@@ -72,6 +72,17 @@ impl ClassQueue {
     }
 }
 
+/// How many requests of a class may wait, and for how long, at a service with so many permits.
+fn bounds(class: RequestClass, permits: usize, order_wait: Duration) -> (usize, Waits) {
+    let orders = Waits { short_queue: order_wait, standing: order_wait / 2 };
+    match class {
+        RequestClass::Order => (permits.saturating_mul(4), orders),
+        RequestClass::Signup => (permits.saturating_mul(2), SIGNUP_WAITS),
+        RequestClass::Browse => (permits.div_ceil(2), BROWSE_WAITS),
+        RequestClass::Bot => (0, BROWSE_WAITS),
+    }
+}
+
 /// A request that got a permit, and the tasks that the caller must wake.
 #[derive(Debug, Default)]
 pub(super) struct NextGrant {
@@ -96,13 +107,7 @@ impl ClassQueues {
     /// The queues of a service with so many permits, whose orders wait at most `order_wait`.
     pub(super) fn new(permits: usize, order_wait: Duration) -> Self {
         let queue = |class| {
-            let orders = Waits { short_queue: order_wait, standing: order_wait / 2 };
-            let (len_max, waits) = match class {
-                RequestClass::Order => (permits.saturating_mul(4), orders),
-                RequestClass::Signup => (permits.saturating_mul(2), SIGNUP_WAITS),
-                RequestClass::Browse => (permits.div_ceil(2), BROWSE_WAITS),
-                RequestClass::Bot => (0, BROWSE_WAITS),
-            };
+            let (len_max, waits) = bounds(class, permits, order_wait);
             ClassQueue { oldest: None, newest: None, len: 0, len_max, waits, occupied_since: None }
         };
         Self {
@@ -110,6 +115,13 @@ impl ClassQueues {
             unused: Vec::new(),
             queues: RequestClass::ALL.map(queue),
             granted_count: 0,
+        }
+    }
+
+    /// Changes the bounds. Requests that wait keep their deadlines.
+    pub(super) fn set_bounds(&mut self, permits: usize, order_wait: Duration) {
+        for (class, queue) in RequestClass::ALL.into_iter().zip(&mut self.queues) {
+            (queue.len_max, queue.waits) = bounds(class, permits, order_wait);
         }
     }
 

@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use domain::event::Text;
 use domain::keys::Root;
 use domain::{Epoch, EventSettings, EventState, Keyring, Kid, Kind, PassVerifier, Release};
-use gateway::Config;
+use gateway::{Config, GatewayReload};
 use queue::{ArmRequest, Continuity, Projection, Queue, SeatFigures};
 use service::{Context, Health, Settings, Tasks};
 use testkit::{ManualClock, TempFolder, seeded};
@@ -82,6 +82,7 @@ pub(crate) struct GatewayHarness {
     pub(crate) address: SocketAddr,
     /// The listener for other proxies.
     pub(crate) internal: SocketAddr,
+    reload: GatewayReload,
     _folder: TempFolder,
 }
 
@@ -120,7 +121,13 @@ impl GatewayHarness {
         let listener = service::http::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let limits = service::http::Limits::default();
         let internal = service::http::serve(listener, running.internal_routes, limits, &ctx).unwrap();
-        Self { clock, queue, ctx, shop, address: running.address, internal, _folder: folder }
+        let (address, reload) = (running.address, running.reload);
+        Self { clock, queue, ctx, shop, address, internal, reload, _folder: folder }
+    }
+
+    /// Gives the gateway other settings.
+    pub(crate) fn reload(&self, flags: &[(&str, &str)]) {
+        self.reload.apply(&config(self.shop.address, flags));
     }
 
     /// Arms the queue of an event.

@@ -14,6 +14,7 @@ mod limiting;
 mod passes;
 mod peer_proxies;
 mod queueing;
+mod reloading;
 mod reusing;
 mod slow_readers;
 mod stopping;

@@ -1,13 +1,35 @@
 //! The effective settings as a TOML file that would result in the same ones, with the origin of every value.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write as _};
 
 use super::state::ReadKey;
 
 /// Every key with its value and origin. Secrets read `(secret)`.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct PrintedSettings(String);
+pub struct PrintedSettings {
+    /// The value of each key in TOML; `None` if it is not set.
+    values: BTreeMap<String, Option<String>>,
+    text: String,
+}
+
+/// A setting that differs between two readings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SettingChange {
+    /// Its key.
+    pub key: String,
+    /// Its value in TOML before; `None` if it was not set.
+    pub before: Option<String>,
+    /// The same after.
+    pub after: Option<String>,
+}
+
+impl fmt::Display for SettingChange {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let text = |value: &Option<String>| value.clone().unwrap_or_else(|| "not set".to_owned());
+        write!(f, "{}: {} -> {}", self.key, text(&self.before), text(&self.after))
+    }
+}
 
 impl PrintedSettings {
     pub(super) fn new(read: &BTreeMap<String, ReadKey>) -> Self {
@@ -26,13 +48,25 @@ impl PrintedSettings {
                 None => writeln!(text, "# {name} is not set"),
             };
         }
-        Self(text)
+        let values = read.iter().map(|(path, key)| (path.clone(), key.toml.clone())).collect();
+        Self { values, text }
+    }
+
+    /// What differs in later settings. A secret is not compared.
+    pub fn changes_to(&self, later: &Self) -> Vec<SettingChange> {
+        let keys: BTreeSet<&String> = self.values.keys().chain(later.values.keys()).collect();
+        let value = |printed: &Self, key: &str| printed.values.get(key).cloned().flatten();
+        let change = |key: &String| {
+            let (before, after) = (value(self, key), value(later, key));
+            (before != after).then(|| SettingChange { key: key.clone(), before, after })
+        };
+        keys.into_iter().filter_map(change).collect()
     }
 }
 
 impl fmt::Display for PrintedSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(&self.text)
     }
 }
 
