@@ -7,15 +7,16 @@ use serde::{Deserialize, Serialize};
 
 use crate::auto_pace::{AutoPace, TARGET_P95_MS};
 use crate::id::EventId;
+use crate::look::{BadLook, Look};
 use crate::pace::Pace;
 use crate::time::Millis;
+
+pub use crate::text::{TEXT_MAX, Text};
 
 /// The maximum number of seats of an event, and of applications in its queue: ten million, the size with which the Redis layout was measured.
 pub const CAPACITY_MAX: u32 = 10_000_000;
 /// The maximum of `in_flight_max`.
 pub const IN_FLIGHT_MAX: u32 = 10_000;
-/// Longest title or announcement, in characters.
-pub const TEXT_MAX: usize = 200;
 /// The maximum number of paths of the shop that one event may divert.
 pub const DIVERTS_MAX: usize = 32;
 
@@ -97,28 +98,6 @@ pub enum Release {
     Draining,
 }
 
-/// A text in the two languages of the pages.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Text {
-    /// Korean.
-    pub ko: String,
-    /// English.
-    pub en: String,
-}
-
-impl Text {
-    /// A text in Korean and English.
-    pub fn new(ko: impl Into<String>, en: impl Into<String>) -> Self {
-        Self { ko: ko.into(), en: en.into() }
-    }
-
-    /// The text in a language: English for the tag `en`, Korean for any other.
-    pub fn in_language(&self, tag: &str) -> &str {
-        if tag == "en" { &self.en } else { &self.ko }
-    }
-}
-
 /// The settings of an event. The ledger stores them with a rev and projects them into the queue.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct EventSettings {
@@ -155,6 +134,9 @@ pub struct EventSettings {
     pub applications_max: u32,
     /// A message of the operator to the applicants; may be empty.
     pub announcement: Text,
+    /// What the pages show besides title and announcement, and in which color.
+    #[serde(flatten)]
+    pub look: Look,
     /// Whether the event settles by itself once it has closed and no order is in progress.
     pub settle_after_close: bool,
     /// Paths of the shop that sell the stock of this event. From the opening until the event is settled the gateway redirects them, and
@@ -196,6 +178,9 @@ pub enum BadSettings {
         "a title is needed in Korean and English; title and announcement have at most {TEXT_MAX} characters each"
     )]
     Text,
+    /// See the message.
+    #[error(transparent)]
+    Look(#[from] BadLook),
     /// See the message.
     #[error(
         "diverts has at most {DIVERTS_MAX} paths, each as the shop writes it: '/products/spring', of letters, digits and -._~/, not '/' itself, without '//', '.' or '..'"
@@ -242,6 +227,7 @@ impl EventSettings {
             in_flight_max: 20,
             applications_max: 1_000_000,
             announcement: Text::default(),
+            look: Look::default(),
             settle_after_close: true,
             diverts: Vec::new(),
             identity: Identity::Open,
@@ -270,7 +256,8 @@ impl EventSettings {
             (!(0..=EXTENSION_MAX_MS).contains(&self.extension_ms), BadSettings::Extension),
             (self.auto_pace.as_ref().is_some_and(|auto| !auto.is_valid()), BadSettings::AutoPace),
         ];
-        checks.into_iter().filter_map(|(wrong, mistake)| wrong.then_some(mistake)).collect()
+        let mistakes = checks.into_iter().filter_map(|(wrong, mistake)| wrong.then_some(mistake));
+        mistakes.chain(self.look.mistakes().map(BadSettings::Look)).collect()
     }
 }
 
@@ -357,11 +344,12 @@ mod tests {
     }
 
     #[test]
-    fn settings_of_before_the_kinds_have_the_default_times() {
+    fn settings_without_the_newer_fields_have_their_defaults() {
         let mut json = serde_json::to_value(settings()).unwrap();
         let fields = json.as_object_mut().unwrap();
-        fields.remove("called_for_ms");
-        fields.remove("extension_ms");
+        for field in ["called_for_ms", "extension_ms", "description", "color", "product_price"] {
+            assert!(fields.remove(field).is_some(), "{field}");
+        }
         assert_eq!(serde_json::from_value::<EventSettings>(json).unwrap(), settings());
     }
 

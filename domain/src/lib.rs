@@ -3,10 +3,12 @@
 
 pub mod application;
 pub mod auto_pace;
+pub mod color;
 pub mod domain_event;
 pub mod event;
 pub mod id;
 pub mod keys;
+pub mod look;
 pub mod member;
 pub mod outcome;
 pub mod pace;
@@ -14,14 +16,17 @@ pub mod pass;
 pub mod person;
 pub mod position;
 pub mod receipt;
+pub mod text;
 pub mod time;
 
 pub use application::{ApplicationState, CalledWindow, Undo};
 pub use auto_pace::{AutoPace, ObservedCalls, PaceController, PaceReason, PaceSituation, PaceStep};
+pub use color::Color;
 pub use domain_event::{DomainEvent, DomainEventKind, DomainEventKinds};
 pub use event::{EventSettings, EventState, Identity, Kind, Release};
 pub use id::{AppKey, Epoch, EventId, Fence, NO_JOURNAL, Number, ReqHash};
 pub use keys::{Keyring, Kid};
+pub use look::{Look, LookPatch};
 pub use outcome::Outcome;
 pub use pace::{Bucket, Pace};
 pub use pass::{Pass, PassSigner, PassVerifier};

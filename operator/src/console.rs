@@ -11,6 +11,7 @@ mod events;
 mod figures;
 mod form;
 mod format;
+mod look;
 mod messages;
 mod review;
 mod sheet;

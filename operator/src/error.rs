@@ -4,6 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use domain::EventState;
 use domain::event::BadSettings;
+use domain::look::BadLook;
 use ledger::ChangeError;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -28,6 +29,10 @@ impl From<BadSettings> for FieldError {
             BadSettings::Applications => ("/applications_max", "out_of_range"),
             BadSettings::Times => ("/closes_at", "out_of_order"),
             BadSettings::Text => ("/title", "too_long"),
+            BadSettings::Look(BadLook::Description) => ("/description", "invalid"),
+            BadSettings::Look(BadLook::Color) => ("/color", "invalid"),
+            BadSettings::Look(BadLook::Picture) => ("/picture_url", "invalid"),
+            BadSettings::Look(BadLook::Product) => ("/product_name", "invalid"),
             BadSettings::Diverts => ("/diverts", "invalid"),
             BadSettings::AutoPace => ("/auto_pace", "invalid"),
             BadSettings::CalledFor => ("/called_for_ms", "out_of_range"),

@@ -8,6 +8,7 @@ mod expected_wait;
 pub(crate) mod forms;
 mod frame;
 pub(crate) mod list;
+mod look;
 pub(crate) mod preview;
 pub(crate) mod receipt;
 mod receipt_state;

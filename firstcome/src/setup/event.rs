@@ -1,7 +1,8 @@
 //! Events in the settings. They are the first rev of an event; afterwards only the ledger counts.
 
 use domain::event::{BadSettings, CALLED_FOR_MS, CAPACITY_MAX, EXTENSION_MAX_MS, IN_FLIGHT_MAX, Text};
-use domain::{EventSettings, Identity, Kind, Millis, Pace, Release};
+use domain::look::{BadLook, PRODUCT_PRICE_MAX};
+use domain::{EventSettings, Identity, Kind, Look, Millis, Pace, Release};
 use service::config::Part;
 
 /// One `[[event]]` table; `None` if it has no usable id or pace, which is then among the mistakes.
@@ -26,7 +27,8 @@ pub(super) fn read(part: &mut Part<'_>, now: Millis) -> Option<EventSettings> {
         pace,
         in_flight_max: whole(part, "in_flight_max", IN_FLIGHT_MAX, 20),
         applications_max: whole(part, "applications_max", CAPACITY_MAX, 1_000_000),
-        announcement: Text { ko: part.text("announcement_ko", ""), en: part.text("announcement_en", "") },
+        announcement: both_languages(part, ["announcement_ko", "announcement_en"]),
+        look: look(part),
         settle_after_close: part.flag("settle_after_close", true),
         diverts: part.texts("diverts"),
         identity: part.parse("identity", "open"),
@@ -38,6 +40,23 @@ pub(super) fn read(part: &mut Part<'_>, now: Millis) -> Option<EventSettings> {
     }
     settings.id = id?;
     Some(settings)
+}
+
+fn look(part: &mut Part<'_>) -> Look {
+    Look {
+        description: both_languages(part, ["description_ko", "description_en"]),
+        color: part.text("color", ""),
+        picture_url: part.text("picture_url", ""),
+        product_name: both_languages(part, ["product_name_ko", "product_name_en"]),
+        product_price: u32::try_from(part.integer("product_price", 0..=i64::from(PRODUCT_PRICE_MAX), 0))
+            .unwrap_or(0),
+        product_url: part.text("product_url", ""),
+    }
+}
+
+/// A text that may be empty.
+fn both_languages(part: &mut Part<'_>, [ko, en]: [&str; 2]) -> Text {
+    Text { ko: part.text(ko, ""), en: part.text(en, "") }
 }
 
 /// A placeholder for a missing or invalid id. Such an event is never created.
@@ -55,6 +74,10 @@ fn key_of(mistake: BadSettings) -> &'static str {
         BadSettings::Applications => "applications_max",
         BadSettings::Times => "closes_at",
         BadSettings::Text => "title_ko",
+        BadSettings::Look(BadLook::Description) => "description_ko",
+        BadSettings::Look(BadLook::Color) => "color",
+        BadSettings::Look(BadLook::Picture) => "picture_url",
+        BadSettings::Look(BadLook::Product) => "product_name_ko",
         BadSettings::Diverts => "diverts",
         BadSettings::AutoPace => "auto_pace",
         BadSettings::CalledFor => "called_for",
@@ -79,6 +102,7 @@ pub fn demo_event(opens_at: Millis) -> EventSettings {
         in_flight_max: 10,
         applications_max: 1_000_000,
         announcement: Text::default(),
+        look: Look::default(),
         settle_after_close: true,
         diverts: vec!["/products/4".into()],
         identity: Identity::Open,

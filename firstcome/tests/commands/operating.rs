@@ -151,29 +151,15 @@ fn set_an_automatic_pace(harness: &CliHarness) {
 #[tokio::test(flavor = "multi_thread")]
 async fn an_operator_runs_an_event_from_creation_to_settlement_by_command() {
     let harness = CliHarness::start().await;
-    harness.done(&[
-        "event",
-        "create",
-        "spring",
-        "--title-ko",
-        "봄",
-        "--title-en",
-        "Spring",
-        "--capacity",
-        "3",
-        "--opens-at",
-        "+1h",
-        "--closes-at",
-        "+2h",
-        "--pace",
-        "100",
-        "--settle-after-close",
-        "false",
-    ]);
+    let create = "event create spring --title-ko 봄 --title-en Spring --capacity 3 --opens-at +1h --closes-at +2h --pace 100 \
+        --settle-after-close false --color #1d4ed8";
+    harness.done(&create.split_whitespace().collect::<Vec<_>>());
     assert_eq!(
         (harness.event()["state"].as_str(), harness.event()["rev"].as_i64()),
         (Some("scheduled"), Some(1))
     );
+    harness.done(&["event", "update", "spring", "--product-name-ko", "귤", "--product-name-en", "Mandarins"]);
+    assert!(harness.ends_with(2, &["event", "update", "spring", "--color", "red"]).contains("/color"));
     harness.done(&["announcement", "set", "spring", "--ko", "곧 시작해요", "--en", "Soon"]);
     harness.done(&["pace", "set", "spring", "50", "--in-flight-max", "7", "--reason", "a slow shop"]);
     set_an_automatic_pace(&harness);
@@ -191,7 +177,9 @@ async fn an_operator_runs_an_event_from_creation_to_settlement_by_command() {
     harness.done(&["release", "resume", "spring"]);
     harness.until("both ordered", |event| event["seats"]["sold"] == 2).await;
     let details = harness.done(&["event", "get", "spring"]);
-    assert!(details.contains("last number 2"), "{details}");
+    for part in ["last number 2", "#1d4ed8", "귤 | Mandarins"] {
+        assert!(details.contains(part), "'{part}' is not in:\n{details}");
+    }
 
     let close = ["event", "close", "spring", "--reason", "sold out"];
     assert!(harness.ends_with(2, &close).contains("--yes"));

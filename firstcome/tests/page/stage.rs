@@ -68,6 +68,7 @@ impl Stage {
             in_flight_max: play.in_flight_max,
             applications_max: 100_000,
             announcement: Text::default(),
+            look: domain::Look::default(),
             settle_after_close: true,
             diverts: Vec::new(),
             identity: domain::Identity::Open,

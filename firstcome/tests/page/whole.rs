@@ -93,6 +93,7 @@ fn event(opens_at: i64) -> EventSettings {
         in_flight_max: 10,
         applications_max: 100_000,
         announcement: Text::default(),
+        look: domain::Look::default(),
         settle_after_close: true,
         diverts: vec!["/products/4".into()],
         identity: domain::Identity::Open,

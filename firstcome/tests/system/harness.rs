@@ -36,6 +36,7 @@ pub(crate) fn event(capacity: u32, open_for_ms: i64) -> EventSettings {
         in_flight_max: 40,
         applications_max: 1_000_000,
         announcement: Text::default(),
+        look: domain::Look::default(),
         settle_after_close: true,
         diverts: Vec::new(),
         identity: domain::Identity::Open,

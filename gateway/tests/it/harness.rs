@@ -34,6 +34,7 @@ pub(crate) fn settings(id: &str, diverts: &[&str]) -> EventSettings {
         in_flight_max: 10,
         applications_max: 1000,
         announcement: Text::default(),
+        look: domain::Look::default(),
         settle_after_close: false,
         diverts: diverts.iter().map(|path| (*path).to_owned()).collect(),
         identity: domain::Identity::Open,

@@ -1,7 +1,7 @@
 //! The changes that an operator can request.
 
 use domain::event::Text;
-use domain::{AutoPace, Millis, Pace};
+use domain::{AutoPace, LookPatch, Millis, Pace};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 
@@ -72,6 +72,8 @@ impl Change {
 pub struct EventPatch {
     /// The title on the page.
     pub title: Option<Text>,
+    /// The look of the pages.
+    pub look: Box<LookPatch>,
     /// The time from which people may apply.
     pub opens_at: Option<Millis>,
     /// The time at which applying ends for good.

@@ -110,6 +110,7 @@ impl EventDraft {
         }
         let settings = &mut self.settings;
         settings.title = title.unwrap_or_else(|| settings.title.clone());
+        settings.look = patch.look.applied_to(settings.look.clone());
         settings.applications_max = applications_max.unwrap_or(settings.applications_max);
         settings.settle_after_close = settle_after_close.unwrap_or(settings.settle_after_close);
         settings.diverts = diverts.unwrap_or_else(|| settings.diverts.clone());
@@ -204,10 +205,11 @@ impl EventDraft {
         let only_texts = EventSettings {
             title: self.settings.title.clone(),
             announcement: self.settings.announcement.clone(),
+            look: self.settings.look.clone(),
             ..before.settings.clone()
         };
         if before.state == EventState::Settled && only_texts != self.settings {
-            return before.not_now(now, "only the title and the announcement of a settled event can change");
+            return before.not_now(now, "only the texts and the look of a settled event can change");
         }
         Ok(())
     }

@@ -1,7 +1,7 @@
 //! Changing an event: which changes its state allows, and that each has a row in the audit.
 
 use domain::event::{BadSettings, Text};
-use domain::{EventSettings, EventState, Release};
+use domain::{EventSettings, EventState, LookPatch, Release};
 use ledger::{
     AuditRow, Change, ChangeError, ChangeResult, ChangedBy, CreateResult, Error, EventPatch, EventRow,
 };
@@ -90,6 +90,7 @@ pub(crate) async fn a_change_raises_the_rev_and_audits_the_changed_fields(store:
     harness.changed(Change::Announcement(text("느려요"))).await;
     let all = EventPatch {
         title: Some(text("봄 행사")),
+        look: Box::new(LookPatch { color: Some("#1d4ed8".into()), ..LookPatch::default() }),
         opens_at: None,
         closes_at: Some(NOON + 2 * HOUR),
         applications_max: Some(50),
@@ -101,7 +102,8 @@ pub(crate) async fn a_change_raises_the_rev_and_audits_the_changed_fields(store:
     };
     let row = harness.changed(patch(all)).await;
     let fields: Vec<_> = row.after.as_object().unwrap().keys().map(String::as_str).collect();
-    let changed = ["applications_max", "called_for_ms", "closes_at", "diverts", "extension_ms", "intake"];
+    let changed =
+        ["applications_max", "called_for_ms", "closes_at", "color", "diverts", "extension_ms", "intake"];
     assert_eq!(fields, [&changed[..], &["settle_after_close", "title"]].concat());
     let now = harness.now().await;
     let kept = (now.rev, now.settings.in_flight_max, now.settings.announcement, now.settings.opens_at);
@@ -187,7 +189,7 @@ pub(crate) async fn invalid_settings_change_nothing(store: Store) {
     assert_eq!((harness.now().await, harness.seats().await), (before, (3, 0, 0)));
 }
 
-pub(crate) async fn a_settled_event_changes_only_its_title_and_announcement(store: Store) {
+pub(crate) async fn a_settled_event_changes_only_its_texts_and_look(store: Store) {
     let harness = LedgerHarness::open(store, 3).await;
     harness.settle_event().await;
     let late = [
@@ -210,7 +212,8 @@ pub(crate) async fn a_settled_event_changes_only_its_title_and_announcement(stor
         (None, (3, 0, 0))
     );
     harness.changed(Change::Announcement(text("끝났어요"))).await;
-    harness.changed(patch(EventPatch { title: Some(text("새")), ..EventPatch::default() })).await;
+    let look = Box::new(LookPatch { description: Some(text("고마워요")), ..LookPatch::default() });
+    harness.changed(patch(EventPatch { title: Some(text("새")), look, ..EventPatch::default() })).await;
 }
 
 pub(crate) async fn a_clone_is_a_new_event_with_the_same_settings(store: Store) {
@@ -270,6 +273,14 @@ pub(crate) async fn an_undo_restores_the_fields_before_a_change(store: Store) {
         Change::Pause,
         Change::Capacity(5),
         Change::Announcement(Text::new("늦어요", "Slower")),
+        patch(EventPatch {
+            look: Box::new(LookPatch {
+                color: Some("#ffe600".into()),
+                product_url: Some(String::new()),
+                ..LookPatch::default()
+            }),
+            ..EventPatch::default()
+        }),
         patch(EventPatch { intake: Some(false), closes_at: Some(NOON + 3 * HOUR), ..EventPatch::default() }),
     ] {
         let made = harness.changed(change).await;

@@ -118,6 +118,7 @@ pub(crate) fn settings(capacity: u32) -> EventSettings {
         in_flight_max: 50,
         applications_max: 100_000,
         announcement: Text::default(),
+        look: domain::Look::default(),
         settle_after_close: true,
         diverts: Vec::new(),
         identity: domain::Identity::Open,

@@ -52,7 +52,7 @@ cases! {
         of_concurrent_changes_at_one_rev_one_succeeds_and_the_rest_are_stale
         a_change_that_cannot_be_audited_changes_nothing
         invalid_settings_change_nothing
-        a_settled_event_changes_only_its_title_and_announcement
+        a_settled_event_changes_only_its_texts_and_look
         a_clone_is_a_new_event_with_the_same_settings
     }
     auto_pace {

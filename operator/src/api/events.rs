@@ -7,7 +7,7 @@ use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use domain::event::CAPACITY_MAX;
-use domain::{EventId, EventSettings, Identity, Kind};
+use domain::{EventId, EventSettings, Identity, Kind, LookPatch};
 use ledger::{Change, CreateResult, EventPatch};
 use serde::Deserialize;
 use utoipa::{IntoParams, ToSchema};
@@ -18,8 +18,9 @@ use crate::auth::{Operator, Viewer};
 use crate::error::Error;
 use crate::error_docs::{AnyRoute, CreateRoute, EventRoute, SettingRoute};
 use crate::request::{
-    Announcement, ChangeBody, ChangeRequest, DivertPath, EventPath, IfMatchRequired, IfNoneMatch, JsonBody,
-    MatchRule, PaceField, Reason, Title, audited_by, divert_paths, optional_whole_number, whole_number,
+    Announcement, ChangeBody, ChangeRequest, ColorField, Description, DivertPath, EventPath, IfMatchRequired,
+    IfNoneMatch, JsonBody, MatchRule, PaceField, ProductName, Reason, Title, WebAddress, audited_by,
+    divert_paths, optional_whole_number, whole_number,
 };
 use crate::response::{ChangeResponse, EventList, EventResponse};
 use crate::state::OperatorState;
@@ -66,6 +67,20 @@ pub(crate) struct NewEvent {
     /// True by default.
     intake: Option<bool>,
     announcement: Option<Announcement>,
+    /// Plain text of at most 8 lines on the event's page.
+    description: Option<Description>,
+    /// The color of buttons and links. The pages make it darker or lighter where it could not be read.
+    color: Option<ColorField>,
+    /// A picture on the event's page, shown as a square. Browsers request it from there.
+    picture_url: Option<WebAddress>,
+    /// Needed in both languages if there is a price or an address.
+    product_name: Option<ProductName>,
+    /// In won; 0 shows none.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
+    #[serde(default, deserialize_with = "optional_whole_number")]
+    product_price: Option<u32>,
+    /// The page of the product in the shop.
+    product_url: Option<WebAddress>,
     /// True by default.
     settle_after_close: Option<bool>,
     /// Paths of the shop that are diverted to the event's page.
@@ -79,6 +94,14 @@ pub(crate) struct NewEvent {
 impl NewEvent {
     pub(crate) fn into_settings(self, pepper: &str) -> EventSettings {
         let default_max = self.capacity.clamp(1_000_000, CAPACITY_MAX);
+        let look = LookPatch {
+            description: self.description.map(|text| text.0),
+            color: self.color.map(|color| color.0),
+            picture_url: self.picture_url.map(|address| address.0),
+            product_name: self.product_name.map(|name| name.0),
+            product_price: self.product_price,
+            product_url: self.product_url.map(|address| address.0),
+        };
         let defaults = EventSettings::new(self.id, self.title.0, self.opens_at.0, self.closes_at.0);
         EventSettings {
             kind: self.kind.unwrap_or(defaults.kind),
@@ -90,6 +113,7 @@ impl NewEvent {
             in_flight_max: self.in_flight_max.unwrap_or(defaults.in_flight_max),
             applications_max: self.applications_max.unwrap_or(default_max),
             announcement: self.announcement.map(|announcement| announcement.0).unwrap_or_default(),
+            look: look.applied_to(defaults.look),
             settle_after_close: self.settle_after_close.unwrap_or(defaults.settle_after_close),
             diverts: self.diverts.map(divert_paths).unwrap_or_default(),
             identity: self.identity.unwrap_or_default(),
@@ -104,6 +128,20 @@ impl NewEvent {
 #[serde(deny_unknown_fields)]
 pub(crate) struct EventUpdate {
     title: Option<Title>,
+    /// Plain text of at most 8 lines on the event's page.
+    description: Option<Description>,
+    /// The color of buttons and links. The pages make it darker or lighter where it could not be read.
+    color: Option<ColorField>,
+    /// A picture on the event's page, shown as a square. Browsers request it from there.
+    picture_url: Option<WebAddress>,
+    /// Needed in both languages if there is a price or an address.
+    product_name: Option<ProductName>,
+    /// In won; 0 shows none.
+    #[schema(minimum = 0, maximum = 1_000_000_000)]
+    #[serde(default, deserialize_with = "optional_whole_number")]
+    product_price: Option<u32>,
+    /// The page of the product in the shop.
+    product_url: Option<WebAddress>,
     /// Can be changed until two seconds before the opening.
     opens_at: Option<Timestamp>,
     /// Can be changed until two seconds before the closing.
@@ -137,6 +175,7 @@ impl EventUpdate {
     pub(crate) fn patch(&self) -> EventPatch {
         EventPatch {
             title: self.title.clone().map(|title| title.0),
+            look: Box::new(self.look()),
             opens_at: self.opens_at.map(|at| at.0),
             closes_at: self.closes_at.map(|at| at.0),
             applications_max: self.applications_max,
@@ -145,6 +184,17 @@ impl EventUpdate {
             intake: self.intake,
             called_for_ms: self.called_for_ms.map(Into::into),
             extension_ms: self.extension_ms.map(Into::into),
+        }
+    }
+
+    fn look(&self) -> LookPatch {
+        LookPatch {
+            description: self.description.clone().map(|text| text.0),
+            color: self.color.clone().map(|color| color.0),
+            picture_url: self.picture_url.clone().map(|address| address.0),
+            product_name: self.product_name.clone().map(|name| name.0),
+            product_price: self.product_price,
+            product_url: self.product_url.clone().map(|address| address.0),
         }
     }
 }

@@ -12,6 +12,7 @@ use serde_json::{Value, json};
 use super::error_page;
 use super::form::{Form, FormResult};
 use super::format;
+use super::look::LookValues;
 use super::visit::{ConsoleFrame, Visit};
 use crate::api::events::{EventClone, NewEvent};
 use crate::error::Error;
@@ -34,6 +35,7 @@ struct Values {
     diverts: String,
     settle_after_close: bool,
     is_confirm: bool,
+    look: LookValues,
 }
 
 /// The form for a new event.
@@ -63,6 +65,7 @@ fn defaults(now: i64) -> Values {
         diverts: empty(),
         settle_after_close: true,
         is_confirm: false,
+        look: LookValues::default(),
     }
 }
 
@@ -80,6 +83,7 @@ fn typed(form: &Form) -> Values {
         diverts: text("diverts"),
         settle_after_close: form.get("settle_after_close") == "true",
         is_confirm: form.get("kind") == "confirm",
+        look: LookValues::typed(form),
     }
 }
 
@@ -160,7 +164,7 @@ pub(super) async fn clone(
 
 fn body(form: &Form) -> Value {
     let diverts: Vec<&str> = form.get("diverts").split_whitespace().collect();
-    json!({
+    let mut body = json!({
         "id": form.get("id"),
         "kind": if form.get("kind") == "confirm" { "confirm" } else { "order" },
         "title": { "ko": form.get("title_ko"), "en": form.get("title_en") },
@@ -171,7 +175,11 @@ fn body(form: &Form) -> Value {
         "in_flight_max": form.whole("in_flight_max"),
         "settle_after_close": form.get("settle_after_close") == "true",
         "diverts": diverts,
-    })
+    });
+    for (name, value) in form.look() {
+        body[name] = value;
+    }
+    body
 }
 
 /// Leads to the new event.

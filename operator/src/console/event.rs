@@ -13,6 +13,7 @@ use super::alerts::{self, Alert};
 use super::error_page::finish;
 use super::figures::Figures;
 use super::format;
+use super::look::LookValues;
 use super::messages::{Messages, fill};
 use super::visit::{ConsoleFrame, Visit};
 use super::words;
@@ -119,6 +120,7 @@ struct ConsoleEventPage {
     can_move_closing: bool,
     announcement_ko: String,
     announcement_en: String,
+    look: LookValues,
     parked: Vec<ApplicationResponse>,
     audit: Vec<ChangeLine>,
 }
@@ -177,6 +179,7 @@ async fn page(state: &OperatorState, visit: &Visit, id: &EventId) -> Result<Resp
         can_move_closing: matches!(event.state, EventState::Scheduled | EventState::Open),
         announcement_ko: event.announcement.ko.clone(),
         announcement_en: event.announcement.en.clone(),
+        look: LookValues::of(event),
         parked: parked.into_iter().map(Into::into).collect(),
         audit,
     };

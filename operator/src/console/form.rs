@@ -93,7 +93,29 @@ impl Form {
                 update.insert(name.to_owned(), time.into());
             }
         }
+        if self.0.iter().any(|(own, _)| own == "color") {
+            let present = json!(settings.look);
+            update.extend(self.look().into_iter().filter(|(name, value)| present[name.as_str()] != *value));
+        }
         update
+    }
+
+    /// The look of the pages, as fields of a body.
+    pub(super) fn look(&self) -> Map<String, Value> {
+        let both = |name: &str| {
+            let text = |tag: &str| self.get(&format!("{name}_{tag}")).replace("\r\n", "\n");
+            json!({ "ko": text("ko"), "en": text("en") })
+        };
+        let price = if self.get("product_price").is_empty() { json!(0) } else { self.whole("product_price") };
+        let fields = [
+            ("description", both("description")),
+            ("color", json!(self.get("color"))),
+            ("picture_url", json!(self.get("picture_url"))),
+            ("product_name", both("product_name")),
+            ("product_price", price),
+            ("product_url", json!(self.get("product_url"))),
+        ];
+        fields.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
     }
 
     /// A number as operators write it, without the commas between thousands.

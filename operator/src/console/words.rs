@@ -41,6 +41,12 @@ pub(super) fn field<'a>(t: &'a Messages, name: &'a str) -> &'a str {
         "opens_at" => t.opens_at,
         "closes_at" => t.closes_at,
         "title" => t.title,
+        "description" => t.description,
+        "color" => t.color,
+        "picture_url" => t.picture_url,
+        "product_name" => t.product_name,
+        "product_price" => t.product_price,
+        "product_url" => t.product_url,
         "applications_max" => t.applications_max,
         "settle_after_close" => t.settle_after_close,
         "diverts" => t.diverts,
@@ -230,8 +236,8 @@ pub(super) fn reason(language: Language, why: &str) -> &str {
         "closes_at must be in the future; to close it now, use close" => {
             "마감 시각은 미래여야 합니다. 지금 마감하려면 '지금 마감'을 쓰세요."
         }
-        "only the title and the announcement of a settled event can change" => {
-            "정산이 끝난 이벤트는 제목과 안내 문구만 바꿀 수 있습니다."
+        "only the texts and the look of a settled event can change" => {
+            "정산이 끝난 이벤트는 문구와 화면만 바꿀 수 있습니다."
         }
         "this change cannot be undone" => "이 변경은 되돌릴 수 없습니다.",
         other => other,

@@ -12,8 +12,8 @@ use serde_path_to_error::{Path, Segment};
 use crate::error::Error;
 use crate::state::OperatorState;
 
-/// Largest body in bytes: 32 paths and four texts, however their letters are escaped.
-pub(crate) const BODY_MAX: usize = 32 * 1024;
+/// Largest body in bytes: 32 paths, eight texts and two addresses, however their letters are escaped.
+pub(crate) const BODY_MAX: usize = 64 * 1024;
 
 /// A JSON object as the request's body.
 pub(crate) struct JsonBody<T>(pub(crate) T);

@@ -19,6 +19,8 @@ const NOT_BLANK: &str =
     r"^[^\u0000-\u001F\u007F-\u009F]*[^\s\u0000-\u001F\u007F-\u009F][^\u0000-\u001F\u007F-\u009F]*$";
 /// Pattern of a printable text, which may be empty.
 const PRINTABLE: &str = r"^[^\u0000-\u001F\u007F-\u009F]*$";
+/// Pattern of a printable text with line breaks, which may be empty.
+const PRINTABLE_LINES: &str = r"^(\r?\n|[^\u0000-\u001F\u007F-\u009F])*$";
 
 fn check_text(text: &str, max: usize) -> Result<(), String> {
     if text.chars().count() > max {
@@ -60,13 +62,34 @@ pub(crate) struct Title(pub(crate) Text);
 #[derive(Debug, Clone)]
 pub(crate) struct Announcement(pub(crate) Text);
 
+/// A description in both languages, each of which may be empty and may have several lines.
+#[derive(Debug, Clone)]
+pub(crate) struct Description(pub(crate) Text);
+
+/// The name of a product in both languages; both may be empty.
+#[derive(Debug, Clone)]
+pub(crate) struct ProductName(pub(crate) Text);
+
+fn check_line(text: &str) -> Result<(), String> {
+    check_text(text, TEXT_MAX)
+}
+
+fn check_lines(text: &str) -> Result<(), String> {
+    check_line(&text.replace('\n', " "))
+}
+
 /// Reads a text in exactly the two languages of the pages.
-fn both_languages<'de, D: Deserializer<'de>>(from: D) -> Result<Text, D::Error> {
+fn both_languages<'de, D: Deserializer<'de>>(
+    from: D,
+    check: fn(&str) -> Result<(), String>,
+) -> Result<Text, D::Error> {
     let mut texts = BTreeMap::<String, String>::deserialize(from)?;
     let mut take = |language: &'static str| {
         let text =
             texts.remove(language).ok_or_else(|| de::Error::custom(format!("'{language}' is missing")))?;
-        check_text(&text, TEXT_MAX).map_err(|why| de::Error::custom(format!("'{language}' {why}")))?;
+        // Forms end lines so.
+        let text = text.replace("\r\n", "\n");
+        check(&text).map_err(|why| de::Error::custom(format!("'{language}' {why}")))?;
         Ok(text.trim().to_owned())
     };
     let text = Text { ko: take("ko")?, en: take("en")? };
@@ -78,7 +101,7 @@ fn both_languages<'de, D: Deserializer<'de>>(from: D) -> Result<Text, D::Error> 
 
 impl<'de> Deserialize<'de> for Title {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        let text = both_languages(from)?;
+        let text = both_languages(from, check_line)?;
         let empty = text.ko.is_empty() || text.en.is_empty();
         if empty { Err(de::Error::custom("a title is needed in both languages")) } else { Ok(Self(text)) }
     }
@@ -86,7 +109,19 @@ impl<'de> Deserialize<'de> for Title {
 
 impl<'de> Deserialize<'de> for Announcement {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        both_languages(from).map(Self)
+        both_languages(from, check_line).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for ProductName {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        both_languages(from, check_line).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Description {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        both_languages(from, check_lines).map(Self)
     }
 }
 
@@ -113,6 +148,20 @@ impl PartialSchema for Announcement {
     }
 }
 impl ToSchema for Announcement {}
+
+impl PartialSchema for ProductName {
+    fn schema() -> RefOr<Schema> {
+        text_schema(PRINTABLE)
+    }
+}
+impl ToSchema for ProductName {}
+
+impl PartialSchema for Description {
+    fn schema() -> RefOr<Schema> {
+        text_schema(PRINTABLE_LINES)
+    }
+}
+impl ToSchema for Description {}
 
 /// A pace as a JSON number or string; both mean the same decimal.
 #[derive(Debug, Clone, Copy)]
@@ -194,6 +243,18 @@ pub(crate) fn optional_whole_number<'de, D: Deserializer<'de>>(from: D) -> Resul
     let text = number.to_string();
     text.strip_suffix(".0").unwrap_or(&text).parse().map(Some).map_err(|_| wrong())
 }
+
+/// A color, or an empty text. `EventSettings` validates it.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(transparent)]
+#[schema(value_type = String, pattern = "^(#[0-9A-Fa-f]{6})?$")]
+pub(crate) struct ColorField(pub(crate) String);
+
+/// An address on the web, or an empty text. `EventSettings` validates it.
+#[derive(Debug, Clone, Deserialize, ToSchema)]
+#[serde(transparent)]
+#[schema(value_type = String, max_length = 500, pattern = r"^(https://[!-~]+|http://(localhost|127\.0\.0\.1)([:/?#][!-~]*)?)?$")]
+pub(crate) struct WebAddress(pub(crate) String);
 
 /// A path of the shop that is diverted to the event's page, such as `/products/spring`. `EventSettings` validates it.
 #[derive(Debug, Clone, Deserialize, ToSchema)]

@@ -164,6 +164,18 @@ pub struct EventResponse {
     pub applications_max: u32,
     /// The operator's text on the applicants' pages.
     pub announcement: LocalizedText,
+    /// What the event is about: plain text with line breaks.
+    pub description: LocalizedText,
+    /// The color of the pages as the operator set it, such as `#1d4ed8`; empty if none.
+    pub color: String,
+    /// The address of the picture on the event's page; empty if none.
+    pub picture_url: String,
+    /// The name of the product.
+    pub product_name: LocalizedText,
+    /// The price of the product in won; 0 if it is not shown.
+    pub product_price: u32,
+    /// The page of the product in the shop; empty if none.
+    pub product_url: String,
     /// Whether the event settles by itself after closing.
     pub settle_after_close: bool,
     /// Paths of the shop that are diverted to the event's page.
@@ -215,6 +227,12 @@ impl EventResponse {
             in_flight_max: settings.in_flight_max,
             applications_max: settings.applications_max,
             announcement: settings.announcement.into(),
+            description: settings.look.description.into(),
+            color: settings.look.color,
+            picture_url: settings.look.picture_url,
+            product_name: settings.look.product_name.into(),
+            product_price: settings.look.product_price,
+            product_url: settings.look.product_url,
             settle_after_close: settings.settle_after_close,
             diverts: settings.diverts,
             identity: settings.identity,

@@ -104,6 +104,47 @@ async fn a_setting_changes_under_the_rev_that_was_read() {
 }
 
 #[tokio::test]
+async fn the_look_changes_part_by_part_and_a_bad_part_is_named() {
+    let harness = OperatorHarness::open().await;
+    let update = "/event/adm/v1/update/event/spring";
+    let look = json!({
+        "description": {"ko": "첫 줄\r\n둘째 줄 ", "en": "Two\nlines"}, "color": "#FFE600",
+        "picture_url": "https://cdn.example.com/a.jpg", "product_name": {"ko": "감귤", "en": "Mandarins"},
+        "product_price": 19900, "product_url": "https://shop.example.com/products/4",
+    });
+    let response = harness.change("PATCH", update, "\"1\"", &look).await;
+    let change = assert_audited(&harness, &response, "update", 2).await;
+    assert_eq!(change["after"]["description"]["ko"], "첫 줄\n둘째 줄");
+    let response = harness.change("PATCH", update, "\"2\"", &json!({"product_price": 0})).await;
+    let change = assert_audited(&harness, &response, "update", 3).await;
+    assert_eq!(
+        (&change["before"], &change["after"]),
+        (&json!({"product_price": 19900}), &json!({"product_price": 0}))
+    );
+    let event = harness.get(GET).await.json();
+    assert_eq!((&event["color"], &event["product_name"]["en"]), (&json!("#FFE600"), &json!("Mandarins")));
+    for (body, pointer) in [
+        (json!({"color": "red"}), "/color"),
+        (json!({"picture_url": "http://cdn.example.com/a.jpg"}), "/picture_url"),
+        (json!({"product_name": {"ko": "", "en": ""}}), "/product_name"),
+        (json!({"product_price": 1_000_000_001}), "/product_name"),
+        (json!({"description": {"ko": "a\n".repeat(9) + "b", "en": ""}}), "/description"),
+        (json!({"description": {"ko": "a".repeat(201), "en": ""}}), "/description"),
+        (json!({"description": "text"}), "/description"),
+    ] {
+        let refused = harness.change("PATCH", update, "\"3\"", &body).await;
+        assert_eq!(refused.problem(), (422, "validation".into()), "{body}");
+        assert_eq!(refused.json()["errors"][0]["pointer"], pointer, "{body}");
+    }
+    let mut new = new_event("autumn");
+    new["color"] = json!("#1d4ed8");
+    assert_eq!(
+        harness.change("POST", "/event/adm/v1/create/event", "", &new).await.json()["color"],
+        "#1d4ed8"
+    );
+}
+
+#[tokio::test]
 async fn release_changes_need_no_rev_and_report_when_nothing_changed() {
     let harness = OperatorHarness::open().await;
     for (path, action, rev) in [

@@ -92,12 +92,16 @@ async fn every_control_changes_the_event() {
     run("action=capacity&capacity=12").await;
     run("action=announcement&ko=%EB%8A%A6%EC%96%B4%EC%9A%94&en=Slower").await;
     run("action=update&intake=false").await;
+    run("action=update&description_ko=%EC%B2%AB+%EC%A4%84%0D%0A%EB%91%98%EC%A7%B8&description_en=&color=%23ffe600\
+        &picture_url=&product_name_ko=%EA%B7%A4&product_name_en=Mandarins&product_price=19,900&product_url=").await;
     run("action=update&opens_at=2026-11-22T21:30&closes_at=2026-11-22T22:00:05").await;
     let event = harness.get(GET).await.json();
     assert_eq!((&event["release"], &event["in_flight_max"]), (&json!("draining"), &json!(1000)));
     assert_eq!((&event["capacity"], &event["intake"]), (&json!(12), &json!(false)));
     assert_eq!(event["announcement"], json!({"ko": "늦어요", "en": "Slower"}));
     assert_eq!(event["opens_at"], "2026-11-22T12:30:00.000Z");
+    assert_eq!((&event["description"]["ko"], &event["color"]), (&json!("첫 줄\n둘째"), &json!("#ffe600")));
+    assert_eq!(event["product_price"], 19900, "the next form without a look keeps it");
     run("action=open").await;
     harness.clock.advance(10_000);
     run("action=close").await;
@@ -128,7 +132,7 @@ async fn an_event_is_created_and_cloned_on_the_page() {
     assert!(harness.page("GET", "/", &cookie, "").await.text().contains("There are no events yet."));
     assert_eq!(harness.page("GET", "/console/new", &cookie, "").await.status, 200);
     let form = "id=autumn&title_ko=%EA%B0%80%EC%9D%84&title_en=Autumn&capacity=1,000&pace=2.5&in_flight_max=20\
-        &opens_at=2026-11-22T21:00&closes_at=2026-11-22T22:00&diverts=/products/a%0A/products/b&settle_after_close=true";
+        &opens_at=2026-11-22T21:00&closes_at=2026-11-22T22:00&diverts=/products/a%0A/products/b&settle_after_close=true&color=%231d4ed8&product_name_ko=%EA%B7%A4&product_name_en=Mandarins";
     let wrong = harness.page("POST", "/console/new", &cookie, &form.replace("pace=2.5", "pace=x")).await;
     assert_eq!(wrong.status, 422);
     assert!(
@@ -138,6 +142,7 @@ async fn an_event_is_created_and_cloned_on_the_page() {
     assert_eq!((created.status, created.header("location")), (303, "/console/autumn?done=1"));
     let event = harness.get("/event/adm/v1/get/event/autumn").await.json();
     assert_eq!((&event["capacity"], &event["pace"]), (&json!(1000), &json!("2.5")));
+    assert_eq!((&event["color"], &event["product_name"]["en"]), (&json!("#1d4ed8"), &json!("Mandarins")));
     assert_eq!(
         (&event["opens_at"], &event["diverts"][1]),
         (&json!("2026-11-22T12:00:00.000Z"), &json!("/products/b"))

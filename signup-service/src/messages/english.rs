@@ -25,6 +25,8 @@ pub(super) static ENGLISH: PageText = PageText {
     ),
     capacity: "{n} available · one per person",
     closes: "Closes {date} KST",
+    price: "₩{n}",
+    product_link: "See the product (new window)",
     remaining: "to go",
     add_to_calendar: "Add to calendar",
     calendar_entry: "{title}: applications open",

@@ -19,6 +19,8 @@ pub(super) const KOREAN: PageText = PageText {
     closed: titled("접수가 마감됐어요", "{date}에 마감했어요. 이미 신청했다면 번호는 그대로예요."),
     capacity: "준비 수량 {n}개 · 1인 1개",
     closes: "{date} 마감",
+    price: "{n}원",
+    product_link: "상품 보기 (새 창)",
     remaining: "남음",
     add_to_calendar: "캘린더에 추가",
     calendar_entry: "{title} 신청 시작",

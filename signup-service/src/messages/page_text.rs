@@ -30,6 +30,8 @@ pub(crate) struct PageText {
     pub(crate) closed: TitledText,
     pub(crate) capacity: &'static str,
     pub(crate) closes: &'static str,
+    pub(crate) price: &'static str,
+    pub(crate) product_link: &'static str,
     pub(crate) remaining: &'static str,
     pub(crate) add_to_calendar: &'static str,
     pub(crate) calendar_entry: &'static str,

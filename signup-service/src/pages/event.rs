@@ -10,6 +10,7 @@ use serde_json::{Value, json};
 use super::context::PageContext;
 use super::error::PageError;
 use super::frame::{Frame, json_for_script, render};
+use super::look::PageLook;
 use super::response::PageResponse;
 use super::templates::EventTemplate;
 use crate::documents::EventDocuments;
@@ -28,7 +29,7 @@ pub(crate) async fn get(
     let documents = signup.documents(&event).map_err(|error| PageError::new(error, &context))?;
     let mut page = EventPage::new(&signup, &documents, signup.text(context.language));
     page.find_open |= context.query.contains("find");
-    Ok(PageResponse::new(&context, &signup.shell.apply, page.html()))
+    Ok(page.response(&context))
 }
 
 /// The page of an event.
@@ -111,6 +112,15 @@ impl<'a> EventPage<'a> {
         }
     }
 
+    /// The page as a response.
+    pub(super) fn response(&self, context: &PageContext) -> PageResponse {
+        PageResponse::new(context, &self.signup.shell.apply, self.html()).with_look(self.look().as_ref())
+    }
+
+    fn look(&self) -> Option<PageLook> {
+        PageLook::of_event(&self.documents.snapshot.settings, self.text, &self.signup.shell.look)
+    }
+
     /// The page as text.
     pub(super) fn html(&self) -> String {
         let settings = &self.documents.snapshot.settings;
@@ -175,6 +185,7 @@ impl<'a> EventPage<'a> {
         Frame {
             heading: self.heading.to_owned(),
             lede: self.lede.clone(),
+            look: self.look(),
             // After a form, `?lang=` alone would lead to the form's own address, which has no GET.
             language_href: format!("/e/{}?lang={}", settings.id, self.text.other_lang),
             data: json_for_script(&self.data()),

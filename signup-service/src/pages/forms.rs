@@ -28,7 +28,7 @@ pub(crate) fn apply_error(
         error,
         retry_after,
     );
-    PageResponse::new(&context, &signup.shell.apply, page.html()).with_error(error.kind().0, retry_after)
+    page.response(&context).with_error(error.kind().0, retry_after)
 }
 
 /// The page of the event again, with the find form open.
@@ -44,7 +44,7 @@ pub(crate) fn find_error(
     };
     let retry_after = error.retry_after(&signup.rng);
     let page = EventPage::new(signup, &documents, signup.text(context.language)).with_find_error(form, error);
-    PageResponse::new(&context, &signup.shell.apply, page.html()).with_error(error.kind().0, retry_after)
+    page.response(&context).with_error(error.kind().0, retry_after)
 }
 
 /// The page of a request with a receipt that was refused.

@@ -3,6 +3,7 @@
 use askama::Template;
 use serde_json::Value;
 
+use super::look::PageLook;
 use super::shell::Assets;
 use crate::messages::PageText;
 
@@ -22,6 +23,8 @@ pub(super) struct Frame<'a> {
     pub(super) heading: String,
     /// The sentence below the heading.
     pub(super) lede: String,
+    /// What the operator gave the event.
+    pub(super) look: Option<PageLook>,
     /// Seconds after which the page reloads in a browser without JavaScript.
     pub(super) reload_s: Option<u32>,
     pub(super) support_code: Option<String>,
@@ -42,6 +45,7 @@ impl<'a> Frame<'a> {
             state,
             heading: String::new(),
             lede: String::new(),
+            look: None,
             reload_s: None,
             support_code: None,
             data: String::new(),

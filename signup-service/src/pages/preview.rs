@@ -13,6 +13,7 @@ use service::Language;
 use super::context::PageContext;
 use super::error::PageError;
 use super::frame::{Frame, json_for_script, render};
+use super::look::extended_policy;
 use super::response::PageResponse;
 use super::shell::policy;
 use super::templates::{PreviewListTemplate, PreviewRow};
@@ -67,8 +68,9 @@ pub(crate) async fn get(
     let settings = settings.map(|documents| documents.snapshot.settings.clone());
     let event = SampleEvent::new(&signup, settings, text);
     let html = (state.html)(&event);
-    let html = fixed(&signup, &html, &(state.shown)(text), context.query.get("scheme"));
-    Ok(PageResponse::new(&context, &signup.shell.wait, html.text).with_policy(html.policy))
+    let shown = (state.shown)(text);
+    let page = fixed(&signup, &html, &shown, context.query.get("scheme"), event.picture_url());
+    Ok(PageResponse::new(&context, &signup.shell.wait, page.text).with_policy(page.policy))
 }
 
 fn text_of(signup: &SignupState, context: &PageContext) -> &'static PageText {
@@ -84,22 +86,27 @@ struct FixedPage {
 }
 
 /// The page in a color scheme, with a script that shows what the page's own script would show, and does nothing else.
-fn fixed(signup: &SignupState, html: &str, shown: &Shown, scheme: &str) -> FixedPage {
-    let assets = [&signup.shell.apply, &signup.shell.call, &signup.shell.wait]
-        .into_iter()
-        .find(|assets| html.contains(&assets.css));
-    let original = assets.map_or("", |assets| &assets.css);
+fn fixed(signup: &SignupState, html: &str, shown: &Shown, scheme: &str, picture_url: &str) -> FixedPage {
     let dark = "@media(prefers-color-scheme:dark)";
-    let css = match scheme {
-        "dark" => original.replace(dark, "@media all").replace("light dark", "dark"),
-        "light" => original.replace(dark, "@media not all").replace("light dark", "light"),
-        _ => original.to_owned(),
+    let in_scheme = |css: &str| match scheme {
+        "dark" => css.replace(dark, "@media all").replace("light dark", "dark"),
+        "light" => css.replace(dark, "@media not all").replace("light dark", "light"),
+        _ => css.to_owned(),
     };
-    let body = html.split("<script").next().unwrap_or_default().replace(original, &css);
+    let mut body = html.split("<script").next().unwrap_or_default().to_owned();
+    let styles = html.split("<style>").skip(1).filter_map(|rest| rest.split("</style>").next());
+    let mut styles_in_scheme = Vec::new();
+    for css in styles {
+        let css_in_scheme = in_scheme(css);
+        body = body.replace(css, &css_in_scheme);
+        styles_in_scheme.push(css_in_scheme);
+    }
     let script = signup.shell.preview.as_str();
     let data = json_for_script(&shown.to_json());
     let text = format!(
         "{body}<script type=\"application/json\" id=\"data\">{data}</script>\n<script>{script}</script>\n</body>\n</html>\n"
     );
-    FixedPage { text, policy: policy(&css, script, "'none'", "") }
+    let own = policy(styles_in_scheme.first().map_or("", String::as_str), script, "'none'", "");
+    let with_look = styles_in_scheme.get(1).map(|css| extended_policy(&own, css, picture_url));
+    FixedPage { text, policy: with_look.unwrap_or(own) }
 }

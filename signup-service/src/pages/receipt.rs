@@ -11,6 +11,7 @@ use super::context::PageContext;
 use super::error::PageError;
 use super::expected_wait::{duration, expected_wait};
 use super::frame::{Frame, RELOAD_S, json_for_script, render};
+use super::look::PageLook;
 use super::receipt_state::ReceiptPageState;
 use super::response::PageResponse;
 use super::shell::Assets;
@@ -51,7 +52,8 @@ pub(crate) async fn get(
         }
         None => (&signup.shell.apply, view_only::html(&signup, &application, text)),
     };
-    Ok(PageResponse::new(&context, assets, html))
+    let look = PageLook::of_receipt(&application.documents.snapshot.settings, text, &signup.shell.look);
+    Ok(PageResponse::new(&context, assets, html).with_look(look.as_ref()))
 }
 
 /// The page of a full receipt.
@@ -164,6 +166,7 @@ impl<'a> ReceiptPage<'a> {
         Frame {
             heading: heading.to_owned(),
             lede,
+            look: PageLook::of_receipt(settings, self.text, &self.signup.shell.look),
             language_href: self.address(&format!("lang={}", self.text.other_lang)),
             reload_s: self.page_state.may_change().then_some(RELOAD_S),
             support_code: Some(self.application.support_code()),

@@ -9,6 +9,7 @@ use flate2::write::GzEncoder;
 use service::Language;
 
 use super::context::PageContext;
+use super::look::PageLook;
 use super::shell::Assets;
 
 /// A page as an HTTP response.
@@ -34,6 +35,12 @@ impl PageResponse {
             accepts_gzip: context.accepts_gzip,
             retry_after_s: None,
         }
+    }
+
+    /// The page with what the operator gave its event.
+    pub(super) fn with_look(self, look: Option<&PageLook>) -> Self {
+        let policy = look.map(|look| look.policy(&self.policy));
+        Self { policy: policy.unwrap_or(self.policy), ..self }
     }
 
     /// The page under another policy.

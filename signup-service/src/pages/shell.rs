@@ -23,6 +23,8 @@ pub(crate) struct Shell {
     pub(super) wait: Assets,
     /// For receipts of events that call applicants.
     pub(super) call: Assets,
+    /// The layout of what an operator adds to a page.
+    pub(super) look: String,
     /// The script of previews.
     pub(super) preview: String,
 }
@@ -47,7 +49,8 @@ impl Shell {
         );
         let wait = assets(css, script);
         let preview = minified(include_str!("../../assets/preview.js"));
-        Self { apply, wait, call, preview }
+        let look = minified(include_str!("../../assets/look.css"));
+        Self { apply, wait, call, look, preview }
     }
 }
 

@@ -13,7 +13,7 @@ use crate::harness::{PHONE, SignupHarness};
 
 const LIST: &str = "/signup/int/v1/list/preview";
 /// The sum of all layout shifts since the page was opened.
-const SHIFTS: &str = "return new Promise(done => new PerformanceObserver(list =>
+pub(crate) const SHIFTS: &str = "return new Promise(done => new PerformanceObserver(list =>
     done(list.getEntries().reduce((sum, shift) => sum + shift.value, 0))).observe({ type: 'layout-shift', buffered: true })
     || setTimeout(() => done(0), 100))";
 

@@ -14,6 +14,7 @@ mod find;
 mod harness;
 mod keeping;
 mod layout;
+mod look;
 mod lost_replies;
 mod malformed;
 mod members;

@@ -148,7 +148,7 @@ async fn the_other_pages_are_complete_in_both_languages() {
 }
 
 /// A text of the greatest length, with letters that do not repeat: no text takes more bytes once it is compressed.
-fn longest(first: char, step: u32) -> String {
+pub(crate) fn longest(first: char, step: u32) -> String {
     (0..200).filter_map(|i| char::from_u32(u32::from(first) + i * step)).collect()
 }
 

@@ -61,7 +61,8 @@ async fn create(operator: &OperatorClient, new: CreateEvent) -> Result<(), Comma
         ("applications_max", new.applications_max.map(Into::into)),
     ];
     // Left out instead of null, so that the operator API applies its defaults.
-    for (name, value) in optional.into_iter().filter_map(|(name, value)| Some((name, value?))) {
+    let optional = optional.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    for (name, value) in optional.chain(new.look.fields()) {
         body[name] = value;
     }
     let path = "/event/adm/v1/create/event".to_owned();
@@ -105,7 +106,8 @@ async fn update(operator: &OperatorClient, changes: UpdateEvent) -> Result<(), C
         ("diverts", changes.diverts.map(Into::into).or(no_diverts)),
         ("reason", changes.reason.map(Into::into)),
     ];
-    let fields = fields.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?)));
+    let fields = fields.into_iter().filter_map(|(name, value)| Some((name, value?)));
+    let fields = fields.chain(changes.look.fields()).map(|(name, value)| (name.to_owned(), value));
     let body = Value::Object(fields.collect::<Map<_, _>>());
     let path = format!("/event/adm/v1/update/event/{}", changes.event);
     let request = ApiRequest { method: Method::PATCH, path, rev: changes.if_rev, body };

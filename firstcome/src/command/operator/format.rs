@@ -124,6 +124,10 @@ pub(super) fn event_details(event: &EventResponse) -> String {
         ),
         row("applications_max", event.applications_max.to_string()),
         row("announcement", both_languages(&event.announcement.ko, &event.announcement.en)),
+        row("description", both_languages(&event.description.ko, &event.description.en)),
+        row("color", or_dash(&event.color)),
+        row("picture_url", or_dash(&event.picture_url)),
+        row("product", product_text(event)),
         row("settle_after_close", event.settle_after_close.to_string()),
         row("diverts", printable(&diverts)),
         row("identity", event.identity.as_str().to_owned()),
@@ -144,6 +148,23 @@ pub(super) fn auto_pace_text(auto: &AutoPaceResponse) -> String {
         printable(&auto.max),
         auto.target_p95_ms
     )
+}
+
+fn or_dash(text: &str) -> String {
+    if text.is_empty() { "-".to_owned() } else { printable(text) }
+}
+
+/// The product with its price and its page.
+fn product_text(event: &EventResponse) -> String {
+    let name = both_languages(&event.product_name.ko, &event.product_name.en);
+    let price =
+        if event.product_price == 0 { String::new() } else { format!(", {} won", event.product_price) };
+    let url = if event.product_url.is_empty() {
+        String::new()
+    } else {
+        format!(", {}", printable(&event.product_url))
+    };
+    format!("{name}{price}{url}")
 }
 
 /// The kind, with the times of an event that calls applicants.

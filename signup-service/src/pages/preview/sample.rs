@@ -5,7 +5,7 @@ use std::sync::Arc;
 use domain::event::Text;
 use domain::keys::Root;
 use domain::{
-    AppKey, CalledWindow, Epoch, EventId, EventSettings, EventState, Gaps, Keyring, Kid, Kind, Millis,
+    AppKey, CalledWindow, Epoch, EventId, EventSettings, EventState, Gaps, Keyring, Kid, Kind, Look, Millis,
     Number, Outcome, Receipt, Right,
 };
 use queue::{QueueSnapshot, SeatFigures};
@@ -84,6 +84,20 @@ impl<'a> SampleEvent<'a> {
                 settings.announcement = sample;
             }
         })
+    }
+
+    /// The event with a look, unless it has one.
+    pub(super) fn with_look(&self) -> Self {
+        self.with(|settings| {
+            if settings.look == Look::default() {
+                settings.look = sample_look();
+            }
+        })
+    }
+
+    /// The address of the picture that the event itself has.
+    pub(super) fn picture_url(&self) -> &str {
+        &self.settings.look.picture_url
     }
 
     fn documents(&self, moment: Moment) -> Arc<EventDocuments> {
@@ -195,6 +209,22 @@ impl<'a> SampleEvent<'a> {
         let context = PageContext::of_form(&FormFields::default(), &axum::http::HeaderMap::new());
         let retry_after = error.retry_after(&self.signup.rng);
         PageError::new(error, &context).html(self.signup, self.text, retry_after)
+    }
+}
+
+fn sample_look() -> Look {
+    // A picture that needs no request: the spring sun over a hill, as SVG.
+    let picture = "data:image/svg+xml;base64,PHN2ZyB4bWxucz0iaHR0cDovL3d3dy53My5vcmcvMjAwMC9zdmciIHZpZXdCb3g9IjAgMCA5NiA5NiI+PHBhdGggZmlsbD0iI2ZkZTJlNCIgZD0iTTAgMGg5NnY5NkgweiIvPjxjaXJjbGUgY3g9IjY0IiBjeT0iMzQiIHI9IjE4IiBmaWxsPSIjZmY5Zjg5Ii8+PHBhdGggZmlsbD0iIzhjYzA4NCIgZD0iTTAgOTZWNjZjMzAtMTQgNjAgMiA5Ni0xMHY0MHoiLz48L3N2Zz4=";
+    Look {
+        description: Text::new(
+            "제주 감귤과 딸기를 한 상자에 담았어요.\n선착순으로 접수하고, 12월 첫 주에 배송해요.",
+            "Mandarins from Jeju and strawberries in one box.\nFirst come, first served. Shipped in the first week of December.",
+        ),
+        color: "#ff5a5f".to_owned(),
+        picture_url: picture.to_owned(),
+        product_name: Text::new("봄맞이 과일 세트 5kg", "Spring fruit box, 5 kg"),
+        product_price: 39_900,
+        product_url: "https://shop.example.com/products/4".to_owned(),
     }
 }
 

@@ -78,6 +78,7 @@ impl SampleState {
             },
         ),
         state("open", |event| event.event_page(Moment::Open, |page| page), nothing),
+        state("open-look", |event| event.with_look().event_page(Moment::Open, |page| page), nothing),
         state("invalid", |event| event.refused(&invalid_fields()), nothing),
         state(
             "applying",
@@ -120,6 +121,11 @@ impl SampleState {
         state("closed", |event| event.event_page(Moment::Closed, |page| page), nothing),
         state("no-match", |event| event.find_refused(&Error::NoMatch), nothing),
         state("waiting", |event| event.receipt_page(Moment::Open, PublicState::Waiting, false), tools),
+        state(
+            "waiting-look",
+            |event| event.with_look().receipt_page(Moment::Open, PublicState::Waiting, false),
+            tools,
+        ),
         state(
             "waitlisted",
             |event| {

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand};
 use domain::{EventId, Identity, Kind, Millis, Pace};
+use serde_json::{Value, json};
 
 use super::super::client::{ChangeArgs, OperatorArgs};
 
@@ -27,7 +28,7 @@ pub(super) enum EventCommand {
         /// The event's id.
         event: EventId,
     },
-    /// Changes title, times, paths or intake. Other settings stay as they are.
+    /// Changes title, look, times, paths or intake. Other settings stay as they are.
     Update(Box<UpdateEvent>),
     /// Creates an event with the settings of another, except its times and its announcement.
     Clone(CloneEvent),
@@ -82,6 +83,8 @@ pub(super) struct CreateEvent {
     /// The announcement on the English page.
     #[arg(long, value_name = "TEXT", default_value = "")]
     pub(super) announcement_en: String,
+    #[command(flatten)]
+    pub(super) look: LookArgs,
     /// A path of the shop that is diverted to the event's page while the event runs, such as /products/spring. May be repeated.
     #[arg(long = "divert", value_name = "PATH")]
     pub(super) diverts: Vec<String>,
@@ -104,6 +107,8 @@ pub(super) struct UpdateEvent {
     /// The title on the English page.
     #[arg(long, group = "changes", requires = "title_ko", value_name = "TEXT")]
     pub(super) title_en: Option<String>,
+    #[command(flatten)]
+    pub(super) look: LookArgs,
     /// When applying becomes possible: 2026-11-29T20:00:00+09:00 or +10m. Fixed once the event is open.
     #[arg(long, group = "changes", value_name = "TIME", value_parser = time)]
     pub(super) opens_at: Option<Millis>,
@@ -137,6 +142,52 @@ pub(super) struct UpdateEvent {
     /// Changes the event only if it is still at this rev, as shown by `event get`.
     #[arg(long, value_name = "REV")]
     pub(super) if_rev: Option<i64>,
+}
+
+/// What the pages show besides title and announcement. An empty text removes it.
+#[derive(Debug, Args)]
+pub(super) struct LookArgs {
+    /// What the event is about, on the Korean page: plain text of at most 8 lines.
+    #[arg(long, group = "changes", requires = "description_en", value_name = "TEXT")]
+    pub(super) description_ko: Option<String>,
+    /// What the event is about, on the English page.
+    #[arg(long, group = "changes", requires = "description_ko", value_name = "TEXT")]
+    pub(super) description_en: Option<String>,
+    /// The color of buttons and links, such as '#1d4ed8'. It is made darker or lighter where it could not be read.
+    #[arg(long, group = "changes", value_name = "COLOR")]
+    pub(super) color: Option<String>,
+    /// The address of a picture on the event's page, such as <https://cdn.example.com/spring.jpg>; shown as a square.
+    #[arg(long, group = "changes", value_name = "URL")]
+    pub(super) picture_url: Option<String>,
+    /// The name of the product on the Korean page.
+    #[arg(long, group = "changes", requires = "product_name_en", value_name = "TEXT")]
+    pub(super) product_name_ko: Option<String>,
+    /// The name of the product on the English page.
+    #[arg(long, group = "changes", requires = "product_name_ko", value_name = "TEXT")]
+    pub(super) product_name_en: Option<String>,
+    /// The price of the product in won, such as 19900; 0 shows none.
+    #[arg(long, group = "changes", value_name = "WON")]
+    pub(super) product_price: Option<u32>,
+    /// The page of the product in the shop, such as <https://shop.example.com/products/4>.
+    #[arg(long, group = "changes", value_name = "URL")]
+    pub(super) product_url: Option<String>,
+}
+
+impl LookArgs {
+    /// The arguments that were given, as fields of a body.
+    pub(super) fn fields(self) -> impl Iterator<Item = (&'static str, Value)> {
+        let both =
+            |ko: Option<String>, en| ko.zip(en).map(|(ko, en): (_, String)| json!({ "ko": ko, "en": en }));
+        let fields = [
+            ("description", both(self.description_ko, self.description_en)),
+            ("color", self.color.map(Into::into)),
+            ("picture_url", self.picture_url.map(Into::into)),
+            ("product_name", both(self.product_name_ko, self.product_name_en)),
+            ("product_price", self.product_price.map(Into::into)),
+            ("product_url", self.product_url.map(Into::into)),
+        ];
+        fields.into_iter().filter_map(|(name, value)| Some((name, value?)))
+    }
 }
 
 #[derive(Debug, Args)]
