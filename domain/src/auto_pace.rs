@@ -194,36 +194,49 @@ impl PaceController {
         observe: impl Fn(&Range<Millis>) -> ObservedCalls,
     ) -> Option<PaceStep> {
         let PaceSituation { auto, pace, .. } = self.known.clone()?;
-        let mut window = (window.end - OBSERVED_MS).max(window.start)..window.end;
-        let mut observed = observe(&window);
-        if observed.calls < CALLS_MIN {
-            window.start = self.window_start(window.end);
-            observed = observe(&window);
-        }
-        let p95_ms = observed.p95_ms.filter(|_| observed.calls >= CALLS_MIN)?;
+        let (part, observed) = self.judged_part(window, observe)?;
+        let p95_ms = observed.p95_ms?;
         let step = match breach(&observed, p95_ms, auto.target_p95_ms) {
             Some(reason) => {
                 self.quiet_until = now + QUIET_MS;
                 PaceStep { to: auto.limit(lowered(pace, &observed, p95_ms > 2 * auto.target_p95_ms)), reason }
             }
-            None if is_well(&auto, pace, &observed, &window) => PaceStep {
-                to: auto.limit(self.raised(&auto, pace, now)?),
-                reason: PaceReason::Fast { p95_ms, target_ms: auto.target_p95_ms },
-            },
+            None if is_well(&auto, pace, &observed, &part) => self.rise(&auto, pace, p95_ms, now)?,
             None => return None,
         };
-        if step.to == pace {
-            return None;
-        }
-        let falls = step.to < pace;
+        (step.to != pace).then(|| self.take(step, pace, p95_ms, now))
+    }
+
+    /// The newest part of the window with enough calls, and its calls.
+    fn judged_part(
+        &self,
+        window: &Range<Millis>,
+        observe: impl Fn(&Range<Millis>) -> ObservedCalls,
+    ) -> Option<(Range<Millis>, ObservedCalls)> {
+        let newest = (window.end - OBSERVED_MS).max(window.start)..window.end;
+        let all = self.window_start(window.end)..window.end;
+        let parts = [newest, all].into_iter().map(|part| (part.clone(), observe(&part)));
+        parts.into_iter().find(|(_, observed)| observed.calls >= CALLS_MIN)
+    }
+
+    /// Remembers a step from this pace.
+    fn take(&mut self, step: PaceStep, from: Pace, p95_ms: u32, now: Millis) -> PaceStep {
+        let falls = step.to < from;
         if falls && !self.is_falling {
-            self.too_much = Some(pace);
+            self.too_much = Some(from);
         }
         self.is_falling = falls;
         self.stepped_at = now;
         self.observe_from = now + REPORT_LATE_MS + Millis::from(p95_ms).min(SETTLE_MAX_MS);
-        self.known = Some(PaceSituation { auto, pace: step.to, runs: true });
-        Some(step)
+        if let Some(known) = &mut self.known {
+            known.pace = step.to;
+        }
+        step
+    }
+
+    fn rise(&mut self, auto: &AutoPace, pace: Pace, p95_ms: u32, now: Millis) -> Option<PaceStep> {
+        let to = auto.limit(self.raised(auto, pace, now)?);
+        Some(PaceStep { to, reason: PaceReason::Fast { p95_ms, target_ms: auto.target_p95_ms } })
     }
 
     /// The pace after a rise; `None` while it must not rise yet.

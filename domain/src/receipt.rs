@@ -75,6 +75,14 @@ impl Receipt {
         if is_valid { Self::from_payload(payload).ok_or(BadReceipt) } else { Err(BadReceipt) }
     }
 
+    /// Parses a receipt without checking its signature: only to look up what it names, never to believe it.
+    pub fn unverified(text: &str) -> Option<Self> {
+        let (_, body) = text.split_once('.').filter(|_| text.len() <= RECEIPT_MAX)?;
+        let bytes = BASE64URL_NOPAD.decode(body.as_bytes()).ok()?;
+        let (payload, _) = bytes.split_last_chunk::<MAC_LEN>()?;
+        Self::from_payload(payload)
+    }
+
     fn payload(&self) -> Vec<u8> {
         let right = match self.right {
             Right::View => 0,
@@ -133,6 +141,7 @@ mod tests {
         for right in [Right::Full, Right::View] {
             let text = receipt(right).sign(&ring);
             assert_eq!(Receipt::read(&text, &ring), Ok(receipt(right)));
+            assert_eq!(Receipt::unverified(&text), Some(receipt(right)));
             assert!(text.len() <= RECEIPT_MAX && text.len() < 80, "{text}");
         }
     }

@@ -37,5 +37,7 @@ pub use tables::activity::{ACTIVITY_SECONDS, ActivityRow, CallActivity};
 pub use tables::application::{AdmittedApplication, ApplicationRow, OpenApplications, UndoneBy};
 pub use tables::event::EventRow;
 pub use tables::journal::{JournalReport, RegisteredJournal};
+pub use tables::result::EventResult;
 pub use tables::seat::SeatRow;
 pub use tables::seat_state::{SeatState, Seats};
+pub use tables::timeline::ApplicationName;

@@ -13,6 +13,7 @@ mod form;
 mod format;
 mod look;
 mod messages;
+mod report;
 mod review;
 mod sheet;
 mod visit;
@@ -35,6 +36,8 @@ pub(crate) fn routes() -> Router<Arc<OperatorState>> {
         .route("/console/{event}", get(event::show))
         .route("/console/{event}/clone", get(create::clone_form).post(create::clone))
         .route("/console/{event}/review", get(review::review).post(review::apply))
+        .route("/console/{event}/report", get(report::show))
+        .route("/console/{event}/application", get(report::form).post(report::find))
         .route("/console/{event}/undo", post(review::undo))
         .merge(assets::routes())
 }

@@ -59,6 +59,8 @@ pub(crate) enum Error {
     UnknownEvent,
     /// No application with this key is parked.
     NotParked,
+    /// The event has no application of that name.
+    NoApplication,
     /// The target has no domain event of this event to send again.
     NothingToReplay,
     /// The request cannot be parsed.
@@ -146,6 +148,9 @@ impl Error {
                 (StatusCode::MISDIRECTED_REQUEST, "wrong-host", "This server has another host name")
             }
             Self::UnknownEvent => (StatusCode::NOT_FOUND, "unknown-event", "This event does not exist"),
+            Self::NoApplication => {
+                (StatusCode::NOT_FOUND, "no-application", "The event has no such application")
+            }
             Self::NotParked => {
                 (StatusCode::NOT_FOUND, "not-parked", "No application with this key is parked")
             }

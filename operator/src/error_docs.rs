@@ -64,6 +64,21 @@ impl IntoResponses for ChangeRoute {
     }
 }
 
+/// Errors of finding an application.
+pub(crate) struct FindRoute;
+
+impl IntoResponses for FindRoute {
+    fn responses() -> ResponsesByStatus {
+        let mut all = AnyRoute::responses();
+        all.extend(problems(&[
+            (403, "`cross-site`"),
+            (404, "`unknown-event`, or `no-application`"),
+            (422, "`validation`, with `errors`: pointer, code and detail of each"),
+        ]));
+        all
+    }
+}
+
 /// Errors of changes where `If-Match` is required.
 pub(crate) struct SettingRoute;
 

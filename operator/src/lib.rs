@@ -6,6 +6,7 @@ mod auth;
 mod config;
 mod console;
 mod cookie;
+mod csv;
 mod effects;
 mod error;
 mod error_docs;

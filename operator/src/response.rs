@@ -7,6 +7,8 @@ mod event;
 mod metric;
 mod outbox;
 mod preview;
+mod result;
+mod timeline;
 
 pub use application::{ApplicationList, ApplicationResponse};
 pub(crate) use change::with_timestamps;
@@ -17,3 +19,6 @@ pub use event::{
 pub use metric::{CallFigures, LiveResponse, MetricList, MetricSecond, RecentRates};
 pub use outbox::{TargetList, TargetResponse};
 pub use preview::{ChangeSeverity, Effect, PreviewResponse};
+pub use result::ResultResponse;
+pub(crate) use result::{COLUMNS, result_line};
+pub use timeline::{ApplicationTimeline, TimelineEntry};

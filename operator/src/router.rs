@@ -10,7 +10,9 @@ use utoipa::openapi::security::{HttpAuthScheme, HttpBuilder, SecurityRequirement
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::{applications, audit, events, metrics, outbox, preview, release, settings, undo};
+use crate::api::{
+    applications, audit, events, find, metrics, outbox, preview, release, results, settings, undo,
+};
 use crate::state::OperatorState;
 use crate::{auth, console, gzip, request, retry_after};
 
@@ -43,7 +45,10 @@ fn routes() -> OpenApiRouter<Arc<OperatorState>> {
         .routes(routes!(metrics::stream))
         .routes(routes!(audit::list))
         .routes(routes!(undo::undo))
+        .routes(routes!(results::get))
+        .routes(routes!(results::list))
         .routes(routes!(applications::list))
+        .routes(routes!(find::find))
         .routes(routes!(applications::retry))
         .routes(routes!(applications::reject))
         .routes(routes!(outbox::list))

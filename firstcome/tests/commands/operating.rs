@@ -139,6 +139,20 @@ async fn the_help_of_event_create_has_examples_and_hides_the_token() {
     assert!(!help.contains(&harness.token));
 }
 
+fn show_the_result(harness: &CliHarness) {
+    let sums = harness.done(&["event", "result", "spring"]);
+    assert!(sums.contains("accepted 2 = ordered 2 + waiting 0"), "{sums}");
+    let file = harness.folder.path().join("result.csv");
+    harness.done(&["event", "export", "spring", "--bom", "--output", file.to_str().unwrap()]);
+    let written = std::fs::read_to_string(&file).unwrap();
+    assert_eq!(written.lines().count(), 4, "{written}");
+    assert!(written.starts_with("\u{feff}number,guid,") && written.contains("accepted 2 = "), "{written}");
+    assert_eq!(written.trim_start_matches('\u{feff}'), harness.done(&["event", "export", "spring"]));
+    let found = harness.done(&["application", "find", "spring", "2"]);
+    assert!(found.starts_with("number 2  ordered") && found.contains("application.ordered"), "{found}");
+    harness.ends_with(3, &["application", "find", "spring", "3"]);
+}
+
 fn set_an_automatic_pace(harness: &CliHarness) {
     let auto = ["pace", "auto", "spring", "--min", "20", "--max", "50", "--target-p95-ms", "1500"];
     harness.done(&auto);
@@ -204,6 +218,7 @@ async fn an_operator_runs_an_event_from_creation_to_settlement_by_command() {
     ] {
         assert!(audit.contains(part), "'{part}' is not in:\n{audit}");
     }
+    show_the_result(&harness);
     assert!(harness.done(&["event", "list"]).contains("spring"));
     assert!(harness.done(&["application", "list", "spring"]).trim().is_empty());
     drop(harness.folder);

@@ -144,7 +144,7 @@ pub struct AuditRow {
 }
 
 impl AuditRow {
-    fn from_row(row: &AnyRow) -> Result<Self, Error> {
+    pub(crate) fn from_row(row: &AnyRow) -> Result<Self, Error> {
         Ok(Self {
             event: parsed(row, "event")?,
             rev: int(row, "rev")?,

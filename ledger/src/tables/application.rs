@@ -2,7 +2,7 @@
 
 use std::str::FromStr;
 
-use domain::{AppKey, ApplicationState, EventId, Number, Outcome, ReqHash, Undo};
+use domain::{AppKey, ApplicationState, EventId, Millis, Number, Outcome, ReqHash, Undo};
 use sqlx::any::AnyRow;
 
 use crate::store::column::{
@@ -35,6 +35,10 @@ pub struct ApplicationRow {
     pub attempts: u32,
     /// The party that decided to undo the order, if one did.
     pub undo_by: Option<UndoneBy>,
+    /// When the application got its row: its admission, or the end of one that was not admitted.
+    pub admitted_at: Millis,
+    /// When it got its outcome.
+    pub ended_at: Option<Millis>,
 }
 
 impl ApplicationRow {
@@ -52,6 +56,8 @@ impl ApplicationRow {
             fence: int(row, "fence")?,
             attempts,
             undo_by: maybe_parsed(row, "undo_by")?,
+            admitted_at: int(row, "admitted_at")?,
+            ended_at: maybe_int(row, "ended_at")?,
         })
     }
 }

@@ -99,6 +99,7 @@ cases! {
     queue_status {
         writing_the_queue_status_extends_the_lease
         the_seconds_of_an_event_are_kept_in_a_ring
+        a_result_compares_the_queues_numbers_with_the_applications
     }
     reconciling {
         lost_applications_get_their_seats_back_as_called_before

@@ -1,9 +1,9 @@
 //! The status of the queue that the leader writes, and what happened in each second.
 
 use domain::{Epoch, EventState, Fence};
-use ledger::{ACTIVITY_SECONDS, ActivityRow, CallActivity, Error, QueueStatus};
+use ledger::{ACTIVITY_SECONDS, ActivityRow, ApplicationName, CallActivity, Error, EventResult, QueueStatus};
 
-use crate::harness::{LedgerHarness, NOON, Store};
+use crate::harness::{LedgerHarness, NOON, Store, key};
 
 pub(crate) fn status() -> QueueStatus {
     QueueStatus {
@@ -70,4 +70,22 @@ pub(crate) async fn the_seconds_of_an_event_are_kept_in_a_ring(store: Store) {
     ledger.record_calls(event, &calls).await.unwrap();
     let last = ActivityRow { at: NOON + i64::from(ACTIVITY_SECONDS) * 1000, ..second.clone() };
     assert_eq!(ledger.activity(event, NOON).await.unwrap(), [second, last]);
+}
+
+pub(crate) async fn a_result_compares_the_queues_numbers_with_the_applications(store: Store) {
+    let harness = LedgerHarness::open(store, 9).await;
+    let (ledger, event) = (&harness.ledger, &harness.event);
+    assert_eq!(ledger.result(event).await.unwrap(), EventResult::default());
+    harness.admit([1, 2, 3, 41]).await;
+    ledger.write_queue_status(event, harness.fence, &status()).await.unwrap();
+    let result = ledger.result(event).await.unwrap();
+    let expected = EventResult { accepted: 200, under_way: 4, waiting: 159, ..EventResult::default() };
+    assert_eq!((&result, result.unaccounted()), (&expected, 37), "4 to 40 are missing");
+    let named = async |name| ledger.find_application(event, &name).await.unwrap().map(|row| row.number.get());
+    assert_eq!(named(ApplicationName::Number(41)).await, Some(41));
+    assert_eq!(named(ApplicationName::Number(40)).await, None);
+    for hex in [key(2).to_string(), key(2).guid()] {
+        assert_eq!(named(ApplicationName::Hex(hex)).await, Some(2));
+    }
+    assert_eq!(named(ApplicationName::Hex(key(4).guid())).await, None);
 }

@@ -50,7 +50,9 @@ pub(super) fn describe(visit: &Visit, error: &Error) -> (String, String) {
     match error {
         Error::NotAllowed => own(t.not_allowed, t.not_allowed_text),
         Error::CrossSite => own(t.refused, t.cross_site),
-        Error::UnknownEvent | Error::UnknownChange | Error::NotParked => own(t.not_found, t.not_found_text),
+        Error::UnknownEvent | Error::UnknownChange | Error::NotParked | Error::NoApplication => {
+            own(t.not_found, t.not_found_text)
+        }
         Error::Unavailable => own(t.unavailable, t.unavailable_text),
         Error::Internal => own(t.refused, t.unexpected),
         Error::Exists { .. } => own(t.refused, t.exists),

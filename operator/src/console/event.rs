@@ -187,7 +187,7 @@ async fn page(state: &OperatorState, visit: &Visit, id: &EventId) -> Result<Resp
 }
 
 /// The changes with successive steps of the automatic pace as one.
-fn folded(rows: Vec<AuditRow>) -> Vec<AuditRow> {
+pub(super) fn folded(rows: Vec<AuditRow>) -> Vec<AuditRow> {
     let mut folded: Vec<AuditRow> = Vec::new();
     for row in rows {
         match folded.last_mut() {

@@ -190,27 +190,57 @@ pub(super) fn effect(t: &Messages, effect: &Effect) -> String {
     }
 }
 
+/// What happened to an application, or its state; of an unknown word, the word itself.
+pub(super) fn happened<'a>(t: &'a Messages, what: &'a str) -> &'a str {
+    match what.strip_prefix("application.").unwrap_or(what) {
+        "waiting" => t.waiting,
+        "admitted" => t.admitted,
+        "called" => t.called,
+        "confirmed" => t.confirmed,
+        "ordering" | "undoing" => t.under_way,
+        "ordered" => t.ordered,
+        "cancel_requested" => t.cancel_requested,
+        "cancelled" => t.cancelled,
+        "rejected" => t.rejected,
+        "expired" => t.expired,
+        "sold_out" => t.sold_out,
+        "parked" => t.parked,
+        "retry" => t.retry,
+        "reject" => t.reject,
+        other => other,
+    }
+}
+
+/// A party that decided; of anything else, the text itself.
+pub(super) fn party<'a>(t: &'a Messages, detail: &'a str) -> &'a str {
+    match detail {
+        "applicant" => t.by_applicant,
+        "operator" => t.by_operator,
+        "order_service" => t.by_order_service,
+        other => other,
+    }
+}
+
 /// The reason of a step of the automatic pace, which the ledger has in English.
 pub(super) fn pace_reason(language: Language, reason: &str) -> String {
     if language == Language::English {
         return reason.to_owned();
     }
-    let latency = reason.strip_prefix("order p95 ");
-    let split = |word: &str| latency.and_then(|rest| rest.split_once(word));
+    pace_reason_in_korean(reason).unwrap_or_else(|| reason.to_owned())
+}
+
+fn pace_reason_in_korean(reason: &str) -> Option<String> {
     let seconds = |text: &str| text.replace(" s", "초");
-    if let Some((p95, target)) = split(" over ") {
-        return format!("주문 p95 {}가 목표 {}보다 느립니다.", seconds(p95), seconds(target));
+    let Some(latency) = reason.strip_prefix("order p95 ") else {
+        let (unclear, calls) =
+            reason.strip_suffix(" order calls without a clear response")?.split_once(" of ")?;
+        return Some(format!("주문 호출 {calls}건 중 {unclear}건의 응답이 불명확합니다."));
+    };
+    if let Some((p95, target)) = latency.split_once(" over ") {
+        return Some(format!("주문 p95 {}가 목표 {}보다 느립니다.", seconds(p95), seconds(target)));
     }
-    if let Some((p95, target)) = split(" within ") {
-        return format!("주문 p95 {}로 목표 {} 안에 있습니다.", seconds(p95), seconds(target));
-    }
-    match reason
-        .strip_suffix(" order calls without a clear response")
-        .and_then(|rest| rest.split_once(" of "))
-    {
-        Some((unclear, calls)) => format!("주문 호출 {calls}건 중 {unclear}건의 응답이 불명확합니다."),
-        None => reason.to_owned(),
-    }
+    let (p95, target) = latency.split_once(" within ")?;
+    Some(format!("주문 p95 {}로 목표 {} 안에 있습니다.", seconds(p95), seconds(target)))
 }
 
 /// Why a state does not allow a change. The ledger has the reasons in English.

@@ -11,5 +11,6 @@ mod live;
 mod openapi;
 mod outbox;
 mod reading;
+mod results;
 mod sessions;
 mod undoing;

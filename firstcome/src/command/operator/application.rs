@@ -1,9 +1,10 @@
-//! `firstcome application`: parked applications.
+//! `firstcome application`: parked applications, and what happened to one.
 
 use clap::{Args, Subcommand};
 use domain::EventId;
 use hyper::Method;
-use operator::response::{ApplicationList, ApplicationResponse};
+use operator::response::{ApplicationList, ApplicationResponse, ApplicationTimeline, TimelineEntry};
+use serde_json::json;
 
 use super::client::{ApiRequest, OperatorArgs, OperatorClient, body_with_reason};
 use super::format::printable;
@@ -40,6 +41,13 @@ enum ApplicationCommand {
         #[arg(long, value_name = "TEXT")]
         reason: Option<String>,
     },
+    /// Finds an application by what an applicant can tell, and shows what happened to it, without personal data.
+    Find {
+        /// The event's id.
+        event: EventId,
+        /// The number, the GUID, or the receipt or its address.
+        by: String,
+    },
     /// Rejects a parked application. An order that may exist is deleted first; only then is the seat free.
     Reject {
         /// The event's id.
@@ -59,6 +67,11 @@ pub(super) async fn run(args: ApplicationArgs) -> Result<(), CommandError> {
         ApplicationCommand::List { event, limit } => {
             let list = parked(&operator, &event, limit).await?;
             operator.print(&list, list_text)
+        }
+        ApplicationCommand::Find { event, by } => {
+            let path = format!("/application/adm/v1/find/application/{event}");
+            let request = ApiRequest { method: Method::POST, path, rev: None, body: json!({ "by": by }) };
+            operator.print(&operator.send(&request).await?, timeline_text)
         }
         ApplicationCommand::Retry { event, application, reason } => {
             decide(&operator, "retry", &event, &application, reason.as_deref()).await
@@ -115,4 +128,27 @@ async fn decide(
     let body = body_with_reason(reason);
     let request = ApiRequest { method: Method::POST, path, rev: None, body };
     operator.print_change(&operator.change(event, request).await?)
+}
+
+fn timeline_text(found: &ApplicationTimeline) -> String {
+    let optional = |name: &str, text: &Option<String>| {
+        text.as_deref().map_or_else(String::new, |text| format!("  {name} {}", printable(text)))
+    };
+    let ended =
+        if found.reason.is_empty() { String::new() } else { format!(" ({})", printable(&found.reason)) };
+    let head = format!(
+        "number {}  {}{ended}{}{}{}",
+        found.number,
+        printable(found.outcome.as_deref().unwrap_or(&found.state)),
+        optional("order", &found.order_no),
+        optional("guid", &found.guid),
+        optional("ahead at most", &found.ahead.map(|ahead| ahead.to_string()))
+    );
+    [vec![head], found.timeline.iter().map(entry_text).collect()].concat().join("\n")
+}
+
+fn entry_text(entry: &TimelineEntry) -> String {
+    let line =
+        format!("  {}  {}  {}", printable(&entry.at), printable(&entry.what), printable(&entry.detail));
+    line.trim_end().to_owned()
 }

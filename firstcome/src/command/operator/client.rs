@@ -1,5 +1,6 @@
 //! A client of the operator API: address, token, If-Match, and the exit code of each kind of error.
 
+use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -206,6 +207,36 @@ impl OperatorClient {
             print_error(problem.to_string());
         }
         Err(problem_error(status, &problem))
+    }
+
+    /// Reads a resource of any size, and writes it as it arrives.
+    pub(super) async fn download(&self, path: String, to: &mut impl Write) -> Result<(), CommandError> {
+        let request = ApiRequest { method: Method::GET, path, rev: None, body: Value::Null };
+        let sent = tokio::time::timeout(RESPONSE_TIMEOUT, self.client.request(self.http_request(&request)?));
+        let response = match sent.await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => {
+                return Err(self.no_response(&request, &format!("{:#}", anyhow::anyhow!(error))));
+            }
+            Err(_) => return Err(self.no_response(&request, "timed out")),
+        };
+        let status = response.status().as_u16();
+        let mut body = response.into_body();
+        if status != 200 {
+            let problem =
+                Limited::new(body, BODY_MAX).collect().await.map(http_body_util::Collected::to_bytes);
+            let problem = problem.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+            return Err(problem_error(status, &problem.unwrap_or_default()));
+        }
+        loop {
+            let next = tokio::time::timeout(RESPONSE_TIMEOUT, body.frame()).await;
+            let Some(frame) = next.map_err(|_| self.no_response(&request, "timed out"))? else { break };
+            let frame = frame.map_err(|error| self.no_response(&request, &format!("cut off: {error}")))?;
+            if let Some(data) = frame.data_ref() {
+                to.write_all(data).context("cannot write the file")?;
+            }
+        }
+        Ok(to.flush().context("cannot write the file")?)
     }
 
     fn http_request(&self, request: &ApiRequest) -> anyhow::Result<Request<Full<Bytes>>> {

@@ -2,9 +2,14 @@
 
 mod args;
 
+use std::fs::File;
+use std::io::BufWriter;
+use std::path::Path;
+
+use anyhow::Context as _;
 use hyper::Method;
 use operator::format_timestamp;
-use operator::response::{EventList, EventResponse};
+use operator::response::{EventList, EventResponse, ResultResponse};
 use serde_json::{Map, Value, json};
 
 use super::client::{ApiRequest, OperatorClient, body_with_reason};
@@ -25,6 +30,17 @@ pub(super) async fn run(args: EventArgs) -> Result<(), CommandError> {
             let event = operator.event(&event).await?;
             operator.print(&event, event_details)
         }
+        EventCommand::Result { event } => {
+            let result: ResultResponse = operator.get(format!("/event/adm/v1/get/result/{event}")).await?;
+            operator.print(&result, ResultResponse::reconciliation)
+        }
+        EventCommand::Export { event, output, bom } => {
+            let path = format!("/application/adm/v1/list/result/{event}?bom={bom}");
+            match output {
+                Some(file) => export(&operator, path, &file).await,
+                None => operator.download(path, &mut std::io::stdout()).await,
+            }
+        }
         EventCommand::Update(changes) => update(&operator, *changes).await,
         EventCommand::Clone(copy) => clone(&operator, copy).await,
         EventCommand::Open(args) => operator.post_change("/event/adm/v1/open/event", &args).await,
@@ -38,6 +54,17 @@ pub(super) async fn run(args: EventArgs) -> Result<(), CommandError> {
             change_permanently(&operator, "settle", args, &effect).await
         }
     }
+}
+
+/// Writes the result into a file, which has its name only once it is complete.
+async fn export(operator: &OperatorClient, path: String, file: &Path) -> Result<(), CommandError> {
+    let part = file.with_added_extension("part");
+    let cannot = || format!("cannot write {}", file.display());
+    let mut writer = BufWriter::new(File::create(&part).with_context(cannot)?);
+    operator.download(path, &mut writer).await?;
+    std::fs::rename(&part, file).with_context(cannot)?;
+    print_error(format!("wrote {}", file.display()));
+    Ok(())
 }
 
 async fn create(operator: &OperatorClient, new: CreateEvent) -> Result<(), CommandError> {

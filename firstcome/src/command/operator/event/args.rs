@@ -1,5 +1,7 @@
 //! The arguments of `firstcome event`.
 
+use std::path::PathBuf;
+
 use clap::{Args, Subcommand};
 use domain::{EventId, Identity, Kind, Millis, Pace};
 use serde_json::{Value, json};
@@ -27,6 +29,22 @@ pub(super) enum EventCommand {
     Get {
         /// The event's id.
         event: EventId,
+    },
+    /// Shows how many applications ended how. Every number that the queue gave is in one of the sums.
+    Result {
+        /// The event's id.
+        event: EventId,
+    },
+    /// Writes the result as CSV: a line for each application of the ledger, without personal data. The last line, with `#`, has the sums.
+    Export {
+        /// The event's id.
+        event: EventId,
+        /// The file to write; without it, standard output.
+        #[arg(long, short, value_name = "FILE")]
+        output: Option<PathBuf>,
+        /// Begins the file with a byte order mark, by which Excel recognizes UTF-8.
+        #[arg(long)]
+        bom: bool,
     },
     /// Changes title, look, times, paths or intake. Other settings stay as they are.
     Update(Box<UpdateEvent>),
