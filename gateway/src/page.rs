@@ -1,4 +1,5 @@
-//! The page that a browser gets when its request is not forwarded: small, self-contained, in the signup service's colours, no script.
+//! The page that a browser gets when its request is not forwarded: small, self-contained, in the signup service's colours. It also stands
+//! in for the signup service while that does not respond.
 
 use axum::http::HeaderValue;
 use data_encoding::BASE64;
@@ -14,6 +15,10 @@ font:17px/1.5 system-ui,-apple-system,\"Apple SD Gothic Neo\",\"Malgun Gothic\",
 h1{margin:8px 0 6px;font-size:1.6rem;line-height:1.3;letter-spacing:-.02em}\
 p{margin:0 0 12px;color:var(--soft)}\
 a{color:var(--key);display:inline-flex;align-items:center;min-height:48px}";
+
+/// Reloads the page after the seconds that it names, or as soon as it is visible after them.
+const SCRIPT: &str = "const s=document.querySelector('[data-s]').dataset.s;\
+setTimeout(()=>{const go=()=>{if(!document.hidden)location.reload()};document.onvisibilitychange=go;go()},s*1000)";
 
 /// What the reader of the page can do next.
 #[derive(Debug, Clone, Copy)]
@@ -35,16 +40,18 @@ pub(crate) struct RefusalPage {
 
 impl RefusalPage {
     pub(crate) fn new() -> Self {
-        let hash = BASE64.encode(&Sha256::digest(CSS));
+        let hash = |text: &str| BASE64.encode(&Sha256::digest(text));
         let policy = format!(
-            "default-src 'none'; style-src 'sha256-{hash}'; img-src data:; base-uri 'none'; frame-ancestors 'none'"
+            "default-src 'none'; style-src 'sha256-{}'; script-src 'sha256-{}'; img-src data:; base-uri 'none'; frame-ancestors 'none'",
+            hash(CSS),
+            hash(SCRIPT)
         );
         let policy =
             HeaderValue::from_str(&policy).unwrap_or_else(|_| unreachable!("base64 fits in a header"));
         Self { policy }
     }
 
-    /// The content security policy, which allows only the page's own style.
+    /// The content security policy, which allows only the page's own style and script.
     pub(crate) fn policy(&self) -> HeaderValue {
         self.policy.clone()
     }
@@ -54,14 +61,24 @@ impl RefusalPage {
         let messages = messages::of(language);
         let RefusalText { head, text } = message;
         let refresh = match next {
-            Next::Reload(seconds) => format!("<meta http-equiv=\"refresh\" content=\"{seconds}\">"),
+            // Only without scripts: a page must not reload while it is not looked at.
+            Next::Reload(seconds) => {
+                format!("<noscript><meta http-equiv=\"refresh\" content=\"{seconds}\"></noscript>")
+            }
+            _ => String::new(),
+        };
+        let script = match next {
+            Next::Reload(_) => format!("<script>{SCRIPT}</script>"),
             _ => String::new(),
         };
         let again = match next {
             Next::Nothing => String::new(),
             Next::Reload(seconds) => {
                 let told = messages.again.replace("{s}", &seconds.to_string());
-                format!("<p role=\"status\">{told}</p><p><a href=\"\">{}</a></p>", messages.now)
+                format!(
+                    "<p role=\"status\" data-s=\"{seconds}\">{told}</p><p><a href=\"\">{}</a></p>",
+                    messages.now
+                )
             }
             Next::SendAgain(seconds) => {
                 format!("<p role=\"status\">{}</p>", messages.send_again.replace("{s}", &seconds.to_string()))
@@ -72,7 +89,7 @@ impl RefusalPage {
             "<!doctype html><html lang=\"{}\"><head><meta charset=\"utf-8\">\
              <meta name=\"viewport\" content=\"width=device-width,initial-scale=1\"><meta name=\"robots\" content=\"noindex\">\
              <title>{head}</title><link rel=\"icon\" href=\"data:,\">{refresh}<style>{CSS}</style></head>\
-             <body><main><h1>{head}</h1><p>{text}</p>{again}</main></body></html>",
+             <body><main><h1>{head}</h1><p>{text}</p>{again}</main>{script}</body></html>",
             language.tag()
         )
     }

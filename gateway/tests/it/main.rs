@@ -11,6 +11,7 @@ mod forwarding;
 mod framing;
 mod harness;
 mod limiting;
+mod pages;
 mod passes;
 mod peer_proxies;
 mod queueing;
