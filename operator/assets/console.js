@@ -34,6 +34,8 @@ function duration(seconds) {
 
 const known = (value, write) => (value === null || value === undefined ? "–" : write(value));
 
+const reported = (queue, t) => fill(t ? live.dataset.queue : live.dataset.queueNow, { n: queue.epoch, t });
+
 function figures({ event, recent, remaining_s, at }) {
   const { queue, seats } = event;
   const { calls } = recent;
@@ -43,7 +45,7 @@ function figures({ event, recent, remaining_s, at }) {
     waiting: known(queue, (q) => number(q.waiting)),
     remaining: known(remaining_s, duration),
     oldest: known(queue?.oldest_wait_ms, (ms) => duration(ms / 1000)),
-    queue: known(queue, (q) => fill(live.dataset.queue, { n: q.epoch, t: Math.max(0, Math.floor((Date.parse(at) - Date.parse(q.at)) / 1000)) })),
+    queue: known(queue, (q) => reported(q, Math.max(0, Math.floor((Date.parse(at) - Date.parse(q.at)) / 1000)))),
     calls_per_s: rate(recent.calls_per_s),
     pace: event.pace,
     in_flight: number(event.under_way.ordering),

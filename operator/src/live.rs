@@ -99,7 +99,7 @@ fn tenths(rate: f64) -> f64 {
     (rate * 10.0).round() / 10.0
 }
 
-/// The time in which the waiting applications that still get a seat are called, at this pace.
+/// The time in which the waiting applications that still get a seat are called, at this pace; none if none of them gets one.
 pub(crate) fn remaining_s(event: &EventResponse, settings: &EventSettings) -> Option<u64> {
     let waiting = event.queue.as_ref()?.waiting;
     if settings.release != Release::Running || waiting == 0 {
@@ -108,7 +108,7 @@ pub(crate) fn remaining_s(event: &EventResponse, settings: &EventSettings) -> Op
     let held = u64::from(event.seats.held);
     let seats = u64::from(settings.capacity).saturating_sub(held + u64::from(event.seats.sold));
     let called = u64::from(waiting).min(seats);
-    Some((called * 1_000_000).div_ceil(settings.pace.micro().unsigned_abs().max(1)))
+    (called > 0).then(|| (called * 1_000_000).div_ceil(settings.pace.micro().unsigned_abs().max(1)))
 }
 
 #[cfg(test)]

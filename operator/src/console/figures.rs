@@ -43,7 +43,8 @@ impl Figures {
         let applied = queue.map(|queue| queue.seq.saturating_sub(queue.skipped_numbers));
         let report = queue.map(|queue| {
             let ago = timestamp::parse(&queue.at).map_or(0, |at| (now - at).max(0) / 1000);
-            fill(t.queue_ok, &[("n", &queue.epoch.to_string()), ("t", &ago.to_string())])
+            let report = if ago == 0 { t.queue_ok_now } else { t.queue_ok };
+            fill(report, &[("n", &queue.epoch.to_string()), ("t", &ago.to_string())])
         });
         Self {
             applied_per_s: recent.applied_per_s.map_or_else(unknown, rate),

@@ -87,6 +87,7 @@ pub(crate) struct Messages {
     pub(crate) draining_alert: &'static str,
     pub(crate) intake_alert: &'static str,
     pub(crate) queue_ok: &'static str,
+    pub(crate) queue_ok_now: &'static str,
     pub(crate) pause: &'static str,
     pub(crate) pause_hint: &'static str,
     pub(crate) resume: &'static str,

@@ -87,6 +87,7 @@ pub(super) const MESSAGES: Messages = Messages {
     draining_alert: "Draining: only applications that have a seat are ordered; no one is admitted.",
     intake_alert: "Intake is off: applicants are told to press again.",
     queue_ok: "Queue armed · epoch {n} · reported {t} s ago",
+    queue_ok_now: "Queue armed · epoch {n} · reported just now",
     pause: "Pause",
     pause_hint: "Starts no order call. Calls in flight finish.",
     resume: "Resume",
