@@ -1,5 +1,10 @@
 //! What an applicant sees, from before the opening to the order, with and without scripts.
 
+use std::time::Duration;
+
+use testkit::order_stub::Behavior;
+use testkit::{Browser, OrderStub};
+
 use crate::stage::{Play, SOON, Stage, fill_in, fits, phone, picture, wait};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -80,7 +85,7 @@ async fn without_scripts_an_early_press_keeps_the_fields_and_a_later_one_leads_t
         if browser.exists("#number").await.unwrap() {
             break;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        tokio::time::sleep(Duration::from_millis(500)).await;
         if browser.exists("#apply").await.unwrap() {
             assert!(browser.exists("#consent:checked").await.unwrap(), "the consent is kept too");
             browser.click("#apply").await.unwrap();
@@ -100,27 +105,59 @@ async fn without_scripts_an_early_press_keeps_the_fields_and_a_later_one_leads_t
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_late_applicant_sees_the_waitlist_and_gets_a_returned_seat() {
-    let stage = Stage::open(Play { capacity: 1, ..Play::default() }).await;
+async fn a_returned_seat_goes_to_the_waitlist_and_then_to_new_applicants() {
+    let orders = OrderStub::start().await;
+    // Long enough for the pages to be seen meanwhile.
+    orders.behave(|_| Behavior::Delay(Duration::from_secs(3)));
+    let order_service = Some(orders.base());
+    let stage = Stage::open(Play { capacity: 1, order_service, ..Play::default() }).await;
     let lucky = phone("ko", true).await;
     lucky.open(&stage.event_page()).await.unwrap();
     fill_in(&lucky, "김행운", "010-1111-1111").await;
     lucky.click("#apply").await.unwrap();
+    wait(&lucky, "[data-state=ordering]").await;
     wait(&lucky, "[data-state=ordered]").await;
 
     let late = phone("ko", true).await;
     late.open(&stage.event_page()).await.unwrap();
+    assert_eq!(late.text("#head").await.unwrap(), "준비한 수량이 모두 소진됐어요");
+    assert_eq!(late.text("#apply").await.unwrap(), "예비 신청하기");
     fill_in(&late, "홍길동", "010-1234-5678").await;
     late.click("#apply").await.unwrap();
     wait(&late, "[data-state=claimed]").await;
     picture(&late, "journey-sold-out-ko").await;
     fits(&late).await;
 
-    lucky.click("#cancel-box summary").await.unwrap();
-    lucky.click("#cancel").await.unwrap();
-    wait(&late, "[data-state=ordered]").await;
+    cancel(&lucky).await;
+    wait(&lucky, "[data-state=cancelling]").await;
     wait(&lucky, "[data-state=cancelled]").await;
     picture(&lucky, "journey-cancelled-ko").await;
+    wait(&late, "[data-state=ordered]").await;
+
+    // No application waits for this seat, so the event has one again.
+    orders.behave(|call| if call.method == "PUT" { Behavior::reject(409) } else { Behavior::Normal });
+    cancel(&late).await;
+    wait(&late, "[data-state=cancelled]").await;
+    let visitor = phone("ko", true).await;
+    visitor.open(&stage.event_page()).await.unwrap();
+    for _ in 0..60 {
+        if visitor.text("#head").await.unwrap() == "지금 신청할 수 있어요" {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(250)).await;
+        visitor.reload().await.unwrap();
+    }
+    assert_eq!(visitor.text("#apply").await.unwrap(), "신청하기");
+    fill_in(&visitor, "이손님", "010-2222-2222").await;
+    visitor.click("#apply").await.unwrap();
+    wait(&visitor, "[data-state=rejected]").await;
+    assert!(visitor.text("#lede").await.unwrap().contains("이 신청의 주문을 받지 않았어요"));
+    picture(&visitor, "journey-rejected-ko").await;
+}
+
+async fn cancel(browser: &Browser) {
+    browser.click("#cancel-box summary").await.unwrap();
+    browser.click("#cancel").await.unwrap();
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

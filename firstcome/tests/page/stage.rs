@@ -33,6 +33,7 @@ pub(crate) struct Play {
     pub(crate) called_for_ms: i64,
     pub(crate) pace: &'static str,
     pub(crate) in_flight_max: u32,
+    pub(crate) order_service: Option<String>,
 }
 
 impl Default for Play {
@@ -45,6 +46,7 @@ impl Default for Play {
             open_for_ms: 600_000,
             pace: "100",
             in_flight_max: 10,
+            order_service: None,
         }
     }
 }
@@ -83,7 +85,7 @@ impl Stage {
             listen: any,
             admin_listen: any,
             signup: signup_service::Config::default(),
-            worker: worker::Config::default(),
+            worker: worker::Config { order_service: play.order_service, ..worker::Config::default() },
             messaging: messaging::Config::default(),
             operator: None,
             gateway: None,

@@ -92,7 +92,7 @@ async fn too_many_repeats_and_a_full_queue_say_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_receipt_is_safe_while_the_queue_recovers_and_a_wrong_one_is_not_found() {
+async fn a_queue_that_recovers_keeps_receipts_safe_and_a_wrong_one_is_not_found() {
     let applied = SignupHarness::open().await.apply(PHONE, None).await.json();
     let recovering = SignupHarness::unarmed().await;
     recovering.signup.refresh().await;
@@ -101,6 +101,8 @@ async fn a_receipt_is_safe_while_the_queue_recovers_and_a_wrong_one_is_not_found
     let page = browser.text("body").await.unwrap();
     assert!(page.contains("번호는 그대로예요") && page.contains("자동으로 다시 확인할게요"), "{page}");
 
+    let browser = open(&recovering, "/e/spring").await;
+    wait_for_state(&browser, "temporarily-unavailable").await;
     let browser = open(&SignupHarness::open().await, "/a/k1.AAAA").await;
     wait_for_state(&browser, "not-found").await;
 }
