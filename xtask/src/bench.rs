@@ -11,6 +11,7 @@ pub(crate) fn run(bench: Bench) -> Result<()> {
     let (name, package, example, option) = match bench {
         Bench::Queue { long } => ("queue", "queue", "bench_queue", long.then_some("--long")),
         Bench::Signup => ("signup", "signup-service", "bench_signup", None),
+        Bench::Polls => ("polls", "signup-service", "bench_signup", Some("--polls")),
         Bench::Gateway => ("gateway", "gateway", "bench_gateway", None),
         Bench::Outbox => ("outbox", "worker", "bench_outbox", None),
         Bench::Overload { quick } => ("overload", "gateway", "bench_overload", quick.then_some("--quick")),
@@ -18,7 +19,7 @@ pub(crate) fn run(bench: Bench) -> Result<()> {
     match bench {
         Bench::Gateway => requirements::for_bench_gateway()?,
         Bench::Overload { .. } => requirements::for_bench_overload()?,
-        Bench::Queue { .. } | Bench::Signup | Bench::Outbox => {}
+        Bench::Queue { .. } | Bench::Signup | Bench::Polls | Bench::Outbox => {}
     }
     let out = step::root().join("target/bench").join(format!("{name}.json"));
     let mut command = cargo(&["run", "--release", "-p", package, "--example", example, "--"]);

@@ -88,6 +88,8 @@ pub(crate) enum Bench {
     },
     /// Durable applications per second over HTTP, compared with a bare axum POST handler.
     Signup,
+    /// Polls of the progress document per second, compared with a bare axum GET handler, and their commands on Redis.
+    Polls,
     #[command(
         about = "Requests per second and CPU for one request, compared with nginx, HAProxy and a bare hyper proxy"
     )]
@@ -134,6 +136,7 @@ mod tests {
         let bench = |bench| Some(Task::Bench { bench });
         assert_eq!(parse("bench queue --long").ok(), bench(Bench::Queue { long: true }));
         assert_eq!(parse("bench signup").ok(), bench(Bench::Signup));
+        assert_eq!(parse("bench polls").ok(), bench(Bench::Polls));
         assert_eq!(parse("bench gateway").ok(), bench(Bench::Gateway));
         assert_eq!(parse("bench outbox").ok(), bench(Bench::Outbox));
         assert_eq!(parse("bench overload --quick").ok(), bench(Bench::Overload { quick: true }));

@@ -1,5 +1,5 @@
 //! Durable applications per second over HTTP, compared with a bare axum POST that has the same accept loop, extractor, threads and
-//! generator. Run it with `cargo xtask bench signup`. The server is a child process with one thread; the generator is this process.
+//! generator; and, with `--polls`, polls per second. Run it with `cargo xtask bench signup` or `polls`. The server is a child process with one thread; the generator is this process.
 #![expect(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -7,11 +7,13 @@
 )]
 
 mod generator;
+mod polls;
 mod servers;
 
 use std::path::Path;
 use std::time::Duration;
 
+use serde_json::Value;
 use testkit::bench::Measurement;
 
 use crate::servers::{Server, ServerKind};
@@ -22,7 +24,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// Rounds for each server, in turn, so that a change in the machine's speed affects both.
 pub(crate) const ROUNDS: usize = 5;
-const ROUND: Duration = Duration::from_secs(4);
+pub(crate) const ROUND: Duration = Duration::from_secs(4);
 /// Clients with one connection each: as many as the default of `apply_calls_max`. With half as many, at times all of them wait for
 /// Redis, and the server is not the bottleneck.
 const CLIENTS: u32 = 2000;
@@ -34,8 +36,9 @@ fn main() {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.first().map(String::as_str) {
         Some("serve") => servers::serve(&args[1..]),
+        Some(out) if args.get(1).is_some_and(|arg| arg == "--polls") => polls::measure(Path::new(out)),
         Some(out) => measure(Path::new(out)),
-        None => println!("usage: bench_signup FILE, or `cargo xtask bench signup`"),
+        None => println!("usage: bench_signup FILE [--polls], or `cargo xtask bench signup | polls`"),
     }
 }
 
@@ -66,11 +69,16 @@ fn measure(out: &Path) {
     let peer = "bare axum POST";
     let rows =
         [signup.compared_with(peer, bare, names), journal.compared_with(peer, bare, with_journal)].concat();
-    for row in &rows {
+    write_rows(out, &rows);
+}
+
+/// Prints the results and writes them to a file.
+pub(crate) fn write_rows(out: &Path, rows: &[Value]) {
+    for row in rows {
         println!("{}: ratio {} against {} (bar {})", row["name"], row["ratio"], row["peer"], row["bar"]);
     }
     std::fs::create_dir_all(out.parent().unwrap()).unwrap();
-    std::fs::write(out, serde_json::to_string_pretty(&rows).unwrap()).unwrap();
+    std::fs::write(out, serde_json::to_string_pretty(rows).unwrap()).unwrap();
 }
 
 async fn measure_round(server: &Server, index: usize) -> Measurement {

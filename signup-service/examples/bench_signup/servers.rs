@@ -8,8 +8,12 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::StatusCode;
-use axum::routing::post;
+use arc_swap::ArcSwap;
+use axum::body::Bytes;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
 use axum::{Json, Router};
 use domain::event::{CAPACITY_MAX, Text};
 use domain::keys::Root;
@@ -31,6 +35,8 @@ pub(crate) enum ServerKind {
     Signup,
     /// The same with a journal.
     Journal,
+    /// The signup service with a progress document that changes every second.
+    Polled,
 }
 
 /// A private Redis, and a folder for the journal of a server that uses it.
@@ -46,6 +52,13 @@ impl Redis {
         Queue::install_redis(&RedisOptions::new(server.url(), RedisRole::Worker)).await.unwrap();
         Self { server, journal: TempFolder::new("journal") }
     }
+
+    /// How many commands it has run since its start.
+    pub(crate) fn commands(&self) -> u64 {
+        let stats = self.server.run("INFO commandstats").unwrap();
+        let calls = stats.split(":calls=").skip(1).map(|rest| rest.split(',').next().unwrap());
+        calls.map(|calls| calls.parse::<u64>().unwrap()).sum()
+    }
 }
 
 /// A server in a child process, killed on drop.
@@ -60,6 +73,7 @@ impl Server {
             ServerKind::Bare => "bare",
             ServerKind::Signup => "signup",
             ServerKind::Journal => "journal",
+            ServerKind::Polled => "polled",
         };
         let program = std::env::current_exe().unwrap();
         let mut child = Command::new(program)
@@ -95,8 +109,11 @@ pub(crate) fn serve(args: &[String]) {
         service::telemetry::init(LogFormat::Text, "warn").unwrap();
         let context = Context::system();
         let listener = service::http::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let document = Arc::new(ArcSwap::from_pointee(BareDocument::new(0)));
+        let mut polled = None;
         let address = if args[0] == "bare" {
-            service::http::serve(listener, bare(), service::http::Limits::default(), &context).unwrap()
+            let router = bare(Arc::clone(&document));
+            service::http::serve(listener, router, service::http::Limits::default(), &context).unwrap()
         } else {
             let durability = match args[0].as_str() {
                 "journal" => {
@@ -105,13 +122,23 @@ pub(crate) fn serve(args: &[String]) {
                 _ => Durability::Local,
             };
             let queue = armed_queue(&args[1], durability, &context).await;
+            polled = (args[0] == "polled").then(|| queue.clone());
             let kid = Kid::new("k1").unwrap();
             let keys = Keyring::new(kid.clone(), [(kid, Root::new([7; 32]))]).unwrap();
             let config = signup_service::Config::default();
             signup_service::start(config, queue, Arc::new(keys), listener, &context).await.unwrap()
         };
         println!("{address}");
-        std::future::pending::<()>().await;
+        // Both documents change once a second, as while orders are made.
+        for second in 1_u32.. {
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            document.store(Arc::new(BareDocument::new(second)));
+            if let Some(queue) = &polled {
+                let settings = settings(&event_of(0), (context.now)());
+                let event = settings.id.clone();
+                queue.project(&event, 1, projection(settings, 1 + i64::from(second), second)).await.unwrap();
+            }
+        }
     });
 }
 
@@ -129,12 +156,39 @@ struct Accepted {
     ok: bool,
 }
 
-fn bare() -> Router {
+/// A document as long as the progress document of an event.
+struct BareDocument {
+    tag: HeaderValue,
+    body: Bytes,
+}
+
+impl BareDocument {
+    fn new(second: u32) -> Self {
+        let body = format!("{{\"second\":{second},\"more\":\"{}\"}}", "x".repeat(460));
+        let tag = HeaderValue::from_str(&format!("W/\"{second:016x}\"")).unwrap();
+        Self { tag, body: body.into() }
+    }
+}
+
+async fn bare_get(State(document): State<Arc<ArcSwap<BareDocument>>>, headers: HeaderMap) -> Response {
+    let document = document.load();
+    let tag = [(header::ETAG, document.tag.clone())];
+    if headers.get(header::IF_NONE_MATCH) == Some(&document.tag) {
+        return (StatusCode::NOT_MODIFIED, tag).into_response();
+    }
+    let json = [(header::CONTENT_TYPE, HeaderValue::from_static("application/json"))];
+    (tag, json, document.body.clone()).into_response()
+}
+
+fn bare(document: Arc<ArcSwap<BareDocument>>) -> Router {
     let accept = |Json(application): Json<Application>| async move {
         let number = application.name.len() + application.phone.len();
         (StatusCode::CREATED, Json(Accepted { event: "bench", number, ok: application.consent }))
     };
-    Router::new().route("/application/com/v1/create/application/{event}", post(accept))
+    Router::new()
+        .route("/application/com/v1/create/application/{event}", post(accept))
+        .route("/event/com/v1/get/progress/{event}", get(bare_get))
+        .with_state(document)
 }
 
 /// The event of a round. Each round has its own, so that none starts with a longer queue than the first.
@@ -184,20 +238,29 @@ async fn open(queue: &Queue, settings: EventSettings) {
         rev: 1,
     };
     queue.arm(&event, 1, arming).await.unwrap();
-    let projection = Projection {
+    queue.project(&event, 1, projection(settings, 1, 0)).await.unwrap();
+}
+
+fn projection(settings: EventSettings, round: i64, sold: u32) -> Projection {
+    let figures = SeatFigures {
+        sold,
+        free: settings.capacity,
+        held: 0,
+        at: settings.opens_at + i64::from(sold) * 1000,
+    };
+    Projection {
         rev: 1,
         settings,
         state: EventState::Open,
         number_limit: CAPACITY_MAX,
-        round: 1,
-        figures: SeatFigures::default(),
+        round,
+        figures,
         settled_seq: None,
         judged_epoch: Epoch(0),
         lost_epoch: Epoch(0),
         called: Vec::new(),
         outcomes: Vec::new(),
-    };
-    queue.project(&event, 1, projection).await.unwrap();
+    }
 }
 
 fn settings(event: &str, now: i64) -> EventSettings {

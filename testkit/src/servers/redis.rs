@@ -1,6 +1,8 @@
 //! A private Redis or Valkey server that a test can kill, pause, wipe and restore from a copy. Never the server of the machine.
 
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -100,6 +102,16 @@ impl RedisServer {
     /// Its Unix socket.
     pub fn socket(&self) -> PathBuf {
         self.folder.path().join("socket")
+    }
+
+    /// Runs one command as the administrator, and returns the complete reply.
+    pub fn run(&self, command: &str) -> Result<String> {
+        let mut socket = UnixStream::connect(self.socket())?;
+        write!(socket, "AUTH admin {PASSWORD}\r\n{command}\r\nQUIT\r\n")?;
+        let mut reply = String::new();
+        socket.read_to_string(&mut reply)?;
+        let reply = reply.strip_prefix("+OK\r\n").and_then(|reply| reply.strip_suffix("+OK\r\n"));
+        reply.map(str::to_owned).context("unexpected reply")
     }
 
     /// Its process ID.
@@ -248,41 +260,29 @@ fn copy(from: &Path, to: &Path) -> Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use std::io::{Read, Write};
-    use std::os::unix::net::UnixStream;
-
     use super::*;
-
-    /// Sends one command and returns the complete reply.
-    fn run(server: &RedisServer, command: &str) -> String {
-        let mut socket = UnixStream::connect(server.socket()).unwrap();
-        write!(socket, "AUTH admin {PASSWORD}\r\n{command}\r\nQUIT\r\n").unwrap();
-        let mut reply = String::new();
-        socket.read_to_string(&mut reply).unwrap();
-        reply.strip_prefix("+OK\r\n").unwrap().strip_suffix("+OK\r\n").unwrap().to_owned()
-    }
 
     async fn a_killed_server_restarts_with_its_files_or_a_copy(kind: RedisKind) {
         let mut server = RedisServer::start(kind).await;
         let copies = TempFolder::new("copies");
         let copy = copies.path().join("one");
-        assert_eq!(run(&server, "SET a 1"), "+OK\r\n");
+        assert_eq!(server.run("SET a 1").unwrap(), "+OK\r\n");
         server.copy_data(&copy).unwrap();
-        assert_eq!(run(&server, "SET a 2"), "+OK\r\n");
+        assert_eq!(server.run("SET a 2").unwrap(), "+OK\r\n");
         let pid = server.pid();
         server.kill().await.unwrap();
         assert!(UnixStream::connect(server.socket()).is_err());
         server.restart().await.unwrap();
         assert_ne!(server.pid(), pid);
-        assert_eq!(run(&server, "GET a"), "$1\r\n2\r\n");
+        assert_eq!(server.run("GET a").unwrap(), "$1\r\n2\r\n");
         server.kill().await.unwrap();
         server.put_back(&copy).unwrap();
         server.restart().await.unwrap();
-        assert_eq!(run(&server, "GET a"), "$1\r\n1\r\n");
+        assert_eq!(server.run("GET a").unwrap(), "$1\r\n1\r\n");
         server.kill().await.unwrap();
         server.wipe().unwrap();
         server.restart().await.unwrap();
-        assert_eq!(run(&server, "GET a"), "$-1\r\n");
+        assert_eq!(server.run("GET a").unwrap(), "$-1\r\n");
         let folder = server.folder.path().to_owned();
         drop(server);
         assert!(!folder.exists());
