@@ -151,6 +151,43 @@ CREATE TABLE outbox_dead (
     PRIMARY KEY (target, event, seq)
 );
 
+-- The webhook endpoints. Each is a target of the outbox; its cursor says which domain events have become deliveries.
+CREATE TABLE webhook_endpoint (
+    id            TEXT PRIMARY KEY,
+    url           TEXT NOT NULL,
+    types         TEXT NOT NULL,                -- JSON list of the kinds that it gets; empty for all
+    events        TEXT NOT NULL,                -- JSON list of the events; empty for all
+    state         TEXT NOT NULL CHECK (state IN ('on', 'paused', 'disabled')),
+    secret        TEXT NOT NULL,                -- sealed
+    secret_before TEXT,                         -- the former one, which signs too until `before_until`
+    before_until  BIGINT NOT NULL DEFAULT 0,
+    in_flight_max BIGINT NOT NULL,              -- falls while the endpoint is overloaded
+    failing_since BIGINT,
+    created_at    BIGINT NOT NULL
+);
+
+-- One row for each domain event that an endpoint gets. The data is in the outbox, and both are deleted together.
+CREATE TABLE webhook_delivery (
+    endpoint    TEXT NOT NULL,
+    event       TEXT NOT NULL,                  -- empty for a test
+    seq         BIGINT NOT NULL,
+    app_key     TEXT NOT NULL,
+    type        TEXT NOT NULL,
+    state       TEXT NOT NULL CHECK (state IN ('pending', 'done', 'dead')),
+    attempts    BIGINT NOT NULL DEFAULT 0,
+    next_try_at BIGINT NOT NULL,                -- the highest BIGINT while an earlier delivery of the same application is pending
+    lease_until BIGINT NOT NULL DEFAULT 0,
+    fence       BIGINT NOT NULL DEFAULT 0,      -- rises with every lease and every result
+    last_status BIGINT,
+    last_ms     BIGINT,
+    last_error  TEXT,
+    ended_at    BIGINT,
+    PRIMARY KEY (endpoint, event, seq)
+);
+CREATE INDEX webhook_due ON webhook_delivery (endpoint, next_try_at, event, seq) WHERE state = 'pending';
+CREATE INDEX webhook_next ON webhook_delivery (endpoint, event, app_key, seq) WHERE state = 'pending';
+CREATE INDEX webhook_leased ON webhook_delivery (endpoint, lease_until) WHERE lease_until > 0;
+
 -- The orders of the embedded order service. A row in state 'gone' is a tombstone.
 CREATE TABLE placed_order (
     event    TEXT NOT NULL,

@@ -4,8 +4,9 @@
 -- The roles are groups without a login. Create a login for each process as a member of its group:
 --     CREATE ROLE worker_1 LOGIN PASSWORD '...' IN ROLE firstcome_worker;
 --
--- firstcome_worker    the worker: reads all tables, inserts and updates, does not update the audit, and deletes old domain events only
--- firstcome_operator  the operator API: changes settings and capacity, with audit; ends parked applications
+-- firstcome_worker    the worker: reads all tables, inserts and updates, does not update the audit, and deletes old domain events and
+--                     webhook deliveries only
+-- firstcome_operator  the operator API: changes settings, capacity and webhook endpoints, with audit; ends parked applications
 -- firstcome_verify    the checker: reads all tables and writes none
 -- No other role has access to the ledger. Only the owner changes tables.
 
@@ -37,12 +38,14 @@ GRANT EXECUTE ON ALL FUNCTIONS IN SCHEMA ledger TO firstcome_worker, firstcome_o
 
 GRANT INSERT, UPDATE ON ledger.event, ledger.seat, ledger.seat_count, ledger.application, ledger.outbox, ledger.placed_order, ledger.queue_status, ledger.journal,
     ledger.activity, ledger.outbox_cursor, ledger.outbox_dead TO firstcome_worker;
-GRANT DELETE ON ledger.outbox TO firstcome_worker;
+GRANT INSERT, UPDATE ON ledger.webhook_delivery TO firstcome_worker;
+GRANT UPDATE ON ledger.webhook_endpoint TO firstcome_worker;
+GRANT DELETE ON ledger.outbox, ledger.webhook_delivery TO firstcome_worker;
 GRANT INSERT ON ledger.audit TO firstcome_worker;
 
 GRANT INSERT, UPDATE ON ledger.event, ledger.seat_count TO firstcome_operator;
 GRANT INSERT, UPDATE, DELETE ON ledger.seat TO firstcome_operator;
 GRANT UPDATE ON ledger.application, ledger.journal TO firstcome_operator;
-GRANT UPDATE ON ledger.outbox_cursor TO firstcome_operator;
+GRANT INSERT, UPDATE, DELETE ON ledger.outbox_cursor, ledger.webhook_endpoint, ledger.webhook_delivery TO firstcome_operator;
 GRANT INSERT ON ledger.audit, ledger.outbox TO firstcome_operator;
 COMMIT;

@@ -105,6 +105,10 @@ impl Setup {
         }
         if role.has_operator() {
             setup.operator = read_operator(&mut settings.part("operator"), role);
+            if let Some(operator) = &mut setup.operator {
+                operator.config.webhook_key =
+                    setup.messaging.webhook.as_ref().map(|webhook| webhook.key.clone());
+            }
         } else {
             settings.skip("operator");
         }

@@ -7,6 +7,7 @@ mod leader;
 mod outbox;
 mod store;
 mod tables;
+mod webhook;
 
 pub use admin::adjust_pace::AUTO_ACTOR;
 pub use admin::audit::{AuditAction, AuditCursor, AuditRow, ChangedBy};
@@ -41,3 +42,7 @@ pub use tables::result::EventResult;
 pub use tables::seat::SeatRow;
 pub use tables::seat_state::{SeatState, Seats};
 pub use tables::timeline::ApplicationName;
+pub use webhook::change_endpoint::{EndpointChange, EndpointPatch};
+pub use webhook::delivery::{Attempt, DeliveryResult, WebhookDelivery};
+pub use webhook::delivery_log::{DeliveryFilter, DeliveryRange, DeliveryRow};
+pub use webhook::endpoint::{EndpointRow, EndpointSettings, EndpointState};

@@ -57,6 +57,16 @@ impl CloudEvent {
     }
 }
 
+/// The ID and the document of a test delivery to a webhook endpoint.
+pub fn test_event(deployment: &str, endpoint: &str, at: i64) -> (String, Value) {
+    let id = format!("{endpoint}-test-{at}");
+    let document = json!({
+        "specversion": "1.0", "id": id, "source": format!("/firstcome/{deployment}"), "type": "firstcome.webhook.test.v1",
+        "subject": endpoint, "time": rfc3339(at), "datacontenttype": "application/json", "data": { "endpoint": endpoint, "at_ms": at },
+    });
+    (id, document)
+}
+
 fn rfc3339(at_ms: i64) -> String {
     let time = OffsetDateTime::from_unix_timestamp_nanos(i128::from(at_ms) * 1_000_000);
     time.ok().and_then(|time| time.format(&Rfc3339).ok()).unwrap_or_default()

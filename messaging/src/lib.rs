@@ -9,12 +9,17 @@ mod envelope;
 mod field;
 mod schema;
 mod target;
+mod webhook;
 
 pub use asyncapi::asyncapi;
 pub use catalogue::{CATALOGUE, CatalogueEntry, entry, validate};
-pub use config::Config;
+pub use config::{Config, WebhookConfig};
 pub use docs::events_page;
-pub use envelope::{CONTENT_TYPE, CloudEvent};
+pub use envelope::{CONTENT_TYPE, CloudEvent, test_event};
 pub use field::{Field, FieldType};
 pub use schema::{schema, schema_id};
 pub use target::{ChannelBatch, PublishError, Target};
+pub use webhook::{
+    AllowedNetworks, BadWebhookUrl, SecretKey, SignedRequest, WebhookAnswer, WebhookClient, WebhookSecret,
+    WebhookUrl, sign,
+};

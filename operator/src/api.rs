@@ -3,6 +3,8 @@
 pub(crate) mod applications;
 pub(crate) mod audit;
 pub(crate) mod change;
+pub(crate) mod deliveries;
+pub(crate) mod endpoints;
 pub(crate) mod events;
 pub(crate) mod find;
 pub(crate) mod metrics;

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use domain::Kid;
+use messaging::SecretKey;
 use service::config::Part;
 
 use crate::token::Token;
@@ -19,11 +20,18 @@ pub struct Config {
     pub tokens: Vec<Token>,
     /// The key id from which the application keys of new events derive: `current` in the key file.
     pub pepper: String,
+    /// The key that seals the secrets of webhook endpoints. Without one there are no webhooks.
+    pub webhook_key: Option<SecretKey>,
 }
 
 impl Default for Config {
     fn default() -> Self {
-        Self { hosts: LOCAL.map(str::to_owned).to_vec(), tokens: Vec::new(), pepper: "k1".into() }
+        Self {
+            hosts: LOCAL.map(str::to_owned).to_vec(),
+            tokens: Vec::new(),
+            pepper: "k1".into(),
+            webhook_key: None,
+        }
     }
 }
 
@@ -45,7 +53,8 @@ impl Config {
                 tokens.push(token);
             }
         }
-        Self { hosts: if hosts.is_empty() { default.hosts } else { hosts }, tokens, pepper }
+        let hosts = if hosts.is_empty() { default.hosts } else { hosts };
+        Self { hosts, tokens, pepper, webhook_key: None }
     }
 
     /// Accepts the listener's own address, too.

@@ -63,6 +63,12 @@ pub(crate) enum Error {
     NoApplication,
     /// The target has no domain event of this event to send again.
     NothingToReplay,
+    /// The webhook endpoint does not exist.
+    UnknownEndpoint,
+    /// A webhook endpoint with this ID exists.
+    EndpointExists,
+    /// There is no key for the secrets of webhook endpoints.
+    WebhooksOff,
     /// The request cannot be parsed.
     Malformed(String),
     /// The body's content type is not JSON.
@@ -154,6 +160,13 @@ impl Error {
             Self::NotParked => {
                 (StatusCode::NOT_FOUND, "not-parked", "No application with this key is parked")
             }
+            Self::UnknownEndpoint => {
+                (StatusCode::NOT_FOUND, "unknown-endpoint", "This webhook endpoint does not exist")
+            }
+            Self::EndpointExists => {
+                (StatusCode::CONFLICT, "endpoint-exists", "A webhook endpoint with this id exists")
+            }
+            Self::WebhooksOff => (StatusCode::CONFLICT, "webhooks-off", "Webhooks are switched off"),
             Self::NothingToReplay => {
                 (StatusCode::CONFLICT, "nothing-to-replay", "There is no domain event to send again")
             }
@@ -218,6 +231,9 @@ impl Error {
             }
             Self::Invalid(fields) => {
                 fields.iter().map(|f| format!("{}: {}", f.pointer, f.detail)).collect::<Vec<_>>().join("; ")
+            }
+            Self::WebhooksOff => {
+                "Set messaging.webhook.key to 64 hexadecimal digits, for the operator API and the worker.".into()
             }
             Self::NothingToReplay => {
                 "This event has no such target, or the target has not got as far as from_seq, or the domain events are deleted.".into()

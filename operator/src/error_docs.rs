@@ -49,6 +49,29 @@ impl IntoResponses for CreateRoute {
     }
 }
 
+/// Errors of routes about one webhook endpoint.
+pub(crate) struct EndpointRoute;
+
+impl IntoResponses for EndpointRoute {
+    fn responses() -> ResponsesByStatus {
+        let mut all = AnyRoute::responses();
+        all.extend(problems(&[(404, "`unknown-endpoint`")]));
+        all
+    }
+}
+
+/// Errors of changes of webhook endpoints.
+pub(crate) struct EndpointChangeRoute;
+
+impl IntoResponses for EndpointChangeRoute {
+    fn responses() -> ResponsesByStatus {
+        let mut all = EndpointRoute::responses();
+        all.extend(CreateRoute::responses());
+        all.extend(problems(&[(409, "`endpoint-exists`, or `webhooks-off`")]));
+        all
+    }
+}
+
 /// Errors of changes where `If-Match` is optional.
 pub(crate) struct ChangeRoute;
 

@@ -13,4 +13,4 @@ pub(crate) use fields::{
     WebAddress, divert_paths, optional_whole_number, present, whole_number,
 };
 pub(crate) use if_match::{IfMatchOptional, IfMatchRequired, IfNoneMatch, MatchRule};
-pub(crate) use path::{ApplicationPath, EventPath, RevisionPath, TargetPath};
+pub(crate) use path::{ApplicationPath, EndpointPath, EventPath, RevisionPath, TargetPath};

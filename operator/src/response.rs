@@ -9,6 +9,7 @@ mod outbox;
 mod preview;
 mod result;
 mod timeline;
+mod webhook;
 
 pub use application::{ApplicationList, ApplicationResponse};
 pub(crate) use change::with_timestamps;
@@ -22,3 +23,7 @@ pub use preview::{ChangeSeverity, Effect, PreviewResponse};
 pub use result::ResultResponse;
 pub(crate) use result::{COLUMNS, result_line};
 pub use timeline::{ApplicationTimeline, TimelineEntry};
+pub use webhook::{
+    DeliveryList, DeliveryResponse, EndpointList, EndpointResponse, EndpointSecret, ReplayedDeliveries,
+    TestDelivery,
+};

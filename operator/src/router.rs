@@ -11,7 +11,8 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use crate::api::{
-    applications, audit, events, find, metrics, outbox, preview, release, results, settings, undo,
+    applications, audit, deliveries, endpoints, events, find, metrics, outbox, preview, release, results,
+    settings, undo,
 };
 use crate::state::OperatorState;
 use crate::{auth, console, gzip, request, retry_after};
@@ -53,6 +54,17 @@ fn routes() -> OpenApiRouter<Arc<OperatorState>> {
         .routes(routes!(applications::reject))
         .routes(routes!(outbox::list))
         .routes(routes!(outbox::replay))
+        .routes(routes!(endpoints::create))
+        .routes(routes!(endpoints::list))
+        .routes(routes!(endpoints::get))
+        .routes(routes!(endpoints::update))
+        .routes(routes!(endpoints::pause))
+        .routes(routes!(endpoints::resume))
+        .routes(routes!(endpoints::rotate))
+        .routes(routes!(endpoints::test))
+        .routes(routes!(endpoints::delete))
+        .routes(routes!(deliveries::list))
+        .routes(routes!(deliveries::replay))
 }
 
 fn described(doc: OpenApi) -> OpenApi {

@@ -18,6 +18,7 @@ pub mod rng;
 pub mod servers;
 pub mod small_disk;
 pub mod tls;
+pub mod webhook_receiver;
 
 pub use blackhole_proxy::BlackholeProxy;
 pub use browser::Browser;
@@ -34,3 +35,4 @@ pub use servers::postgres::Postgres;
 pub use servers::redis::{RedisKind, RedisServer};
 pub use small_disk::SmallDisk;
 pub use tls::Certificate;
+pub use webhook_receiver::{ReceivedWebhook, WebhookReceiver, WebhookReply};

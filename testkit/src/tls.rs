@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use rustls::crypto::aws_lc_rs;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, RootCertStore};
+use rustls::pki_types::pem::PemObject as _;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore, ServerConfig};
 use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 /// A self-signed certificate for `localhost`.
 #[derive(Debug)]
@@ -42,6 +43,18 @@ impl Certificate {
             std::fs::write(&file, content).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
             file
         })
+    }
+
+    /// What a server needs to accept connections with this certificate.
+    ///
+    /// # Panics
+    /// If the certificate is not usable, which it is.
+    pub fn acceptor(&self) -> TlsAcceptor {
+        let key = PrivateKeyDer::from_pem_slice(self.key_pem.as_bytes()).expect("a key");
+        let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+            .with_safe_default_protocol_versions()
+            .and_then(|builder| builder.with_no_client_auth().with_single_cert(vec![self.der.clone()], key));
+        TlsAcceptor::from(Arc::new(config.expect("a configuration")))
     }
 
     /// Connects to a server that has this certificate, and offers it these protocols.

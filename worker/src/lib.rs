@@ -7,10 +7,13 @@ pub mod config;
 mod context;
 mod error;
 mod leader;
+mod numbered;
 mod order_dispatch;
 pub mod order_service;
 mod outbox;
 pub mod verify;
+mod webhook_fan_out;
+mod webhooks;
 
 use std::sync::Arc;
 
@@ -38,7 +41,7 @@ pub async fn start(
     for settings in events {
         ledger.create_event(settings, "config").await?;
     }
-    catalogue::start(WorkerContext {
+    let worker = WorkerContext {
         queue,
         ledger,
         order_service,
@@ -46,6 +49,8 @@ pub async fn start(
         config,
         context: context.clone(),
         orders_due: Arc::default(),
-    });
+    };
+    webhooks::start(&worker).await?;
+    catalogue::start(worker);
     Ok(())
 }

@@ -11,6 +11,8 @@ use tokio::sync::watch;
 use crate::backoff::backoff_ms;
 use crate::context::WorkerContext;
 use crate::error::Error;
+use crate::numbered::{Numbered, TermSignal, until_end, wait};
+use crate::webhook_fan_out;
 
 /// Domain events that a target is given at once, at most.
 const BATCH: u32 = 500;
@@ -23,9 +25,6 @@ const KEEP_MS: Millis = 30 * 86_400_000;
 /// How often old domain events are looked for.
 const PURGE_PERIOD: Duration = Duration::from_hours(1);
 
-/// The count of domain events that the leader numbered in this term. The tasks end when it is dropped.
-pub(crate) type Numbered = watch::Sender<u64>;
-
 /// Starts the tasks of a leader's term.
 pub(crate) fn start(worker: &WorkerContext, event: &EventId) -> Numbered {
     let (numbered, _) = watch::channel(0);
@@ -34,6 +33,12 @@ pub(crate) fn start(worker: &WorkerContext, event: &EventId) -> Numbered {
         let delivery =
             Delivery { worker: worker.clone(), event: event.clone(), target, term: numbered.subscribe() };
         tasks.spawn("outbox", delivery.run());
+    }
+    if worker.config.messaging.webhook.is_some() {
+        tasks.spawn(
+            "webhook fan-out",
+            webhook_fan_out::fan_out(worker.clone(), event.clone(), numbered.subscribe()),
+        );
     }
     tasks.spawn("outbox retention", purge(worker.clone(), event.clone(), numbered.subscribe()));
     numbered
@@ -44,7 +49,7 @@ struct Delivery {
     worker: WorkerContext,
     event: EventId,
     target: Target,
-    term: watch::Receiver<u64>,
+    term: TermSignal,
 }
 
 impl Delivery {
@@ -169,30 +174,8 @@ fn one_of_each_subject(mut batch: Vec<DomainEvent>) -> Vec<DomainEvent> {
     batch
 }
 
-/// Waits for the time, or until the leader has numbered domain events. Returns whether the term goes on.
-async fn wait(worker: &WorkerContext, term: &mut watch::Receiver<u64>, time: Duration) -> bool {
-    if worker.is_stopping() || term.has_changed().is_err() {
-        return false;
-    }
-    if time.is_zero() {
-        return true;
-    }
-    tokio::select! {
-        changed = term.changed() => changed.is_ok(),
-        () = worker.sleep(time) => !worker.is_stopping(),
-    }
-}
-
-/// Waits until the term ends or the process is asked to stop.
-async fn until_end(worker: &WorkerContext, term: &mut watch::Receiver<u64>) {
-    tokio::select! {
-        () = async { while term.changed().await.is_ok() {} } => {}
-        () = worker.context.tasks.stopping() => {}
-    }
-}
-
 /// Deletes old domain events.
-async fn purge(worker: WorkerContext, event: EventId, mut term: watch::Receiver<u64>) {
+async fn purge(worker: WorkerContext, event: EventId, mut term: TermSignal) {
     loop {
         tokio::select! {
             () = until_end(&worker, &mut term) => return,

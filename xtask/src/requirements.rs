@@ -89,6 +89,19 @@ const AXE: Tool = Tool {
     file: "target/tools/axe/node_modules/axe-core/axe.min.js",
 };
 
+/// Verifies the signatures of webhooks. The tests say if they go without.
+const STANDARD_WEBHOOKS: Tool = Tool {
+    download: &[
+        "pip",
+        "install",
+        "--no-deps",
+        "--target",
+        "target/tools/standardwebhooks",
+        "standardwebhooks==1.1.0",
+    ],
+    file: "target/tools/standardwebhooks/standardwebhooks/__init__.py",
+};
+
 /// The file in which Debian's Postgres packages read whether to create and start a cluster at the installation.
 const CLUSTER_SETTINGS: &str = "/etc/postgresql-common/createcluster.conf";
 
@@ -167,7 +180,13 @@ fn for_bench(name: &str, requirements: &'static [Requirement]) -> Result<()> {
 /// Checks the requirements of the tests, and installs missing ones if `install` is set.
 pub(crate) fn ensure(install: bool) -> Result<()> {
     if install {
-        for (name, tool) in [("axe-core", &AXE), ("nginx", &NGINX), ("Envoy", &ENVOY)] {
+        let optional = [
+            ("axe-core", &AXE),
+            ("nginx", &NGINX),
+            ("Envoy", &ENVOY),
+            ("standardwebhooks", &STANDARD_WEBHOOKS),
+        ];
+        for (name, tool) in optional {
             install_optional(name, tool);
         }
     }

@@ -11,6 +11,7 @@ mod format;
 mod outbox;
 mod pace;
 mod release;
+mod webhook;
 
 use clap::Subcommand;
 
@@ -32,6 +33,8 @@ pub(super) enum OperatorCommand {
     Audit(audit::AuditArgs),
     /// Shows how far domain events are delivered, and sends them again, through the operator API.
     Outbox(outbox::OutboxArgs),
+    /// Creates and shows webhook endpoints, and the deliveries to them, through the operator API.
+    Webhook(webhook::WebhookArgs),
     /// Lists and ends parked applications through the operator API.
     Application(application::ApplicationArgs),
 }
@@ -46,6 +49,7 @@ pub(super) async fn run(command: OperatorCommand) -> Result<(), CommandError> {
         OperatorCommand::Announcement(args) => announcement::run(args).await,
         OperatorCommand::Audit(args) => audit::run(args).await,
         OperatorCommand::Outbox(args) => outbox::run(args).await,
+        OperatorCommand::Webhook(args) => webhook::run(args).await,
         OperatorCommand::Application(args) => application::run(args).await,
     }
 }

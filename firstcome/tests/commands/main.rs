@@ -12,6 +12,7 @@ mod logs;
 mod operating;
 mod restarting;
 mod units;
+mod webhooks;
 
 const PROGRAM: &str = env!("CARGO_BIN_EXE_firstcome");
 const SAMPLE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../firstcome.toml");

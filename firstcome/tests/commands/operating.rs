@@ -30,8 +30,10 @@ impl CliHarness {
         let (config, log) = (folder.path().join("firstcome.toml"), folder.path().join("log"));
         let data = folder.path().join("data");
         let text = format!(
-            "data.folder = \"{}\"\nsignup.listen = \"127.0.0.1:0\"\nadmin.listen = \"127.0.0.1:0\"\noperator.listen = \"127.0.0.1:0\"\n{table}",
-            data.display()
+            "data.folder = \"{}\"\nsignup.listen = \"127.0.0.1:0\"\nadmin.listen = \"127.0.0.1:0\"\noperator.listen = \"127.0.0.1:0\"\n\
+             messaging.webhook.key = \"{}\"\nmessaging.webhook.allow = \"127.0.0.1\"\n{table}",
+            data.display(),
+            "5".repeat(64)
         );
         std::fs::write(&config, text).unwrap();
         let args = ["serve", "--config", config.to_str().unwrap()];
@@ -55,13 +57,13 @@ impl CliHarness {
             .unwrap()
     }
 
-    fn done(&self, args: &[&str]) -> String {
+    pub(crate) fn done(&self, args: &[&str]) -> String {
         let out = self.program(args);
         assert!(out.status.success(), "{args:?}: {}", output_text(&out));
         String::from_utf8(out.stdout).unwrap()
     }
 
-    fn ends_with(&self, code: i32, args: &[&str]) -> String {
+    pub(crate) fn ends_with(&self, code: i32, args: &[&str]) -> String {
         let out = self.program(args);
         assert_eq!(out.status.code(), Some(code), "{args:?}: {}", output_text(&out));
         output_text(&out)

@@ -16,3 +16,4 @@ mod pace;
 mod processes;
 mod production;
 mod spike;
+mod webhooks;

@@ -70,6 +70,12 @@ impl ProcessHandles {
         processes
     }
 
+    /// Adds settings for the processes that are started from now on.
+    pub(crate) fn configure(&self, more: &str) {
+        let text = std::fs::read_to_string(&self.config).unwrap();
+        std::fs::write(&self.config, format!("{more}{text}")).unwrap();
+    }
+
     fn command(args: &[&str]) {
         let out = Command::new(PROGRAM).args(args).output().unwrap();
         assert!(

@@ -40,11 +40,19 @@ pub enum AuditAction {
     Reject,
     Undo,
     Replay,
+    CreateWebhook,
+    UpdateWebhook,
+    PauseWebhook,
+    ResumeWebhook,
+    RotateWebhook,
+    DeleteWebhook,
+    DisableWebhook,
+    ReplayWebhook,
 }
 
 impl AuditAction {
     /// All of them.
-    pub const ALL: [Self; 23] = [
+    pub const ALL: [Self; 31] = [
         Self::Create,
         Self::Clone,
         Self::Update,
@@ -68,6 +76,14 @@ impl AuditAction {
         Self::Reject,
         Self::Undo,
         Self::Replay,
+        Self::CreateWebhook,
+        Self::UpdateWebhook,
+        Self::PauseWebhook,
+        Self::ResumeWebhook,
+        Self::RotateWebhook,
+        Self::DeleteWebhook,
+        Self::DisableWebhook,
+        Self::ReplayWebhook,
     ];
 
     /// The name that is stored and shown.
@@ -96,6 +112,14 @@ impl AuditAction {
             Self::Reject => "reject",
             Self::Undo => "undo",
             Self::Replay => "replay",
+            Self::CreateWebhook => "create_webhook",
+            Self::UpdateWebhook => "update_webhook",
+            Self::PauseWebhook => "pause_webhook",
+            Self::ResumeWebhook => "resume_webhook",
+            Self::RotateWebhook => "rotate_webhook",
+            Self::DeleteWebhook => "delete_webhook",
+            Self::DisableWebhook => "disable_webhook",
+            Self::ReplayWebhook => "replay_webhook",
         }
     }
 }
@@ -125,8 +149,8 @@ pub struct ChangedBy<'a> {
 /// A change in the audit.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct AuditRow {
-    /// The event.
-    pub event: EventId,
+    /// The event; none if the change is about no single event.
+    pub event: Option<EventId>,
     /// The event's rev after the change.
     pub rev: i64,
     /// The ledger's time of the change. It rises with every row, so it is unique.
@@ -146,7 +170,7 @@ pub struct AuditRow {
 impl AuditRow {
     pub(crate) fn from_row(row: &AnyRow) -> Result<Self, Error> {
         Ok(Self {
-            event: parsed(row, "event")?,
+            event: text(row, "event")?.parse().ok(),
             rev: int(row, "rev")?,
             at: int(row, "at")?,
             actor: text(row, "actor")?,
@@ -201,7 +225,7 @@ pub(crate) async fn write(tx: &mut Tx, mut row: AuditRow) -> Result<AuditRow, Er
     }
     let (before, after) = (row.before.to_string(), row.after.to_string());
     let columns = StoredColumns {
-        event: row.event.as_str(),
+        event: row.event.as_ref().map_or("", EventId::as_str),
         rev: row.rev,
         at: row.at,
         actor: &row.actor,

@@ -71,7 +71,7 @@ impl Ledger {
         let fields = public_settings(settings, 1);
         outbox::post_event(&mut tx, &settings.id, DomainEventKind::EventCreated, fields, now).await?;
         let audited = AuditRow {
-            event: settings.id.clone(),
+            event: Some(settings.id.clone()),
             rev: 1,
             at: now,
             actor: by.actor.to_owned(),

@@ -41,7 +41,7 @@ pub(crate) async fn save(tx: &mut Tx, change: EventChange<'_>, now: Millis) -> R
     post_change(tx, &change, rev, now).await?;
     let difference = audit::difference(&value(&EventDraft::of(event))?, &value(after)?);
     let row = AuditRow {
-        event: id.clone(),
+        event: Some(id.clone()),
         rev,
         at: now,
         actor: by.actor.to_owned(),

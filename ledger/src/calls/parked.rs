@@ -69,7 +69,7 @@ impl Ledger {
         unpark(&mut tx, &row, next, now).await?;
         let state = |state: ApplicationState| json!({ "application": app_key.guid(), "number": row.number, "state": state.as_str() });
         let audited = AuditRow {
-            event: event.clone(),
+            event: Some(event.clone()),
             rev,
             at: now,
             actor: by.actor.to_owned(),

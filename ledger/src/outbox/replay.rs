@@ -27,7 +27,7 @@ impl Ledger {
             return Ok(None);
         }
         let audited = AuditRow {
-            event: event.clone(),
+            event: Some(event.clone()),
             rev: locked.rev,
             at: self.now(&mut tx).await?,
             actor: by.actor.to_owned(),

@@ -11,8 +11,9 @@ use crate::tables::event::{EventRow, lock_known_event};
 const STEP: i64 = 5000;
 
 impl Ledger {
-    /// Deletes domain events of a settled event that every target has acknowledged, once nothing has happened for `keep_ms`. One step;
-    /// returns how many rows it deleted.
+    /// Deletes domain events of a settled event that every target has acknowledged, once nothing has happened for `keep_ms`. Their
+    /// webhook deliveries are deleted too, in whatever state they are: what an endpoint did not take by then, it never gets. One step;
+    /// returns how many domain events it deleted.
     pub async fn purge_domain_events(&self, event: &EventId, keep_ms: Millis) -> Result<u64, Error> {
         let mut tx = self.begin().await?;
         let locked = EventRow::from_row(&lock_known_event(&mut tx, event).await?)?;
@@ -37,6 +38,12 @@ impl Ledger {
             .execute(&mut *tx)
             .await?
             .rows_affected();
+        // With all columns of the primary key, of which the event is the second.
+        sqlx::query("DELETE FROM webhook_delivery WHERE endpoint IN (SELECT id FROM webhook_endpoint) AND event = $1 AND seq <= $2")
+            .bind(event.as_str())
+            .bind(through)
+            .execute(&mut *tx)
+            .await?;
         sqlx::query("UPDATE event SET outbox_purged = $2 WHERE id = $1")
             .bind(event.as_str())
             .bind(through)

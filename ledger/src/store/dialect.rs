@@ -1,7 +1,7 @@
 //! Everything that differs between the databases. All other SQL is one text for both.
 //!
-//! Every transaction locks in the same order, so that there are no deadlocks: event, application, seat, outbox, audit lock, counters. `SQLite` has
-//! one writer and needs no row locks.
+//! Every transaction locks in the same order, so that there are no deadlocks: event, application, seat, outbox, webhook
+//! endpoint, its cursors and deliveries, audit lock, counters. `SQLite` has one writer and needs no row locks.
 
 use std::sync::Once;
 
@@ -73,6 +73,14 @@ impl Dialect {
                  WHERE event = $1 AND app_key IN (SELECT app_key FROM due)
                  RETURNING app_key, number, state, attempts, fence, contact"
             }
+        }
+    }
+
+    /// Reads a webhook endpoint and locks it until the transaction ends.
+    pub(crate) fn lock_endpoint(&self) -> &'static str {
+        match self {
+            Self::Sqlite(_) => "SELECT * FROM webhook_endpoint WHERE id = $1",
+            Self::Postgres => "SELECT * FROM webhook_endpoint WHERE id = $1 FOR NO KEY UPDATE",
         }
     }
 

@@ -82,7 +82,8 @@ pub(crate) async fn a_change_raises_the_rev_and_audits_the_changed_fields(store:
         .unwrap();
     assert_eq!((&event, event.rev, event.settings.pace.to_string()), (&harness.now().await, 2, "2.5".into()));
     let row = change.unwrap();
-    let audited = (row.event.as_str(), row.rev, row.actor.as_str(), row.action.as_str(), row.reason.as_str());
+    let event = row.event.as_ref().unwrap();
+    let audited = (event.as_str(), row.rev, row.actor.as_str(), row.action.as_str(), row.reason.as_str());
     assert_eq!(audited, ("spring", 2, "kim", "pace", "rehearsal"));
     assert_eq!((&row.before, &row.after), (&json!({ "pace": "1000" }), &json!({ "pace": "2.5" })));
     assert_eq!(harness.ledger.audit(None, None, 1).await.unwrap(), [row]);

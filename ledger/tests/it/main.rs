@@ -24,6 +24,7 @@ mod responses;
 mod roles;
 mod settling;
 mod timing;
+mod webhooks;
 
 /// Defines a test of each case over each database.
 macro_rules! cases {
@@ -167,6 +168,18 @@ cases! {
         only_acknowledged_domain_events_of_settled_events_are_deleted
         domain_events_carry_the_full_state
         kinds_that_are_switched_off_are_not_written
+    }
+    webhooks {
+        an_endpoint_gets_the_domain_events_that_it_selects
+        deliveries_of_an_application_are_due_one_after_the_other
+        an_expired_lease_is_leased_again_and_the_first_result_is_stale
+        an_endpoint_that_is_gone_or_fails_for_five_days_is_disabled
+        an_overloaded_endpoint_gets_fewer_deliveries_at_once
+        a_paused_endpoint_gets_tests_only_and_continues_when_resumed
+        deliveries_that_ended_are_made_again
+        a_changed_endpoint_is_audited_and_a_deleted_one_leaves_nothing
+        deliveries_are_deleted_with_their_domain_events
+        concurrent_workers_deliver_each_application_in_order
     }
     cancelling {
         an_application_withdrawn_before_admission_gets_no_seat

@@ -7,7 +7,7 @@ use crate::changing::KIM;
 use crate::harness::{LedgerHarness, NOON, Store, execute_sql};
 
 const DENIED: &str = "42501";
-const TABLES: [&str; 10] = [
+const TABLES: [&str; 12] = [
     "event",
     "seat",
     "application",
@@ -15,17 +15,19 @@ const TABLES: [&str; 10] = [
     "outbox",
     "outbox_cursor",
     "outbox_dead",
+    "webhook_endpoint",
+    "webhook_delivery",
     "placed_order",
     "queue_status",
     "_sqlx_migrations",
 ];
 
 /// The rights of each role on each table: SELECT, INSERT, UPDATE, DELETE.
-const MATRIX: [(&str, [&str; 10]); 4] = [
-    ("a_worker", ["SIU", "SIU", "SIU", "SI", "SIUD", "SIU", "SIU", "SIU", "SIU", "S"]),
-    ("an_operator", ["SIU", "SIUD", "SU", "SI", "SI", "SU", "S", "S", "S", "S"]),
-    ("a_verifier", ["S"; 10]),
-    ("a_stranger", [""; 10]),
+const MATRIX: [(&str, [&str; 12]); 4] = [
+    ("a_worker", ["SIU", "SIU", "SIU", "SI", "SIUD", "SIU", "SIU", "SU", "SIUD", "SIU", "SIU", "S"]),
+    ("an_operator", ["SIU", "SIUD", "SU", "SI", "SI", "SIUD", "S", "SIUD", "SIUD", "S", "S", "S"]),
+    ("a_verifier", ["S"; 12]),
+    ("a_stranger", [""; 12]),
 ];
 
 async fn open_with_roles() -> LedgerHarness {
@@ -68,7 +70,7 @@ async fn each_role_has_exactly_the_rights_of_the_matrix() {
         for (table, rights) in TABLES.iter().zip(rights) {
             let column = if *table == "_sqlx_migrations" {
                 "version"
-            } else if *table == "event" {
+            } else if ["event", "webhook_endpoint"].contains(table) {
                 "id"
             } else {
                 "event"
@@ -127,6 +129,7 @@ async fn the_worker_role_is_sufficient_for_a_worker() {
     assert!(ledger.acknowledge_domain_events("log", &harness.event, 1, numbered).await.unwrap());
     ledger.record_target_failure("log", &harness.event, "no response", 1).await.unwrap();
     assert_eq!(ledger.purge_domain_events(&harness.event, 0).await.unwrap(), 0, "the event is not settled");
+    crate::webhooks::deliver_to_an_endpoint_that_is_gone(&harness, &ledger).await;
     assert_eq!(harness.seats().await, (1, 0, 1));
 }
 
@@ -153,6 +156,7 @@ async fn the_operator_role_is_sufficient_for_the_operator_api() {
     harness.ledger.add_target(&harness.event, harness.fence, "log").await.unwrap();
     ledger.replay("log", &harness.event, 1, KIM).await.unwrap().unwrap();
     assert_eq!(ledger.audit(None, None, 20).await.unwrap().len(), 9);
+    crate::webhooks::change_endpoints(&ledger).await;
     assert_eq!(harness.seats().await, (2, 1, 0));
 }
 

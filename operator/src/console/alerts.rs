@@ -1,6 +1,7 @@
 //! What an operator must know at once.
 
 use domain::{EventState, Millis, Release};
+use ledger::{EndpointRow, EndpointState};
 use service::Language;
 
 use super::format;
@@ -10,6 +11,8 @@ use crate::timestamp;
 
 /// A queue that was not reported for so long is not known any more.
 const STALE_MS: Millis = 5000;
+/// A webhook endpoint that has failed for so long is reported: ten minutes.
+const WEBHOOK_FAILING_MS: Millis = 600_000;
 
 /// A message at the head of a page.
 pub(super) struct Alert {
@@ -50,6 +53,23 @@ pub(super) fn of(
         alerts.push(alert("warn", t.intake_alert));
     }
     alerts
+}
+
+/// The alerts about webhook endpoints.
+pub(super) fn of_webhooks(t: &Messages, endpoints: &[EndpointRow], now: Millis) -> Vec<Alert> {
+    let alerts = endpoints.iter().filter_map(|endpoint| {
+        let failing_ms = endpoint.failing_since.map_or(0, |since| now - since);
+        let minutes = (failing_ms / 60_000).to_string();
+        let fields = [("t", endpoint.id.as_str()), ("n", &minutes)];
+        match endpoint.state {
+            EndpointState::Disabled => Some(alert("bad", fill(t.webhook_disabled, &fields))),
+            EndpointState::On if failing_ms >= WEBHOOK_FAILING_MS => {
+                Some(alert("warn", fill(t.webhook_failing, &fields)))
+            }
+            EndpointState::On | EndpointState::Paused => None,
+        }
+    });
+    alerts.collect()
 }
 
 /// What is wrong between the queue and the ledger.

@@ -23,6 +23,7 @@ use crate::state::OperatorState;
 struct EventsPage {
     frame: ConsoleFrame,
     can_change: bool,
+    alerts: Vec<Alert>,
     items: Vec<EventItem>,
 }
 
@@ -50,8 +51,10 @@ async fn page(state: &OperatorState, visit: &Visit) -> Result<Response, Error> {
     for row in state.read(state.ledger.events()).await? {
         items.push(item(visit, state.event_response(row).await?, now));
     }
+    let endpoints = state.read(state.ledger.endpoints()).await?;
+    let alerts = alerts::of_webhooks(visit.t, &endpoints, now);
     let frame = visit.frame(visit.t.events);
-    Ok(visit.html(StatusCode::OK, &EventsPage { frame, can_change: visit.may_change(), items }))
+    Ok(visit.html(StatusCode::OK, &EventsPage { frame, can_change: visit.may_change(), alerts, items }))
 }
 
 fn item(visit: &Visit, event: EventResponse, now: Millis) -> EventItem {

@@ -127,6 +127,14 @@ pub(super) fn action(t: &Messages, action: AuditAction) -> &'static str {
         AuditAction::Reject => t.reject,
         AuditAction::Undo => t.undo,
         AuditAction::Replay => t.replay,
+        AuditAction::CreateWebhook
+        | AuditAction::UpdateWebhook
+        | AuditAction::PauseWebhook
+        | AuditAction::ResumeWebhook
+        | AuditAction::RotateWebhook
+        | AuditAction::DeleteWebhook
+        | AuditAction::DisableWebhook
+        | AuditAction::ReplayWebhook => t.webhook,
         AuditAction::Update | AuditAction::KeepTimes | AuditAction::AdoptSettings => t.review_title,
     }
 }

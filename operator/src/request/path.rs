@@ -1,4 +1,4 @@
-//! Path segments: an event, an application of an event, or a target.
+//! Path segments: an event, an application of an event, a target, or a webhook endpoint.
 
 use std::sync::Arc;
 
@@ -14,6 +14,9 @@ pub(crate) struct EventPath(pub(crate) EventId);
 
 /// The event and the application key in the path.
 pub(crate) struct ApplicationPath(pub(crate) EventId, pub(crate) AppKey);
+
+/// The webhook endpoint in the path.
+pub(crate) struct EndpointPath(pub(crate) String);
 
 /// The target and the event in the path.
 pub(crate) struct TargetPath(pub(crate) String, pub(crate) EventId);
@@ -57,6 +60,13 @@ impl FromRequestParts<Arc<OperatorState>> for RevisionPath {
         let event = segments.first().and_then(|event| event.parse().ok()).ok_or(Error::UnknownEvent)?;
         let rev = segments.get(1).and_then(|rev| rev.parse().ok()).ok_or(Error::UnknownChange)?;
         Ok(Self(event, rev))
+    }
+}
+
+impl FromRequestParts<Arc<OperatorState>> for EndpointPath {
+    type Rejection = Error;
+    async fn from_request_parts(parts: &mut Parts, state: &Arc<OperatorState>) -> Result<Self, Error> {
+        segments(parts, state).await.into_iter().next().map(Self).ok_or(Error::UnknownEndpoint)
     }
 }
 

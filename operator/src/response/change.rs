@@ -18,7 +18,7 @@ const TIMESTAMPS: [&str; 3] = ["opens_at", "closes_at", "recover_until"];
 /// A change, as recorded in the audit.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ChangeResponse {
-    /// The event.
+    /// The event; empty if the change is about no single event.
     pub event: String,
     /// The event's rev after the change.
     pub rev: i64,
@@ -45,7 +45,7 @@ impl ChangeResponse {
     /// A row of the audit.
     pub(crate) fn from_audit(row: AuditRow) -> Self {
         Self {
-            event: row.event.to_string(),
+            event: row.event.map(String::from).unwrap_or_default(),
             rev: row.rev,
             at: timestamp::format(row.at),
             actor: row.actor,

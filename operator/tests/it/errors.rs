@@ -17,6 +17,7 @@ fn operations() -> Vec<(String, String)> {
             .replace("{event}", "spring")
             .replace("{app_key}", &key)
             .replace("{target}", "log")
+            .replace("{endpoint}", "crm")
             .replace("{rev}", "1");
         item.as_object()
             .unwrap()
@@ -77,6 +78,8 @@ async fn a_viewer_reads_everything_and_changes_nothing() {
         if is_change(&method) {
             assert_eq!(answer.problem(), (403, "not-allowed".into()), "{method} {path}");
             assert_eq!(answer.json()["required_role"], "operator");
+        } else if path.ends_with("/crm") {
+            assert_eq!(answer.problem(), (404, "unknown-endpoint".into()), "{path}");
         } else {
             assert_eq!(answer.status, 200, "{path}");
         }
@@ -160,9 +163,10 @@ async fn a_body_that_is_not_a_valid_json_object_changes_nothing() {
 async fn settings_require_if_match_at_the_current_rev() {
     let harness = OperatorHarness::open().await;
     let mut settings = 0;
-    for (method, path) in
-        operations().into_iter().filter(|(method, _)| ["PUT", "PATCH"].contains(&method.as_str()))
-    {
+    // A webhook endpoint has no rev.
+    let is_setting =
+        |method: &str, path: &str| ["PUT", "PATCH"].contains(&method) && !path.starts_with("/hook/");
+    for (method, path) in operations().into_iter().filter(|(method, path)| is_setting(method, path)) {
         assert_eq!(
             harness.change(&method, &path, "", &json!({})).await.problem(),
             (428, "if-match-required".into()),
@@ -275,6 +279,9 @@ fn valid_body(path: &str) -> Value {
         ("clone", _) => {
             json!({"id": "x", "opens_at": "2026-12-01T00:00:00Z", "closes_at": "2026-12-02T00:00:00Z"})
         }
+        ("create", "endpoint") => json!({"id": "x", "url": "https://crm.example/"}),
+        ("update", "endpoint") => json!({"url": "https://crm.example/"}),
+        ("replay", "delivery") => json!({"event": "spring", "from_seq": 1}),
         ("create", _) => {
             json!({"id": "x", "title": {"ko": "a", "en": "b"}, "capacity": 1, "pace": 1, "opens_at": "2026-12-01T00:00:00Z", "closes_at": "2026-12-02T00:00:00Z"})
         }
@@ -309,7 +316,8 @@ async fn a_ledger_that_does_not_respond_gets_503_on_every_route() {
 async fn another_method_gets_405_with_allow() {
     let harness = OperatorHarness::open().await;
     for (method, path) in operations() {
-        let answer = harness.change("DELETE", &path, "", &json!({})).await;
+        let other = if method == "DELETE" { "PUT" } else { "DELETE" };
+        let answer = harness.change(other, &path, "", &json!({})).await;
         let allowed = answer.header("allow");
         assert!(
             answer.status == 405 && allowed.contains(&method),

@@ -66,7 +66,7 @@ pub(crate) fn settings() -> EventSettings {
 
 pub(crate) fn config() -> Config {
     let tokens = vec![Token::new("kim", Role::Operator, OPERATOR), Token::new("lee", Role::Viewer, VIEWER)];
-    Config { tokens, ..Config::default() }
+    Config { tokens, webhook_key: "5".repeat(64).parse().ok(), ..Config::default() }
 }
 
 pub(crate) struct OperatorHarness {
@@ -95,7 +95,7 @@ impl OperatorHarness {
         Self::with(config).await
     }
 
-    async fn with(config: Config) -> Self {
+    pub(crate) async fn with(config: Config) -> Self {
         let (folder, clock) = (TempFolder::new("operator"), ManualClock::at(NOW));
         let ledger = Ledger::open_sqlite(&folder.path().join("ledger.db"), clock.now()).await.unwrap();
         let (tasks, health) = (Tasks::default(), Health::default());

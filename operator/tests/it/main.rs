@@ -14,3 +14,4 @@ mod reading;
 mod results;
 mod sessions;
 mod undoing;
+mod webhooks;

@@ -23,6 +23,11 @@ pub(crate) async fn number(worker: &WorkerContext, term: &mut LeaderTerm, now: M
         for target in &worker.config.messaging.targets {
             worker.ledger.add_target(&term.event, term.fence, target.name()).await?;
         }
+        if worker.config.messaging.webhook.is_some() {
+            for endpoint in worker.ledger.endpoints().await? {
+                worker.ledger.add_target(&term.event, term.fence, &endpoint.target()).await?;
+            }
+        }
         term.outbox.numbered = Some(outbox::start(worker, &term.event));
     }
     let numbered = worker.ledger.number_domain_events(&term.event, term.fence, BATCH).await?;

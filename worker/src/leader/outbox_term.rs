@@ -2,7 +2,7 @@
 
 use domain::Millis;
 
-use crate::outbox::Numbered;
+use crate::numbered::Numbered;
 
 /// The outbox in a leader's term.
 #[derive(Debug, Default)]

@@ -15,3 +15,5 @@ mod settling;
 mod store_timeouts;
 mod stores;
 mod verify;
+mod webhook_receivers;
+mod webhooks;

@@ -44,11 +44,14 @@ pub(super) fn change_line(change: &ChangeResponse) -> String {
     let fields = if fields.is_empty() { String::new() } else { format!(": {}", fields.join(", ")) };
     let reason =
         if change.reason.is_empty() { String::new() } else { format!(" ({})", printable(&change.reason)) };
+    // A change of a webhook endpoint is about no event.
+    let event = match change.event.as_str() {
+        "" => "-".to_owned(),
+        event => format!("{} rev {}", printable(event), change.rev),
+    };
     format!(
-        "{}  {} rev {}  {}  {}{fields}{reason}",
+        "{}  {event}  {}  {}{fields}{reason}",
         printable(&change.at),
-        printable(&change.event),
-        change.rev,
         printable(&change.actor),
         printable(&change.action)
     )
