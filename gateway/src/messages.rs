@@ -85,7 +85,7 @@ const ENGLISH: RefusalMessages = RefusalMessages {
     pass_expired: message("Your time to enter has ended", "See your application on the event's page."),
     pass_invalid: message("This pass cannot be verified", "Please enter again from the event's page."),
     pass_wrong_event: message("This pass is for another event", "Please enter from this event's page."),
-    again: "Trying again by itself in {s} s.",
+    again: "Trying again in {s} s.",
     now: "Try again now",
     send_again: "What you entered was not sent. Go back in {s} s and send the form again.",
     to_event: "Go to the event's page",

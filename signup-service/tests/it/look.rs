@@ -133,19 +133,20 @@ async fn a_picture_is_requested_after_the_first_paint_and_shifts_nothing() {
     let picture_url = picture_server(&harness);
     harness.project(|p| p.settings.look = Look { picture_url, ..look() }).await;
     let at = serve(&harness);
-    let browser = Browser::start(Options::default()).await.unwrap();
-    for scheme in ["light", "dark"] {
-        browser.prefer(&[("prefers-color-scheme", scheme)]).await.unwrap();
+    let phone = Options::default();
+    let screen = Options { width: 1280, height: 800, mobile: false, dark: true, ..Options::default() };
+    for (name, options, side) in [("phone", phone, 96), ("screen", screen, 240)] {
+        let browser = Browser::start(options).await.unwrap();
         browser.open(&format!("http://{at}/e/spring")).await.unwrap();
         browser.wait_for("#picture img", std::time::Duration::from_secs(10)).await.unwrap();
         let seen = "const img = document.querySelector('#picture img');
             return img.decode().then(() => [img.naturalWidth > 0, img.getBoundingClientRect().width,
                 performance.getEntriesByType('resource')[0].startTime
                     >= performance.getEntriesByName('first-contentful-paint')[0].startTime])";
-        assert_eq!(browser.script(seen).await.unwrap(), json!([true, 96, true]), "{scheme}");
-        assert_eq!(browser.script(SHIFTS).await.unwrap(), json!(0), "{scheme}");
+        assert_eq!(browser.script(seen).await.unwrap(), json!([true, side, true]), "{name}");
+        assert_eq!(browser.script(SHIFTS).await.unwrap(), json!(0), "{name}");
         let violations = testkit::axe::violations(&browser).await.unwrap();
-        assert!(violations.is_empty(), "{scheme}:\n{}", violations.join("\n"));
-        browser.screenshot(&screen_path(&format!("page-with-look-{scheme}"))).await.unwrap();
+        assert!(violations.is_empty(), "{name}:\n{}", violations.join("\n"));
+        browser.screenshot(&screen_path(&format!("page-with-look-{name}"))).await.unwrap();
     }
 }
