@@ -192,16 +192,17 @@ impl Browser {
 
     /// Writes a screenshot to a PNG file, and creates its folder.
     pub async fn screenshot(&self, path: &Path) -> Result<()> {
-        write_png(path, &text_of(&self.get("screenshot").await?)?)
+        write_picture(path, &text_of(&self.get("screenshot").await?)?)
     }
 
-    /// Writes a screenshot of the page down to a height, beyond the screen.
+    /// Writes a screenshot of the page down to a height, beyond the screen: as PNG, or as a much smaller WebP if the file is named so.
     pub async fn screenshot_of_height(&self, path: &Path, height: u64) -> Result<()> {
         let width = self.script("return innerWidth").await?;
         let clip = json!({"x": 0, "y": 0, "width": width, "height": height, "scale": 1});
-        let params = json!({"format": "png", "captureBeyondViewport": true, "clip": clip});
+        let format = if path.extension().is_some_and(|end| end == "webp") { "webp" } else { "png" };
+        let params = json!({"format": format, "quality": 40, "captureBeyondViewport": true, "clip": clip});
         let shot = self.devtools("Page.captureScreenshot", &params).await?;
-        write_png(path, &text_of(&shot["data"])?)
+        write_picture(path, &text_of(&shot["data"])?)
     }
 
     /// Runs a function body in the page and returns its result. Works also if the page may not run scripts.
@@ -256,10 +257,10 @@ pub fn screen_path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../target/screens").join(format!("{name}.png"))
 }
 
-fn write_png(path: &Path, base64: &str) -> Result<()> {
-    let png = data_encoding::BASE64.decode(base64.as_bytes())?;
+fn write_picture(path: &Path, base64: &str) -> Result<()> {
+    let picture = data_encoding::BASE64.decode(base64.as_bytes())?;
     std::fs::create_dir_all(path.parent().unwrap_or(Path::new(".")))?;
-    std::fs::write(path, png).with_context(|| format!("cannot write {}", path.display()))
+    std::fs::write(path, picture).with_context(|| format!("cannot write {}", path.display()))
 }
 
 fn start_driver(folder: &TempFolder) -> Result<ChildProcess> {

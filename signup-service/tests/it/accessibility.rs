@@ -51,9 +51,9 @@ async fn problems(at: SocketAddr, states: &[String], scheme: &str, voices: &[(&s
     problems
 }
 
-/// A picture of all states side by side: `target/screens/states-*.png`.
+/// A picture of all states side by side: `target/screens/states-*.webp`, as in `docs/pictures`.
 async fn contact_sheet(states: &[String], voice: &str) {
-    let options = Options { width: 1420, height: 1000, mobile: false, ..Options::default() };
+    let options = Options { width: 1280, height: 1000, mobile: false, ..Options::default() };
     let browser = Browser::start(options).await.unwrap();
     let figure = |state: &String| {
         format!("<figure><figcaption>{state}</figcaption><img src=\"page-{state}-{voice}.png\"></figure>")
@@ -61,7 +61,7 @@ async fn contact_sheet(states: &[String], voice: &str) {
     let figures: String = states.iter().map(figure).collect();
     let style = "body{margin:12px;columns:6;column-gap:12px;font:13px sans-serif}
         figure{margin:0 0 12px;break-inside:avoid}img{width:100%;border:1px solid #999}";
-    let path = screen_path(&format!("states-{voice}"));
+    let path = screen_path(&format!("states-{voice}")).with_extension("webp");
     let html = path.with_extension("html");
     std::fs::write(&html, format!("<!doctype html><style>{style}</style>{figures}")).unwrap();
     browser.open(&format!("file://{}", html.canonicalize().unwrap().display())).await.unwrap();
