@@ -100,6 +100,10 @@ pub enum Step {
         /// How much more, in milliseconds.
         by: Millis,
     },
+    /// The shop reports that a called applicant has ordered.
+    ReportOrdered,
+    /// The shop reports that there is no order: it was not made, or it was cancelled there.
+    ReportReleased,
     /// Every request of before this time is handled.
     Expire {
         /// The time.
@@ -132,6 +136,7 @@ impl ApplicationState {
     pub fn after(self, step: Step) -> Option<Self> {
         use ApplicationState::{Called, Ended, Ordering, Parked, Undoing, Waiting, Withdrawn};
         Some(match (self, step) {
+            (_, Step::ReportOrdered | Step::ReportReleased) => Ended(self.reported(step)?),
             (Called { until, .. }, Step::Confirm { at }) if at >= until => return None,
             (Waiting, Step::Admit) | (Called { .. }, Step::Confirm { .. }) => Ordering { attempts: 0 },
             (Waiting, Step::CallApplicant { until }) => Called { until, extended: false },
@@ -167,6 +172,16 @@ impl ApplicationState {
             (Parked { undo: Some(undo) }, Step::Retry | Step::Reject) => Undoing { undo, attempts: 0 },
             _ => return None,
         })
+    }
+
+    /// The outcome after a report of the shop; `None` if the application has no seat, or was reported as ordered before.
+    fn reported(self, step: Step) -> Option<Outcome> {
+        match (self, step) {
+            (Self::Called { .. }, Step::ReportOrdered) => Some(Outcome::Ordered),
+            (Self::Called { .. }, Step::ReportReleased) => Some(Outcome::Rejected),
+            (Self::Ended(Outcome::Ordered), Step::ReportReleased) => Some(Outcome::Cancelled),
+            _ => None,
+        }
     }
 
     /// Whether the application holds a seat.
@@ -207,6 +222,8 @@ mod tests {
             Step::CallApplicant { until: 1 },
             Step::Confirm { at: 0 },
             Step::Extend { at: 0, by: 1 },
+            Step::ReportOrdered,
+            Step::ReportReleased,
             Step::Expire { now: 1 },
             Step::RequestCancel,
             Step::RecordCancel,

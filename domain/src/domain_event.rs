@@ -20,6 +20,7 @@ pub enum DomainEventKind {
     ApplicationRejected,
     ApplicationExpired,
     ApplicationParked,
+    ApplicationOrderRefused,
     EventCreated,
     EventUpdated,
     EventOpened,
@@ -37,7 +38,7 @@ pub struct BadDomainEventKind;
 
 impl DomainEventKind {
     /// All of them, in the order of the catalogue.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::ApplicationAdmitted,
         Self::ApplicationCalled,
         Self::ApplicationConfirmed,
@@ -47,6 +48,7 @@ impl DomainEventKind {
         Self::ApplicationRejected,
         Self::ApplicationExpired,
         Self::ApplicationParked,
+        Self::ApplicationOrderRefused,
         Self::EventCreated,
         Self::EventUpdated,
         Self::EventOpened,
@@ -69,6 +71,7 @@ impl DomainEventKind {
             Self::ApplicationRejected => "application.rejected",
             Self::ApplicationExpired => "application.expired",
             Self::ApplicationParked => "application.parked",
+            Self::ApplicationOrderRefused => "application.order_refused",
             Self::EventCreated => "event.created",
             Self::EventUpdated => "event.updated",
             Self::EventOpened => "event.opened",

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::auto_pace::{AutoPace, TARGET_P95_MS};
 use crate::id::EventId;
-use crate::look::{BadLook, Look};
+use crate::look::{BadLook, Look, is_web_address};
 use crate::pace::Pace;
 use crate::time::Millis;
 
@@ -33,17 +33,20 @@ pub enum Kind {
     Order,
     /// The applicant is called and has to confirm in time; then the order is made.
     Confirm,
+    /// The applicant is called and orders at the shop with a pass; the shop reports the result.
+    Pass,
 }
 
 impl Kind {
     /// All kinds.
-    pub const ALL: [Self; 2] = [Self::Order, Self::Confirm];
+    pub const ALL: [Self; 3] = [Self::Order, Self::Confirm, Self::Pass];
 
     /// The name that is stored and shown.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Order => "order",
             Self::Confirm => "confirm",
+            Self::Pass => "pass",
         }
     }
 }
@@ -51,7 +54,7 @@ impl Kind {
 impl FromStr for Kind {
     type Err = &'static str;
     fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|kind| kind.as_str() == name).ok_or("is order or confirm")
+        Self::ALL.into_iter().find(|kind| kind.as_str() == name).ok_or("is order, confirm or pass")
     }
 }
 
@@ -113,6 +116,9 @@ pub struct EventSettings {
     /// By how much a called applicant may extend that time, once, in milliseconds; 0 allows no extension.
     #[serde(default = "default_extension_ms")]
     pub extension_ms: Millis,
+    /// In kind `pass`, the page of the shop where a called applicant orders; empty in the other kinds.
+    #[serde(default)]
+    pub pass_target: String,
     /// The number of seats.
     pub capacity: u32,
     /// When applications begin.
@@ -194,10 +200,15 @@ pub enum BadSettings {
     Extension,
     /// See the message.
     #[error(
-        "auto_pace needs a min that is not above its max, and a target_p95_ms from {} to {}",
+        "auto_pace needs a min that is not above its max, a target_p95_ms from {} to {}, and order calls, of which kind pass has none",
         TARGET_P95_MS.start(), TARGET_P95_MS.end()
     )]
     AutoPace,
+    /// See the message.
+    #[error(
+        "pass_target is needed in kind pass, and only there: the shop's page for applicants with a pass, as 'https://shop.example.com/order/spring', without a fragment; http for a loopback address only"
+    )]
+    PassTarget,
 }
 
 /// Whether a path is normalised and below the root, so that it can be compared with a normalised request path.
@@ -217,6 +228,7 @@ impl EventSettings {
             kind: Kind::Order,
             called_for_ms: default_called_for_ms(),
             extension_ms: default_extension_ms(),
+            pass_target: String::new(),
             capacity: 100,
             opens_at,
             closes_at,
@@ -254,7 +266,18 @@ impl EventSettings {
             ),
             (!CALLED_FOR_MS.contains(&self.called_for_ms), BadSettings::CalledFor),
             (!(0..=EXTENSION_MAX_MS).contains(&self.extension_ms), BadSettings::Extension),
-            (self.auto_pace.as_ref().is_some_and(|auto| !auto.is_valid()), BadSettings::AutoPace),
+            (
+                self.auto_pace.as_ref().is_some_and(|auto| !auto.is_valid() || self.kind == Kind::Pass),
+                BadSettings::AutoPace,
+            ),
+            (
+                match self.kind {
+                    // A browser sends no fragment, and needs none to add one.
+                    Kind::Pass => !is_web_address(&self.pass_target) || self.pass_target.contains('#'),
+                    Kind::Order | Kind::Confirm => !self.pass_target.is_empty(),
+                },
+                BadSettings::PassTarget,
+            ),
         ];
         let mistakes = checks.into_iter().filter_map(|(wrong, mistake)| wrong.then_some(mistake));
         mistakes.chain(self.look.mistakes().map(BadSettings::Look)).collect()
@@ -351,6 +374,48 @@ mod tests {
             assert!(fields.remove(field).is_some(), "{field}");
         }
         assert_eq!(serde_json::from_value::<EventSettings>(json).unwrap(), settings());
+    }
+
+    #[test]
+    fn a_pass_is_handed_to_a_page_over_tls_or_on_this_machine() {
+        let to =
+            |kind, target: &str| EventSettings { kind, pass_target: target.into(), ..settings() }.mistakes();
+        for target in [
+            "https://shop.example.com/order/spring?utm=a&b=1",
+            "https://shop.example.com",
+            "https://shop.example.com:8443/",
+            "http://127.0.0.1:8000/order",
+            "http://localhost/",
+        ] {
+            assert_eq!(to(Kind::Pass, target), [], "{target}");
+        }
+        for target in [
+            "",
+            "/order",
+            "https://",
+            "http://shop.example.com/",
+            "https://shop.example.com/#a",
+            "https://a@shop.example.com/",
+            "https://shop.example.com:0/",
+            "https://shop..com/",
+            "https://shop.example.com;x/",
+            "https://shop.example.com/a b",
+            "https://shop.example.com/\"",
+            "https://쇼핑몰.kr/",
+            "javascript:alert(1)",
+        ] {
+            assert_eq!(to(Kind::Pass, target), [BadSettings::PassTarget], "{target}");
+        }
+        assert_eq!(to(Kind::Confirm, "https://shop.example.com/"), [BadSettings::PassTarget]);
+        let auto_pace =
+            Some(AutoPace { min: Pace::DEFAULT, max: Pace::DEFAULT, target_p95_ms: *TARGET_P95_MS.end() });
+        let paced = EventSettings {
+            kind: Kind::Pass,
+            pass_target: "https://shop.example.com/".into(),
+            auto_pace,
+            ..settings()
+        };
+        assert_eq!(paced.mistakes(), [BadSettings::AutoPace], "there are no order calls to follow");
     }
 
     #[test]

@@ -118,7 +118,7 @@ fn is_description(text: &str) -> bool {
 }
 
 /// Whether a text is the address of something on the web: over TLS, or on this machine.
-fn is_web_address(text: &str) -> bool {
+pub(crate) fn is_web_address(text: &str) -> bool {
     let is_plain = |c: char| c.is_ascii_graphic() && !"\"'<>\\^`{|}".contains(c);
     let is_local = |origin: &str| {
         let host = origin.strip_prefix("http://").map(|rest| rest.split(':').next().unwrap_or(rest));

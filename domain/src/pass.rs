@@ -14,6 +14,8 @@ use crate::time::Millis;
 
 /// The issuer of all passes.
 pub const ISSUER: &str = "firstcome";
+/// The cookie that a pass is in.
+pub const COOKIE: &str = "firstcome_pass";
 /// The longest pass as text.
 pub const PASS_MAX: usize = 512;
 /// How far the clock of the issuer may be ahead of that of the verifier, in milliseconds.

@@ -28,11 +28,13 @@ fn states() -> Vec<ApplicationState> {
     all
 }
 
-const STEPS: [(Step, &str); 15] = [
+const STEPS: [(Step, &str); 17] = [
     (Step::Admit, "admit"),
     (Step::CallApplicant { until: 1 }, "admit"),
     (Step::Confirm { at: 0 }, "confirm"),
     (Step::Extend { at: 0, by: 1 }, "extend"),
+    (Step::ReportOrdered, "report ordered"),
+    (Step::ReportReleased, "report released"),
     (Step::Expire { now: 1 }, "expire"),
     (Step::RequestCancel, "request cancel"),
     (Step::RecordCancel, "record cancel"),

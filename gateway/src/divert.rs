@@ -61,6 +61,13 @@ pub(crate) struct Divert {
     pub(crate) responses: EventResponses,
 }
 
+impl Divert {
+    /// The event to whose page the path leads.
+    pub(crate) fn event(&self) -> &EventId {
+        &self.snapshot.event
+    }
+}
+
 /// All diverted paths as last read.
 #[derive(Debug, Default)]
 struct DivertTable {

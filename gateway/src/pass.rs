@@ -10,7 +10,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use arc_swap::ArcSwap;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
-use domain::pass::BadPass;
+use domain::pass::{BadPass, COOKIE};
 use domain::{EventId, Now, PassVerifier};
 use metrics::Counter;
 use service::{Context, watched_file};
@@ -20,8 +20,6 @@ use crate::meter;
 use cache::PassCache;
 pub(crate) use verified::VerifiedPass;
 
-/// The name of the cookie.
-const COOKIE: &[u8] = b"firstcome_pass";
 const X_FIRSTCOME_PASS: HeaderName = HeaderName::from_static("x-firstcome-pass");
 /// The most cookies of that name that are verified: a page of another subdomain can set one beside the genuine one.
 const COOKIES_MAX: usize = 2;
@@ -158,7 +156,7 @@ fn bearer_token(value: &HeaderValue) -> Option<&str> {
 fn cookies(headers: &HeaderMap) -> impl Iterator<Item = &str> {
     let lines = headers.get_all(header::COOKIE).iter();
     lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b';')).filter_map(|pair| {
-        let text = pair.trim_ascii_start().strip_prefix(COOKIE)?.strip_prefix(b"=")?;
+        let text = pair.trim_ascii_start().strip_prefix(COOKIE.as_bytes())?.strip_prefix(b"=")?;
         std::str::from_utf8(text.trim_ascii_end()).ok()
     })
 }

@@ -168,8 +168,12 @@ impl Gateway {
             let pass = checked.of_event(&protection.event);
             pass.map_err(|reason| Stop::to_event(reason, &protection.responses, request))?;
         }
-        let diverted = |divert: &Divert| Stop::to_event(RefusalReason::Diverted, &divert.responses, request);
-        match self.diverts.map_diverted(path, diverted) {
+        // An applicant with a pass has waited already, and orders there now.
+        let diverted = |divert: &Divert| {
+            let has_pass = checked.of_event(divert.event()).is_ok();
+            (!has_pass).then(|| Stop::to_event(RefusalReason::Diverted, &divert.responses, request))
+        };
+        match self.diverts.map_diverted(path, diverted).flatten() {
             Some(stop) => Err(stop),
             None => Ok(checked.into_valid()),
         }

@@ -45,7 +45,11 @@ const COUNTS: &[Field] = &[
     Field::new("ordered", Integer(0), "Applications with an order."),
     Field::new("rejected", Integer(0), "Applications that were rejected."),
     Field::new("cancelled", Integer(0), "Applications that were cancelled."),
-    Field::new("expired", Integer(0), "Applications that were not confirmed in time."),
+    Field::new(
+        "expired",
+        Integer(0),
+        "Applications whose called applicant did not confirm or order in time.",
+    ),
     Field::new(
         "sold_out",
         Integer(0),
@@ -57,8 +61,8 @@ const REV: Field = Field::new("rev", Integer(1), "The revision of the settings."
 const SETTING_FIELDS: [Field; 7] = [
     Field::new(
         "kind",
-        Word(&["order", "confirm"]),
-        "Whether the order is made at once, or after the applicant confirmed.",
+        Word(&["order", "confirm", "pass"]),
+        "Whether the order is made at once, after the applicant confirmed, or at the shop with a pass.",
     ),
     Field::new("title", Object(TITLE), "The title."),
     Field::new("opens_at_ms", Integer(0), "When applications begin."),
@@ -85,11 +89,11 @@ const CHANGED_SETTINGS: &[Field] = &{
     [REV, changed, a, b, c, d, e, f, g]
 };
 
-const BY: Field = Field::new("by", Word(&["applicant", "operator"]), "The party that cancelled.");
+const BY: Field = Field::new("by", Word(&["applicant", "operator", "shop"]), "The party that cancelled.");
 const ORDER_NO: Field = Field::new("order_no", Text, "The order number.");
 
 /// All domain events, in the order of [`DomainEventKind::ALL`].
-pub const CATALOGUE: [CatalogueEntry; 17] = [
+pub const CATALOGUE: [CatalogueEntry; 18] = [
     CatalogueEntry {
         kind: K::ApplicationAdmitted,
         when: "An application got a seat, and its order is about to be made. Off by default.",
@@ -97,7 +101,7 @@ pub const CATALOGUE: [CatalogueEntry; 17] = [
     },
     CatalogueEntry {
         kind: K::ApplicationCalled,
-        when: "An application got a seat, and its applicant has to confirm in time.",
+        when: "An application got a seat, and its applicant has to confirm, or to order with a pass, in time.",
         fields: &[Field::new(
             "until_ms",
             Integer(0),
@@ -111,7 +115,7 @@ pub const CATALOGUE: [CatalogueEntry; 17] = [
     },
     CatalogueEntry {
         kind: K::ApplicationOrdered,
-        when: "The order service made the order.",
+        when: "The order service made the order, or the shop reported one that was made with a pass.",
         fields: &[ORDER_NO, Field::new("ordered_at_ms", Integer(0), "When the order was recorded.")],
     },
     CatalogueEntry {
@@ -127,11 +131,15 @@ pub const CATALOGUE: [CatalogueEntry; 17] = [
     CatalogueEntry {
         kind: K::ApplicationRejected,
         when: "The application is rejected, and no order exists.",
-        fields: &[Field::new("reason", Word(&["order_service", "operator"]), "The party that rejected it.")],
+        fields: &[Field::new(
+            "reason",
+            Word(&["order_service", "operator", "shop"]),
+            "The party that rejected it.",
+        )],
     },
     CatalogueEntry {
         kind: K::ApplicationExpired,
-        when: "The application was not confirmed in time.",
+        when: "The applicant did not confirm, or the shop reported no order, in time.",
         fields: &[],
     },
     CatalogueEntry {
@@ -142,6 +150,11 @@ pub const CATALOGUE: [CatalogueEntry; 17] = [
             Integer(0),
             "Order calls since the application entered this state.",
         )],
+    },
+    CatalogueEntry {
+        kind: K::ApplicationOrderRefused,
+        when: "The shop reported an order that was made with a pass, but the application has no seat any more: the shop must delete that order. It may occur several times.",
+        fields: &[ORDER_NO],
     },
     CatalogueEntry { kind: K::EventCreated, when: "An event was created.", fields: SETTINGS },
     CatalogueEntry {

@@ -37,6 +37,7 @@ impl From<BadSettings> for FieldError {
             BadSettings::AutoPace => ("/auto_pace", "invalid"),
             BadSettings::CalledFor => ("/called_for_ms", "out_of_range"),
             BadSettings::Extension => ("/extension_ms", "out_of_range"),
+            BadSettings::PassTarget => ("/pass_target", "invalid"),
         };
         Self { pointer: pointer.into(), code, detail: bad.to_string() }
     }

@@ -11,8 +11,12 @@ pub enum InboxKind {
     Cancel,
     /// Go on: the called applicant confirms.
     Confirm,
-    /// More time to confirm.
+    /// More time.
     Extend,
+    /// The shop reports an order.
+    Ordered,
+    /// The shop reports that there is no order.
+    Released,
     /// Restore an application whose receipt was presented to a queue that does not have it.
     PresentReceipt,
 }
@@ -24,15 +28,17 @@ impl InboxKind {
             Self::Cancel => "cancel",
             Self::Confirm => "confirm",
             Self::Extend => "extend",
+            Self::Ordered => "ordered",
+            Self::Released => "released",
             Self::PresentReceipt => "present",
         }
     }
 
     /// The kind with that name.
     pub(crate) fn parse(name: &str) -> Option<Self> {
-        [Self::Cancel, Self::Confirm, Self::Extend, Self::PresentReceipt]
-            .into_iter()
-            .find(|kind| kind.as_str() == name)
+        let all =
+            [Self::Cancel, Self::Confirm, Self::Extend, Self::Ordered, Self::Released, Self::PresentReceipt];
+        all.into_iter().find(|kind| kind.as_str() == name)
     }
 }
 
@@ -49,6 +55,38 @@ pub struct InboxEntry {
     pub number: Number,
     /// What is requested.
     pub kind: InboxKind,
+    /// The order number that the shop reports.
+    pub order_no: Option<String>,
+}
+
+/// What the shop reports of a called applicant.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ShopReport {
+    /// The order is made.
+    Ordered {
+        /// Its number.
+        order_no: String,
+    },
+    /// There is no order: it was not made, or it was cancelled at the shop.
+    Released,
+}
+
+impl ShopReport {
+    /// The kind of its entry in the inbox.
+    pub(crate) fn inbox_kind(&self) -> InboxKind {
+        match self {
+            Self::Ordered { .. } => InboxKind::Ordered,
+            Self::Released => InboxKind::Released,
+        }
+    }
+
+    /// The order number; empty if there is no order.
+    pub(crate) fn order_no(&self) -> &str {
+        match self {
+            Self::Ordered { order_no } => order_no,
+            Self::Released => "",
+        }
+    }
 }
 
 /// What a called applicant requests.

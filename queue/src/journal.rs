@@ -59,6 +59,7 @@ impl KnownEvent {
             JournalRecord::Applied { number, .. } => drop(self.numbers.insert(*number)),
             JournalRecord::Cancelled { number, .. } => drop(self.cancelled.insert(*number)),
             JournalRecord::Confirmed { number, .. } => drop(self.confirmed.insert(*number)),
+            JournalRecord::Reported { .. } => {}
         }
     }
 
@@ -69,6 +70,8 @@ impl KnownEvent {
             JournalRecord::Applied { number, .. } => self.numbers.contains(*number),
             JournalRecord::Cancelled { number, .. } => self.cancelled.contains(*number),
             JournalRecord::Confirmed { number, .. } => self.confirmed.contains(*number),
+            // One application may have several reports.
+            JournalRecord::Reported { .. } => false,
         }
     }
 

@@ -14,7 +14,7 @@ pub use contract::{
     Projection, QueueEntry, QueueError, QueueHead, QueueJournal, QueueSnapshot, QueueState,
     RestoredApplication, SeatFigures, UnjudgedArming, WaitingApplication,
 };
-pub use inbox::{CalledReply, CalledRequest, InboxEntry, InboxKind};
+pub use inbox::{CalledReply, CalledRequest, InboxEntry, InboxKind, ShopReport};
 pub use journal::{JournalId, JournalRecord, JournalSummary, JournaledEvent};
 pub use queue::Queue;
 pub use redis::{Durability, RedisOptions, RedisQueue, RedisRole, ServerFinding, Severity, redis_acl};

@@ -8,7 +8,7 @@ use crate::contract::{
     Applicant, ApplyAck, ArmRequest, ArmResult, Closing, LeaderError, Projection, QueueEntry, QueueError,
     QueueHead, QueueJournal, QueueSnapshot, RestoredApplication,
 };
-use crate::inbox::{CalledReply, CalledRequest, InboxEntry};
+use crate::inbox::{CalledReply, CalledRequest, InboxEntry, ShopReport};
 use crate::redis::{RedisOptions, RedisQueue, ServerFinding};
 use crate::sqlite::SqliteQueue;
 
@@ -102,6 +102,21 @@ impl Queue {
         match self {
             Self::Sqlite(queue) => queue.request_called(event, app_key, number, request).await,
             Self::Redis(queue) => queue.request_called(event, app_key, number, request).await,
+        }
+    }
+
+    /// Writes the shop's report about the application of this key and number into the inbox, and returns the application as it is now. A
+    /// report may be repeated. Without such an application it returns `None` and writes nothing.
+    pub async fn report(
+        &self,
+        event: &EventId,
+        app_key: AppKey,
+        number: Number,
+        report: ShopReport,
+    ) -> Result<Option<QueueEntry>, QueueError> {
+        match self {
+            Self::Sqlite(queue) => queue.report(event, app_key, number, report).await,
+            Self::Redis(queue) => queue.report(event, app_key, number, report).await,
         }
     }
 

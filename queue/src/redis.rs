@@ -27,7 +27,7 @@ use crate::contract::{
     Applicant, ApplyAck, ArmRequest, ArmResult, Closing, LeaderError, Projection, QueueEntry, QueueError,
     QueueHead, QueueJournal, QueueSnapshot, RestoredApplication,
 };
-use crate::inbox::{CalledReply, CalledRequest, InboxEntry};
+use crate::inbox::{CalledReply, CalledRequest, InboxEntry, ShopReport};
 use crate::journal::{Journal, JournalRecord};
 
 /// Applications that may wait; at the rate of one disk this is a fraction of a second.
@@ -149,6 +149,27 @@ impl RedisQueue {
             journal.append(&[record]).await.map_err(QueueError::Unknown)?;
         }
         Ok(Some(reply))
+    }
+
+    pub(crate) async fn report(
+        &self,
+        event: &EventId,
+        app_key: AppKey,
+        number: Number,
+        report: ShopReport,
+    ) -> Result<Option<QueueEntry>, QueueError> {
+        if let Some(journal) = &self.journal {
+            journal.accepts(event).map_err(QueueError::Unavailable)?;
+        }
+        let call = self.client.function_call("report", event.as_str()).arg(&app_key.0[..]).arg(number.get());
+        let call = call.arg(report.inbox_kind().as_str()).arg(report.order_no());
+        let entry = self.client.call(call).await?.entry(app_key)?;
+        if let Some(journal) = self.journal.as_ref().filter(|_| entry.is_some()) {
+            let (event, order_no) = (event.clone(), report.order_no().to_owned());
+            let record = JournalRecord::Reported { event, number, app_key, order_no };
+            journal.append(&[record]).await.map_err(QueueError::Unknown)?;
+        }
+        Ok(entry)
     }
 
     pub(crate) async fn present_receipt(

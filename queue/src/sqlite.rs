@@ -31,7 +31,7 @@ use crate::contract::{
     Applicant, ApplyAck, ArmRequest, ArmResult, Closing, LeaderError, Projection, QueueEntry, QueueError,
     QueueHead, QueueSnapshot, RestoredApplication,
 };
-use crate::inbox::{CalledReply, CalledRequest, InboxEntry};
+use crate::inbox::{CalledReply, CalledRequest, InboxEntry, ShopReport};
 
 /// Writes that may wait; at the rate of one disk this is a fraction of a second.
 const WAITING_MAX: usize = 4096;
@@ -112,6 +112,18 @@ impl SqliteQueue {
         let write = |reply| {
             Write::Applicant(event.clone(), ApplicantWrite::RequestCalled(app_key, number, request, reply))
         };
+        self.write(write).await
+    }
+
+    pub(crate) async fn report(
+        &self,
+        event: &EventId,
+        app_key: AppKey,
+        number: Number,
+        report: ShopReport,
+    ) -> Result<Option<QueueEntry>, QueueError> {
+        let write =
+            |reply| Write::Applicant(event.clone(), ApplicantWrite::Report(app_key, number, report, reply));
         self.write(write).await
     }
 

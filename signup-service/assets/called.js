@@ -12,6 +12,9 @@ function showCalled() {
   if ([300, 60, 10].includes(left) && said !== left) { said = left; put('status', T.left + ' ' + text); }
   if (left) countdown = setTimeout(showCalled, 1000);
 }
+// An order that was made with a pass is cancelled at the shop, so a request to cancel came too late.
+const asked = D.cancel_requested;
+if (D.pass) Object.defineProperty(D, 'cancel_requested', { get: () => asked && application.state !== 'ordered' });
 // The request is repeated until it is answered: repeating it has no further effect.
 const request = async form => {
   for (let wait = 1000; ; wait = Math.min(8000, wait * 2)) {
@@ -23,7 +26,10 @@ const request = async form => {
   }
 };
 for (const id of ['confirm', 'extend']) {
-  const button = $(id), label = button.textContent;
+  const button = $(id);
+  // With a pass, there is nothing to confirm: the browser itself sends the form that leads to the shop.
+  if (!button) continue;
+  const label = button.textContent;
   $(id + '-form').onsubmit = async e => {
     e.preventDefault();
     if (button.getAttribute('aria-disabled') === 'true') return;

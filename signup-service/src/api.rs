@@ -6,4 +6,6 @@ pub(crate) mod cancel;
 mod enqueue;
 pub(crate) mod events;
 pub(crate) mod find;
+pub(crate) mod pass;
+pub(crate) mod report;
 pub(crate) mod status;

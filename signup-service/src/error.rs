@@ -115,6 +115,10 @@ pub(crate) enum Error {
     SignInRequired(SignInReason),
     /// A view receipt was used where a full receipt is required.
     ViewOnly,
+    /// The report has no valid token.
+    Unauthorized,
+    /// There is no application with this number and GUID.
+    UnknownApplication,
     /// The applicant is not called.
     NotCalled,
     /// The called applicant's time is over.
@@ -181,6 +185,8 @@ impl Error {
             Self::CrossSite => (StatusCode::FORBIDDEN, "cross-site"),
             Self::SignInRequired(_) => (StatusCode::UNAUTHORIZED, "sign-in-required"),
             Self::ViewOnly => (StatusCode::FORBIDDEN, "view-only"),
+            Self::Unauthorized => (StatusCode::UNAUTHORIZED, "unauthorized"),
+            Self::UnknownApplication => (StatusCode::NOT_FOUND, "unknown-application"),
             Self::NotCalled => (StatusCode::CONFLICT, "not-called"),
             Self::TimeOver => (StatusCode::GONE, "time-over"),
             Self::NoExtension => (StatusCode::CONFLICT, "no-extension"),
@@ -211,6 +217,8 @@ impl Error {
             Self::CrossSite => text.cross_site,
             Self::SignInRequired(_) => text.sign_in_required,
             Self::ViewOnly => text.view_only_receipt,
+            Self::Unauthorized => text.unauthorized,
+            Self::UnknownApplication => text.unknown_application,
             Self::NotCalled => text.not_called,
             Self::TimeOver => text.time_over,
             Self::NoExtension => text.no_extension,

@@ -60,6 +60,23 @@ impl IntoResponses for CalledErrors {
     }
 }
 
+/// Errors of the shop's reports.
+pub(crate) struct ReportErrors;
+
+impl IntoResponses for ReportErrors {
+    fn responses() -> Responses {
+        extended(
+            CommonErrors::responses(),
+            &[
+                (401, "`unauthorized`: the token is missing or wrong"),
+                (404, "`unknown-application`: no application has this number and GUID; `unknown-event`"),
+                (409, "`not-called`: the event is of another kind"),
+                (422, "`validation`, with every invalid field in `errors`"),
+            ],
+        )
+    }
+}
+
 /// Errors of applying.
 pub(crate) struct ApplyErrors;
 

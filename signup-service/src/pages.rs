@@ -7,6 +7,7 @@ pub(crate) mod event;
 mod expected_wait;
 pub(crate) mod forms;
 mod frame;
+pub(crate) mod handover;
 pub(crate) mod list;
 mod look;
 pub(crate) mod preview;

@@ -16,6 +16,7 @@ pub(crate) use body::PostRequest;
 pub(crate) use client::ClientAddress;
 pub(crate) use content_type::ContentType;
 pub(crate) use cross_site::reject_cross_site;
+pub(crate) use field::parse_json;
 pub(crate) use find::{FindBody, FindRequest};
 pub(crate) use form::FormFields;
 pub(crate) use path::PathParameter;

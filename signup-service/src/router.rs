@@ -11,7 +11,7 @@ use utoipa::openapi::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
-use crate::api::{apply, called, cancel, events, find, status};
+use crate::api::{apply, called, cancel, events, find, pass, report, status};
 use crate::pages;
 use crate::state::SignupState;
 
@@ -29,6 +29,8 @@ fn routes() -> OpenApiRouter<Arc<SignupState>> {
         .routes(routes!(cancel::cancel))
         .routes(routes!(called::confirm))
         .routes(routes!(called::extend))
+        .routes(routes!(pass::create_pass))
+        .routes(routes!(report::create_result))
         .routes(routes!(find::find))
         .routes(routes!(events::list))
         .routes(routes!(events::event))

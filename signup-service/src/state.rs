@@ -7,7 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use axum::body::Bytes;
 use domain::keys::EventKeys;
-use domain::{EventId, Keyring, Kid, Millis, Now, PassVerifier, Rng};
+use domain::{EventId, Keyring, Kid, Millis, Now, PassSigner, PassVerifier, Rng};
 use queue::{Queue, QueueError, QueueSnapshot};
 use service::health::Check;
 use service::{AttemptLimiter, Context, Language};
@@ -35,6 +35,7 @@ pub struct SignupState {
     pub(crate) receipt_headers: ReceiptHeaders,
     /// The public keys of passes, as a JWKS.
     pub(crate) pass_keys: Bytes,
+    pub(crate) pass_signer: PassSigner,
     now: Now,
     write_health: WriteHealth,
     catalogue: ArcSwap<Catalogue>,
@@ -72,6 +73,7 @@ impl SignupState {
             shell: Shell::new(),
             receipt_headers: ReceiptHeaders::new(),
             pass_keys: PassVerifier::of(&keys).to_jwks().into(),
+            pass_signer: PassSigner::new(&keys),
             now: Arc::clone(&ctx.now),
             rng: Arc::clone(&ctx.rng),
             catalogue: ArcSwap::default(),

@@ -152,6 +152,11 @@ impl OrderStub {
         format!("http://{}", self.address)
     }
 
+    /// Its address.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
     /// Sets the behavior for each call from now on.
     pub fn behave(&self, behavior: impl Fn(&ReceivedCall) -> Behavior + Send + Sync + 'static) {
         self.state.lock().behavior = Box::new(behavior);

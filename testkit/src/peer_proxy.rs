@@ -1,5 +1,6 @@
 //! Proxies of other makers, on which the recipes of the docs are run. They are no requirement of the tests, which say if they go without.
 
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, ensure};
@@ -67,6 +68,30 @@ impl PeerProxy {
         ensure!(listens, "{kind:?} does not listen:\n{}", std::fs::read_to_string(&log).unwrap_or_default());
         Ok(Some(Self { _process: process, _folder: folder }))
     }
+}
+
+/// The first block of this language below a heading of a guide.
+pub fn recipe(guide: &str, heading: &str, language: &str) -> String {
+    let section = guide.split(&format!("\n### {heading}\n")).nth(1);
+    let block = section.and_then(|section| section.split(&format!("```{language}\n")).nth(1));
+    let block = block.and_then(|block| block.split("```").next());
+    block.unwrap_or_else(|| panic!("no {language} below {heading}")).to_owned()
+}
+
+/// Replaces an address of the recipe, which must have it.
+pub fn replaced(recipe: &str, from: &str, to: &str) -> String {
+    assert!(recipe.contains(from), "{from} is not in\n{recipe}");
+    recipe.replace(from, to)
+}
+
+/// The recipe by which nginx asks the gateway, on this port and with these addresses.
+pub fn nginx_asking(guide: &str, port: u16, gateway_admin: SocketAddr, shop: SocketAddr) -> String {
+    let recipe = recipe(guide, "nginx asks the gateway", "nginx");
+    let recipe = replaced(&recipe, "10.0.0.8:9093", &gateway_admin.to_string());
+    let recipe = replaced(&recipe, "listen 443 ssl;", &format!("listen 127.0.0.1:{port};"));
+    let recipe = replaced(&recipe, "10.0.0.20:8080", &shop.to_string());
+    let lines = recipe.lines().filter(|line| !line.contains("ssl_certificate"));
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// Everything that nginx writes is in the folder.

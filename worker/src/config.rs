@@ -18,6 +18,8 @@ pub struct Config {
     pub numbers_ahead_min: u32,
     /// How long admission pauses, in milliseconds, after the queue lost applications. Applicants can present receipts meanwhile.
     pub recover_grace_ms: i64,
+    /// How long after the end of a called applicant's pass the shop may report the result, in milliseconds.
+    pub report_grace_ms: i64,
     /// The base URL of the order service. Without one, the ledger keeps the orders.
     pub order_service: Option<String>,
     /// The settings of messaging, which are in a section of their own.
@@ -32,6 +34,7 @@ impl Default for Config {
             store_timeout: Duration::from_secs(15),
             numbers_ahead_min: 1000,
             recover_grace_ms: 60_000,
+            report_grace_ms: 30_000,
             order_service: None,
             messaging: messaging::Config::default(),
         }
@@ -57,6 +60,7 @@ impl Config {
             numbers_ahead_min: u32::try_from(part.integer("numbers_ahead_min", 1..=1_000_000, 1000))
                 .unwrap_or(defaults.numbers_ahead_min),
             recover_grace_ms: part.duration_ms("recover_grace", defaults.recover_grace_ms, 0..=3_600_000),
+            report_grace_ms: part.duration_ms("report_grace", defaults.report_grace_ms, 0..=3_600_000),
             order_service,
             messaging: defaults.messaging,
         }

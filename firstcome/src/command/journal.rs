@@ -48,6 +48,9 @@ fn line(record: &JournalRecord) -> String {
         JournalRecord::Cancelled { event, number, app_key } => {
             format!("{event} cancelled {} {}", number.get(), HEXLOWER.encode(&app_key.0))
         }
+        JournalRecord::Reported { event, number, app_key, order_no } => {
+            format!("{event} reported {} {} {order_no}", number.get(), HEXLOWER.encode(&app_key.0))
+        }
         JournalRecord::Confirmed { event, number, app_key, at } => {
             format!("{event} confirmed {} {} {at}", number.get(), HEXLOWER.encode(&app_key.0))
         }
@@ -63,8 +66,8 @@ fn print_summary(args: &JournalArgs, summary: &JournalSummary) {
     for (name, event) in &summary.events {
         let registered = if event.registered { "" } else { ", not registered in the ledger yet" };
         print(format!(
-            "  {name}: {} applications, the highest number is {}, {} cancel requests, {} confirmations{registered}",
-            event.applications, event.last_number, event.cancel_requests, event.confirmations
+            "  {name}: {} applications, the highest number is {}, {} cancel requests, {} confirmations, {} reports{registered}",
+            event.applications, event.last_number, event.cancel_requests, event.confirmations, event.reports
         ));
     }
     if summary.unreadable_bytes > 0 {

@@ -28,6 +28,8 @@ pub(super) enum KeysCommand {
         #[arg(long, default_value = "operator")]
         role: operator::Role,
     },
+    /// Creates the token with which the shop reports the results of passes, and prints it once, with its setting.
+    ReportToken,
 }
 
 /// Runs the command.
@@ -40,6 +42,10 @@ pub(super) fn run(command: KeysCommand) -> Result<(), CommandError> {
         }
         KeysCommand::Token { name, role } => {
             print_token(&name, role);
+            Ok(())
+        }
+        KeysCommand::ReportToken => {
+            print_report_token();
             Ok(())
         }
     }
@@ -63,6 +69,15 @@ fn print_token(name: &str, role: operator::Role) {
         role.as_str(),
         operator::hash_of(&token)
     ));
+}
+
+/// Prints a new token of the shop; the settings hold only its hash.
+fn print_report_token() {
+    let token = operator::make_token(&service::entropy::system());
+    print(format!(
+        "The token of the shop, shown only once:\n\n  {token}\n\nFor the settings of the signup service:\n"
+    ));
+    print(format!("[signup]\nreport_token_hash = \"{}\"", operator::hash_of(&token)));
 }
 
 fn token_name(text: &str) -> Result<String, String> {

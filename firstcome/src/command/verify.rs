@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use domain::{EventId, Receipt};
+use domain::{EventId, Kind, Receipt};
 use ledger::{Ledger, OrderRow};
 use queue::Queue;
 use worker::verify::{VerifyReport, Witness};
@@ -30,7 +30,7 @@ pub(super) struct VerifyArgs {
     #[arg(long, value_name = "FILE")]
     acks: Option<PathBuf>,
     /// The live orders of the order service, one `event:key order-number` per line: makes I7 complete. Orders of the embedded
-    /// order service are always read.
+    /// order service are always read. Of an event with passes, the orders at the shop, with the GUIDs of the passes as keys.
     #[arg(long, value_name = "FILE")]
     orders: Option<PathBuf>,
     /// Prints JSON.
@@ -75,8 +75,11 @@ enum OrderSource {
 impl OrderSource {
     /// The live orders of an event, if they can be read.
     async fn orders(&self, ledger: &Ledger, event: &EventId) -> anyhow::Result<Option<Vec<OrderRow>>> {
+        let has_passes = ledger.event(event).await?.settings.kind == Kind::Pass;
         Ok(match self {
             Self::File(text) => Some(read_orders(text, event)?),
+            // The shop has the orders, and the program cannot read them.
+            _ if has_passes => None,
             Self::Shop(file) => Some(read_orders(&shop::live_orders(file, event.as_str()).await?, event)?),
             Self::Ledger => Some(ledger.order_rows(event).await?),
             Self::Remote => None,

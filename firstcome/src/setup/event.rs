@@ -2,7 +2,7 @@
 
 use domain::event::{BadSettings, CALLED_FOR_MS, CAPACITY_MAX, EXTENSION_MAX_MS, IN_FLIGHT_MAX, Text};
 use domain::look::{BadLook, PRODUCT_PRICE_MAX};
-use domain::{EventSettings, Identity, Kind, Look, Millis, Pace, Release};
+use domain::{EventSettings, Kind, Look, Millis, Pace, Release};
 use service::config::Part;
 
 /// One `[[event]]` table; `None` if it has no usable id or pace, which is then among the mistakes.
@@ -19,6 +19,7 @@ pub(super) fn read(part: &mut Part<'_>, now: Millis) -> Option<EventSettings> {
         kind,
         called_for_ms: part.duration_ms("called_for", 600_000, CALLED_FOR_MS),
         extension_ms: part.duration_ms("extension", 300_000, 0..=EXTENSION_MAX_MS),
+        pass_target: part.text("pass_target", ""),
         capacity,
         opens_at: part.time("opens_at", now),
         closes_at: part.time("closes_at", now),
@@ -82,31 +83,18 @@ fn key_of(mistake: BadSettings) -> &'static str {
         BadSettings::AutoPace => "auto_pace",
         BadSettings::CalledFor => "called_for",
         BadSettings::Extension => "extension",
+        BadSettings::PassTarget => "pass_target",
     }
 }
 
 /// The event of the demo. It is small and slow enough to watch it sell out.
 pub fn demo_event(opens_at: Millis) -> EventSettings {
+    let id = "demo".parse().unwrap_or_else(|_| unreachable!("'demo' is an event id"));
+    let title = Text::new("봄맞이 특가 세트", "Spring special set");
     EventSettings {
-        id: "demo".parse().unwrap_or_else(|_| unreachable!("'demo' is an event id")),
-        title: Text { ko: "봄맞이 특가 세트".into(), en: "Spring special set".into() },
-        kind: Kind::Order,
-        called_for_ms: 600_000,
-        extension_ms: 300_000,
-        capacity: 100,
-        opens_at,
-        closes_at: opens_at + 3_600_000,
-        intake: true,
-        release: Release::Running,
         pace: "4".parse().unwrap_or_else(|_| unreachable!("4 is a pace")),
         in_flight_max: 10,
-        applications_max: 1_000_000,
-        announcement: Text::default(),
-        look: Look::default(),
-        settle_after_close: true,
         diverts: vec!["/products/4".into()],
-        identity: Identity::Open,
-        auto_pace: None,
-        pepper: "k1".into(),
+        ..EventSettings::new(id, title, opens_at, opens_at + 3_600_000)
     }
 }

@@ -19,7 +19,7 @@ async fn called_in(called_for_ms: i64, language: &str, javascript: bool) -> (Sta
 }
 
 /// Reloads a page without scripts until it has this state.
-async fn reload_until(browser: &Browser, state: &str) {
+pub(crate) async fn reload_until(browser: &Browser, state: &str) {
     let css = format!("[data-state={state}]");
     for _ in 0..60 {
         if browser.exists(&css).await.unwrap() {
@@ -31,7 +31,7 @@ async fn reload_until(browser: &Browser, state: &str) {
     panic!("the state {state} was never shown");
 }
 
-async fn minutes_left(browser: &Browser) -> u32 {
+pub(crate) async fn minutes_left(browser: &Browser) -> u32 {
     browser.text("#left").await.unwrap().split(':').next().unwrap().parse().unwrap()
 }
 

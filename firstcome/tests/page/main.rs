@@ -3,6 +3,7 @@
 
 mod behaviour;
 mod confirming;
+mod going_to_shop;
 mod journey;
 mod stage;
 mod whole;

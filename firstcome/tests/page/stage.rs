@@ -10,8 +10,12 @@ use firstcome::setup::{ProcessRole, Setup, Stores};
 use serde_json::json;
 use service::Context;
 use service::telemetry::LogFormat;
+use signup_service::ReportToken;
 use testkit::browser::{Browser, Options, screen_path};
 use testkit::{HttpClient, TempFolder};
+
+/// The token with which the shop reports what became of its passes.
+pub(crate) const SHOP_TOKEN: &str = "fct_of-the-shop";
 
 /// Patience with a page; an answer that needs it all is a failure.
 pub(crate) const SOON: Duration = Duration::from_secs(15);
@@ -31,6 +35,10 @@ pub(crate) struct Play {
     pub(crate) open_for_ms: i64,
     pub(crate) kind: Kind,
     pub(crate) called_for_ms: i64,
+    /// Where a pass leads to: empty in other kinds.
+    pub(crate) pass_target: String,
+    /// The address that links have.
+    pub(crate) public_url: &'static str,
     pub(crate) pace: &'static str,
     pub(crate) in_flight_max: u32,
     pub(crate) order_service: Option<String>,
@@ -41,6 +49,8 @@ impl Default for Play {
         Self {
             kind: Kind::Order,
             called_for_ms: 600_000,
+            pass_target: String::new(),
+            public_url: "",
             capacity: 3,
             opens_in_ms: -1000,
             open_for_ms: 600_000,
@@ -61,6 +71,7 @@ impl Stage {
             kind: play.kind,
             called_for_ms: play.called_for_ms,
             extension_ms: 300_000,
+            pass_target: play.pass_target.clone(),
             capacity: play.capacity,
             opens_at: now + play.opens_in_ms,
             closes_at: now + play.opens_in_ms + play.open_for_ms,
@@ -84,7 +95,11 @@ impl Stage {
             stores: Stores::Embedded { folder: folder.path().to_owned() },
             listen: any,
             admin_listen: any,
-            signup: signup_service::Config::default(),
+            signup: signup_service::Config {
+                public_url: play.public_url.into(),
+                report_token: Some(ReportToken::new(SHOP_TOKEN)),
+                ..signup_service::Config::default()
+            },
             worker: worker::Config { order_service: play.order_service, ..worker::Config::default() },
             messaging: messaging::Config::default(),
             operator: None,

@@ -84,6 +84,7 @@ fn event(opens_at: i64) -> EventSettings {
         kind: Kind::Order,
         called_for_ms: 600_000,
         extension_ms: 300_000,
+        pass_target: String::new(),
         capacity: 100,
         opens_at,
         closes_at: opens_at + 600_000,

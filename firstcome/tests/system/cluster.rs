@@ -176,7 +176,7 @@ fn settings(shop: &ShopThread) -> String {
 }
 
 /// The key file's only key.
-fn read_keys(file: &Path) -> Keyring {
+pub(crate) fn read_keys(file: &Path) -> Keyring {
     let text = std::fs::read_to_string(file).unwrap();
     let hex = text.lines().find_map(|line| line.strip_prefix("k1 = ")).unwrap().trim_matches('"');
     let secret = data_encoding::HEXLOWER.decode(hex.as_bytes()).unwrap();

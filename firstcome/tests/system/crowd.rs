@@ -14,6 +14,9 @@ const GATEWAYS: usize = 8;
 /// Presses of one person before the test gives up on the system.
 const PRESSES_MAX: u32 = 600;
 
+/// How often a called applicant looks.
+pub(crate) const LOOK: Duration = Duration::from_millis(150);
+
 /// What one person holds in the end.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Ack {
@@ -160,8 +163,31 @@ impl Crowd {
     /// Sends a request with the receipt, such as `confirm`, and returns the status of the answer.
     pub(crate) async fn request(&self, verb: &str, ack: &Ack) -> u16 {
         let path = format!("/application/com/v1/{verb}/application/{}", ack.receipt);
-        let send = || async { self.gateway(ack.person).post_json(&path, &json!({}), &[]).await };
-        self.until_answered(ack.person, send).await.status
+        self.post(ack.person, &path, &json!({}), &[]).await.status
+    }
+
+    /// Sends a POST until it is answered.
+    pub(crate) async fn post(
+        &self,
+        person: u32,
+        path: &str,
+        body: &Value,
+        headers: &[(&str, &str)],
+    ) -> HttpResponse {
+        let send = || async { self.gateway(person).post_json(path, body, headers).await };
+        self.until_answered(person, send).await
+    }
+
+    /// Looks at the application until it fits.
+    pub(crate) async fn until_status(&self, ack: &Ack, fits: impl Fn(&Value) -> bool) -> Value {
+        for _ in 0..400 {
+            let status = self.status(ack).await;
+            if fits(&status) {
+                return status;
+            }
+            tokio::time::sleep(LOOK).await;
+        }
+        panic!("{} never fitted: {:#}", ack.number, self.status(ack).await);
     }
 
     pub(crate) async fn status(&self, ack: &Ack) -> Value {

@@ -27,6 +27,7 @@ pub(crate) fn event(capacity: u32, open_for_ms: i64) -> EventSettings {
         kind: Kind::Order,
         called_for_ms: 600_000,
         extension_ms: 300_000,
+        pass_target: String::new(),
         capacity,
         opens_at: now - 1000,
         closes_at: now + open_for_ms,
@@ -55,9 +56,14 @@ pub(crate) struct SystemHarness {
 
 impl SystemHarness {
     pub(crate) async fn open(settings: EventSettings) -> Self {
+        Self::open_with(settings, |_| ()).await
+    }
+
+    /// The same after a change of its settings.
+    pub(crate) async fn open_with(settings: EventSettings, change: impl FnOnce(&mut Setup)) -> Self {
         let (folder, context, event) = (TempFolder::new("system"), Context::system(), settings.id.clone());
         let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
-        let setup = Setup {
+        let mut setup = Setup {
             role: ProcessRole::All,
             keys: folder.path().join("keys.toml"),
             stores: Stores::Embedded { folder: folder.path().to_owned() },
@@ -72,6 +78,7 @@ impl SystemHarness {
             log_format: LogFormat::Text,
             log_filter: "warn".into(),
         };
+        change(&mut setup);
         let system = System::start(setup, &context).await.unwrap();
         Self { system, event, context, folder }
     }
@@ -87,10 +94,24 @@ impl SystemHarness {
 
     /// Stops all parts in order, then runs `firstcome verify`.
     pub(crate) async fn stop_and_verify(self, acks: &[Ack]) -> Value {
+        let folder = self.stop().await;
+        verify(folder.path(), acks)
+    }
+
+    /// The same with the shop's own list of orders.
+    pub(crate) async fn stop_and_verify_with(self, acks: &[Ack], orders: &str) -> Value {
+        let folder = self.stop().await;
+        let file = folder.path().join("orders");
+        std::fs::write(&file, orders).unwrap();
+        let args = ["--data", folder.path().to_str().unwrap(), "--orders", file.to_str().unwrap()];
+        verify_with(&args, folder.path(), &receipts(acks))
+    }
+
+    async fn stop(self) -> TempFolder {
         let ended = self.context.tasks.shut_down(Duration::from_secs(15)).await;
         assert_eq!(ended, service::tasks::Shutdown::Clean);
         self.system.close().await;
-        verify(self.folder.path(), acks)
+        self.folder
     }
 }
 

@@ -13,6 +13,7 @@ mod killed;
 mod older_ledger;
 mod operator_process;
 mod pace;
+mod passes;
 mod processes;
 mod production;
 mod spike;

@@ -4,13 +4,16 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use domain::EventSettings;
+use domain::{EventSettings, Kind, Receipt};
 use serde_json::Value;
 use testkit::{ChildProcess, Postgres, RedisKind, RedisServer, TempFolder, free_ports};
 
+use crate::cluster::read_keys;
 use crate::crowd::Ack;
 use crate::harness::{PROGRAM, examine, receipts, verify_with};
 
+/// The token with which the shop reports what became of its passes.
+pub(crate) const SHOP_TOKEN: &str = "fct_of-the-shop";
 /// How long a process may take to start or to stop.
 pub(crate) const GRACE: Duration = Duration::from_secs(20);
 
@@ -29,16 +32,25 @@ pub(crate) struct ProcessHandles {
 impl ProcessHandles {
     /// Servers, tables, functions and keys; no process of ours yet. The event stands in the settings.
     pub(crate) async fn build(event: &EventSettings) -> Self {
+        // The settings of passes are those of other sections, so they come first.
+        let passes = match event.kind {
+            Kind::Pass => format!(
+                "signup.report_token_hash = \"{}\"\nworker.report_grace = \"1s\"\n",
+                operator::hash_of(SHOP_TOKEN)
+            ),
+            Kind::Order | Kind::Confirm => String::new(),
+        };
         Self::with(&format!(
-            "worker.recover_grace = \"3s\"\n[[event]]\nid = \"{}\"\ntitle_ko = \"봄\"\ntitle_en = \"Spring\"\ncapacity = {}\nopens_at = \"+0s\"\ncloses_at = \"+1h\"\n\
-             pace = \"{}\"\nin_flight_max = {}\nkind = \"{}\"\ncalled_for = \"{}ms\"\nextension = \"{}ms\"\n",
+            "{passes}worker.recover_grace = \"3s\"\n[[event]]\nid = \"{}\"\ntitle_ko = \"봄\"\ntitle_en = \"Spring\"\ncapacity = {}\nopens_at = \"+0s\"\ncloses_at = \"+1h\"\n\
+             pace = \"{}\"\nin_flight_max = {}\nkind = \"{}\"\ncalled_for = \"{}ms\"\nextension = \"{}ms\"\npass_target = \"{}\"\n",
             event.id,
             event.capacity,
             event.pace,
             event.in_flight_max,
             event.kind.as_str(),
             event.called_for_ms,
-            event.extension_ms
+            event.extension_ms,
+            event.pass_target
         ))
         .await
     }
@@ -202,6 +214,19 @@ impl ProcessHandles {
     pub(crate) async fn stop_and_verify(&mut self, acks: &[Ack]) -> Value {
         self.stop().await;
         self.verify(&receipts(acks), &[])
+    }
+
+    /// The same with the shop's own list of orders: these numbers ordered there with a pass.
+    pub(crate) async fn stop_and_verify_passes(&mut self, acks: &[Ack], ordered: &[u32]) -> Value {
+        self.stop().await;
+        let ring = read_keys(&self.folder.path().join("keys.toml"));
+        let line = |number: &u32| {
+            let receipt = Receipt::read(&acks[*number as usize - 1].receipt, &ring).unwrap();
+            format!("spring:{} A-{number}\n", receipt.app_key.guid())
+        };
+        let file = self.folder.path().join("orders");
+        std::fs::write(&file, ordered.iter().map(line).collect::<String>()).unwrap();
+        self.verify(&receipts(acks), &["--orders", file.to_str().unwrap()])
     }
 
     /// Stops signup services and workers in order.

@@ -9,6 +9,7 @@ use proptest::test_runner::TestRunner;
 
 use crate::client::Client;
 use crate::harness::{CLOSES, GatewayHarness, OPENS, settings, until};
+use crate::passes::{cookie, forged, pass_of};
 
 const PATHS: [&str; 2] = ["/products/spring", "/order/create"];
 
@@ -68,6 +69,16 @@ async fn from_the_opening_on_a_path_leads_to_the_event_s_page() {
         assert_eq!(client.get(path).await.status, 200, "{path}");
     }
     assert_eq!(harness.shop.count("/products/spring"), 1);
+}
+
+#[tokio::test]
+async fn a_diverted_path_is_open_to_a_pass_of_its_event() {
+    let harness = harness(&[]).await;
+    let mut client = open(&harness).await;
+    assert_eq!(client.get_with(PATHS[0], &cookie(&pass_of("spring"))).await.status, 200);
+    for pass in [pass_of("autumn"), forged(&pass_of("spring"))] {
+        assert_eq!(client.get_with(PATHS[0], &cookie(&pass)).await.status, 303);
+    }
 }
 
 #[tokio::test]

@@ -25,6 +25,7 @@ pub(crate) fn settings(id: &str, diverts: &[&str]) -> EventSettings {
         kind: Kind::Order,
         called_for_ms: 600_000,
         extension_ms: 300_000,
+        pass_target: String::new(),
         capacity: 2,
         opens_at: OPENS,
         closes_at: CLOSES,

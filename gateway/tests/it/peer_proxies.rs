@@ -3,26 +3,13 @@
 use std::net::SocketAddr;
 
 use testkit::free_port;
-use testkit::peer_proxy::{PeerProxy, PeerProxyKind};
+use testkit::peer_proxy::{PeerProxy, PeerProxyKind, nginx_asking, recipe, replaced};
 
 use crate::client::{Client, ClientResponse};
 use crate::harness::GatewayHarness;
 use crate::passes::{cookie, forged, pass_of};
 
 const DOCS: &str = include_str!("../../../docs/gateway.md");
-
-/// The first block of this language below a heading of the docs.
-fn recipe(heading: &str, language: &str) -> String {
-    let section = DOCS.split(&format!("\n### {heading}\n")).nth(1).unwrap();
-    let block = section.split(&format!("```{language}\n")).nth(1).unwrap();
-    block.split("```").next().unwrap().to_owned()
-}
-
-/// Replaces an address of the recipe, which must have it.
-fn replaced(recipe: &str, from: &str, to: &str) -> String {
-    assert!(recipe.contains(from), "{from} is not in\n{recipe}");
-    recipe.replace(from, to)
-}
 
 /// What every proxy must do with the recipe: `/orders` needs a pass of `spring`.
 async fn protects_orders(harness: &GatewayHarness, proxy: SocketAddr) {
@@ -76,12 +63,7 @@ async fn protects_orders(harness: &GatewayHarness, proxy: SocketAddr) {
 async fn nginx_asks_by_auth_request() {
     let harness = GatewayHarness::with(&[]).await;
     let port = free_port();
-    let recipe =
-        replaced(&recipe("nginx asks the gateway", "nginx"), "10.0.0.8:9093", &harness.internal.to_string());
-    let recipe = replaced(&recipe, "listen 443 ssl;", &format!("listen 127.0.0.1:{port};"));
-    let recipe = replaced(&recipe, "10.0.0.20:8080", &harness.shop.address.to_string());
-    let lines = recipe.lines().filter(|line| !line.contains("ssl_certificate"));
-    let settings = lines.collect::<Vec<_>>().join("\n");
+    let settings = nginx_asking(DOCS, port, harness.internal, harness.shop.address);
     let Some(_nginx) = PeerProxy::start(PeerProxyKind::Nginx, &settings, port).unwrap() else { return };
     protects_orders(&harness, ([127, 0, 0, 1], port).into()).await;
 }
@@ -90,7 +72,7 @@ async fn nginx_asks_by_auth_request() {
 async fn envoy_asks_by_ext_authz() {
     let harness = GatewayHarness::with(&[]).await;
     let port = free_port();
-    let mut settings = recipe("Envoy asks the gateway", "yaml");
+    let mut settings = recipe(DOCS, "Envoy asks the gateway", "yaml");
     let socket = |address: SocketAddr| format!("address: {}, port_value: {}", address.ip(), address.port());
     for (from, to) in [
         ("address: 0.0.0.0, port_value: 8443", socket(([127, 0, 0, 1], port).into())),

@@ -90,6 +90,8 @@ pub struct EventPatch {
     pub called_for_ms: Option<Millis>,
     /// By how much they may extend that time.
     pub extension_ms: Option<Millis>,
+    /// The page of the shop where applicants with a pass order.
+    pub pass_target: Option<String>,
 }
 
 #[cfg(test)]

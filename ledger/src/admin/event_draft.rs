@@ -117,6 +117,7 @@ impl EventDraft {
         settings.intake = patch.intake.unwrap_or(settings.intake);
         settings.called_for_ms = patch.called_for_ms.unwrap_or(settings.called_for_ms);
         settings.extension_ms = patch.extension_ms.unwrap_or(settings.extension_ms);
+        settings.pass_target = patch.pass_target.unwrap_or_else(|| settings.pass_target.clone());
         Ok(())
     }
 

@@ -78,7 +78,7 @@ impl Ledger {
         let now = self.now(&mut tx).await?;
         let bucket = read_bucket(&row)?.refilled(settings.pace, now);
         let max = match settings.kind {
-            Kind::Order => max,
+            Kind::Order | Kind::Pass => max,
             Kind::Confirm => {
                 max.min(settings.in_flight_max.saturating_sub(in_flight(&mut tx, event, now).await?))
             }

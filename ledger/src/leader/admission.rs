@@ -1,11 +1,15 @@
 //! Admission: one transaction gives the head of the queue its seats, in order.
 
-use domain::{AppKey, DomainEventKind, EventId, EventState, Fence, Kind, Millis, Number, Release, ReqHash};
+use domain::{
+    AppKey, Bucket, DomainEventKind, EventId, EventSettings, EventState, Fence, Kind, Millis, Number,
+    Release, ReqHash,
+};
 use serde_json::json;
 
+use crate::calls::pace_bucket::{read_bucket, save_bucket};
 use crate::leader::freeze::freeze;
 use crate::leader::known_applications::{Comparison, KnownApplications};
-use crate::leader::leader_lease::lock_led_event;
+use crate::leader::leader_lease::{LedEvent, lock_led_event};
 use crate::store::column::{count, int, parsed};
 use crate::store::error::Error;
 use crate::store::ledger::Ledger;
@@ -20,6 +24,8 @@ pub const ADMIT_MAX: u32 = 256;
 
 /// When an order call is due that waits until the queue has the application as admitted.
 const NOT_DUE: Millis = Millis::MAX;
+
+const TOKENS: &str = "SELECT tokens, refilled_at FROM event WHERE id = $1";
 
 /// An application at the head of the queue.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,7 +70,8 @@ struct Seating<'a> {
 
 impl Ledger {
     /// Returns how many applications may be admitted now: the free seats. In an event of kind `order`, no more than the room below
-    /// `in_flight_max`. A called applicant has no order call, so in kind `confirm` that limit applies to the lease of calls.
+    /// `in_flight_max`. A called applicant has no order call, so in kind `confirm` that limit applies to the lease of calls. In kind
+    /// `pass` each admission costs a token of the pace, since it sends an applicant to the shop.
     pub async fn admissible(&self, event: &EventRow) -> Result<u32, Error> {
         let is_admitting = event.settings.release == Release::Running
             && event.frozen.is_none()
@@ -82,16 +89,23 @@ impl Ledger {
         Ok(match event.settings.kind {
             Kind::Order => event.settings.in_flight_max.saturating_sub(count(&row, "ordering")?).min(free),
             Kind::Confirm => free,
+            Kind::Pass => free.min(self.tokens(event).await?),
         })
+    }
+
+    /// The tokens that the event has now. Nothing is locked, so the admission reads them again.
+    async fn tokens(&self, event: &EventRow) -> Result<u32, Error> {
+        let row = sqlx::query(TOKENS).bind(event.settings.id.as_str()).fetch_one(self.reader()).await?;
+        Ok(read_bucket(&row)?.refilled(event.settings.pace, self.time().await?).whole())
     }
 
     /// Fails if the event has fewer changes than the queue was told: then the ledger was put back to an older state, in which seats look
     /// free that are not.
     ///
-    /// Gives each candidate a free seat, in the given order, as far as the seats reach. In kind `confirm` the applicants are called
-    /// with that. Order calls are due only after [`Ledger::make_due`]. A candidate that the ledger already knows is only reported. If
-    /// the queue has an application under another number than the ledger, the queue was put back to an earlier state: the event is
-    /// frozen.
+    /// Gives each candidate a free seat, in the given order, as far as the seats reach. In the kinds `confirm` and `pass` the
+    /// applicants are called with that. Order calls are due only after [`Ledger::make_due`]. A candidate that the ledger already knows is
+    /// only reported. If the queue has an application under another number than the ledger, the queue was put back to an earlier state:
+    /// the event is frozen.
     pub async fn admit(
         &self,
         event: &EventId,
@@ -107,7 +121,9 @@ impl Ledger {
         }
         let named = candidates.iter().map(|candidate| (candidate.number, candidate.app_key));
         let mut known = KnownApplications::read(&mut tx, event, named).await?;
-        let mut seats = free_seats(&mut tx, event, candidates.len()).await?.into_iter();
+        let bucket = bucket_of_passes(&mut tx, &led).await?;
+        let most = bucket.map_or(candidates.len(), |bucket| candidates.len().min(bucket.whole() as usize));
+        let mut seats = free_seats(&mut tx, event, most).await?.into_iter();
         let mut admission = Admission { all: true, changes: led.event.changes, ..Admission::default() };
         let mut seated = Vec::new();
         for candidate in candidates {
@@ -130,6 +146,9 @@ impl Ledger {
             let called_until = called_until(&led.event, queue.now);
             seat_candidates(&mut tx, event, &seated, called_until, led.now).await?;
             post_seated(&mut tx, event, &seated, called_until, led.now).await?;
+            if let Some(left) = bucket.and_then(|bucket| bucket.take(admission.seated)) {
+                save_bucket(&mut tx, event, left).await?;
+            }
             admission.changes = raise_changes(&mut tx, event).await?;
         }
         tx.commit().await?;
@@ -161,11 +180,21 @@ impl Ledger {
     }
 }
 
+/// The bucket that admissions take tokens from; `None` in an event whose admissions cost none.
+async fn bucket_of_passes(tx: &mut Tx, led: &LedEvent) -> Result<Option<Bucket>, Error> {
+    let EventSettings { id, kind, pace, .. } = &led.event.settings;
+    if *kind != Kind::Pass {
+        return Ok(None);
+    }
+    let row = sqlx::query(TOKENS).bind(id.as_str()).fetch_one(&mut **tx).await?;
+    Ok(Some(read_bucket(&row)?.refilled(*pace, led.now)))
+}
+
 /// When the time of an applicant ends who is called now; `None` in an event of kind `order`.
 pub(crate) fn called_until(event: &EventRow, queue_now: Millis) -> Option<Millis> {
     match event.settings.kind {
         Kind::Order => None,
-        Kind::Confirm => Some(queue_now + event.settings.called_for_ms),
+        Kind::Confirm | Kind::Pass => Some(queue_now + event.settings.called_for_ms),
     }
 }
 

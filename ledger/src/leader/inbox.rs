@@ -2,7 +2,7 @@
 
 use domain::application::Step;
 use domain::{
-    AppKey, ApplicationState, DomainEventKind, EventId, EventSettings, Fence, Millis, Number, Outcome,
+    AppKey, ApplicationState, DomainEventKind, EventId, EventSettings, Fence, Kind, Millis, Number, Outcome,
 };
 
 use crate::leader::freeze::freeze;
@@ -14,17 +14,24 @@ use crate::store::transaction::Tx;
 use crate::tables::application::{UndoneBy, lock_application};
 use crate::tables::event::{EventRow, raise_changes};
 use crate::tables::outbox::{self, ApplicationFact};
-use crate::tables::transition::{confirm, end, extend, outcome_fields, start_undoing};
+use crate::tables::transition::{confirm, end, extend, outcome_fields, refuse_order, start_undoing};
 
 /// What an applicant requests.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum InboxAction {
     /// To cancel the application.
     Cancel,
     /// To go on: the called applicant confirms.
     Confirm,
-    /// More time to confirm.
+    /// More time.
     Extend,
+    /// The shop reports an order.
+    ReportOrdered {
+        /// Its number.
+        order_no: String,
+    },
+    /// The shop reports that there is no order.
+    ReportReleased,
 }
 
 /// A request of an applicant, from the queue's inbox.
@@ -67,7 +74,7 @@ impl Ledger {
                     record_ended(&mut tx, event, number, app_key, Outcome::Cancelled, led.now).await?;
                     known.add(number, app_key);
                 }
-                // Who is not in the ledger was not called.
+                // An application that is not in the ledger was not called.
                 Comparison::New => {}
                 Comparison::Known => decide(&mut tx, &led.event, request, led.now).await?,
                 Comparison::Contradicts(why) => return freeze(self, tx, event, fence, why).await,
@@ -86,17 +93,54 @@ impl Ledger {
 
 /// Decides a request about an application of the ledger.
 async fn decide(tx: &mut Tx, event: &EventRow, request: &InboxRequest, now: Millis) -> Result<(), Error> {
-    let EventSettings { id, extension_ms, .. } = &event.settings;
-    let step = match request.action {
-        InboxAction::Cancel => return cancel(tx, id, request.app_key, now).await,
-        InboxAction::Confirm => Step::Confirm { at: request.at },
-        InboxAction::Extend => Step::Extend { at: request.at, by: *extension_ms },
+    let EventSettings { id, kind, extension_ms, .. } = &event.settings;
+    let step = match (&request.action, kind) {
+        (InboxAction::Cancel, _) => return cancel(tx, id, *kind, request.app_key, now).await,
+        (InboxAction::ReportOrdered { order_no }, Kind::Pass) => {
+            return report_ordered(tx, id, request, order_no, now).await;
+        }
+        (InboxAction::Confirm, Kind::Confirm) => Step::Confirm { at: request.at },
+        (InboxAction::Extend, _) => Step::Extend { at: request.at, by: *extension_ms },
+        (InboxAction::ReportReleased, Kind::Pass) => Step::ReportReleased,
+        _ => return Ok(()),
     };
-    let Some(row) = lock_application(tx, id, request.app_key).await? else { return Ok(()) };
+    take_step(tx, id, request.app_key, step, now).await
+}
+
+/// Takes an application to its next state, if it allows this step.
+pub(crate) async fn take_step(
+    tx: &mut Tx,
+    event: &EventId,
+    app_key: AppKey,
+    step: Step,
+    now: Millis,
+) -> Result<(), Error> {
+    let Some(mut row) = lock_application(tx, event, app_key).await? else { return Ok(()) };
+    if step == Step::ReportReleased {
+        row.undo_by = Some(UndoneBy::Shop);
+    }
     match row.state.after(step) {
         Some(ApplicationState::Ordering { .. }) => confirm(tx, &row, now).await,
         Some(ApplicationState::Called { until, .. }) => extend(tx, &row, until).await,
+        Some(ApplicationState::Ended(outcome)) => end(tx, &row, outcome, None, now).await,
         _ => Ok(()),
+    }
+}
+
+/// Sells the seat to a called applicant whose order the shop reports. If the applicant has no seat any more, the shop has to delete the
+/// order.
+async fn report_ordered(
+    tx: &mut Tx,
+    event: &EventId,
+    request: &InboxRequest,
+    order_no: &str,
+    now: Millis,
+) -> Result<(), Error> {
+    let Some(row) = lock_application(tx, event, request.app_key).await? else { return Ok(()) };
+    match row.state.after(Step::ReportOrdered) {
+        Some(ApplicationState::Ended(outcome)) => end(tx, &row, outcome, Some(order_no), now).await,
+        _ if row.order_no.as_deref() == Some(order_no) => Ok(()),
+        _ => refuse_order(tx, &row, order_no, now).await,
     }
 }
 
@@ -119,9 +163,18 @@ pub(crate) async fn record_ended(
 }
 
 /// Cancels an admitted application: at once while its applicant is called, otherwise the order is undone first. An application that
-/// ended with another outcome stays as it is.
-pub(crate) async fn cancel(tx: &mut Tx, event: &EventId, app_key: AppKey, now: Millis) -> Result<(), Error> {
+/// ended with another outcome stays as it is, and so does an order that the shop made itself: only the shop can cancel it.
+pub(crate) async fn cancel(
+    tx: &mut Tx,
+    event: &EventId,
+    kind: Kind,
+    app_key: AppKey,
+    now: Millis,
+) -> Result<(), Error> {
     let Some(row) = lock_application(tx, event, app_key).await? else { return Ok(()) };
+    if kind == Kind::Pass && row.state == ApplicationState::Ended(Outcome::Ordered) {
+        return Ok(());
+    }
     match row.state.after(Step::RequestCancel) {
         Some(ApplicationState::Ended(outcome)) => end(tx, &row, outcome, None, now).await,
         Some(ApplicationState::Undoing { undo, .. }) => {

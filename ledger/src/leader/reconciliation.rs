@@ -1,14 +1,15 @@
 //! A ledger that was put back to an older state, while the queue was not: it takes back from the queue what it has lost. Meanwhile
 //! nothing is admitted, since seats that look free may be sold.
 
-use domain::{AppKey, ApplicationState, CalledWindow, EventId, Fence, Millis, Number, Outcome, Undo};
+use domain::application::Step;
+use domain::{AppKey, ApplicationState, CalledWindow, EventId, Fence, Kind, Millis, Number, Outcome, Undo};
 use serde_json::json;
 
 use crate::leader::admission::{free_seats, hold_seats};
 use crate::leader::freeze::freeze;
-use crate::leader::inbox::{cancel, record_ended};
+use crate::leader::inbox::{cancel, record_ended, take_step};
 use crate::leader::known_applications::{Comparison, KnownApplications};
-use crate::leader::leader_lease::lock_led_event;
+use crate::leader::leader_lease::{LedEvent, lock_led_event};
 use crate::store::column::count;
 use crate::store::error::Error;
 use crate::store::ledger::Ledger;
@@ -17,7 +18,7 @@ use crate::tables::application::{ApplicationRow, UndoneBy, lock_application};
 use crate::tables::transition::{confirm, end, start_undoing};
 
 /// An application that the queue knows as admitted or withdrawn.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueRecord {
     /// Its number.
     pub number: Number,
@@ -25,7 +26,9 @@ pub struct QueueRecord {
     pub app_key: AppKey,
     /// The outcome that the queue has; a withdrawn application is cancelled.
     pub outcome: Option<Outcome>,
-    /// In an event that calls applicants, the time of one without an outcome.
+    /// The order number that the queue has.
+    pub order_no: Option<String>,
+    /// In an event that calls applicants, the time of one without an outcome; in kind `pass`, where no other order exists, of each.
     pub called: Option<CalledWindow>,
     /// Whether the applicant requested to cancel it.
     pub cancel_requested: bool,
@@ -84,7 +87,7 @@ impl Ledger {
         for record in records {
             match known.compare(record.number, record.app_key) {
                 Comparison::Contradicts(why) => return freeze(self, tx, event, fence, why).await,
-                Comparison::Known => repeat_ending(&mut tx, event, record, led.now).await?,
+                Comparison::Known => repeat_ending(&mut tx, &led, record).await?,
                 Comparison::New => match record.ended_without_order() {
                     Some(outcome) => {
                         let QueueRecord { number, app_key, .. } = *record;
@@ -100,6 +103,9 @@ impl Ledger {
         let seats = free_seats(&mut tx, event, to_seat.len()).await?;
         let mut without_seat = to_seat.split_off(seats.len());
         seat_again(&mut tx, event, &to_seat, &seats, led.now).await?;
+        for record in to_seat.iter().filter(|record| record.outcome.is_some()) {
+            repeat_called(&mut tx, event, record, led.now).await?;
+        }
         if !without_seat.is_empty() && !is_under_way(&mut tx, event).await? {
             // All seats are sold, so a withdrawn application never had one.
             let withdrawn = without_seat.extract_if(.., |record| record.is_withdrawn_after_reading);
@@ -154,16 +160,22 @@ fn too_few_seats(missing: usize) -> String {
 
 /// Repeats for a known application what ended it since. Its order is deleted before its seat is free: the older state may not know of
 /// an order call.
-async fn repeat_ending(tx: &mut Tx, event: &EventId, record: &QueueRecord, now: Millis) -> Result<(), Error> {
+async fn repeat_ending(tx: &mut Tx, led: &LedEvent, record: &QueueRecord) -> Result<(), Error> {
+    let (event, kind, now) = (&led.event.settings.id, led.event.settings.kind, led.now);
     repeat_called(tx, event, record, now).await?;
-    let was_rejected = record.outcome == Some(Outcome::Rejected);
-    if !was_rejected && !record.is_cancelled() {
-        return Ok(());
+    match record.outcome {
+        Some(Outcome::Rejected) => repeat_rejection(tx, event, record.app_key, now).await,
+        // The shop may have cancelled the order.
+        Some(Outcome::Cancelled) if kind == Kind::Pass => {
+            take_step(tx, event, record.app_key, Step::ReportReleased, now).await
+        }
+        _ if record.is_cancelled() => cancel(tx, event, kind, record.app_key, now).await,
+        _ => Ok(()),
     }
-    if !was_rejected {
-        return cancel(tx, event, record.app_key, now).await;
-    }
-    match lock_application(tx, event, record.app_key).await? {
+}
+
+async fn repeat_rejection(tx: &mut Tx, event: &EventId, app_key: AppKey, now: Millis) -> Result<(), Error> {
+    match lock_application(tx, event, app_key).await? {
         Some(row) if matches!(row.state, ApplicationState::Ordering { .. }) => {
             start_undoing(tx, &row, Undo::Reject, UndoneBy::OrderService, now).await
         }
@@ -178,6 +190,7 @@ async fn repeat_called(tx: &mut Tx, event: &EventId, record: &QueueRecord, now: 
         return Ok(());
     }
     match (record.outcome, record.called) {
+        (Some(outcome), Some(_)) => end(tx, &row, outcome, record.order_no.as_deref(), now).await,
         (Some(outcome @ Outcome::Expired), _) => end(tx, &row, outcome, None, now).await,
         (Some(Outcome::Ordered | Outcome::Rejected), _) => confirm(tx, &row, now).await,
         (None, Some(window)) if window.confirmed => confirm(tx, &row, now).await,

@@ -86,10 +86,12 @@ pub enum UndoneBy {
     Operator,
     /// The order service rejected the order.
     OrderService,
+    /// The shop reported that there is no order. It is not stored: nothing has to be undone.
+    Shop,
 }
 
 impl UndoneBy {
-    const ALL: [Self; 3] = [Self::Applicant, Self::Operator, Self::OrderService];
+    const ALL: [Self; 4] = [Self::Applicant, Self::Operator, Self::OrderService, Self::Shop];
 
     /// The name that is stored and published.
     pub fn as_str(self) -> &'static str {
@@ -97,6 +99,7 @@ impl UndoneBy {
             Self::Applicant => "applicant",
             Self::Operator => "operator",
             Self::OrderService => "order_service",
+            Self::Shop => "shop",
         }
     }
 }

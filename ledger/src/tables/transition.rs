@@ -121,6 +121,22 @@ pub(crate) async fn extend(tx: &mut Tx, row: &ApplicationRow, until: Millis) -> 
     Ok(())
 }
 
+/// Posts that the shop has to delete an order that it reported for an application without a seat. The application stays as it is.
+pub(crate) async fn refuse_order(
+    tx: &mut Tx,
+    row: &ApplicationRow,
+    order_no: &str,
+    now: Millis,
+) -> Result<(), Error> {
+    sqlx::query("UPDATE application SET fence = fence + 1 WHERE event = $1 AND app_key = $2")
+        .bind(row.event.as_str())
+        .bind(row.app_key.to_string())
+        .execute(&mut **tx)
+        .await?;
+    let fields = json!({ "order_no": order_no });
+    outbox::post(tx, &next_fact(row, DomainEventKind::ApplicationOrderRefused, fields), now).await
+}
+
 /// Has a parked application ordered again.
 pub(crate) async fn order_again(tx: &mut Tx, row: &ApplicationRow, attempts: u32) -> Result<(), Error> {
     sqlx::query(

@@ -214,3 +214,71 @@ pub(crate) async fn each_change_of_a_called_applicant_is_projected_once(store: S
     assert_eq!(unprojected().await, [], "the outcome is projected instead");
     assert_eq!(harness.ledger.unprojected_called(event, domain::Epoch(2), 9).await.unwrap().len(), 1);
 }
+
+async fn open_pass(store: Store, capacity: u32) -> LedgerHarness {
+    let settings = EventSettings {
+        kind: Kind::Pass,
+        pass_target: "https://shop.example.com/order".into(),
+        pace: "1".parse().unwrap(),
+        ..settings(capacity)
+    };
+    let harness = LedgerHarness::open_with(store, settings).await;
+    harness.clock.advance(2000);
+    harness
+}
+
+fn ordered(order_no: &str) -> InboxAction {
+    InboxAction::ReportOrdered { order_no: order_no.into() }
+}
+
+pub(crate) async fn a_pass_costs_a_token_of_the_pace(store: Store) {
+    let harness = open_pass(store, 5).await;
+    let event = harness.ledger.event(&harness.event).await.unwrap();
+    let admissible = async || harness.ledger.admissible(&event).await.unwrap();
+    assert_eq!(admissible().await, 1);
+    let admission = harness.call(1..=5, NOON).await;
+    assert_eq!((admission.seated, admission.all, admissible().await), (1, false, 0));
+    assert_eq!(harness.call(1..=5, NOON).await.seated, 0, "number 1 is only reported");
+    harness.clock.advance(1000);
+    assert_eq!((admissible().await, harness.call(2..=5, NOON).await.seated), (1, 1));
+    assert_eq!(harness.ledger.lease_calls(&harness.event, 9).await.unwrap().calls, []);
+}
+
+pub(crate) async fn the_shop_reports_an_order_or_none(store: Store) {
+    let harness = open_pass(store, 2).await;
+    harness.call([1], NOON).await;
+    harness.request(1, 1, ordered("A-1"), NOON).await;
+    harness.request(2, 1, ordered("A-1"), NOON).await;
+    assert_eq!((harness.state_of(1).await, harness.seats().await), ("ordered".into(), (1, 0, 1)));
+    harness.cancel(3).await;
+    harness.request(4, 1, InboxAction::Cancel, NOON).await;
+    assert_eq!(harness.state_of(1).await, "ordered", "only the shop can cancel it");
+    harness.request(5, 1, InboxAction::ReportReleased, NOON).await;
+    assert_eq!((harness.state_of(1).await, harness.seats().await), ("cancelled".into(), (2, 0, 0)));
+    harness.clock.advance(1000);
+    harness.call([2], NOON).await;
+    harness.request(6, 2, InboxAction::Confirm, NOON).await;
+    assert_eq!(harness.state_of(2).await, "called", "an applicant with a pass confirms nothing");
+    harness.request(7, 2, InboxAction::ReportReleased, NOON).await;
+    assert_eq!((harness.state_of(2).await, harness.seats().await), ("rejected".into(), (2, 0, 0)));
+    assert!(!harness.domain_events().await.contains(&"application.order_refused".to_owned()));
+}
+
+pub(crate) async fn an_order_that_comes_too_late_is_refused_and_never_oversells(store: Store) {
+    let harness = open_pass(store, 1).await;
+    harness.call([1], NOON).await;
+    assert_eq!(harness.expire(UNTIL).await, [1]);
+    harness.clock.advance(1000);
+    assert_eq!(harness.call([2], UNTIL).await.seated, 1);
+    harness.request(1, 1, ordered("A-1"), UNTIL).await;
+    assert_eq!((harness.state_of(1).await, harness.seats().await), ("expired".into(), (0, 1, 0)));
+    harness.request(2, 9, ordered("A-9"), UNTIL).await;
+    let refused = harness.domain_events().await;
+    assert_eq!(
+        refused.iter().filter(|kind| *kind == "application.order_refused").count(),
+        1,
+        "9 was not called"
+    );
+    harness.request(3, 2, ordered("A-2"), UNTIL).await;
+    assert_eq!((harness.state_of(2).await, harness.seats().await), ("ordered".into(), (0, 0, 1)));
+}

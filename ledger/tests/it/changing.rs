@@ -100,6 +100,7 @@ pub(crate) async fn a_change_raises_the_rev_and_audits_the_changed_fields(store:
         intake: Some(false),
         called_for_ms: Some(60_000),
         extension_ms: Some(0),
+        pass_target: None,
     };
     let row = harness.changed(patch(all)).await;
     let fields: Vec<_> = row.after.as_object().unwrap().keys().map(String::as_str).collect();

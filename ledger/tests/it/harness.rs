@@ -109,6 +109,7 @@ pub(crate) fn settings(capacity: u32) -> EventSettings {
         kind: Kind::Order,
         called_for_ms: 600_000,
         extension_ms: 300_000,
+        pass_target: String::new(),
         capacity,
         opens_at: NOON,
         closes_at: NOON + 3_600_000,

@@ -92,6 +92,9 @@ cases! {
         a_frozen_event_and_an_older_ledger_expire_no_application
         after_an_outage_of_the_queue_the_time_starts_again
         each_change_of_a_called_applicant_is_projected_once
+        a_pass_costs_a_token_of_the_pace
+        the_shop_reports_an_order_or_none
+        an_order_that_comes_too_late_is_refused_and_never_oversells
     }
     parking {
         a_retried_application_may_already_have_an_order
@@ -105,6 +108,7 @@ cases! {
     reconciling {
         lost_applications_get_their_seats_back_as_called_before
         a_called_applicant_is_called_again_unless_confirmed
+        an_order_that_the_shop_reported_is_taken_back_with_its_number
         a_lost_cancel_request_is_repeated
         an_order_that_was_made_since_is_deleted_before_its_seat_is_free
         a_lost_withdrawn_application_is_deleted_first_if_admission_read_it

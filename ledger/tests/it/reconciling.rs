@@ -12,6 +12,7 @@ fn record(n: u32, outcome: Option<Outcome>, cancel_requested: bool) -> QueueReco
         number: domain::Number::new(n).unwrap(),
         app_key: key(n),
         outcome,
+        order_no: None,
         called: None,
         cancel_requested,
         is_withdrawn_after_reading: false,
@@ -181,4 +182,32 @@ pub(crate) async fn a_called_applicant_is_called_again_unless_confirmed(store: S
     assert_eq!(state(6).await, ApplicationState::Ended(Outcome::Cancelled), "there is none");
     assert!(matches!(state(7).await, ApplicationState::Undoing { .. }), "there may be an order");
     assert_eq!(harness.seats().await, (1, 5, 0));
+}
+
+pub(crate) async fn an_order_that_the_shop_reported_is_taken_back_with_its_number(store: Store) {
+    let settings = EventSettings {
+        kind: Kind::Pass,
+        pass_target: "https://shop.example.com/order".into(),
+        ..settings(3)
+    };
+    let harness = LedgerHarness::open_with(store, settings).await;
+    harness.clock.advance(2000);
+    harness.admit(1..=1).await;
+    let window = Some(CalledWindow { until: UNTIL, extended: false, confirmed: false });
+    let ordered = |n| QueueRecord {
+        order_no: Some(format!("A-{n}")),
+        called: window,
+        ..record(n, Some(Outcome::Ordered), false)
+    };
+    let records = [ordered(1), ordered(2), QueueRecord { called: window, ..record(3, None, false) }];
+    assert_eq!(reconcile(&harness, &records).await.unwrap(), (2, 0));
+    assert_eq!(reconcile(&harness, &records).await.unwrap(), (0, 0), "repeating it adds nothing");
+    assert_eq!(harness.seats().await, (0, 1, 2));
+    let rows = harness.ledger.applications(&harness.event, 0, 9).await.unwrap();
+    let numbers: Vec<_> = rows.iter().map(|row| row.order_no.as_deref()).collect();
+    assert_eq!(numbers, [Some("A-1"), Some("A-2"), None]);
+    assert_eq!(rows[2].state, ApplicationState::Called { until: UNTIL, extended: false });
+    let cancelled = QueueRecord { outcome: Some(Outcome::Cancelled), order_no: None, ..ordered(1) };
+    assert_eq!(reconcile(&harness, &[cancelled]).await.unwrap(), (0, 0), "the shop cancelled it since");
+    assert_eq!((harness.state_of(1).await, harness.seats().await), ("cancelled".into(), (1, 1, 1)));
 }

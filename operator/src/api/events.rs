@@ -37,9 +37,11 @@ pub(crate) struct NewEvent {
     id: EventId,
     title: Title,
     /// What happens to an application that is admitted: `order` (default) makes the order at once; with `confirm` the applicant has to
-    /// confirm first, within `called_for_ms`. It cannot be changed.
-    #[schema(value_type = Option<String>, pattern = "^(order|confirm)$")]
+    /// confirm first, within `called_for_ms`; with `pass` the applicant orders at the shop within that time. It cannot be changed.
+    #[schema(value_type = Option<String>, pattern = "^(order|confirm|pass)$")]
     kind: Option<Kind>,
+    /// With kind `pass`, the shop's page where applicants with a pass order; https, or http on a loopback address.
+    pass_target: Option<WebAddress>,
     /// How long a called applicant has, in milliseconds; 600000 (ten minutes) by default.
     #[schema(minimum = 1000, maximum = 604_800_000)]
     #[serde(default, deserialize_with = "optional_whole_number")]
@@ -93,7 +95,6 @@ pub(crate) struct NewEvent {
 
 impl NewEvent {
     pub(crate) fn into_settings(self, pepper: &str) -> EventSettings {
-        let default_max = self.capacity.clamp(1_000_000, CAPACITY_MAX);
         let look = LookPatch {
             description: self.description.map(|text| text.0),
             color: self.color.map(|color| color.0),
@@ -107,11 +108,12 @@ impl NewEvent {
             kind: self.kind.unwrap_or(defaults.kind),
             called_for_ms: self.called_for_ms.map_or(defaults.called_for_ms, Into::into),
             extension_ms: self.extension_ms.map_or(defaults.extension_ms, Into::into),
+            pass_target: self.pass_target.map(|address| address.0).unwrap_or_default(),
             capacity: self.capacity,
             intake: self.intake.unwrap_or(defaults.intake),
             pace: self.pace.0,
             in_flight_max: self.in_flight_max.unwrap_or(defaults.in_flight_max),
-            applications_max: self.applications_max.unwrap_or(default_max),
+            applications_max: self.applications_max.unwrap_or(self.capacity.clamp(1_000_000, CAPACITY_MAX)),
             announcement: self.announcement.map(|announcement| announcement.0).unwrap_or_default(),
             look: look.applied_to(defaults.look),
             settle_after_close: self.settle_after_close.unwrap_or(defaults.settle_after_close),
@@ -158,6 +160,8 @@ pub(crate) struct EventUpdate {
     #[schema(minimum = 0, maximum = 604_800_000)]
     #[serde(default, deserialize_with = "optional_whole_number")]
     extension_ms: Option<u32>,
+    /// With kind `pass` only.
+    pass_target: Option<WebAddress>,
     settle_after_close: Option<bool>,
     #[schema(max_items = 32)]
     diverts: Option<Vec<DivertPath>>,
@@ -184,6 +188,7 @@ impl EventUpdate {
             intake: self.intake,
             called_for_ms: self.called_for_ms.map(Into::into),
             extension_ms: self.extension_ms.map(Into::into),
+            pass_target: self.pass_target.clone().map(|address| address.0),
         }
     }
 

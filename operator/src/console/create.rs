@@ -34,7 +34,8 @@ struct Values {
     in_flight_max: String,
     diverts: String,
     settle_after_close: bool,
-    is_confirm: bool,
+    kind: String,
+    pass_target: String,
     look: LookValues,
 }
 
@@ -64,7 +65,8 @@ fn defaults(now: i64) -> Values {
         in_flight_max: "20".to_owned(),
         diverts: empty(),
         settle_after_close: true,
-        is_confirm: false,
+        kind: empty(),
+        pass_target: empty(),
         look: LookValues::default(),
     }
 }
@@ -82,7 +84,8 @@ fn typed(form: &Form) -> Values {
         in_flight_max: text("in_flight_max"),
         diverts: text("diverts"),
         settle_after_close: form.get("settle_after_close") == "true",
-        is_confirm: form.get("kind") == "confirm",
+        kind: text("kind"),
+        pass_target: text("pass_target"),
         look: LookValues::typed(form),
     }
 }
@@ -166,7 +169,8 @@ fn body(form: &Form) -> Value {
     let diverts: Vec<&str> = form.get("diverts").split_whitespace().collect();
     let mut body = json!({
         "id": form.get("id"),
-        "kind": if form.get("kind") == "confirm" { "confirm" } else { "order" },
+        "kind": Some(form.get("kind")).filter(|kind| !kind.is_empty()),
+        "pass_target": form.get("pass_target").trim(),
         "title": { "ko": form.get("title_ko"), "en": form.get("title_en") },
         "capacity": form.whole("capacity"),
         "opens_at": format::from_local(form.get("opens_at")),

@@ -50,6 +50,7 @@ pub(super) fn field<'a>(t: &'a Messages, name: &'a str) -> &'a str {
         "applications_max" => t.applications_max,
         "settle_after_close" => t.settle_after_close,
         "diverts" => t.diverts,
+        "pass_target" => t.pass_target,
         "called_for_ms" => t.called_for,
         "extension_ms" => t.extension,
         "kind" => t.kind,

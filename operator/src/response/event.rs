@@ -134,10 +134,13 @@ pub struct EventResponse {
     pub state: EventState,
     /// The title.
     pub title: LocalizedText,
-    /// What happens to an application that is admitted: `order` makes the order at once, `confirm` waits for the applicant.
+    /// What happens to an application that is admitted: `order` makes the order at once, `confirm` waits for the applicant,
+    /// `pass` lets the applicant order at the shop.
     #[schema(value_type = String)]
     pub kind: Kind,
-    /// How long a called applicant has to confirm, in milliseconds.
+    /// In kind `pass`, the shop's page where applicants with a pass order.
+    pub pass_target: Option<String>,
+    /// How long a called applicant has, in milliseconds.
     pub called_for_ms: i64,
     /// By how much a called applicant may extend that time, once, in milliseconds; 0 allows none.
     pub extension_ms: i64,
@@ -215,6 +218,7 @@ impl EventResponse {
             state,
             title: settings.title.into(),
             kind: settings.kind,
+            pass_target: Some(settings.pass_target).filter(|target| !target.is_empty()),
             called_for_ms: settings.called_for_ms,
             extension_ms: settings.extension_ms,
             capacity: settings.capacity,

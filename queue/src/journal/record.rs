@@ -8,6 +8,7 @@ const APPLIED: u8 = 1;
 const CANCELLED: u8 = 2;
 const REGISTERED: u8 = 3;
 const CONFIRMED: u8 = 4;
+const REPORTED: u8 = 5;
 
 /// What a journal keeps.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,6 +53,17 @@ pub enum JournalRecord {
         /// When the queue wrote it.
         at: Millis,
     },
+    /// A report of the shop that was acknowledged.
+    Reported {
+        /// The event.
+        event: EventId,
+        /// The number of the application.
+        number: Number,
+        /// The application.
+        app_key: AppKey,
+        /// The order number; empty if there is no order.
+        order_no: String,
+    },
 }
 
 impl JournalRecord {
@@ -61,7 +73,8 @@ impl JournalRecord {
             Self::Registered { event }
             | Self::Applied { event, .. }
             | Self::Cancelled { event, .. }
-            | Self::Confirmed { event, .. } => event,
+            | Self::Confirmed { event, .. }
+            | Self::Reported { event, .. } => event,
         }
     }
 
@@ -93,6 +106,12 @@ impl JournalRecord {
                 bytes.extend(number.get().to_le_bytes());
                 bytes.extend(app_key.0);
                 bytes.extend(at.to_le_bytes());
+            }
+            Self::Reported { event, number, app_key, order_no } => {
+                head(bytes, REPORTED, event);
+                bytes.extend(number.get().to_le_bytes());
+                bytes.extend(app_key.0);
+                bytes.extend(order_no.as_bytes());
             }
         }
         let content = &bytes[start + FRAME..];
@@ -136,6 +155,12 @@ impl JournalRecord {
                 number: Number::new(content.int()?)?,
                 app_key: AppKey(content.take()?),
                 at: Millis::from_le_bytes(content.take()?),
+            },
+            REPORTED => Self::Reported {
+                event,
+                number: Number::new(content.int()?)?,
+                app_key: AppKey(content.take()?),
+                order_no: String::from_utf8(content.0.to_vec()).ok()?,
             },
             _ => return None,
         };
@@ -195,10 +220,19 @@ mod tests {
                 at,
             }
         });
+        let reported = (1..u32::MAX, any::<[u8; 16]>(), ".{0,30}").prop_map(|(n, key, order_no)| {
+            JournalRecord::Reported {
+                event: "spring".parse().unwrap(),
+                number: Number::new(n).unwrap(),
+                app_key: AppKey(key),
+                order_no,
+            }
+        });
         prop_oneof![
             applied,
             cancelled,
             confirmed,
+            reported,
             Just(JournalRecord::Registered { event: "summer-2027".parse().unwrap() })
         ]
     }

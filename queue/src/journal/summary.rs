@@ -37,6 +37,8 @@ pub struct JournaledEvent {
     pub cancel_requests: u64,
     /// The number of confirmations of called applicants.
     pub confirmations: u64,
+    /// The number of reports of the shop.
+    pub reports: u64,
     #[serde(skip)]
     numbers: NumberSet,
 }
@@ -68,6 +70,7 @@ impl JournalSummary {
             JournalRecord::Registered { .. } => event.registered = true,
             JournalRecord::Cancelled { .. } => event.cancel_requests += 1,
             JournalRecord::Confirmed { .. } => event.confirmations += 1,
+            JournalRecord::Reported { .. } => event.reports += 1,
             JournalRecord::Applied { number, .. } => {
                 event.applications += u64::from(event.numbers.insert(*number));
                 event.last_number = event.last_number.max(number.get());

@@ -143,7 +143,8 @@ impl JournalKeeper {
         let (parts, mut read) = mpsc::channel(4);
         let (scanned, scanned_event) = (Arc::clone(journal), event.clone());
         let scan = tokio::task::spawn_blocking(move || send_parts(&scanned, &scanned_event, &parts));
-        let (mut cancelled, mut confirmed, mut count, mut conflicts) = (Vec::new(), Vec::new(), 0, 0);
+        let (mut cancelled, mut confirmed, mut reported) = (Vec::new(), Vec::new(), Vec::new());
+        let (mut count, mut conflicts) = (0, 0);
         while let Some(part) = read.recv().await {
             let (mut call, mut size) = (self.replay_call(journal, event, lost_epoch, false), 0);
             for record in part {
@@ -163,6 +164,11 @@ impl JournalKeeper {
                     JournalRecord::Confirmed { number, app_key, at, .. } => {
                         confirmed.push((number, app_key, at));
                     }
+                    JournalRecord::Reported { number, app_key, order_no, .. } => {
+                        // As for a cancel request.
+                        call = call.arg(number.get()).arg(&app_key.0[..]).arg(&ReqHash::NONE.0[..]).arg("");
+                        reported.push((number, app_key, order_no));
+                    }
                     JournalRecord::Registered { .. } => {}
                 }
             }
@@ -181,6 +187,13 @@ impl JournalKeeper {
         for (number, app_key, at) in confirmed {
             let call = self.client.function_call("replay_confirm", event.as_str());
             self.client.call(call.arg(&app_key.0[..]).arg(number.get()).arg(at)).await?;
+        }
+        // A report of an application that this journal does not have waits for the journal that has it, or for the ledger's.
+        for (number, app_key, order_no) in reported {
+            let kind = if order_no.is_empty() { "released" } else { "ordered" };
+            let call = self.client.function_call("report", event.as_str());
+            let call = call.arg(&app_key.0[..]).arg(number.get()).arg(kind).arg(order_no);
+            self.client.call(call).await?;
         }
         conflicts += self.send(self.replay_call(journal, event, lost_epoch, true)).await?;
         tracing::warn!(%event, count, conflicts, cancelled = cancelled.len(), "replayed {count} applications into the queue of event {event}");

@@ -10,10 +10,11 @@ const CLOCK_BY_HAND: &str = "local HAND_CLOCK = true";
 /// The functions of each role that reads applications.
 const READS: [&str; 6] = ["catalogue", "snapshot", "entry", "app_key_of", "entries", "canary_read"];
 /// The functions that the signup service calls in addition.
-const SIGNUP: [&str; 9] = [
+const SIGNUP: [&str; 10] = [
     "apply",
     "cancel",
     "request_called",
+    "report",
     "present_receipt",
     "journal",
     "replay",

@@ -390,12 +390,13 @@ local function is_in_inbox(queue, packed)
 end
 
 -- Returns the packed id of the request. It is stamped with the queue's clock, unless a journal has an earlier time.
-local function post_to_inbox(queue, key, number, kind, at)
+local function post_to_inbox(queue, key, number, kind, at, order_no)
   -- The ids of an epoch lie above all ids of earlier ones, also of those that were lost.
   local id = math.max(queue.inbox_last, queue.epoch * 2147483648) + 1
   save(queue, { inbox_last = id })
   redis.call(
-    'XADD', queue.base .. 'i', integer(id) .. '-0', 'n', integer(number), 'k', key, 't', kind, 'a', integer(at or queue.now)
+    'XADD', queue.base .. 'i', integer(id) .. '-0', 'n', integer(number), 'k', key, 't', kind, 'a', integer(at or queue.now),
+    'o', order_no or ''
   )
   return struct.pack('>d', id)
 end
@@ -458,6 +459,20 @@ local function request_called(keys, args)
   return {
     args[1], 'OK', accepted and 1 or 0, queue.now, number, STATE_CODES[state], outcome, cancel_requested(packed),
   }
+end
+
+-- The shop reports the result of a called applicant. args: app_key, number, ordered or released, order number. The reply has the
+-- application before the report is decided.
+local function report(keys, args)
+  local queue, refusal = open_for_applicant(keys, args)
+  if refusal then return refusal end
+  local key = args[3]
+  local packed = find(queue, key)
+  if not packed or packed_number(packed) ~= tonumber(args[4]) then return { args[1], 'OK' } end
+  local number, state = packed_number(packed), packed_state(packed)
+  -- A settled event has its outcomes for good.
+  if queue.ending ~= 'settled' then post_to_inbox(queue, key, number, args[5], nil, args[6]) end
+  return { args[1], 'OK', number, STATE_CODES[state], outcome_of(queue, number, state), cancel_requested(packed) }
 end
 
 -- args: app_key, number on its receipt. A missing application is requested from the leader, once, unless its number belongs to
@@ -899,7 +914,8 @@ local function reports(keys, args)
   return reply
 end
 
--- args: position to start above, maximum count. The reply has position, time, app_key, number, kind of each request.
+-- args: position to start above, maximum count. The reply has position, time, app_key, number, kind, order number of
+-- each request.
 local function inbox(keys, args)
   local queue, refusal = open_for_leader(keys, args)
   if refusal then return refusal end
@@ -912,6 +928,7 @@ local function inbox(keys, args)
     end
     reply[at + 1] = string.match(request[1], '^%d+')
     reply[at + 2], reply[at + 3], reply[at + 4], reply[at + 5] = fields.a, fields.k, fields.n, fields.t
+    reply[at + 6] = fields.o or ''
   end
   return reply
 end
@@ -981,6 +998,7 @@ register('canary_signup', { 'allow-oom' }, canary_signup)
 register('canary_worker', { 'allow-oom' }, canary_worker)
 register('cancel', { 'allow-oom' }, cancel)
 register('request_called', { 'allow-oom' }, request_called)
+register('report', { 'allow-oom' }, report)
 register('replay_confirm', { 'allow-oom' }, replay_confirm)
 register('present_receipt', { 'allow-oom' }, present_receipt)
 register('arm', { 'allow-oom' }, arm)

@@ -220,15 +220,15 @@ pub(super) async fn inbox(
     let mut fields = client.call_as_leader(call).await?;
     let mut entries = Vec::new();
     while !fields.is_empty() {
-        entries.push(InboxEntry {
-            id: fields.int()?,
-            at: fields.int()?,
-            app_key: fields.app_key()?,
-            number: fields.number()?,
-            kind: kind(&fields.text()?)?,
-        });
+        let (id, at, app_key, number) = (fields.int()?, fields.int()?, fields.app_key()?, fields.number()?);
+        let (kind, order_no) = (kind(&fields.text()?)?, not_empty(fields.text()?));
+        entries.push(InboxEntry { id, at, app_key, number, kind, order_no });
     }
     Ok(entries)
+}
+
+fn not_empty(text: String) -> Option<String> {
+    Some(text).filter(|text| !text.is_empty())
 }
 
 fn kind(word: &str) -> Result<InboxKind, CallError> {

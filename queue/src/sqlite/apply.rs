@@ -9,7 +9,7 @@ use super::queue_row::{Ending, QueueRow};
 use super::read;
 use super::step::{Reply, StepError, report};
 use crate::contract::{Applicant, ApplyAck, QueueEntry, QueueError, QueueState};
-use crate::inbox::{CalledReply, CalledRequest, InboxKind};
+use crate::inbox::{CalledReply, CalledRequest, InboxKind, ShopReport};
 
 /// A write of an applicant.
 #[derive(Debug)]
@@ -17,6 +17,7 @@ pub(super) enum ApplicantWrite {
     Apply(Applicant, Reply<ApplyAck, QueueError>),
     Cancel(AppKey, Number, Reply<Option<QueueEntry>, QueueError>),
     RequestCalled(AppKey, Number, CalledRequest, Reply<Option<CalledReply>, QueueError>),
+    Report(AppKey, Number, ShopReport, Reply<Option<QueueEntry>, QueueError>),
     PresentReceipt(AppKey, Number, Reply<Option<QueueEntry>, QueueError>),
 }
 
@@ -34,6 +35,9 @@ pub(super) async fn carry_out(
         }
         ApplicantWrite::RequestCalled(app_key, number, request, reply) => {
             report(reply, request_called(conn, queue, app_key, number, request, now).await)
+        }
+        ApplicantWrite::Report(app_key, number, shop_report, reply) => {
+            report(reply, report_result(conn, queue, app_key, number, &shop_report, now).await)
         }
         ApplicantWrite::PresentReceipt(app_key, number, reply) => {
             report(reply, present_receipt(conn, queue, app_key, number, now).await)
@@ -143,7 +147,7 @@ async fn cancel(
         entry.state = QueueState::Withdrawn;
     }
     if entry.outcome.as_ref().is_none_or(|projected| projected.outcome == Outcome::Ordered) {
-        post_to_inbox(conn, row, app_key, number, InboxKind::Cancel, now).await?;
+        post_to_inbox(conn, row, &NewRequest::of(app_key, number, InboxKind::Cancel), now).await?;
         note_cancel(conn, row.id, number).await?;
         entry.cancel_requested = true;
     }
@@ -174,7 +178,7 @@ async fn request_called(
     };
     let accepted = is_repeated || (window.is_open(now) && !entry.cancel_requested);
     if accepted && !is_repeated {
-        post_to_inbox(conn, row, app_key, number, request.inbox_kind(), now).await?;
+        post_to_inbox(conn, row, &NewRequest::of(app_key, number, request.inbox_kind()), now).await?;
         note_called_request(conn, row.id, number, request).await?;
         window.confirmed |= request == CalledRequest::Confirm;
     }
@@ -208,6 +212,27 @@ async fn note_called_request(
     Ok(())
 }
 
+/// Writes the shop's report into the inbox, and returns the application.
+async fn report_result(
+    conn: &mut SqliteConnection,
+    queue: &mut LoadedQueue,
+    app_key: AppKey,
+    number: Number,
+    shop_report: &ShopReport,
+    now: Millis,
+) -> Result<Option<QueueEntry>, StepError<QueueError>> {
+    let (row, _) = queue.open()?;
+    let entry = read::entry(conn, row, app_key).await?;
+    let Some(entry) = entry.filter(|entry| entry.number == number) else { return Ok(None) };
+    let request =
+        NewRequest { app_key, number, kind: shop_report.inbox_kind(), order_no: shop_report.order_no() };
+    // A settled event has its outcomes for good.
+    if !matches!(row.ending, Ending::Settled { .. }) {
+        post_to_inbox(conn, row, &request, now).await?;
+    }
+    Ok(Some(entry))
+}
+
 /// Returns the application of the receipt. For a missing one, a request to restore it is written into the inbox, unless the event is
 /// settled, or the number belongs to another application or was never given.
 async fn present_receipt(
@@ -221,7 +246,7 @@ async fn present_receipt(
     let entry = read::entry(conn, row, app_key).await?;
     let restorable = number.get() <= row.seq && !matches!(row.ending, Ending::Settled { .. });
     if entry.is_none() && restorable && read::app_key_of(conn, row, number).await?.is_none() {
-        post_to_inbox(conn, row, app_key, number, InboxKind::PresentReceipt, now).await?;
+        post_to_inbox(conn, row, &NewRequest::of(app_key, number, InboxKind::PresentReceipt), now).await?;
     }
     Ok(entry)
 }
@@ -245,27 +270,41 @@ async fn note_cancel(conn: &mut SqliteConnection, queue: i64, number: Number) ->
     Ok(())
 }
 
-async fn post_to_inbox(
-    conn: &mut SqliteConnection,
-    queue: &mut QueueRow,
+/// A request to write into the inbox.
+struct NewRequest<'a> {
     app_key: AppKey,
     number: Number,
     kind: InboxKind,
+    order_no: &'a str,
+}
+
+impl NewRequest<'_> {
+    /// A request of an applicant.
+    fn of(app_key: AppKey, number: Number, kind: InboxKind) -> Self {
+        Self { app_key, number, kind, order_no: "" }
+    }
+}
+
+async fn post_to_inbox(
+    conn: &mut SqliteConnection,
+    queue: &mut QueueRow,
+    request: &NewRequest<'_>,
     now: Millis,
 ) -> sqlx::Result<()> {
     // The ids of an epoch lie above all ids of earlier ones, including ids that were lost because an older copy of
     // the file was put back.
     let id = queue.inbox_last.max(i64::from(queue.epoch.0) << 31) + 1;
     let done = sqlx::query(
-        "INSERT INTO inbox (queue, id, number, kind, at, app_key) VALUES (?, ?, ?, ?, ?, ?) \
-         ON CONFLICT (queue, number, kind) DO NOTHING",
+        "INSERT INTO inbox (queue, id, number, kind, at, app_key, order_no) VALUES (?, ?, ?, ?, ?, ?, ?) \
+         ON CONFLICT (queue, number, kind, order_no) DO NOTHING",
     )
     .bind(queue.id)
     .bind(id)
-    .bind(number.get())
-    .bind(kind.as_str())
+    .bind(request.number.get())
+    .bind(request.kind.as_str())
     .bind(now)
-    .bind(&app_key.0[..])
+    .bind(&request.app_key.0[..])
+    .bind(request.order_no)
     .execute(conn)
     .await?;
     if done.rows_affected() == 1 {

@@ -141,7 +141,7 @@ pub(super) async fn inbox(
     max: u32,
 ) -> sqlx::Result<Vec<InboxEntry>> {
     let rows = sqlx::query(
-        "SELECT id, at, number, kind, app_key FROM inbox WHERE queue = ? AND id > ? ORDER BY id LIMIT ?",
+        "SELECT id, at, number, kind, app_key, order_no FROM inbox WHERE queue = ? AND id > ? ORDER BY id LIMIT ?",
     )
     .bind(queue.id)
     .bind(after)
@@ -160,6 +160,7 @@ fn inbox_entry_from(row: &SqliteRow) -> sqlx::Result<InboxEntry> {
         app_key: AppKey(bytes(row, "app_key")?),
         number: number(row)?,
         kind,
+        order_no: Some(row.try_get::<String, _>("order_no")?).filter(|order_no| !order_no.is_empty()),
     })
 }
 

@@ -9,7 +9,7 @@ use sqlx::{ConnectOptions, Row};
 
 use super::error::describe;
 
-const VERSION: i64 = 4;
+const VERSION: i64 = 5;
 
 /// Longer than any checkpoint: only another program on the file makes the writer wait that long.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -62,10 +62,11 @@ CREATE TABLE inbox (
     id      INTEGER NOT NULL,
     app_key BLOB    NOT NULL,
     number  INTEGER NOT NULL,
-    kind    TEXT    NOT NULL CHECK (kind IN ('cancel', 'confirm', 'extend', 'present')),
+    kind    TEXT    NOT NULL CHECK (kind IN ('cancel', 'confirm', 'extend', 'ordered', 'released', 'present')),
     at      INTEGER NOT NULL,
+    order_no TEXT   NOT NULL DEFAULT '',
     PRIMARY KEY (queue, id),
-    UNIQUE (queue, number, kind)
+    UNIQUE (queue, number, kind, order_no)
 ) STRICT, WITHOUT ROWID;
 CREATE TABLE called (
     queue     INTEGER NOT NULL REFERENCES queue (id),
@@ -83,7 +84,7 @@ CREATE TABLE outcome (
     order_no TEXT,
     PRIMARY KEY (queue, number)
 ) STRICT, WITHOUT ROWID;
-PRAGMA user_version = 4;
+PRAGMA user_version = 5;
 COMMIT;
 ";
 

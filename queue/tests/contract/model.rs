@@ -190,7 +190,14 @@ impl Model {
         if !is_final && !queue.inbox.iter().any(is_cancel) {
             queue.inbox_last += 1;
             let (id, number) = (queue.inbox_last, before.number);
-            queue.inbox.push(InboxEntry { id, at, app_key: key, number, kind: InboxKind::Cancel });
+            queue.inbox.push(InboxEntry {
+                id,
+                at,
+                app_key: key,
+                number,
+                kind: InboxKind::Cancel,
+                order_no: None,
+            });
         }
         if !is_final {
             queue.people.get_mut(&n).unwrap().cancel_requested = true;
@@ -224,7 +231,14 @@ impl Model {
             }
             queue.inbox_last += 1;
             let id = queue.inbox_last;
-            queue.inbox.push(InboxEntry { id, at: now, app_key: key, number, kind: request.inbox_kind() });
+            queue.inbox.push(InboxEntry {
+                id,
+                at: now,
+                app_key: key,
+                number,
+                kind: request.inbox_kind(),
+                order_no: None,
+            });
         }
         Ok(Some(CalledReply { entry: queue.entry(n), accepted, now }))
     }

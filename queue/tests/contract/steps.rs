@@ -351,7 +351,7 @@ impl RealQueue {
         let queue = reference.model.queue.as_ref().filter(|_| reference.model.armed);
         let expected = queue.map_or(&[][..], |queue| &queue.inbox);
         positions.extend(expected.iter().zip(&*inbox).map(|(model, real)| (model.id, real.id)));
-        let counted = expected.iter().map(|entry| InboxEntry { id: positions[&entry.id], ..*entry });
+        let counted = expected.iter().map(|entry| InboxEntry { id: positions[&entry.id], ..entry.clone() });
         assert_eq!(*inbox, counted.collect::<Vec<_>>());
         let expected_reply = match reference.reply.clone() {
             Reply::Closed(closing) => Reply::Closed(closing.map(|closing| self.real(closing))),

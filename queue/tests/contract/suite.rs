@@ -51,6 +51,7 @@ macro_rules! cases {
             who_is_not_called_or_has_cancelled_cannot_confirm
             an_outcome_ends_the_called_time_for_good
             a_confirmation_stays_when_the_time_is_projected_again
+            a_report_of_the_shop_is_written_with_its_order_number
             inbox_positions_rise_over_epochs
             older_settings_figures_and_limits_change_nothing
             a_time_that_took_effect_does_not_move

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use domain::{AppKey, Millis, Number, Outcome};
+use domain::{AppKey, Kind, Millis, Number, Outcome};
 use queue::{CalledReply, CalledRequest};
 use serde::Serialize;
 use service::Language;
@@ -83,8 +83,12 @@ async fn send(
 ) -> Result<CalledResponse, Error> {
     reject_cross_site(headers)?;
     let VerifiedReceipt { receipt, documents } = signup.verify_full_receipt(receipt)?;
-    if request == CalledRequest::Extend && documents.snapshot.settings.extension_ms == 0 {
-        return Err(Error::NoExtension);
+    let settings = &documents.snapshot.settings;
+    match request {
+        CalledRequest::Extend if settings.extension_ms == 0 => return Err(Error::NoExtension),
+        // With a pass, the applicant orders at the shop.
+        CalledRequest::Confirm if settings.kind == Kind::Pass => return Err(Error::NotCalled),
+        CalledRequest::Extend | CalledRequest::Confirm => {}
     }
     let reply = signup.queue.request_called(&receipt.event, receipt.app_key, receipt.number, request).await;
     let reply = reply.map_err(|error| Error::of_lookup(&error))?.ok_or(Error::LookupFailed)?;

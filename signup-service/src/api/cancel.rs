@@ -5,7 +5,7 @@ use std::sync::Arc;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse as _, Response};
-use domain::{AppKey, Millis, Number, Outcome};
+use domain::{AppKey, Kind, Millis, Number, Outcome};
 use serde::Serialize;
 use service::Language;
 use utoipa::ToSchema;
@@ -65,7 +65,7 @@ async fn request_cancel(
     let VerifiedReceipt { receipt, documents } = signup.verify_full_receipt(receipt)?;
     let entry = signup.queue.cancel(&receipt.event, receipt.app_key, receipt.number).await;
     let entry = entry.map_err(|error| Error::of_lookup(&error))?.ok_or(Error::LookupFailed)?;
-    let state = state_after_request(PublicState::of_entry(&entry));
+    let state = state_after_request(PublicState::of_entry(&entry), documents.snapshot.settings.kind);
     tracing::info!(
         target: "business",
         guid = receipt.app_key.guid(),
@@ -84,8 +84,10 @@ async fn request_cancel(
     })
 }
 
-fn state_after_request(state: PublicState) -> &'static str {
+fn state_after_request(state: PublicState, kind: Kind) -> &'static str {
     match state {
+        // The shop made the order itself, and only the shop cancels it.
+        PublicState::Ended(Outcome::Ordered) if kind == Kind::Pass => "ordered",
         PublicState::Withdrawn | PublicState::Ended(Outcome::Cancelled) => "cancelled",
         PublicState::Waiting
         | PublicState::Called(_)

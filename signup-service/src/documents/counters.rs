@@ -1,4 +1,4 @@
-//! Metrics of an event's applications and of what the pages promise.
+//! Metrics of an event's applications and passes, and of what the pages promise.
 
 use domain::EventId;
 use metrics::{Counter, Histogram};
@@ -12,6 +12,8 @@ pub(crate) struct ApplicationCounters {
     pub(crate) again: Counter,
     /// How far waits were outside the promised range, as a share of the wait.
     pub(crate) eta_error: Histogram,
+    /// Issued passes.
+    pub(crate) passes: Counter,
 }
 
 impl ApplicationCounters {
@@ -19,7 +21,8 @@ impl ApplicationCounters {
     pub(crate) fn of(event: &EventId) -> Self {
         let counter = |result| Self::counter(event.to_string(), result);
         let eta_error = metrics::histogram!("firstcome_eta_error_ratio", "event" => event.to_string());
-        Self { accepted: counter("accepted"), again: counter("again"), eta_error }
+        let passes = metrics::counter!("firstcome_passes_issued_total", "event" => event.to_string());
+        Self { accepted: counter("accepted"), again: counter("again"), eta_error, passes }
     }
 
     /// The counter of this event and result.

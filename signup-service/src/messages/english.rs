@@ -91,6 +91,31 @@ pub(super) static ENGLISH: PageText = PageText {
     extend: "I need {time} more",
     confirm_until: "Press by {t}",
     sending: "Sending…",
+    called_to_order: titled(
+        "It’s your turn",
+        "Order at the shop in time. After that, the place goes to the next number.",
+    ),
+    waiting_to_order: titled(
+        "We have your application",
+        "Your place will not change. When your turn comes you have {time} to order at the shop: keep this page open or come back often.",
+    ),
+    waitlisted_to_order: titled(
+        "You are on the waitlist",
+        "If someone cancels, the place goes to the next in line. You then have {time} to order at the shop, so come back often.",
+    ),
+    to_shop: "Go to the shop",
+    order_until: "Order by {t}",
+    preparing_pass: titled("It’s your turn", "The way to the shop opens in a moment."),
+    ordered_at_shop: titled(
+        "Your order is placed",
+        "Here is your order number. To cancel it, please go to the shop.",
+    ),
+    expired_to_order: titled(
+        "The time to order is over",
+        "There was no order in time, so the place went to the next number.",
+    ),
+    handover: titled("Taking you to the shop", "If nothing happens, press the button."),
+    to_receipt: "Back to my place",
     ordering: titled("It’s your turn", "We are placing your order. There is nothing you need to do."),
     ordered: titled("Your order is placed", "Here is your order number."),
     rejected: titled(
@@ -187,15 +212,17 @@ pub(super) static ENGLISH: PageText = PageText {
     too_large: titled("The request is too large", "Send name, phone and consent only."),
     unsupported_media_type: titled("This content type is not supported", "Send application/json."),
     cross_site: titled("The request came from another site", "Please apply on the event's own page."),
+    unauthorized: titled("A token is required", "Send the shop's token in the Authorization header."),
+    unknown_application: titled("There is no such application", "No application has this number and GUID."),
     not_called: titled(
-        "There is nothing to confirm now",
-        "You can confirm when it is your turn. If you have confirmed already, please wait for the result.",
+        "This is not possible now",
+        "You can go on when it is your turn. If you have gone on already, please wait for the result.",
     ),
     time_over: titled(
-        "The time to confirm is over",
-        "It was not confirmed in time, so the place went to the next number.",
+        "Your time is over",
+        "You did not go on in time, so the place goes to the next number.",
     ),
-    no_extension: titled("There is no more time", "This event does not allow more time to confirm."),
+    no_extension: titled("There is no more time", "This event does not allow more time."),
     sign_in_required: titled(
         "Please sign in at the shop first",
         "Only members can apply for this event. You are not registered yet: sign in, and then apply again.",

@@ -82,6 +82,28 @@ pub(super) const KOREAN: PageText = PageText {
     extend: "{time} 더 주세요",
     confirm_until: "{t}까지 눌러 주세요",
     sending: "보내고 있어요…",
+    called_to_order: titled(
+        "차례가 됐어요",
+        "남은 시간 안에 쇼핑몰에서 주문을 마쳐 주세요. 시간이 지나면 자리가 다음 번호로 넘어가요.",
+    ),
+    waiting_to_order: titled(
+        "신청을 접수했어요",
+        "번호는 그대로예요. 차례가 되면 {time} 안에 쇼핑몰에서 주문해야 하니, 이 화면을 열어 두거나 자주 다시 열어 보세요.",
+    ),
+    waitlisted_to_order: titled(
+        "예비로 접수했어요",
+        "취소된 자리가 나오면 번호 순서대로 차례가 와요. 그때 {time} 안에 쇼핑몰에서 주문해야 하니, 이 화면을 자주 다시 열어 보세요.",
+    ),
+    to_shop: "쇼핑몰로 가기",
+    order_until: "{t}까지 주문해 주세요",
+    preparing_pass: titled("차례가 됐어요", "곧 쇼핑몰로 가는 버튼이 나와요."),
+    ordered_at_shop: titled("주문이 접수됐어요", "주문번호를 확인해 주세요. 취소는 쇼핑몰에서 할 수 있어요."),
+    expired_to_order: titled(
+        "주문 시간이 지났어요",
+        "정해진 시간 안에 주문하지 않아서 자리가 다음 번호로 넘어갔어요.",
+    ),
+    handover: titled("쇼핑몰로 이동하고 있어요", "화면이 바뀌지 않으면 버튼을 눌러 주세요."),
+    to_receipt: "내 신청 보기",
     ordering: titled("차례가 왔어요", "주문을 넣고 있어요. 따로 하실 일은 없어요."),
     ordered: titled("주문이 접수됐어요", "주문번호를 확인해 주세요."),
     rejected: titled(
@@ -178,15 +200,14 @@ pub(super) const KOREAN: PageText = PageText {
     too_large: titled("요청이 너무 커요", "이름, 휴대폰 번호, 동의만 보내 주세요."),
     unsupported_media_type: titled("지원하지 않는 형식이에요", "application/json으로 보내 주세요."),
     cross_site: titled("다른 사이트에서 보낸 요청이에요", "이벤트 화면에서 직접 신청해 주세요."),
+    unauthorized: titled("인증이 필요해요", "쇼핑몰의 토큰을 Authorization 헤더에 넣어 주세요."),
+    unknown_application: titled("신청을 찾을 수 없어요", "번호와 GUID가 일치하는 신청이 없어요."),
     not_called: titled(
-        "지금은 확인할 수 없어요",
-        "차례가 오면 확인할 수 있어요. 이미 확인하셨다면 결과를 기다려 주세요.",
+        "지금은 진행할 수 없어요",
+        "차례가 되면 진행할 수 있어요. 이미 진행하셨다면 결과를 기다려 주세요.",
     ),
-    time_over: titled(
-        "확인 시간이 지났어요",
-        "정해진 시간 안에 확인하지 않아서 자리가 다음 번호로 넘어갔어요.",
-    ),
-    no_extension: titled("시간을 더 드릴 수 없어요", "이 이벤트에서는 확인 시간을 늘릴 수 없어요."),
+    time_over: titled("정해진 시간이 지났어요", "시간 안에 진행하지 않아서 자리가 다음 번호로 넘어가요."),
+    no_extension: titled("시간을 더 드릴 수 없어요", "이 이벤트에서는 시간을 늘릴 수 없어요."),
     sign_in_required: titled(
         "쇼핑몰에 먼저 로그인해 주세요",
         "회원만 신청할 수 있는 이벤트예요. 아직 접수되지 않았으니, 로그인한 뒤 다시 신청해 주세요.",

@@ -71,6 +71,29 @@ pub(super) static KOREAN_FORMAL: PageText = PageText {
     extend: "{time} 연장하기",
     confirm_until: "{t}까지 눌러 주십시오",
     sending: "보내고 있습니다…",
+    called_to_order: titled(
+        "차례가 되었습니다",
+        "남은 시간 안에 쇼핑몰에서 주문을 완료해 주십시오. 시간이 지나면 자리가 다음 번호로 넘어갑니다.",
+    ),
+    waiting_to_order: titled(
+        "신청이 접수되었습니다",
+        "번호는 그대로 유지됩니다. 차례가 되면 {time} 안에 쇼핑몰에서 주문하셔야 하므로, 이 화면을 열어 두시거나 자주 다시 열어 주십시오.",
+    ),
+    waitlisted_to_order: titled(
+        "예비로 접수되었습니다",
+        "취소된 자리가 생기면 번호 순서대로 차례가 됩니다. 그때 {time} 안에 쇼핑몰에서 주문하셔야 하므로, 이 화면을 자주 다시 열어 주십시오.",
+    ),
+    order_until: "{t}까지 주문해 주십시오",
+    preparing_pass: titled("차례가 되었습니다", "곧 쇼핑몰로 가는 버튼이 나타납니다."),
+    ordered_at_shop: titled(
+        "주문이 접수되었습니다",
+        "주문번호를 확인해 주십시오. 취소는 쇼핑몰에서 하실 수 있습니다.",
+    ),
+    expired_to_order: titled(
+        "주문 시간이 지났습니다",
+        "정해진 시간 안에 주문하지 않으셔서 다음 번호로 자리가 넘어갔습니다.",
+    ),
+    handover: titled("쇼핑몰로 이동하고 있습니다", "화면이 바뀌지 않으면 버튼을 눌러 주십시오."),
     ordering: titled("차례가 되었습니다", "주문을 접수하고 있습니다. 따로 하실 일은 없습니다."),
     ordered: titled("주문이 접수되었습니다", "주문번호를 확인해 주십시오."),
     rejected: titled(
@@ -152,15 +175,17 @@ pub(super) static KOREAN_FORMAL: PageText = PageText {
     too_large: titled("요청이 너무 큽니다", "이름, 휴대폰 번호, 동의만 보내 주십시오."),
     unsupported_media_type: titled("지원하지 않는 형식입니다", "application/json으로 보내 주십시오."),
     cross_site: titled("다른 사이트에서 보낸 요청입니다", "이벤트 화면에서 직접 신청해 주십시오."),
+    unauthorized: titled("인증이 필요합니다", "쇼핑몰의 토큰을 Authorization 헤더에 넣어 주십시오."),
+    unknown_application: titled("신청을 찾을 수 없습니다", "번호와 GUID가 일치하는 신청이 없습니다."),
     not_called: titled(
-        "지금은 확인하실 수 없습니다",
-        "차례가 되면 확인하실 수 있습니다. 이미 확인하셨다면 결과를 기다려 주십시오.",
+        "지금은 진행하실 수 없습니다",
+        "차례가 되면 진행하실 수 있습니다. 이미 진행하셨다면 결과를 기다려 주십시오.",
     ),
     time_over: titled(
-        "확인 시간이 지났습니다",
-        "정해진 시간 안에 확인하지 않으셔서 자리가 다음 번호로 넘어갔습니다.",
+        "정해진 시간이 지났습니다",
+        "시간 안에 진행하지 않으셔서 자리가 다음 번호로 넘어갑니다.",
     ),
-    no_extension: titled("시간을 더 드릴 수 없습니다", "이 이벤트에서는 확인 시간을 연장하실 수 없습니다."),
+    no_extension: titled("시간을 더 드릴 수 없습니다", "이 이벤트에서는 시간을 연장하실 수 없습니다."),
     sign_in_required: titled(
         "쇼핑몰에 먼저 로그인해 주십시오",
         "회원만 신청할 수 있는 이벤트입니다. 아직 접수되지 않았으니, 로그인한 뒤 다시 신청해 주십시오.",

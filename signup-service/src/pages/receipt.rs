@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use axum::extract::State;
+use axum::http::HeaderValue;
 use axum::response::IntoResponse;
-use domain::{CalledWindow, Kind, Millis};
+use domain::{CalledWindow, EventSettings, Kind, Millis};
 use serde_json::{Value, json};
 
 use super::context::PageContext;
@@ -52,8 +53,18 @@ pub(crate) async fn get(
         }
         None => (&signup.shell.apply, view_only::html(&signup, &application, text)),
     };
-    let look = PageLook::of_receipt(&application.documents.snapshot.settings, text, &signup.shell.look);
-    Ok(PageResponse::new(&context, assets, html).with_look(look.as_ref()))
+    let settings = &application.documents.snapshot.settings;
+    let look = PageLook::of_receipt(settings, text, &signup.shell.look);
+    let page = PageResponse::new(&context, assets, html).with_policy(policy(assets, settings));
+    Ok(page.with_look(look.as_ref()))
+}
+
+/// The policy of the page. The answer to the form that leads to the shop may be a redirect, to which the policy applies too.
+fn policy(assets: &Assets, settings: &EventSettings) -> HeaderValue {
+    match settings.kind {
+        Kind::Pass => assets.policy_with_forms_to(&settings.pass_target),
+        Kind::Order | Kind::Confirm => assets.policy.clone(),
+    }
 }
 
 /// The page of a full receipt.
@@ -116,6 +127,7 @@ impl<'a> ReceiptPage<'a> {
                 ReceiptPageState::Waitlisted | ReceiptPageState::Claimed => text.leave_waitlist,
                 _ => text.cancel,
             },
+            is_pass: self.kind() == Kind::Pass,
             called: (self.kind() != Kind::Order).then(|| self.called_box()),
             code: self.application.recovery_code(),
         })
@@ -133,14 +145,22 @@ impl<'a> ReceiptPage<'a> {
             let left = timestamp::duration(window.until - documents.queue_time(self.signup.now()));
             left.strip_prefix("00:").unwrap_or(&left).to_owned()
         };
-        let until =
-            |window: CalledWindow| fill(text.confirm_until, &[("t", &timestamp::clock(window.until))]);
+        let until = |window: CalledWindow| fill(self.until_text(), &[("t", &timestamp::clock(window.until))]);
+        let is_pass = self.kind() == Kind::Pass;
         CalledBox {
+            button: if is_pass { "to-shop" } else { "confirm" },
+            action: if is_pass { "create/pass" } else { "confirm/application" },
+            label: if is_pass { text.to_shop } else { text.confirm },
             left: window.map(left).unwrap_or_default(),
             until: window.map(until).unwrap_or_default(),
             extend: fill(text.extend, &[("time", &millis_as_text(extension_ms, text))]),
             may_extend: extension_ms > 0 && window.is_none_or(|window| !window.extended),
         }
+    }
+
+    /// By when a called applicant has to go on.
+    fn until_text(&self) -> &'static str {
+        if self.kind() == Kind::Pass { self.text.order_until } else { self.text.confirm_until }
     }
 
     /// The heading of a state, with its values.
@@ -185,7 +205,7 @@ impl<'a> ReceiptPage<'a> {
         if let Some(progress) = progress.as_object_mut() {
             progress.retain(|field, _| !UNUSED_BY_SCRIPT.contains(&field.as_str()));
         }
-        json!({
+        let mut data = json!({
             "event": receipt.event,
             "number": receipt.number,
             "lang": tag,
@@ -197,7 +217,11 @@ impl<'a> ReceiptPage<'a> {
             "progress_url": format!("/event/com/v1/get/progress/{}", receipt.event),
             "status_url": format!("/application/com/v1/get/application/{}", self.application.receipt_text),
             "text": self.script_texts(),
-        })
+        });
+        if self.kind() == Kind::Pass {
+            data["pass"] = json!(true);
+        }
+        data
     }
 
     fn application_data(&self) -> Value {
@@ -233,7 +257,7 @@ impl<'a> ReceiptPage<'a> {
         });
         if self.kind() != Kind::Order {
             texts["left"] = json!(text.time_left);
-            texts["until"] = json!(text.confirm_until);
+            texts["until"] = json!(self.until_text());
             texts["sending"] = json!(text.sending);
         }
         for state in self.page_state.following(self.kind(), self.cancel_requested) {

@@ -52,13 +52,12 @@ impl ReceiptPageState {
     pub(super) fn of(application: &ApplicationView, state: PublicState, cancel_requested: bool) -> Self {
         let documents = &application.documents;
         let is_waitlisted = documents.waitlist_number(application.receipt.number).is_some();
+        let has_pass = documents.snapshot.settings.kind == Kind::Pass;
         match state {
             PublicState::Withdrawn => Self::Ended(Outcome::Cancelled),
-            PublicState::Called(_) | PublicState::Ordering | PublicState::Ended(Outcome::Ordered)
-                if cancel_requested =>
-            {
-                Self::Cancelling
-            }
+            PublicState::Called(_) | PublicState::Ordering if cancel_requested => Self::Cancelling,
+            // An order that was made with a pass is cancelled at the shop, so a request to cancel came too late.
+            PublicState::Ended(Outcome::Ordered) if cancel_requested && !has_pass => Self::Cancelling,
             PublicState::Called(_) => Self::Called,
             PublicState::Ordering => Self::Ordering,
             PublicState::Ended(outcome) => Self::Ended(outcome),
@@ -85,10 +84,23 @@ impl ReceiptPageState {
 
     /// Heading and sentence.
     pub(super) fn heading(self, text: &'static PageText, kind: Kind) -> TitledText {
-        match self {
+        match (self, kind) {
             // Such an applicant has to come back, so the page must not say that it may be closed.
-            Self::Waiting if kind != Kind::Order => text.waiting_to_confirm,
-            Self::Waitlisted if kind != Kind::Order => text.waitlisted_to_confirm,
+            (Self::Waiting, Kind::Confirm) => text.waiting_to_confirm,
+            (Self::Waitlisted, Kind::Confirm) => text.waitlisted_to_confirm,
+            (Self::Waiting, Kind::Pass) => text.waiting_to_order,
+            (Self::Waitlisted, Kind::Pass) => text.waitlisted_to_order,
+            (Self::Called, Kind::Pass) => text.called_to_order,
+            // The ledger has called the applicant, and the queue shows it in a moment.
+            (Self::Ordering, Kind::Pass) => text.preparing_pass,
+            (Self::Ended(Outcome::Ordered), Kind::Pass) => text.ordered_at_shop,
+            (Self::Ended(Outcome::Expired), Kind::Pass) => text.expired_to_order,
+            (state, _) => state.common_heading(text),
+        }
+    }
+
+    fn common_heading(self, text: &'static PageText) -> TitledText {
+        match self {
             Self::Waiting => text.waiting,
             Self::Waitlisted => text.waitlisted,
             Self::Paused => text.paused,

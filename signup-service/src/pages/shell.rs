@@ -1,6 +1,7 @@
 //! The styles and the scripts of all pages. A page contains them inline, so that it is one response; its policy allows them by hash.
 
 use axum::http::HeaderValue;
+use domain::look::web_origin;
 use sha2::{Digest as _, Sha256};
 
 /// The style and the script of a kind of page, with its Content-Security-Policy.
@@ -14,6 +15,22 @@ pub(crate) struct Assets {
     pub(super) policy: HeaderValue,
 }
 
+impl Assets {
+    fn new(css: &str, script: &str) -> Self {
+        let (css, script) = (minified(css), script.to_owned());
+        let policy = policy(&css, &script, "'self'", "");
+        Self { css, script, policy }
+    }
+
+    /// The policy of a page whose forms may also lead to this address of a shop.
+    pub(super) fn policy_with_forms_to(&self, target: &str) -> HeaderValue {
+        let own = "form-action 'self'";
+        let origin = web_origin(target).unwrap_or_default();
+        let policy = self.policy.to_str().unwrap_or_default().replace(own, &format!("{own} {origin}"));
+        HeaderValue::from_str(&policy).unwrap_or_else(|_| self.policy.clone())
+    }
+}
+
 /// The styles and the scripts of all pages.
 #[derive(Debug)]
 pub(crate) struct Shell {
@@ -25,6 +42,8 @@ pub(crate) struct Shell {
     pub(super) call: Assets,
     /// The layout of what an operator adds to a page.
     pub(super) look: String,
+    /// For the page that sends a pass to a shop.
+    pub(super) handover: Assets,
     /// The script of previews.
     pub(super) preview: String,
 }
@@ -35,10 +54,7 @@ impl Shell {
         let base = include_str!("../../assets/base.css");
         let core = include_str!("../../assets/core.js");
         let assets = |css: &str, script: &str| {
-            let css = minified(&format!("{base}\n{css}"));
-            let script = compact(&minified(&format!("{core}\n{script}")));
-            let policy = policy(&css, &script, "'self'", "");
-            Assets { css, script, policy }
+            Assets::new(&format!("{base}\n{css}"), &compact(&minified(&format!("{core}\n{script}"))))
         };
         let (css, script) = (include_str!("../../assets/receipt.css"), include_str!("../../assets/wait.js"));
         let apply = assets(include_str!("../../assets/form.css"), include_str!("../../assets/apply.js"));
@@ -48,9 +64,10 @@ impl Shell {
             &[include_str!("../../assets/called.js"), script].join("\n"),
         );
         let wait = assets(css, script);
+        let handover = Assets::new(base, "document.forms[0].submit()");
         let preview = minified(include_str!("../../assets/preview.js"));
         let look = minified(include_str!("../../assets/look.css"));
-        Self { apply, wait, call, look, preview }
+        Self { apply, wait, call, look, handover, preview }
     }
 }
 

@@ -55,6 +55,8 @@ pub(super) struct ReceiptTemplate<'a> {
     pub(super) order_no: &'a str,
     pub(super) announcement: &'a str,
     pub(super) cancel_label: &'static str,
+    /// Whether the applicant orders at the shop, and so cannot cancel an order here.
+    pub(super) is_pass: bool,
     /// In events that call applicants.
     pub(super) called: Option<CalledBox>,
     /// The recovery code; none if the keyring does not have the event's key.
@@ -63,10 +65,25 @@ pub(super) struct ReceiptTemplate<'a> {
 
 /// What a called applicant can do. The times are empty while the applicant is not called.
 pub(super) struct CalledBox {
+    /// The name of the button that goes on.
+    pub(super) button: &'static str,
+    /// What it does: verb and resource of the path.
+    pub(super) action: &'static str,
+    pub(super) label: &'static str,
     pub(super) left: String,
     pub(super) until: String,
     pub(super) extend: String,
     pub(super) may_extend: bool,
+}
+
+/// The page that sends a pass to a shop.
+#[derive(Template)]
+#[template(path = "handover.html")]
+pub(super) struct HandoverTemplate<'a> {
+    pub(super) frame: Frame<'a>,
+    pub(super) target: &'a str,
+    pub(super) receipt: &'a str,
+    pub(super) pass: &'a str,
 }
 
 /// The page of a view receipt.

@@ -39,7 +39,7 @@ fn text_schema(pattern: &str, max: usize) -> Object {
 }
 
 /// Parses a JSON object.
-pub(super) fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
+pub(crate) fn parse_json<T: DeserializeOwned>(body: &[u8]) -> Result<T, Error> {
     serde_json::from_slice(body).map_err(|error| match error.classify() {
         serde_json::error::Category::Data => {
             Error::Invalid(vec![InvalidField { pointer: "", code: InvalidFieldCode::Shape }])

@@ -24,10 +24,15 @@ pub(crate) struct ReceiptLinks<'a> {
     status: ReceiptLink<'a>,
     #[schema(value_type = String)]
     cancel: ReceiptLink<'a>,
-    /// Only in events that call applicants, as is `extend`.
+    /// Only in events of kind `confirm`.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, nullable = false)]
     confirm: Option<ReceiptLink<'a>>,
+    /// Only in events of kind `pass`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = String, nullable = false)]
+    pass: Option<ReceiptLink<'a>>,
+    /// Only in events that call applicants.
     #[serde(skip_serializing_if = "Option::is_none")]
     #[schema(value_type = String, nullable = false)]
     extend: Option<ReceiptLink<'a>>,
@@ -78,7 +83,7 @@ impl<'a> ReceiptResponse<'a> {
     ) -> Self {
         let receipt = application.receipt_text.as_str();
         let link = |path| ReceiptLink { base: &signup.config.public_url, path, receipt };
-        let calls = application.documents.snapshot.settings.kind != Kind::Order;
+        let kind = application.documents.snapshot.settings.kind;
         Self {
             status: ApplicationStatus::of(application, signup),
             receipt,
@@ -88,8 +93,9 @@ impl<'a> ReceiptResponse<'a> {
                 page: link("/a/"),
                 status: link("/application/com/v1/get/application/"),
                 cancel: link("/application/com/v1/cancel/application/"),
-                confirm: calls.then(|| link("/application/com/v1/confirm/application/")),
-                extend: calls.then(|| link("/application/com/v1/extend/application/")),
+                confirm: (kind == Kind::Confirm).then(|| link("/application/com/v1/confirm/application/")),
+                pass: (kind == Kind::Pass).then(|| link("/application/com/v1/create/pass/")),
+                extend: (kind != Kind::Order).then(|| link("/application/com/v1/extend/application/")),
             },
         }
     }

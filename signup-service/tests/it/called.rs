@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::{PHONE, SignupHarness, cancel_path, spring, status_path};
 
-fn path(verb: &str, applied: &Value) -> String {
+pub(crate) fn path(verb: &str, applied: &Value) -> String {
     format!("/application/com/v1/{verb}/application/{}", applied["receipt"].as_str().unwrap())
 }
 
@@ -22,7 +22,7 @@ impl SignupHarness {
         (harness, applied, until)
     }
 
-    async fn show_called(&mut self, window: CalledWindow) {
+    pub(crate) async fn show_called(&mut self, window: CalledWindow) {
         self.project(|p| p.called = vec![(Number::new(1).unwrap(), window)]).await;
     }
 

@@ -195,7 +195,7 @@ async fn a_started_service_refreshes_its_documents_until_shutdown() {
 async fn every_route_of_the_api_is_described_and_follows_the_uri_rules() {
     let doc = signup_service::document();
     assert_eq!(service::openapi::url_violations(&doc), Vec::<String>::new());
-    assert_eq!(doc.paths.paths.len(), 10);
+    assert_eq!(doc.paths.paths.len(), 12);
     let served = SignupHarness::open().await.get("/openapi.json").await.json();
     assert_eq!(served["openapi"], "3.1.0");
     let apply = &served["paths"]["/application/com/v1/create/application/{event}"]["post"];

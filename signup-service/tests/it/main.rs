@@ -19,6 +19,7 @@ mod lost_replies;
 mod malformed;
 mod members;
 mod pages;
+mod passes;
 mod promises;
 mod repeats;
 mod retries;

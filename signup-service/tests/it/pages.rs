@@ -184,9 +184,11 @@ async fn a_page_is_one_response_of_at_most_eight_kilobytes() {
 
 #[tokio::test]
 async fn the_page_of_an_event_that_calls_adds_less_than_a_kilobyte() {
-    let mut harness = with_long_announcement().await;
-    harness.project(|p| p.settings.kind = domain::Kind::Confirm).await;
-    check_sizes(&harness, 9 * 1024).await;
+    for kind in [domain::Kind::Confirm, domain::Kind::Pass] {
+        let mut harness = with_long_announcement().await;
+        harness.project(|p| p.settings.kind = kind).await;
+        check_sizes(&harness, 9 * 1024).await;
+    }
 }
 
 #[tokio::test]

@@ -9,7 +9,8 @@ use super::term::LeaderTerm;
 use crate::context::WorkerContext;
 use crate::error::Error;
 
-/// Ends the applications whose time is over by `handled_until`, before which every request is handled. Returns how many.
+/// Ends the applications whose time is over by `handled_until`, before which every request is handled; with passes, after the grace
+/// period. Returns how many.
 pub(crate) async fn expire(
     worker: &WorkerContext,
     term: &LeaderTerm,
@@ -20,6 +21,9 @@ pub(crate) async fn expire(
     let Some(handled_until) = handled_until.filter(|_| event.settings.kind != Kind::Order) else {
         return Ok(0);
     };
+    // The shop may report an order of the last moment.
+    let grace = if event.settings.kind == Kind::Pass { worker.config.report_grace_ms } else { 0 };
+    let handled_until = handled_until - grace;
     let expired =
         worker.ledger.expire_called(&term.event, term.fence, handled_until, reading(snapshot)).await?;
     if let (Some(first), Some(last)) = (expired.first(), expired.last()) {
@@ -42,7 +46,7 @@ pub(crate) async fn unprojected(
 ) -> Result<Vec<CalledProjection>, Error> {
     match event.settings.kind {
         Kind::Order => Ok(Vec::new()),
-        Kind::Confirm => {
+        Kind::Confirm | Kind::Pass => {
             Ok(worker.ledger.unprojected_called(&event.settings.id, snapshot.epoch, max).await?)
         }
     }

@@ -67,6 +67,10 @@ fn request(entry: &InboxEntry) -> Option<InboxRequest> {
         InboxKind::Cancel => InboxAction::Cancel,
         InboxKind::Confirm => InboxAction::Confirm,
         InboxKind::Extend => InboxAction::Extend,
+        InboxKind::Ordered => {
+            InboxAction::ReportOrdered { order_no: entry.order_no.clone().unwrap_or_default() }
+        }
+        InboxKind::Released => InboxAction::ReportReleased,
         InboxKind::PresentReceipt => return None,
     };
     let InboxEntry { id, at, app_key, number, .. } = *entry;

@@ -96,13 +96,29 @@ fn record(entry: &QueueEntry, event: &EventRow, snapshot: &QueueSnapshot) -> Opt
         QueueState::Withdrawn => Some(Outcome::Cancelled),
         QueueState::Admitted => entry.outcome.as_ref().map(|projected| projected.outcome),
     };
-    let called = called_window(entry, event, snapshot).filter(|_| outcome.is_none());
+    let called = called_window(entry, event, snapshot).filter(|_| {
+        outcome.is_none() || (event.settings.kind == Kind::Pass && entry.state == QueueState::Admitted)
+    });
+    let order_no = entry.outcome.as_ref().and_then(|projected| projected.order_no.clone());
     let QueueEntry { number, app_key, cancel_requested, .. } = *entry;
-    // A called applicant who withdrew did not confirm, so there is no order.
-    let is_withdrawn_after_reading = entry.state == QueueState::Withdrawn
+    let is_withdrawn_after_reading = is_withdrawn_after_reading(entry, event, snapshot);
+    Some(QueueRecord {
+        number,
+        app_key,
+        outcome,
+        order_no,
+        called,
+        cancel_requested,
+        is_withdrawn_after_reading,
+    })
+}
+
+/// Whether admission may have read the application before it was withdrawn, so that an order may exist. A called applicant who withdrew
+/// did not confirm, so there is none.
+fn is_withdrawn_after_reading(entry: &QueueEntry, event: &EventRow, snapshot: &QueueSnapshot) -> bool {
+    entry.state == QueueState::Withdrawn
         && event.settings.kind == Kind::Order
-        && number.get() <= snapshot.admitted_through;
-    Some(QueueRecord { number, app_key, outcome, called, cancel_requested, is_withdrawn_after_reading })
+        && entry.number.get() <= snapshot.admitted_through
 }
 
 /// The time of a called applicant. One who did not confirm has at least the whole time from now on. Without a projected time the

@@ -15,7 +15,7 @@ const PAGE: u32 = 5000;
 pub struct Witness {
     /// Receipts that applicants hold.
     pub acks: Option<Vec<Receipt>>,
-    /// The order service's own list.
+    /// The order service's own list. In kind `pass` it is the shop's, which has the GUIDs of the applications instead of their keys.
     pub orders: Option<Vec<OrderRow>>,
 }
 
@@ -45,6 +45,16 @@ impl Facts {
         let domain_events = ledger.domain_events(event).await?;
         let event = ledger.event(event).await?;
         Ok(Self { snapshot, entries, event, rows, seats, counted, domain_events, row_of, entry_of })
+    }
+
+    /// The shop's list of orders that were made with passes, with the keys of the applications instead of their GUIDs.
+    pub(super) fn orders_by_key(&self, orders: &[OrderRow]) -> Vec<OrderRow> {
+        let key_of: HashMap<_, _> = self.rows.iter().map(|row| (row.app_key.guid(), row.app_key)).collect();
+        let keyed = |order: &OrderRow| {
+            let app_key = key_of.get(&order.app_key.to_string()).copied().unwrap_or(order.app_key);
+            OrderRow { app_key, ..order.clone() }
+        };
+        orders.iter().map(keyed).collect()
     }
 
     /// The ledger's row of this application.

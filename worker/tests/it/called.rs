@@ -1,8 +1,8 @@
 //! Events in which applicants have to confirm. The queue's clock is moved by hand: it decides how long each applicant has.
 
-use domain::{CalledWindow, EventSettings, Kind, Outcome};
-use ledger::Change;
-use queue::{CalledReply, CalledRequest};
+use domain::{AppKey, CalledWindow, EventSettings, Kind, Outcome};
+use ledger::{Change, OrderRow};
+use queue::{CalledReply, CalledRequest, ShopReport};
 use testkit::until_some;
 
 use crate::applicants::{key, settings, spring};
@@ -186,4 +186,54 @@ async fn an_outage_of_the_queue_costs_no_applicant_the_time_to_confirm() {
     harness.confirm(1).await;
     harness.until_outcome_in_queue([1], Outcome::Ordered).await;
     harness.stop_and_verify(worker).await;
+}
+
+impl WorkerHarness {
+    async fn report(&self, n: u32, report: ShopReport) {
+        let number = self.place(n).await.unwrap().number;
+        self.queue().report(&spring(), key(n), number, report).await.unwrap().unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_pass_ends_with_the_report_of_the_shop_or_after_its_grace_period() {
+    let mut harness = WorkerHarness::open_with(EventSettings {
+        kind: Kind::Pass,
+        pass_target: "https://shop.example.com/order".into(),
+        ..confirm_settings(3)
+    })
+    .await;
+    let grace = harness.config.report_grace_ms;
+    let worker = harness.start().await;
+    harness.apply(1..=5).await;
+    let mut until = 0;
+    for n in 1..=3 {
+        until = until.max(harness.until_called(n).await.until);
+    }
+    harness.report(1, ShopReport::Released).await;
+    harness.until_outcome_in_queue([1], Outcome::Rejected).await;
+    harness.until_called(4).await;
+    harness.advance_queue_to(until + grace / 2);
+    harness.report(2, ShopReport::Ordered { order_no: "A-2".into() }).await;
+    harness.until_outcome_in_queue([2], Outcome::Ordered).await;
+    assert_eq!(harness.place(2).await.unwrap().outcome.unwrap().order_no.as_deref(), Some("A-2"));
+    until_rounds(&harness, 1).await;
+    assert_eq!(harness.state(3).await, Some("called"), "the shop may still report");
+    harness.advance_queue_to(until + grace);
+    harness.until_outcome_in_queue([3], Outcome::Expired).await;
+    harness.until_called(5).await;
+    harness.report(3, ShopReport::Ordered { order_no: "A-3".into() }).await;
+    until_rounds(&harness, 1).await;
+    assert_eq!((harness.state(3).await, harness.seats().await.2), (Some("expired"), 1));
+    assert!(harness.calls().is_empty(), "the orders are the shop's");
+    harness.stop(worker).await;
+    let order = |app_key: AppKey| OrderRow {
+        app_key: app_key.guid().parse().unwrap(),
+        order_no: "A-2".into(),
+        live: true,
+    };
+    let report = harness.verified_with(vec![order(key(2))]).await;
+    assert_eq!(report.violations(), 0, "{:#?}", report.checks);
+    let report = harness.verified_with(vec![order(key(2)), order(key(3))]).await;
+    assert!(report.violations() > 0, "number 3 has no seat");
 }

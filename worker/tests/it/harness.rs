@@ -221,7 +221,12 @@ impl WorkerHarness {
             order_no: kept.order_no,
             live: kept.is_live,
         });
-        let witness = Witness { acks: Some(self.acks.clone()), orders: Some(orders.collect()) };
+        self.verified_with(orders.collect()).await
+    }
+
+    /// Runs verify with the receipts and this list of orders.
+    pub(crate) async fn verified_with(&self, orders: Vec<OrderRow>) -> VerifyReport {
+        let witness = Witness { acks: Some(self.acks.clone()), orders: Some(orders) };
         verify_twice((self.queue(), &self.ledger), &spring(), &witness, async {}).await.unwrap()
     }
 

@@ -80,8 +80,9 @@ async fn create(operator: &OperatorClient, new: CreateEvent) -> Result<(), Comma
         "identity": new.identity.as_str(),
         "settle_after_close": new.settle_after_close,
     });
-    let optional: [(&str, Option<Value>); 5] = [
+    let optional: [(&str, Option<Value>); 6] = [
         ("kind", new.kind.map(|kind| kind.as_str().into())),
+        ("pass_target", new.pass_target.map(Into::into)),
         ("called_for_ms", new.called_for.map(Into::into)),
         ("extension_ms", new.extension.map(Into::into)),
         ("in_flight_max", new.in_flight_max.map(Into::into)),
@@ -121,12 +122,13 @@ async fn list(operator: &OperatorClient) -> Result<(), CommandError> {
 async fn update(operator: &OperatorClient, changes: UpdateEvent) -> Result<(), CommandError> {
     let title = changes.title_ko.zip(changes.title_en).map(|(ko, en)| json!({"ko": ko, "en": en}));
     let no_diverts = changes.no_diverts.then(|| json!([]));
-    let fields: [(&str, Option<Value>); 10] = [
+    let fields: [(&str, Option<Value>); 11] = [
         ("title", title),
         ("opens_at", changes.opens_at.map(|at| format_timestamp(at).into())),
         ("closes_at", changes.closes_at.map(|at| format_timestamp(at).into())),
         ("applications_max", changes.applications_max.map(Into::into)),
         ("intake", changes.intake.map(Into::into)),
+        ("pass_target", changes.pass_target.map(Into::into)),
         ("called_for_ms", changes.called_for.map(Into::into)),
         ("extension_ms", changes.extension.map(Into::into)),
         ("settle_after_close", changes.settle_after_close.map(Into::into)),

@@ -174,10 +174,12 @@ fn product_text(event: &EventResponse) -> String {
 fn kind_text(event: &EventResponse) -> String {
     match event.kind {
         Kind::Order => event.kind.as_str().to_owned(),
-        Kind::Confirm => {
+        Kind::Confirm | Kind::Pass => {
             let seconds = |ms: i64| ms / 1000;
             let (called_for, extension) = (seconds(event.called_for_ms), seconds(event.extension_ms));
-            format!("{} within {called_for} s, extension {extension} s", event.kind.as_str())
+            let target = event.pass_target.as_deref().map(|target| format!(", at {}", printable(target)));
+            let target = target.unwrap_or_default();
+            format!("{} within {called_for} s, extension {extension} s{target}", event.kind.as_str())
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Called applicants: their time as the ledger projects it, and their requests.
 
-use domain::{CalledWindow, Outcome};
-use queue::{CalledReply, CalledRequest, InboxKind};
+use domain::{CalledWindow, EventState, Outcome};
+use queue::{CalledReply, CalledRequest, InboxKind, ShopReport};
 
 use crate::harness::{FENCE, QueueHarness, event, key, number, projected};
 
@@ -104,4 +104,21 @@ pub(crate) async fn a_confirmation_stays_when_the_time_is_projected_again(harnes
     harness.project(|p| p.called = vec![(number(1), confirmed)]).await;
     assert_eq!(harness.queue().entries(&event(), 0, 9).await.unwrap()[0].called, Some(confirmed));
     assert_eq!(harness.inbox_kinds().await, [InboxKind::Confirm]);
+}
+
+pub(crate) async fn a_report_of_the_shop_is_written_with_its_order_number(harness: &mut QueueHarness) {
+    harness.call_first(1_000).await;
+    let report = async |person, report| {
+        harness.queue().report(&event(), key(person), number(person), report).await.unwrap()
+    };
+    let ordered = ShopReport::Ordered { order_no: "A:1".into() };
+    assert_eq!(report(1, ordered.clone()).await, Some(harness.entry(1).await));
+    assert_eq!(report(1, ShopReport::Released).await, Some(harness.entry(1).await));
+    assert_eq!(report(2, ordered).await, None, "there is no such application");
+    let inbox = harness.inbox().await;
+    let kinds: Vec<_> = inbox.iter().map(|entry| (entry.kind, entry.order_no.as_deref())).collect();
+    assert_eq!(kinds, [(InboxKind::Ordered, Some("A:1")), (InboxKind::Released, None)]);
+    harness.project(|p| (p.state, p.settled_seq) = (EventState::Settled, Some(1))).await;
+    assert_eq!(report(1, ShopReport::Released).await, Some(harness.entry(1).await));
+    assert_eq!(harness.inbox().await.len(), 2, "a settled event has its outcomes for good");
 }

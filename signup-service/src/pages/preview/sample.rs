@@ -13,6 +13,7 @@ use queue::{QueueSnapshot, SeatFigures};
 use super::super::context::PageContext;
 use super::super::error::PageError;
 use super::super::event::EventPage;
+use super::super::handover;
 use super::super::receipt::ReceiptPage;
 use super::super::view_only;
 use crate::application::{ApplicationView, PublicState};
@@ -186,11 +187,24 @@ impl<'a> SampleEvent<'a> {
         self.with(|settings| settings.kind = Kind::Confirm)
     }
 
+    /// The same event, as one that gives its applicants passes.
+    pub(super) fn with_passes(&self) -> Self {
+        self.with(|settings| {
+            settings.kind = Kind::Pass;
+            settings.pass_target = "https://shop.example.com/".into();
+        })
+    }
+
     /// The page of a called applicant.
     pub(super) fn called(&self, extended: bool) -> String {
         let until = OPENS + 110_000 + if extended { 898_000 } else { 598_000 };
         let window = CalledWindow { until, extended, confirmed: false };
-        self.calling().receipt_page(Moment::Passed, PublicState::Called(window), false)
+        self.receipt_page(Moment::Passed, PublicState::Called(window), false)
+    }
+
+    /// The page that sends a pass to the shop.
+    pub(super) fn handover_page(&self, receipt: &str) -> String {
+        handover::html(self.signup, self.text, &self.settings, receipt, "")
     }
 
     /// The page of a receipt whose application has this outcome.

@@ -68,10 +68,14 @@ pub(super) struct CreateEvent {
     /// The title on the English page, such as 'Spring special'.
     #[arg(long, value_name = "TEXT")]
     pub(super) title_en: String,
-    /// What happens to an application that is admitted: order makes the order at once; with confirm the applicant has to confirm first.
+    /// What happens to an application that is admitted: order makes the order at once; with confirm the applicant has to
+    /// confirm first; with pass the applicant orders at the shop.
     #[arg(long, value_name = "KIND")]
     pub(super) kind: Option<Kind>,
-    /// How long a called applicant has to confirm, such as 10m; the default is ten minutes.
+    /// With kind pass, the shop's page for called applicants, such as <https://shop.example.com/order/spring>.
+    #[arg(long, value_name = "URL", required_if_eq("kind", "pass"))]
+    pub(super) pass_target: Option<String>,
+    /// How long a called applicant has, such as 10m; the default is ten minutes.
     #[arg(long, value_name = "TIME", value_parser = duration)]
     pub(super) called_for: Option<Millis>,
     /// By how much a called applicant may extend that time, once, such as 5m; 0s allows none, and the default is five minutes.
@@ -139,7 +143,10 @@ pub(super) struct UpdateEvent {
     /// Whether an open event accepts applications: off refuses them, on accepts them again.
     #[arg(long, group = "changes", value_name = "on|off", value_parser = on_off)]
     pub(super) intake: Option<bool>,
-    /// How long applicants have to confirm who are called from now on, such as 10m.
+    /// With kind pass, the shop's page for called applicants, such as <https://shop.example.com/order/spring>.
+    #[arg(long, group = "changes", value_name = "URL")]
+    pub(super) pass_target: Option<String>,
+    /// How long applicants have who are called from now on, such as 10m.
     #[arg(long, group = "changes", value_name = "TIME", value_parser = duration)]
     pub(super) called_for: Option<Millis>,
     /// By how much a called applicant may extend that time, once, such as 5m; 0s allows none.
