@@ -9,11 +9,11 @@ pub(super) fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }
 
-/// A JSON value: a text without its quotes, null as a dash, a text in two languages as on the page.
+/// A JSON value: a text without its quotes, null and an empty text as a dash, a text in two languages as on the page.
 fn value_text(value: &Value) -> String {
     match value {
         Value::Null => "-".to_owned(),
-        Value::String(text) => printable(text),
+        Value::String(text) => or_dash(text),
         Value::Object(fields) => match (fields.get("ko"), fields.get("en")) {
             (Some(Value::String(ko)), Some(Value::String(en))) => both_languages(ko, en),
             _ => auto_pace_value(value).unwrap_or_else(|| printable(&value.to_string())),
@@ -230,6 +230,7 @@ mod tests {
             field_text("announcement", &json!({ "ko": "", "en": "" }), &text),
             "announcement - -> 느려요 | Slow"
         );
+        assert_eq!(field_text("color", &json!(""), &json!("#1d4ed8")), "color - -> #1d4ed8");
     }
 
     #[test]
