@@ -152,3 +152,17 @@ async fn the_number_of_streams_is_bounded() {
     assert!(TestStream::open(&harness, &[("authorization", &token)]).await.is_ok());
     assert_eq!((harness.ctx.now)(), NOW);
 }
+
+#[tokio::test]
+async fn no_time_is_left_where_no_seat_is_left() {
+    let harness = OperatorHarness::open().await;
+    harness.park(1).await;
+    let one = json!({"capacity": 1, "reason": "no more"});
+    assert_eq!(harness.change("PUT", "/gate/adm/v1/set/capacity/spring", "*", &one).await.status, 200);
+    harness.clock.advance(10_000);
+    report(&harness, 5, 4).await;
+    let cookie = harness.log_in(VIEWER).await;
+    let page = harness.page("GET", "/console/spring", &cookie, "").await.text();
+    assert!(page.contains("data-f=\"remaining\">–<"), "{page}");
+    assert!(page.contains("reported just now"), "{page}");
+}
