@@ -108,7 +108,7 @@ impl Stage {
             log_format: LogFormat::Text,
             log_filter: "warn".into(),
         };
-        let system = System::start(setup.clone(), &context).await.unwrap();
+        let system = Box::pin(System::start(setup.clone(), &context)).await.unwrap();
         setup.listen = system.signup.unwrap();
         let opens_at = now + play.opens_in_ms;
         let stage =
@@ -138,7 +138,7 @@ impl Stage {
             let _ = std::fs::remove_file(folder.path().join(file));
         }
         let context = Context::system();
-        let system = System::start(setup.clone(), &context).await.unwrap();
+        let system = Box::pin(System::start(setup.clone(), &context)).await.unwrap();
         Self { base, opens_at, setup, context, system, folder }
     }
 
