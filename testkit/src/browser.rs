@@ -200,7 +200,7 @@ impl Browser {
         let width = self.script("return innerWidth").await?;
         let clip = json!({"x": 0, "y": 0, "width": width, "height": height, "scale": 1});
         let format = if path.extension().is_some_and(|end| end == "webp") { "webp" } else { "png" };
-        let params = json!({"format": format, "quality": 40, "captureBeyondViewport": true, "clip": clip});
+        let params = json!({"format": format, "quality": 35, "captureBeyondViewport": true, "clip": clip});
         let shot = self.devtools("Page.captureScreenshot", &params).await?;
         write_picture(path, &text_of(&shot["data"])?)
     }
