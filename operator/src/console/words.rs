@@ -214,6 +214,7 @@ pub(super) fn happened<'a>(t: &'a Messages, what: &'a str) -> &'a str {
         "expired" => t.expired,
         "sold_out" => t.sold_out,
         "parked" => t.parked,
+        "order_refused" => t.order_refused,
         "retry" => t.retry,
         "reject" => t.reject,
         other => other,
@@ -226,6 +227,7 @@ pub(super) fn party<'a>(t: &'a Messages, detail: &'a str) -> &'a str {
         "applicant" => t.by_applicant,
         "operator" => t.by_operator,
         "order_service" => t.by_order_service,
+        "shop" => t.by_shop,
         other => other,
     }
 }

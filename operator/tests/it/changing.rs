@@ -33,6 +33,28 @@ fn new_event(id: &str) -> Value {
 }
 
 #[tokio::test]
+async fn an_event_with_passes_needs_the_shop_s_page() {
+    const CREATE: &str = "/event/adm/v1/create/event";
+    let harness = OperatorHarness::empty().await;
+    let mut new = new_event("spring");
+    new["kind"] = json!("pass");
+    for target in [json!(null), json!(""), json!("http://shop.example.com/order"), json!("/order")] {
+        new["pass_target"] = target;
+        let refused = harness.change("POST", CREATE, "", &new).await;
+        assert_eq!((refused.status, &refused.json()["errors"][0]["pointer"]), (422, &json!("/pass_target")));
+    }
+    new["pass_target"] = json!("https://shop.example.com/order");
+    assert_eq!(harness.change("POST", CREATE, "", &new).await.status, 201);
+    let update = json!({ "pass_target": "https://shop.example.com/spring" });
+    let changed = harness.change("PATCH", "/event/adm/v1/update/event/spring", "\"1\"", &update).await;
+    assert_eq!((changed.status, &changed.json()["after"]), (200, &update));
+    assert_eq!(harness.get(GET).await.json()["pass_target"], "https://shop.example.com/spring");
+    let auto = json!({ "auto_pace": { "min": 5, "max": 40, "target_p95_ms": 1500 } });
+    let refused = harness.change("PUT", "/gate/adm/v1/set/auto-pace/spring", "*", &auto).await;
+    assert_eq!((refused.status, &refused.json()["errors"][0]["pointer"]), (422, &json!("/auto_pace")));
+}
+
+#[tokio::test]
 async fn a_new_event_has_its_seats_and_the_default_limits() {
     let harness = OperatorHarness::empty().await;
     let created = harness.change("POST", "/event/adm/v1/create/event", "", &new_event("autumn")).await;

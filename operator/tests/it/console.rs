@@ -148,6 +148,12 @@ async fn an_event_is_created_and_cloned_on_the_page() {
         (&json!("2026-11-22T12:00:00.000Z"), &json!("/products/b"))
     );
     assert_eq!(harness.page("POST", "/console/new", &cookie, form).await.status, 409);
+    let with_pass = form.replace("id=autumn", "id=spring&kind=pass");
+    let wrong = harness.page("POST", "/console/new", &cookie, &with_pass).await;
+    assert!(wrong.text().contains("Please check the values: Page of the shop"), "{}", wrong.text());
+    let with_pass = format!("{with_pass}&pass_target=https://shop.example.com/order");
+    assert_eq!(harness.page("POST", "/console/new", &cookie, &with_pass).await.status, 303);
+    assert_eq!(harness.get("/event/adm/v1/get/event/spring").await.json()["kind"], "pass");
     let copy = "id=winter&opens_at=2026-12-22T21:00&closes_at=2026-12-22T22:00";
     assert_eq!(harness.page("POST", "/console/autumn/clone", &cookie, copy).await.status, 303);
     assert_eq!(harness.get("/event/adm/v1/get/event/winter").await.json()["pace"], "2.5");

@@ -215,6 +215,8 @@ pub(crate) struct Messages {
     pub(crate) by_applicant: &'static str,
     pub(crate) by_operator: &'static str,
     pub(crate) by_order_service: &'static str,
+    pub(crate) by_shop: &'static str,
+    pub(crate) order_refused: &'static str,
     pub(crate) report: &'static str,
     pub(crate) report_early: &'static str,
     pub(crate) report_verify: &'static str,

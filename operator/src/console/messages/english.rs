@@ -215,6 +215,8 @@ pub(super) const MESSAGES: Messages = Messages {
     by_applicant: "by the applicant",
     by_operator: "by an operator",
     by_order_service: "by the order service",
+    by_shop: "by the shop",
+    order_refused: "Order refused: no seat",
     report: "Event report",
     report_early: "The event is not settled: these figures can still change.",
     report_verify: "firstcome verify checks the stored data against these promises; run it once the event is settled and keep its output with this page.",

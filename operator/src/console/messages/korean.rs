@@ -215,6 +215,8 @@ pub(super) const MESSAGES: Messages = Messages {
     by_applicant: "신청자",
     by_operator: "운영자",
     by_order_service: "주문 서비스",
+    by_shop: "쇼핑몰",
+    order_refused: "주문 거절(자리 없음)",
     report: "이벤트 보고서",
     report_early: "정산 전이라 수치가 바뀔 수 있습니다.",
     report_verify: "저장된 데이터는 firstcome verify가 검사합니다. 정산한 뒤에 실행해서 결과를 이 보고서와 함께 보관하세요.",
