@@ -12,12 +12,13 @@ mod operator;
 mod reload;
 mod serve;
 mod settings;
+mod shell;
 mod verify;
 
 use std::process::ExitCode;
 use std::time::Duration;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
 
 use crate::output::print_error;
 use error::CommandError;
@@ -53,6 +54,10 @@ enum Command {
     /// Checks or prints the settings.
     #[command(subcommand)]
     Config(config::ConfigCommand),
+    /// Prints the completions of a shell: `source <(firstcome completions bash)`.
+    Completions(shell::CompletionsArgs),
+    /// Writes the manual pages of all commands into a folder.
+    Man(shell::ManArgs),
 }
 
 /// How long the end of the process waits for calls that block, such as a write of the access log to a pipe that is full.
@@ -86,5 +91,7 @@ async fn execute(command: Command) -> Result<(), CommandError> {
         Command::Journal(args) => journal::run(&args),
         Command::Doctor(command) => doctor::run(command).await,
         Command::Config(command) => config::run(&command),
+        Command::Completions(args) => shell::completions(&args, Cli::command()),
+        Command::Man(args) => shell::man(&args, Cli::command()),
     }
 }

@@ -42,6 +42,16 @@ impl CommandError {
         Self::Exit { code: USAGE, message: message.into() }
     }
 
+    /// The message, for a command that goes on after it.
+    pub(super) fn text(self) -> String {
+        match self {
+            Self::Failed(error) => format!("{error:#}"),
+            Self::Settings(mistakes) => mistakes.lines().join("; "),
+            Self::Violations => "verify found violations".to_owned(),
+            Self::Exit { message, .. } => message,
+        }
+    }
+
     /// Prints the error and returns its exit code.
     pub(super) fn report(self) -> ExitCode {
         match self {

@@ -11,6 +11,7 @@ mod format;
 mod outbox;
 mod pace;
 mod release;
+mod top;
 mod webhook;
 
 use clap::Subcommand;
@@ -37,6 +38,8 @@ pub(super) enum OperatorCommand {
     Webhook(webhook::WebhookArgs),
     /// Lists and ends parked applications through the operator API.
     Application(application::ApplicationArgs),
+    /// Shows an event as it is now on the whole terminal, through the operator API.
+    Top(top::TopArgs),
 }
 
 /// Runs the command.
@@ -51,5 +54,6 @@ pub(super) async fn run(command: OperatorCommand) -> Result<(), CommandError> {
         OperatorCommand::Outbox(args) => outbox::run(args).await,
         OperatorCommand::Webhook(args) => webhook::run(args).await,
         OperatorCommand::Application(args) => application::run(args).await,
+        OperatorCommand::Top(args) => top::run(args).await,
     }
 }

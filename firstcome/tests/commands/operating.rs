@@ -241,6 +241,17 @@ async fn audit_verify_reads_the_ledger_of_a_running_program() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn top_prints_one_screen_and_otherwise_needs_a_terminal() {
+    let harness = CliHarness::start().await;
+    harness.open_event().await;
+    let top = harness.done(&["top", "--once"]);
+    assert!(top.contains("spring  open  release running") && top.contains("sold 1 of 50"), "{top}");
+    assert!(harness.done(&["top", "spring", "--once", "--json"]).contains("\"calls_per_s\""));
+    assert!(harness.ends_with(2, &["top"]).contains("--once"));
+    assert!(harness.ends_with(3, &["top", "winter", "--once"]).contains("does not exist"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn each_refusal_has_its_own_exit_code() {
     let harness = CliHarness::start().await;
     let create = [

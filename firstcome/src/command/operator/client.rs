@@ -9,6 +9,7 @@ use bytes::Bytes;
 use clap::Args;
 use domain::EventId;
 use http_body_util::{BodyExt as _, Full, Limited};
+use hyper::body::Incoming;
 use hyper::{Method, Request, Uri, header};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -212,22 +213,7 @@ impl OperatorClient {
     /// Reads a resource of any size, and writes it as it arrives.
     pub(super) async fn download(&self, path: String, to: &mut impl Write) -> Result<(), CommandError> {
         let request = ApiRequest { method: Method::GET, path, rev: None, body: Value::Null };
-        let sent = tokio::time::timeout(RESPONSE_TIMEOUT, self.client.request(self.http_request(&request)?));
-        let response = match sent.await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => {
-                return Err(self.no_response(&request, &format!("{:#}", anyhow::anyhow!(error))));
-            }
-            Err(_) => return Err(self.no_response(&request, "timed out")),
-        };
-        let status = response.status().as_u16();
-        let mut body = response.into_body();
-        if status != 200 {
-            let problem =
-                Limited::new(body, BODY_MAX).collect().await.map(http_body_util::Collected::to_bytes);
-            let problem = problem.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-            return Err(problem_error(status, &problem.unwrap_or_default()));
-        }
+        let mut body = self.open(&request).await?;
         loop {
             let next = tokio::time::timeout(RESPONSE_TIMEOUT, body.frame()).await;
             let Some(frame) = next.map_err(|_| self.no_response(&request, "timed out"))? else { break };
@@ -237,6 +223,30 @@ impl OperatorClient {
             }
         }
         Ok(to.flush().context("cannot write the file")?)
+    }
+
+    /// Opens a stream, which goes on after its headers.
+    pub(super) async fn stream(&self, path: &str) -> Result<Incoming, CommandError> {
+        let path = path.to_owned();
+        self.open(&ApiRequest { method: Method::GET, path, rev: None, body: Value::Null }).await
+    }
+
+    /// Sends a request, and returns the body of its response before it is read.
+    async fn open(&self, request: &ApiRequest) -> Result<Incoming, CommandError> {
+        let sent = self.client.request(self.http_request(request)?);
+        let response = match tokio::time::timeout(RESPONSE_TIMEOUT, sent).await {
+            Ok(Ok(response)) => response,
+            Ok(Err(error)) => return Err(self.no_response(request, &format!("{:#}", anyhow::anyhow!(error)))),
+            Err(_) => return Err(self.no_response(request, "timed out")),
+        };
+        let status = response.status().as_u16();
+        let body = response.into_body();
+        if status == 200 {
+            return Ok(body);
+        }
+        let problem = Limited::new(body, BODY_MAX).collect().await.map(http_body_util::Collected::to_bytes);
+        let problem = problem.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        Err(problem_error(status, &problem.unwrap_or_default()))
     }
 
     fn http_request(&self, request: &ApiRequest) -> anyhow::Result<Request<Full<Bytes>>> {

@@ -202,6 +202,15 @@ fn queue_text(queue: &QueueResponse) -> String {
     )
 }
 
+/// A time in its largest units: `45s`, `2m 5s`, `1h 3m`.
+pub(super) fn duration(seconds: u64) -> String {
+    match seconds {
+        0..60 => format!("{seconds}s"),
+        60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
+        _ => format!("{}h {}m", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use serde_json::json;
