@@ -83,6 +83,7 @@ async fn serve_term(worker: &WorkerContext, event: &EventId, fence: Fence, check
             }
         }
     }
+    projector::clear_gauges(event);
     if let Err(error) = worker.with_timeout(worker.ledger.step_down(event, fence)).await {
         tracing::debug!(%error, "failed to release the leadership; its lease expires");
     }

@@ -134,6 +134,7 @@ async fn call_order_service(worker: &WorkerContext, dispatch: &DispatchState, ca
         *circuit_breaker = circuit_breaker.after(is_clear, (worker.context.now)());
     }
     let latency_ms = (worker.context.now)() - began;
+    record_latency(&call.event, is_clear, latency_ms);
     let result = record(worker, call, &response).await;
     let mut activity = dispatch.activity.lock();
     activity.count_call(latency_ms);
@@ -144,6 +145,14 @@ async fn call_order_service(worker: &WorkerContext, dispatch: &DispatchState, ca
         Some(CallResult::Ended(_)) => activity.cancelled += 1,
         _ => {}
     }
+}
+
+/// Adds a call to the metrics.
+fn record_latency(event: &EventId, is_clear: bool, latency_ms: Millis) {
+    let clear = if is_clear { "true" } else { "false" };
+    let seconds = f64::from(u32::try_from(latency_ms).unwrap_or(0)) / 1000.0;
+    metrics::histogram!("firstcome_order_call_duration_seconds", "event" => event.to_string(), "clear" => clear)
+        .record(seconds);
 }
 
 /// Records a response. One that cannot be recorded is not lost: the lease expires, and the same key brings the same response again.

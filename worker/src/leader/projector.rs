@@ -1,6 +1,6 @@
 //! The projector: writes the ledger's settings, figures and outcomes into the queue. It decides nothing.
 
-use domain::Millis;
+use domain::{EventId, Millis};
 use ledger::{CalledProjection, EventRow, OutcomeProjection};
 use queue::{ProjectedOutcome, Projection, QueueSnapshot, SeatFigures};
 
@@ -118,6 +118,23 @@ fn record_gauges(event: &EventRow, snapshot: &QueueSnapshot, figures: SeatFigure
     metrics::gauge!("firstcome_seats", "event" => id.clone(), "state" => "free").set(figures.free);
     metrics::gauge!("firstcome_seats", "event" => id.clone(), "state" => "held").set(figures.held);
     metrics::gauge!("firstcome_seats", "event" => id, "state" => "sold").set(figures.sold);
+}
+
+/// Ends the figures of an event that this process leads no more. Of several processes, only the leader has any.
+pub(crate) fn clear_gauges(event: &EventId) {
+    let id = event.to_string();
+    for name in [
+        "firstcome_waiting",
+        "firstcome_oldest_wait_seconds",
+        "firstcome_pace_calls_per_second",
+        "firstcome_seats_capacity",
+        "firstcome_skipped_numbers",
+    ] {
+        metrics::gauge!(name, "event" => id.clone()).set(f64::NAN);
+    }
+    for state in ["free", "held", "sold"] {
+        metrics::gauge!("firstcome_seats", "event" => id.clone(), "state" => state).set(f64::NAN);
+    }
 }
 
 /// The pace as a number of calls per second.

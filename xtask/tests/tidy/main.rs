@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use crate::workspace::{assert_none, files, is_page, is_rust, is_test};
 
+mod alerts;
 mod crates;
 mod functions;
 mod imports;
