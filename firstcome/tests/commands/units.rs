@@ -10,8 +10,8 @@ use super::{PROGRAM, output_text};
 
 const ROLES: [&str; 4] = ["gateway", "signup", "worker", "operator"];
 /// What differs from role to role.
-const OWN_KEYS: [&str; 6] =
-    ["Description", "Environment", "ExecStart", "LoadCredential", "StateDirectory", "User"];
+const OWN_KEYS: [&str; 7] =
+    ["Description", "Environment", "ExecReload", "ExecStart", "LoadCredential", "StateDirectory", "User"];
 
 /// The `Key=value` lines of the unit of a role, in order.
 fn unit(role: &str) -> Vec<(String, String)> {
