@@ -4,6 +4,7 @@ mod client_table;
 mod in_flight;
 mod monotonic_clock;
 
+use std::hash::{BuildHasher as _, BuildHasherDefault, DefaultHasher};
 use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
@@ -132,18 +133,18 @@ impl RateLimits {
 
 impl Limit {
     fn all(config: &Config, now: &Now) -> Vec<Self> {
-        config.limits.iter().zip(0..).map(|(limit, nth)| Self::new(limit, nth, now)).collect()
+        config.limits.iter().map(|limit| Self::new(limit, now)).collect()
     }
 
-    fn new(config: &LimitConfig, nth: u64, now: &Now) -> Self {
+    fn new(config: &LimitConfig, now: &Now) -> Self {
         let global = config.global.map(|rate| {
             // A burst of a tenth of a second, so that a crowd passes evenly.
             let burst = NonZeroU32::new(rate.count.get() / 10).unwrap_or(NonZeroU32::MIN);
             RateLimiter::new(quota(rate, burst), InMemoryState::default(), MonotonicClock::new(now))
         });
         Self {
-            // A large odd number, so that both the set and the tag of a bucket differ.
-            salt: nth.wrapping_mul(0x9E37_79B9_7F4A_7C15),
+            // By the name, so that a client keeps its buckets when other limits come or go. Both the set and the tag of a bucket differ.
+            salt: BuildHasherDefault::<DefaultHasher>::default().hash_one(&config.name),
             per_client: BucketRate::new(config.per_client, config.burst),
             global,
             policy: policy(config),

@@ -50,7 +50,7 @@ pub async fn start(
         context: context.clone(),
         orders_due: Arc::default(),
     };
-    webhooks::start(&worker).await?;
+    webhooks::start(&worker)?;
     catalogue::start(worker);
     Ok(())
 }

@@ -23,17 +23,10 @@ const PAUSE: Duration = Duration::from_millis(20);
 const STOP_GRACE: Duration = Duration::from_secs(2);
 
 /// Makes deliveries, if the settings have a key for the secrets of endpoints.
-pub(crate) async fn start(worker: &WorkerContext) -> anyhow::Result<()> {
-    let Some(config) = worker.config.messaging.webhook.clone() else {
-        if !worker.ledger.endpoints().await?.is_empty() {
-            tracing::warn!(
-                "there are webhook endpoints, but nothing is delivered: messaging.webhook.key is not set"
-            );
-        }
-        return Ok(());
-    };
-    let client = WebhookClient::new(&config)?;
+pub(crate) fn start(worker: &WorkerContext) -> anyhow::Result<()> {
     report::start(worker);
+    let Some(config) = worker.config.messaging.webhook.clone() else { return Ok(()) };
+    let client = WebhookClient::new(&config)?;
     let sender = Sender { worker: worker.clone(), config, client, ended: Notify::new() };
     worker.context.tasks.spawn("webhooks", send_all(Arc::new(sender)));
     Ok(())

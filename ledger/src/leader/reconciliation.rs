@@ -210,10 +210,11 @@ async fn raise_window(tx: &mut Tx, row: &ApplicationRow, window: CalledWindow) -
     Ok(())
 }
 
-/// Whether an application is under way that may free its seat.
+/// Whether an application is under way that may free its seat. A called one is not: while the reconciliation lasts, neither its report
+/// nor the end of its time is handled.
 async fn is_under_way(tx: &mut Tx, event: &EventId) -> Result<bool, Error> {
     let row = sqlx::query(
-        "SELECT COUNT(*) AS under_way FROM application WHERE event = $1 AND state IN ('called', 'ordering', 'undoing')",
+        "SELECT COUNT(*) AS under_way FROM application WHERE event = $1 AND state IN ('ordering', 'undoing')",
     )
     .bind(event.as_str())
     .fetch_one(&mut **tx)

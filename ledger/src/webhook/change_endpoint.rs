@@ -165,10 +165,11 @@ async fn insert(tx: &mut Tx, row: &EndpointRow) -> Result<bool, Error> {
     Ok(inserted.rows_affected() > 0)
 }
 
+/// Makes the deliveries due that wait for their next attempt, except those whose attempt runs.
 async fn make_due(tx: &mut Tx, id: &str, now: Millis) -> Result<(), Error> {
     sqlx::query(
         "UPDATE webhook_delivery SET next_try_at = $2 WHERE endpoint = $1 AND (event, seq) IN (
-             SELECT event, seq FROM webhook_delivery WHERE endpoint = $1 AND state = 'pending' AND next_try_at > $2 AND next_try_at < $3
+             SELECT event, seq FROM webhook_delivery WHERE endpoint = $1 AND state = 'pending' AND next_try_at > $2 AND next_try_at < $3 AND lease_until <= $2
              ORDER BY next_try_at, event, seq LIMIT $4)",
     )
     .bind(id)

@@ -46,6 +46,9 @@ struct ShopReportResponse {
     number: Number,
     /// `called` until the report is decided; then `ordered`, `rejected`, or how the application ended before the report came.
     state: &'static str,
+    /// The order of an application that is `ordered`. A report of another one is refused.
+    #[schema(value_type = Option<String>)]
+    order_no: Option<String>,
     server_time_ms: Millis,
 }
 
@@ -71,7 +74,8 @@ pub(crate) async fn create_result(
         .increment(1);
     tracing::info!(target: "business", guid = body.guid, event = %id, number = number.get(), state, "the shop reports {result}");
     let server_time_ms = documents.queue_time(signup.now());
-    let response = ShopReportResponse { event: id.to_string(), number, state, server_time_ms };
+    let order_no = entry.outcome.and_then(|projected| projected.order_no);
+    let response = ShopReportResponse { event: id.to_string(), number, state, order_no, server_time_ms };
     Ok((StatusCode::ACCEPTED, Json(response)).into_response())
 }
 

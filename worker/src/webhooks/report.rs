@@ -31,8 +31,13 @@ pub(super) fn start(worker: &WorkerContext) {
 /// Sets the gauges, and returns what is wrong with which endpoint.
 async fn report(worker: &WorkerContext) -> Result<Vec<String>, Error> {
     let now = worker.ledger.time().await?;
+    let endpoints = worker.ledger.endpoints().await?;
     let mut troubles = Vec::new();
-    for endpoint in worker.ledger.endpoints().await? {
+    if worker.config.messaging.webhook.is_none() && !endpoints.is_empty() {
+        let kept = "nothing is delivered to webhook endpoints, and no domain event is deleted: messaging.webhook.key is not set";
+        troubles.push(kept.to_owned());
+    }
+    for endpoint in endpoints {
         let id = &endpoint.id;
         let failing_for = failing_for(&endpoint, now);
         metrics::gauge!("firstcome_webhook_failing_seconds", "endpoint" => id.clone())
