@@ -53,10 +53,13 @@ pub struct AutoPace {
     pub target_p95_ms: u32,
 }
 
+/// The lowest `min`, in millionths of a call per second: twice the calls that a judgement needs, so that a pace that has fallen can rise.
+const MIN_MICRO: i64 = 500_000;
+
 impl AutoPace {
     /// Whether the limits make sense.
     pub fn is_valid(&self) -> bool {
-        self.min <= self.max && TARGET_P95_MS.contains(&self.target_p95_ms)
+        self.min.micro() >= MIN_MICRO && self.min <= self.max && TARGET_P95_MS.contains(&self.target_p95_ms)
     }
 
     /// The pace within the limits.

@@ -200,7 +200,7 @@ pub enum BadSettings {
     Extension,
     /// See the message.
     #[error(
-        "auto_pace needs a min that is not above its max, a target_p95_ms from {} to {}, and order calls, of which kind pass has none",
+        "auto_pace needs a min of at least 0.5 that is not above its max, a target_p95_ms from {} to {}, and order calls, of which kind pass has none",
         TARGET_P95_MS.start(), TARGET_P95_MS.end()
     )]
     AutoPace,

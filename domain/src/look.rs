@@ -137,7 +137,9 @@ pub fn web_origin(address: &str) -> Option<&str> {
     let is_label = |label: &str| {
         !label.is_empty() && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
-    let is_valid = host.split('.').all(is_label) && port.parse::<u16>().is_ok_and(|port| port > 0);
+    let is_port =
+        port.bytes().all(|byte| byte.is_ascii_digit()) && port.parse::<u16>().is_ok_and(|port| port > 0);
+    let is_valid = host.split('.').all(is_label) && is_port;
     is_valid.then(|| &address[..address.len() - rest.len() + end])
 }
 

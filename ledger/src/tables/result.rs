@@ -57,10 +57,10 @@ impl EventResult {
     }
 
     /// Adds the numbers of the queue: those above `admitted_through` wait, except for the ones that the ledger knows, which have been
-    /// withdrawn or admitted since.
-    fn count_queue(&mut self, status: &QueueStatus, known_above: i64) {
-        self.accepted = i64::from(status.seq) - i64::from(status.skipped_numbers);
-        self.waiting = i64::from(status.waiting) - known_above;
+    /// withdrawn or admitted since. Of these, `newer` have numbers that were given after the status.
+    fn count_queue(&mut self, status: &QueueStatus, known_above: i64, newer: i64) {
+        self.accepted = i64::from(status.seq) - i64::from(status.skipped_numbers) + newer;
+        self.waiting = i64::from(status.waiting) + newer - known_above;
     }
 }
 
@@ -70,24 +70,27 @@ impl Ledger {
         // First the queue's status: all numbers up to its `admitted_through` are in the ledger before the leader writes it.
         let status = self.queue_status(event).await?;
         let above = status.as_ref().map_or(0, |status| i64::from(status.admitted_through));
-        let rows = self.counts(event, above).await?;
+        let seq = status.as_ref().map_or(0, |status| i64::from(status.seq));
+        let rows = self.counts(event, above, seq).await?;
         let mut result = EventResult::default();
-        let mut known_above = 0;
+        let (mut known_above, mut newer) = (0, 0);
         for row in &rows {
             result.count(row)?;
             known_above += int(row, "above")?;
+            newer += int(row, "newer")?;
         }
         if let Some(status) = &status {
-            result.count_queue(status, known_above);
+            result.count_queue(status, known_above, newer);
         }
         Ok(result)
     }
 
-    async fn counts(&self, event: &EventId, above: i64) -> Result<Vec<AnyRow>, Error> {
+    async fn counts(&self, event: &EventId, above: i64, seq: i64) -> Result<Vec<AnyRow>, Error> {
         let sql =
             "SELECT state, outcome, COUNT(*) AS applications, MIN(ended_at) AS first, MAX(ended_at) AS last,
-                          CAST(SUM(CASE WHEN number > $2 THEN 1 ELSE 0 END) AS BIGINT) AS above
+                          CAST(SUM(CASE WHEN number > $2 THEN 1 ELSE 0 END) AS BIGINT) AS above,
+                          CAST(SUM(CASE WHEN number > $3 THEN 1 ELSE 0 END) AS BIGINT) AS newer
                    FROM application WHERE event = $1 GROUP BY state, outcome";
-        Ok(sqlx::query(sql).bind(event.as_str()).bind(above).fetch_all(self.reader()).await?)
+        Ok(sqlx::query(sql).bind(event.as_str()).bind(above).bind(seq).fetch_all(self.reader()).await?)
     }
 }

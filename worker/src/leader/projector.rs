@@ -1,6 +1,6 @@
 //! The projector: writes the ledger's settings, figures and outcomes into the queue. It decides nothing.
 
-use domain::{EventId, Millis};
+use domain::{EventId, Millis, Release};
 use ledger::{CalledProjection, EventRow, OutcomeProjection};
 use queue::{ProjectedOutcome, Projection, QueueSnapshot, SeatFigures};
 
@@ -137,7 +137,10 @@ pub(crate) fn clear_gauges(event: &EventId) {
     }
 }
 
-/// The pace as a number of calls per second.
+/// The pace as a number of calls per second; zero while the release does not run.
 fn calls_per_second(event: &EventRow) -> f64 {
+    if event.settings.release != Release::Running {
+        return 0.0;
+    }
     event.settings.pace.to_string().parse().unwrap_or(0.0)
 }

@@ -7,6 +7,7 @@ mod screen;
 mod view;
 
 use std::io::IsTerminal as _;
+use std::time::Duration;
 
 use clap::Args;
 use domain::EventId;
@@ -23,6 +24,8 @@ use view::{Intent, View};
 
 /// The size of the one screen that `--once` prints.
 const ONCE_SIZE: (u16, u16) = (100, 24);
+/// How long an answer to a key may take.
+const ANSWER_MAX: Duration = Duration::from_secs(5);
 /// How many changes are read at the start.
 const CHANGES: u32 = 8;
 
@@ -105,10 +108,21 @@ async fn show(
         match view.press(&input) {
             Intent::Nothing => {}
             Intent::Quit => return Ok(()),
-            Intent::Review(change) => view.reviewed(change.review(operator, event).await),
-            Intent::Apply(review) => view.applied(review.apply(operator, event).await),
+            Intent::Review(change) => view.reviewed(in_time(change.review(operator, event)).await),
+            Intent::Apply(review) => view.applied(in_time(review.apply(operator, event)).await),
         }
     }
+}
+
+/// The answer to a request, if it comes before the operator takes the screen for dead.
+async fn in_time<T>(answer: impl Future<Output = Result<T, CommandError>>) -> Result<T, CommandError> {
+    let late = || {
+        anyhow::anyhow!(
+            "no answer within {} s: see whether the change was made before you repeat it",
+            ANSWER_MAX.as_secs()
+        )
+    };
+    tokio::time::timeout(ANSWER_MAX, answer).await.unwrap_or_else(|_| Err(late().into()))
 }
 
 /// The input of the terminal, read by a thread of its own because reading blocks. It ends with the process.
