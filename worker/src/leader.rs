@@ -134,7 +134,7 @@ async fn run_round(worker: &WorkerContext, term: &mut LeaderTerm, check: &Check)
         projector::project_changes(worker, term, &event, &snapshot, now).await?;
         return Ok(IDLE);
     }
-    admission::finish(worker, term, &event, &snapshot).await?;
+    admission::finish(worker, term, &event, &snapshot, now).await?;
     let handled = inbox::handle_inbox(worker, term, &event, &snapshot).await?;
     let (mut admitted, mut expired) = (0, 0);
     if recovery::end_recovery(worker, term, &event, &snapshot, now).await? {

@@ -2,6 +2,7 @@
 //! popped: after a crash between two steps, the steps are repeated and nothing needs repair.
 
 use data_encoding::BASE64;
+use domain::Millis;
 use ledger::{ADMIT_MAX, Candidate, EventRow, QueueReading};
 use queue::{QueueHead, QueueSnapshot, WaitingApplication};
 
@@ -41,15 +42,22 @@ pub(crate) async fn admit_head(
     Ok(admission.known.len())
 }
 
+/// How often the ledger is asked for order calls that are not due, in milliseconds.
+const NOT_DUE_PERIOD_MS: Millis = 1000;
+
 /// Ends an admission that stopped between its steps: the queue gets the applications as admitted, and their order calls are due. Otherwise
-/// those that the queue has as admitted would never be read again.
+/// those that the queue has as admitted would never be read again. A ledger that was put back to an older state stops an admission too,
+/// without a new leader, so that it is also asked from time to time.
 pub(crate) async fn finish(
     worker: &WorkerContext,
     term: &mut LeaderTerm,
     event: &EventRow,
     snapshot: &QueueSnapshot,
+    now: Millis,
 ) -> Result<(), Error> {
+    term.has_not_due |= now - term.asked_not_due_at >= NOT_DUE_PERIOD_MS;
     while term.has_not_due {
+        term.asked_not_due_at = now;
         let keys = worker.ledger.not_due(&term.event).await?;
         if !keys.is_empty() {
             let through = snapshot.admitted_through;

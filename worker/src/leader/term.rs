@@ -33,6 +33,8 @@ pub(crate) struct LeaderTerm {
     pub(crate) recovering_since: Option<Millis>,
     /// Whether an admission may have stopped before its order calls were due, in this term or before.
     pub(crate) has_not_due: bool,
+    /// When the ledger was last asked for such order calls. It may have lost that they are due, without any other sign.
+    pub(crate) asked_not_due_at: Millis,
     /// While the ledger is behind, it has everything that the queue has up to this number.
     pub(crate) reconciled_through: Option<u32>,
     /// The search for numbers in gaps that are in use, while it runs.
@@ -60,6 +62,7 @@ impl LeaderTerm {
             unarmed_since: None,
             recovering_since: None,
             has_not_due: true,
+            asked_not_due_at: 0,
             reconciled_through: None,
             // The leader before may have ended between a restoring and its recount.
             recount: Some(GapRecount::default()),

@@ -13,6 +13,7 @@ use tokio::sync::Semaphore;
 use crate::applicants::{applicant, contact, key, spring};
 use crate::captured_log::CapturedLog;
 use crate::harness::{WorkerHarness, applicant_of};
+use crate::stores::write;
 
 /// Every kind of unclear response, each for the first call of one applicant.
 fn unclear_responses(base: &str) -> Vec<Behavior> {
@@ -76,6 +77,24 @@ async fn an_unclear_response_leads_to_exactly_one_order() {
         assert_eq!(calls.iter().filter(|call| applicant_of(call) == n).count(), 2, "applicant {n}");
     }
     assert_eq!(harness.stub.orders().len(), calls.len() / 2);
+    harness.stop_and_verify(worker).await;
+}
+
+#[tokio::test]
+async fn an_order_call_whose_due_time_the_ledger_lost_is_made_without_a_new_leader() {
+    let mut harness = WorkerHarness::open(1).await;
+    harness.stub.behave(|_| Behavior::error_page(503));
+    let worker = harness.start().await;
+    harness.apply([1]).await;
+    until_some("a call", async || (harness.stub.call_count() > 0).then_some(())).await;
+    // As in a ledger that was put back to the moment before the queue had the application as admitted.
+    let lost = format!("UPDATE application SET next_try_at = {} WHERE state = 'ordering'", i64::MAX);
+    until_some("the order to be pending", async || {
+        (write(&harness.file("ledger.db"), &lost).await == 1).then_some(())
+    })
+    .await;
+    harness.stub.behave(|_| Behavior::Normal);
+    harness.until_outcome_in_queue([1], Outcome::Ordered).await;
     harness.stop_and_verify(worker).await;
 }
 
