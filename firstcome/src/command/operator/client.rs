@@ -25,7 +25,7 @@ use crate::output::{print, print_error};
 
 /// Time to connect. A server on this machine that does not listen refuses at once; a slow tunnel gets this long.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
-/// Time for the whole response: longer than the operator API waits for its ledger.
+/// Time for the head of a response, and for its body: longer than the operator API waits for its ledger.
 const RESPONSE_TIMEOUT: Duration = Duration::from_secs(150);
 /// Longest response body that is read, in bytes.
 const BODY_MAX: usize = 8 * 1024 * 1024;
@@ -188,26 +188,9 @@ impl OperatorClient {
 
     /// Sends a request and reads the whole response.
     pub(super) async fn send<T: DeserializeOwned>(&self, request: &ApiRequest) -> Result<T, CommandError> {
-        let http_request = self.http_request(request)?;
-        let exchange = tokio::time::timeout(RESPONSE_TIMEOUT, async {
-            let response = self.client.request(http_request).await?;
-            let status = response.status().as_u16();
-            let body = Limited::new(response.into_body(), BODY_MAX).collect().await;
-            Ok::<_, anyhow::Error>((status, body.map_err(|error| anyhow::anyhow!(error))?.to_bytes()))
-        });
-        let (status, body) = match exchange.await {
-            Ok(Ok(response)) => response,
-            Ok(Err(error)) => return Err(self.no_response(request, &format!("{error:#}"))),
-            Err(_) => return Err(self.no_response(request, "timed out")),
-        };
-        if (200..300).contains(&status) {
-            return serde_json::from_slice(&body).map_err(|error| self.unexpected(request, &error));
-        }
-        let problem: Value = serde_json::from_slice(&body).unwrap_or_default();
-        if self.json {
-            print_error(problem.to_string());
-        }
-        Err(problem_error(status, &problem))
+        let body = self.open(request).await?;
+        let body = self.read(request, body).await?;
+        serde_json::from_slice(&body).map_err(|error| self.unexpected(request, &error))
     }
 
     /// Reads a resource of any size, and writes it as it arrives.
@@ -239,14 +222,26 @@ impl OperatorClient {
             Ok(Err(error)) => return Err(self.no_response(request, &format!("{:#}", anyhow::anyhow!(error)))),
             Err(_) => return Err(self.no_response(request, "timed out")),
         };
-        let status = response.status().as_u16();
-        let body = response.into_body();
-        if status == 200 {
-            return Ok(body);
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response.into_body());
         }
-        let problem = Limited::new(body, BODY_MAX).collect().await.map(http_body_util::Collected::to_bytes);
-        let problem = problem.ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
-        Err(problem_error(status, &problem.unwrap_or_default()))
+        let body = self.read(request, response.into_body()).await?;
+        let problem: Value = serde_json::from_slice(&body).unwrap_or_default();
+        if self.json {
+            print_error(problem.to_string());
+        }
+        Err(problem_error(status.as_u16(), &problem))
+    }
+
+    /// Reads a whole body.
+    async fn read(&self, request: &ApiRequest, body: Incoming) -> Result<Bytes, CommandError> {
+        let reading = Limited::new(body, BODY_MAX).collect();
+        match tokio::time::timeout(RESPONSE_TIMEOUT, reading).await {
+            Ok(Ok(body)) => Ok(body.to_bytes()),
+            Ok(Err(error)) => Err(self.no_response(request, &format!("{:#}", anyhow::anyhow!(error)))),
+            Err(_) => Err(self.no_response(request, "timed out")),
+        }
     }
 
     fn http_request(&self, request: &ApiRequest) -> anyhow::Result<Request<Full<Bytes>>> {

@@ -1,5 +1,7 @@
 //! Text forms of the operator API's responses.
 
+use std::time::Duration;
+
 use domain::{Kind, Release};
 use operator::response::{AutoPaceResponse, ChangeResponse, EventResponse, PendingCounts, QueueResponse};
 use serde_json::Value;
@@ -202,13 +204,9 @@ fn queue_text(queue: &QueueResponse) -> String {
     )
 }
 
-/// A time in its largest units: `45s`, `2m 5s`, `1h 3m`.
-pub(super) fn duration(seconds: u64) -> String {
-    match seconds {
-        0..60 => format!("{seconds}s"),
-        60..3600 => format!("{}m {}s", seconds / 60, seconds % 60),
-        _ => format!("{}h {}m", seconds / 3600, seconds % 3600 / 60),
-    }
+/// A time in its units: `45s`, `2m 5s`.
+pub(super) fn time_text(seconds: u64) -> String {
+    humantime::format_duration(Duration::from_secs(seconds)).to_string()
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use operator::response::{ChangeResponse, Effect, PreviewResponse};
 use serde_json::{Value, json};
 
 use super::super::client::{ApiRequest, OperatorClient};
-use super::super::format::duration;
+use super::super::format::time_text;
 use crate::command::error::CommandError;
 
 /// The reason in the audit.
@@ -90,7 +90,7 @@ fn plain(value: &Value) -> String {
 
 /// An effect of these changes in words; empty for one that they never have.
 fn effect_text(effect: &Effect) -> String {
-    let time = |seconds: &Option<u64>| seconds.map_or_else(|| "no".to_owned(), duration);
+    let time = |seconds: &Option<u64>| seconds.map_or_else(|| "no".to_owned(), time_text);
     match effect {
         Effect::Remaining { before_s, after_s } => {
             format!("time left {} -> {}", time(before_s), time(after_s))

@@ -9,7 +9,7 @@ use ratatui::style::{Color, Style, Stylize as _};
 use ratatui::text::Line;
 use ratatui::widgets::{Gauge, Paragraph, RenderDirection, Sparkline, Wrap};
 
-use super::super::format::{auto_pace_text, change_line, duration, printable, release_name};
+use super::super::format::{auto_pace_text, change_line, printable, release_name, time_text};
 use super::view::{Prompt, View};
 
 /// The widths of a figure's name and value; the rest of the row is its last minutes.
@@ -119,9 +119,9 @@ fn inflow_text(live: &LiveResponse) -> String {
 fn waiting_text(live: &LiveResponse) -> String {
     let Some(queue) = &live.event.queue else { return "-".to_owned() };
     let oldest = queue.oldest_wait_ms.and_then(|ms| u64::try_from(ms / 1000).ok());
-    let oldest = oldest.map_or_else(String::new, |seconds| format!("the first waits {}", duration(seconds)));
+    let oldest = oldest.map_or_else(String::new, |seconds| format!("the first waits {}", time_text(seconds)));
     let left =
-        live.remaining_s.map_or_else(String::new, |seconds| format!("  time left {}", duration(seconds)));
+        live.remaining_s.map_or_else(String::new, |seconds| format!("  time left {}", time_text(seconds)));
     format!("{}{left}\n{oldest}", grouped(queue.waiting))
 }
 
