@@ -162,7 +162,8 @@ impl ChildProcess {
     }
 
     /// Kills the process tree, so that its ports and files are free when drop returns.
-    fn reap(&mut self) {
+    /// Kills it and its descendants, unless it has ended.
+    pub(crate) fn end(&mut self) {
         // The ID of a process that was waited for may belong to another process.
         if matches!(self.child.try_wait(), Ok(None)) {
             kill_tree(self.pid);
@@ -175,7 +176,7 @@ impl ChildProcess {
 impl Drop for ChildProcess {
     #[expect(clippy::print_stderr, reason = "the test runner shows it with the failed test")]
     fn drop(&mut self) {
-        self.reap();
+        self.end();
         if std::thread::panicking() {
             eprintln!("{}", self.tail());
         }

@@ -72,7 +72,9 @@ impl Postgres {
 
     /// Kills all its processes (SIGKILL), as a power failure would.
     pub async fn kill(&mut self) -> Result<()> {
-        self.server.kill_tree().await
+        self.server.kill_tree().await?;
+        remove_shared_memory(self.folder.path());
+        Ok(())
     }
 
     /// Copies its files. Only after `kill`.
@@ -91,6 +93,25 @@ impl Postgres {
     pub async fn restart(&mut self) -> Result<()> {
         self.server = serve(&self.programs, self.folder.path(), self.port).await?;
         Ok(())
+    }
+}
+
+impl Drop for Postgres {
+    fn drop(&mut self) {
+        self.server.end();
+        remove_shared_memory(self.folder.path());
+    }
+}
+
+/// Removes the shared memory segment of a cluster that was killed, which outlives it. A machine has 4,096 of them at most, and without
+/// one no cluster starts.
+fn remove_shared_memory(folder: &Path) {
+    // The seventh line has the key and the ID of the segment.
+    let lock = std::fs::read_to_string(folder.join("data/postmaster.pid")).unwrap_or_default();
+    let id = lock.lines().nth(6).and_then(|line| line.split_whitespace().nth(1));
+    if let Some(id) = id {
+        // It fails if the cluster has removed the segment itself.
+        let _ = Command::new("ipcrm").args(["-m", id]).stderr(Stdio::null()).status();
     }
 }
 
@@ -193,6 +214,12 @@ fn free_port() -> Result<u16> {
 mod tests {
     use super::*;
 
+    /// The IDs of all shared memory segments of the machine.
+    fn shared_memory() -> Vec<String> {
+        let segments = std::fs::read_to_string("/proc/sysvipc/shm").unwrap();
+        segments.lines().filter_map(|line| line.split_whitespace().nth(1)).map(ToOwned::to_owned).collect()
+    }
+
     #[tokio::test]
     async fn a_killed_cluster_restarts_on_its_port_with_its_files() {
         let mut postgres = Postgres::start().await;
@@ -206,7 +233,11 @@ mod tests {
         assert!(postgres.server.log().contains("was not properly shut down"), "{}", postgres.server.log());
         let port = postgres.port;
         let folder = postgres.folder.path().to_owned();
+        let lock = std::fs::read_to_string(folder.join("data/postmaster.pid")).unwrap();
+        let segment = lock.lines().nth(6).unwrap().split_whitespace().nth(1).unwrap();
+        assert!(shared_memory().contains(&segment.to_owned()), "{lock}");
         drop(postgres);
+        assert!(!shared_memory().contains(&segment.to_owned()), "nothing outlives the cluster");
         assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
         assert!(!folder.exists());
     }
